@@ -1,0 +1,1 @@
+"""The edge: one module per technology, each deciding nothing."""

@@ -1,0 +1,1 @@
+"""The store: one SQLite file holding levels, outbox, orders and exceptions."""

@@ -1,0 +1,1 @@
+"""What people touch: the control socket and the operator's tool."""
