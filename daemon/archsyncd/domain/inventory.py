@@ -1,0 +1,295 @@
+"""commercetools' side in the trade's nouns: entries, markers, orders. Knows no HTTP and no JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+CHANNEL_ROLE_SUPPLY = "InventorySupply"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StockKey:
+    """An entry's identity. `channel` is the supply channel's key (never its id), the channel-less entry is never ours."""
+
+    channel: str
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Our signature on an entry: the custom fields archOp, archX, archSeq, archFence. Fields are None when not set."""
+
+    ledger: str | None = None
+    op_id: str | None = None
+    x: int | None = None
+    seq: str | None = None
+    fence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An inventory entry as read. Quantities in pieces, negative ones are legal.
+
+    `type_id` is the id of the entry's custom type, None without one. `written_by` is lastModifiedBy.externalUserId.
+    `created_at_ms` is UTC. `read_at_ms` is the server's clock (its Date header) when the answer was made.
+    """
+
+    id: str
+    version: int
+    key: StockKey
+    quantity_on_stock: int
+    available_quantity: int
+    marker: Marker
+    type_id: str | None
+    created_at_ms: int
+    read_at_ms: int
+    restockable_in_days: int | None = None
+    written_by: str | None = None
+
+
+class WriteKind(StrEnum):
+    """What a write does: create an entry, move it by a delta, or set it (untracked mode only)."""
+
+    CREATE = "create"
+    INCREMENT = "increment"
+    SET = "set"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryWrite:
+    """One write to one entry, the marker with it, all or nothing.
+
+    `quantity` is the signed delta of an INCREMENT (never 0), the absolute quantity of CREATE and SET.
+    `entry_id` and `version` are None for CREATE. `needs_type` asks for setCustomType with our fields instead of
+    setCustomField (the entry has no custom type yet). `marker` is None in untracked mode.
+    """
+
+    kind: WriteKind
+    key: StockKey
+    quantity: int
+    marker: Marker | None
+    entry_id: str | None = None
+    version: int | None = None
+    needs_type: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """commercetools answered that the write took effect."""
+
+    entry_id: str
+    version: int
+    quantity_on_stock: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """409: another write came first, or the entry's version rose. Nothing was changed."""
+
+    current_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """400 DuplicateField on a create: the entry exists already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """404: the entry is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A permanent refusal: never retried unchanged. `code` is commercetools' error code."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The request or its answer was too large or too complex: ask for less at once."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Turned away before any effect: back off. `retry_after_seconds` is a lower bound (None: not told)."""
+
+    status: int
+    code: str
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """No byte of the request can have arrived (name, connect or TLS failed): safe to repeat."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The outcome is unknown: it may have been applied, or may yet be. For reads: simply no answer."""
+
+    reason: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorised:
+    """401 after one fresh token, or the token endpoint refuses our secret: nobody may call until a restart."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """403: a scope is missing; `scope` names it where it is known."""
+
+    scope: str
+    message: str
+
+
+# Everything that is not success. One table in the wire layer maps status and code to exactly one of them.
+Failure: TypeAlias = (
+    Conflict
+    | Exists
+    | Missing
+    | Refused
+    | TooLarge
+    | Throttled
+    | Unreached
+    | Unknown
+    | Unauthorised
+    | Forbidden
+)
+WriteAnswer: TypeAlias = Written | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyChannel:
+    """A channel: key and id, and whether it has the role InventorySupply."""
+
+    key: str
+    id: str
+    supplies: bool
+
+
+class LineMode(StrEnum):
+    """How commercetools treats a line's stock; NONE never touches an entry."""
+
+    NONE = "None"
+    TRACK_ONLY = "TrackOnly"
+    RESERVE_ON_ORDER = "ReserveOnOrder"
+    RESERVE_ON_CART = "ReserveOnCart"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """A line item. `sku` is None for a variant without one; `channel_id` is the supply channel's id, None without."""
+
+    line_id: str
+    sku: str | None
+    quantity: int
+    channel_id: str | None
+    mode: LineMode
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as read. `created_at_ms` is commercetools' clock, UTC. States are commercetools' own words."""
+
+    id: str
+    version: int
+    number: str | None
+    created_at_ms: int
+    order_state: str
+    shipment_state: str | None
+    lines: tuple[OrderLine, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MessageCursor:
+    """The keyset place (createdAt, id) in the messages or the orders query. `created_at` is the server's own text."""
+
+    created_at: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMessage:
+    """A message about an order. `sequence_number` orders the messages of one order only."""
+
+    id: str
+    type: str
+    order_id: str
+    created_at: str
+    sequence_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Messages in (createdAt, id) order. `full`: the limit was reached, more may follow. `server_ms`: Date header."""
+
+    messages: tuple[OrderMessage, ...]
+    full: bool
+    server_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """Orders in the asked order. `cursors` stand beside the orders. `faults`: ids of orders that could not be read."""
+
+    orders: tuple[Order, ...]
+    cursors: tuple[MessageCursor, ...]
+    full: bool
+    server_ms: int
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """Entries found; an asked key that is absent has no entry. `server_ms`: the server's clock."""
+
+    entries: tuple[Entry, ...]
+    server_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenureRecord:
+    """The single-writer lease as stored in a Custom Object. `version` is None when there is none yet.
+
+    `modified_at_ms` and `server_ms` are the server's clock: expiry is judged by them alone.
+    """
+
+    version: int | None
+    ledger: str
+    holder: str
+    fence: int
+    seconds: float
+    modified_at_ms: int
+    server_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Project settings that matter here."""
+
+    key: str
+    messages_enabled: bool
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerType:
+    """Our custom type on inventory entries: `type_id` of the type `marker_type_key`, and fields still missing on it."""
+
+    type_id: str | None
+    version: int | None = None
+    missing: tuple[str, ...] = field(default=())

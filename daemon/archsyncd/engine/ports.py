@@ -1,0 +1,213 @@
+"""The narrow protocols the loops talk through. Adapters implement them; nothing here performs I/O."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Protocol
+
+from archsyncd.domain.feed import (
+    Batch,
+    KeyReading,
+    OrderLookup,
+    Outcome,
+    SnapshotDue,
+    SnapshotEnd,
+    SnapshotHead,
+    SnapshotPage,
+    SnapshotStatus,
+)
+from archsyncd.domain.inventory import (
+    EntryPage,
+    EntryWrite,
+    Failure,
+    MarkerType,
+    MessageCursor,
+    MessagePage,
+    Order,
+    OrderPage,
+    Project,
+    StockKey,
+    SupplyChannel,
+    TenureRecord,
+    WriteAnswer,
+)
+
+
+class Clock(Protocol):
+    """Time, passed in. `wall_ms` is for display and ages, `monotonic` for every wait and order of work."""
+
+    def wall_ms(self) -> int:
+        """UTC milliseconds since 1970; may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long (0 gives way once)."""
+        ...
+
+
+class FeedFault(Exception):
+    """A source cannot be read now. Carries what the loop must know to wait, snapshot or alarm."""
+
+    def __init__(self, reason: str, *, blind: bool = False, retry_after_seconds: float | None = None) -> None:
+        """`blind`: refused credentials, a person must act; else it is tried again with backoff."""
+        super().__init__(reason)
+        self.reason = reason
+        self.blind = blind
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SnapshotSource(Protocol):
+    """One snapshot being read: head first, then pages, then the trailer, then what became of it."""
+
+    async def head(self) -> SnapshotHead:
+        """Say what the snapshot is. Raises FeedFault."""
+        ...
+
+    def pages(self) -> AsyncIterator[SnapshotPage]:
+        """Yield the items, a bounded number at a time. Raises FeedFault when the snapshot is cut off."""
+        ...
+
+    def end(self) -> SnapshotEnd:
+        """Tell the trailer; valid after `pages` is exhausted."""
+        ...
+
+    async def finish(self, status: SnapshotStatus, outcome: Outcome, reasons: Sequence[str]) -> None:
+        """Tell the source what became of it (a drop receipt); durable before it returns."""
+        ...
+
+
+class Feed(Protocol):
+    """One source of Archean records."""
+
+    @property
+    def name(self) -> str:
+        """The feed's name in the configuration."""
+        ...
+
+    def batches(self, after: str | None) -> AsyncIterator[Batch | SnapshotDue | SnapshotSource]:
+        """Yield what follows the checkpoint `after` (None: from the oldest the source keeps), for ever.
+
+        An empty Batch is a sign of life and moves the checkpoint. After SnapshotDue the iterator ends.
+        A SnapshotSource is a full file met in sequence. Raises FeedFault.
+        """
+        ...
+
+    async def acknowledge(self, checkpoint: str, outcome: Outcome) -> None:
+        """Tell the source that everything up to `checkpoint` is durable here. Called only after the commit."""
+        ...
+
+    async def take_snapshot(self, locations: Collection[str]) -> SnapshotSource | None:
+        """Ask for a snapshot; None when this source cannot be asked (a drop waits for a full file)."""
+        ...
+
+    async def read_key(self, sku: str) -> KeyReading | None:
+        """Read one SKU's levels at all locations now; None when the source offers no such read. Raises FeedFault."""
+        ...
+
+    async def look_up_order(self, reference: str) -> OrderLookup | None:
+        """Ask for an order by commercetools id or number; None when unknown there. Raises FeedFault."""
+        ...
+
+    @property
+    def offers_lookup(self) -> bool:
+        """Whether `look_up_order` and `read_key` can be asked of this source at all."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections, handles and watches."""
+        ...
+
+
+class Commercetools(Protocol):
+    """commercetools, one HTTP request a call. Nothing raises for an answer: failures are values.
+
+    Each call must have been given a place by the Budget before; calls that the client makes on its own account (tokens,
+    the one replay after a 401) take theirs from the budget given to it.
+    """
+
+    async def write(self, write: EntryWrite) -> WriteAnswer:
+        """One REST POST: create, increment or set one entry with its marker."""
+        ...
+
+    async def write_many(self, writes: Sequence[EntryWrite]) -> tuple[WriteAnswer, ...] | Failure:
+        """One GraphQL POST of aliased updates (no creates), answered alias by alias, or failed as a whole."""
+        ...
+
+    def split_keys(self, keys: Sequence[StockKey]) -> tuple[tuple[StockKey, ...], ...]:
+        """Cut keys into look-ups whose URLs stay within bounds and whose answers fit one page."""
+        ...
+
+    async def entries_by_key(self, keys: Sequence[StockKey]) -> EntryPage | Failure:
+        """Entries of these keys (one part of `split_keys`)."""
+        ...
+
+    async def entries_by_id(self, ids: Sequence[str]) -> EntryPage | Failure:
+        """Entries by id, at most `ids_per_request`."""
+        ...
+
+    async def products(self, skus: Sequence[str]) -> frozenset[str] | Failure:
+        """Which of these SKUs (at most 500) some product's current data carries."""
+        ...
+
+    async def channels(self, after_id: str | None) -> tuple[tuple[SupplyChannel, ...], str | None] | Failure:
+        """One page of channels and the id to go on from (None: no more)."""
+        ...
+
+    async def project(self) -> Project | Failure:
+        """The project's settings."""
+        ...
+
+    async def marker_type(self) -> MarkerType | Failure:
+        """The marker type as it is."""
+        ...
+
+    async def create_marker_type(self) -> MarkerType | Failure:
+        """Create the marker type with its four fields."""
+        ...
+
+    async def extend_type(self, type_id: str) -> MarkerType | Failure:
+        """Add our fields to a type that entries already use; the type is never replaced."""
+        ...
+
+    async def messages(self, after: MessageCursor | None, until: str | None, limit: int) -> MessagePage | Failure:
+        """Order messages after the cursor with createdAt ≤ `until` (None: no bound)."""
+        ...
+
+    async def newest_messages(self, since: str, limit: int) -> MessagePage | Failure:
+        """Order messages with createdAt ≥ `since`, newest first: the fast head read without the lag."""
+        ...
+
+    async def orders_by_id(self, ids: Sequence[str]) -> OrderPage | Failure:
+        """Orders by id through the query endpoint, which may lag: absent ones are read singly."""
+        ...
+
+    async def order(self, order_id: str) -> Order | Failure:
+        """One order by id, strongly consistent."""
+        ...
+
+    async def orders_created(
+        self, after: MessageCursor | None, since: str, until: str, limit: int
+    ) -> OrderPage | Failure:
+        """Orders with since ≤ createdAt ≤ until after the cursor, by (createdAt, id)."""
+        ...
+
+    async def orders_open_before(self, after: MessageCursor | None, before: str, limit: int) -> OrderPage | Failure:
+        """Orders created before `before` that are not Complete or Cancelled, by (createdAt, id)."""
+        ...
+
+    async def read_tenure(self) -> TenureRecord | None | Failure:
+        """The lease's Custom Object; None when there is none."""
+        ...
+
+    async def write_tenure(self, record: TenureRecord) -> TenureRecord | Failure:
+        """Compare-and-set the lease on `record.version` (None: create); Conflict when somebody was first."""
+        ...
+
+    @property
+    def ids_per_request(self) -> int:
+        """How many ids fit one `…_by_id` call."""
+        ...
