@@ -173,7 +173,9 @@ class Commercetools(Protocol):
         """Add our fields to a type that entries already use; the type is never replaced."""
         ...
 
-    async def messages(self, after: MessageCursor | None, until: str | None, limit: int) -> MessagePage | Failure:
+    async def messages(
+        self, after: MessageCursor | None, until: str | None, limit: int
+    ) -> MessagePage | Failure:
         """Order messages after the cursor with createdAt ≤ `until` (None: no bound)."""
         ...
 
@@ -195,11 +197,13 @@ class Commercetools(Protocol):
         """Orders with since ≤ createdAt ≤ until after the cursor, by (createdAt, id)."""
         ...
 
-    async def orders_open_before(self, after: MessageCursor | None, before: str, limit: int) -> OrderPage | Failure:
+    async def orders_open_before(
+        self, after: MessageCursor | None, before: str, limit: int
+    ) -> OrderPage | Failure:
         """Orders created before `before` that are not Complete or Cancelled, by (createdAt, id)."""
         ...
 
-    async def read_tenure(self) -> TenureRecord | None | Failure:
+    async def read_tenure(self) -> TenureRecord | Failure | None:
         """The lease's Custom Object; None when there is none."""
         ...
 
