@@ -1,0 +1,150 @@
+"""Exceptions: cases set aside for a person, with an owner's next step. Knows neither storage nor display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+FOLD_LIMIT_CASES = 1000
+FOLD_SAMPLES = 20
+
+
+class CaseKind(StrEnum):
+    """Kinds of exceptions; the names are part of the contract with reports and configuration."""
+
+    SKU_NOT_FOUND = "sku_not_found"
+    LOCATION_UNMAPPED = "location_unmapped"
+    CHANNEL_MISSING = "channel_missing"
+    INVALID_RECORD = "invalid_record"
+    HELD_SNAPSHOT = "held_snapshot"
+    HELD_LEVEL = "held_level"
+    NEEDS_RESYNC = "needs_resync"
+    STOCK_UPDATE_FAILED = "stock_update_failed"
+    FOREIGN_WRITER = "foreign_writer"
+    RESTOCKABLE_IN_DAYS = "restockable_in_days"
+    UNTRACKED_DEMAND = "untracked_demand"
+    UNPROVEN_REFLECTION = "unproven_reflection"
+    ORDER_UNMAPPED_LINE = "order_unmapped_line"
+    DRIFT = "drift"
+    STALE_FEED = "stale_feed"
+
+
+class Severity(StrEnum):
+    """How soon somebody must look: stock may be wrong, something is stuck, or it is only to be known."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseText:
+    """What a kind means to people: how severe it is and what to do first."""
+
+    severity: Severity
+    next_step: str
+
+
+TEXTS: dict[CaseKind, CaseText] = {
+    CaseKind.SKU_NOT_FOUND: CaseText(
+        Severity.WARNING,
+        "Create or publish the product with this SKU in commercetools, or correct the SKU in Archean; "
+        "the case closes itself when the product appears.",
+    ),
+    CaseKind.LOCATION_UNMAPPED: CaseText(
+        Severity.WARNING,
+        "Map the location under [locations] in the configuration (or ignore it) and reload; its levels are kept until then.",
+    ),
+    CaseKind.CHANNEL_MISSING: CaseText(
+        Severity.CRITICAL,
+        "Create the supply channel in commercetools with the role InventorySupply, or correct its key in [locations].",
+    ),
+    CaseKind.INVALID_RECORD: CaseText(
+        Severity.WARNING,
+        "Correct the record in Archean and have it sent again; the published quantity stays as it was.",
+    ),
+    CaseKind.HELD_SNAPSHOT: CaseText(
+        Severity.CRITICAL,
+        "Look at it with `archsyncctl snapshot show ID`, then approve it by its digest or reject it.",
+    ),
+    CaseKind.HELD_LEVEL: CaseText(
+        Severity.WARNING,
+        "Check the figure in Archean: `archsyncctl exceptions retry ID` applies it as it is, dismiss drops it.",
+    ),
+    CaseKind.NEEDS_RESYNC: CaseText(
+        Severity.WARNING,
+        "Nothing to do if the source answers single-key reads; else have Archean send a level or a full for this SKU.",
+    ),
+    CaseKind.STOCK_UPDATE_FAILED: CaseText(
+        Severity.CRITICAL,
+        "Read commercetools' answer below, correct the entry or the product, then `archsyncctl exceptions retry ID`.",
+    ),
+    CaseKind.FOREIGN_WRITER: CaseText(
+        Severity.WARNING,
+        "Find out who else writes this entry's stock (Merchant Center, import, another daemon) and stop it.",
+    ),
+    CaseKind.RESTOCKABLE_IN_DAYS: CaseText(
+        Severity.CRITICAL,
+        "Unset restockableInDays on the entry: while it is set, commercetools sells this SKU without stock.",
+    ),
+    CaseKind.UNTRACKED_DEMAND: CaseText(
+        Severity.WARNING,
+        "Set the cart's or the import's inventory mode to ReserveOnOrder; until then such orders are subtracted by us, late.",
+    ),
+    CaseKind.UNPROVEN_REFLECTION: CaseText(
+        Severity.WARNING,
+        "Check whether Archean has imported this order: until it says so, its pieces are held back from sale.",
+    ),
+    CaseKind.ORDER_UNMAPPED_LINE: CaseText(
+        Severity.WARNING,
+        "Give the line a managed supply channel, or set orders.default_location; its stock cannot be counted until then.",
+    ),
+    CaseKind.DRIFT: CaseText(
+        Severity.WARNING,
+        "Find out who changed the entry; the difference is being corrected by marked increments.",
+    ),
+    CaseKind.STALE_FEED: CaseText(
+        Severity.CRITICAL,
+        "Check the Archean side and the network: until the feed is back, published stock grows old.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """A case to open or to count again. `scope` is the feed or channel it folds under, `subject` what it is about.
+
+    The same kind, scope and subject is the same case. `payload` is what was received, at most 4 KiB.
+    """
+
+    kind: CaseKind
+    scope: str
+    subject: str
+    reason: str
+    payload: bytes = b""
+    code: str = ""
+    correlation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case as kept: its number, its state (open, resolved, dismissed), when and how often it was seen."""
+
+    id: int
+    kind: CaseKind
+    scope: str
+    subject: str
+    reason: str
+    code: str
+    state: str
+    count: int
+    first_seen_ms: int
+    last_seen_ms: int
+    payload: bytes
+    correlation: str
+    note: str
+
+    @property
+    def text(self) -> CaseText:
+        """Severity and next step of its kind."""
+        return TEXTS[self.kind]

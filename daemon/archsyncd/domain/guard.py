@@ -1,0 +1,77 @@
+"""Guards on a full or large batch: whether it may be applied or must wait for a person. Pure figures in, reasons out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class GuardLimits:
+    """Percentages beyond which a batch is held (r247/1, section 7)."""
+
+    minimum_records_percent: int = 80
+    maximum_to_zero_percent: int = 30
+    maximum_changed_percent: int = 50
+    maximum_unmapped_percent: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFigures:
+    """What a batch would do. Keys are (SKU, location).
+
+    `previous_records`: of the last accepted full for the same locations, None when there was none. `in_stock` and `known`:
+    keys we hold at those locations with stock, and at all. `to_zero`, `changed`: of those, how many would change so.
+    `unmapped`: records at locations without a mapping. `absent`: keys we hold that the batch does not name.
+    `older_than_applied`: keys whose level is newer than the batch. `pieces_change`: published pieces up or down.
+    """
+
+    records: int
+    previous_records: int | None
+    known: int
+    in_stock: int
+    to_zero: int
+    changed: int
+    unmapped: int
+    absent: int
+    older_than_applied: int
+    missing_locations: tuple[str, ...]
+    pieces_up: int = 0
+    pieces_down: int = 0
+
+
+def _beyond(part: int, whole: int, limit_percent: int) -> bool:
+    return part * 100 > whole * limit_percent
+
+
+def objections(figures: BatchFigures, limits: GuardLimits) -> tuple[str, ...]:
+    """Why the batch must wait for a person, in sentences; empty when it may be applied."""
+    reasons: list[str] = []
+    if figures.records == 0 and (figures.known or figures.previous_records):
+        reasons.append(f"it is empty while {figures.known} levels are known at its locations")
+    elif figures.previous_records and _beyond(100, figures.records * 100 // figures.previous_records, 100):
+        percent = figures.records * 100 // figures.previous_records
+        if percent < limits.minimum_records_percent:
+            reasons.append(
+                f"it has {figures.records} records, {percent} % of the last full's {figures.previous_records} "
+                f"(at least {limits.minimum_records_percent} % expected)"
+            )
+    if figures.in_stock and _beyond(figures.to_zero, figures.in_stock, limits.maximum_to_zero_percent):
+        reasons.append(
+            f"{figures.to_zero} of {figures.in_stock} SKUs in stock would fall to zero "
+            f"(at most {limits.maximum_to_zero_percent} % allowed)"
+        )
+    if figures.known and _beyond(figures.changed, figures.known, limits.maximum_changed_percent):
+        reasons.append(
+            f"{figures.changed} of {figures.known} known levels would change "
+            f"(at most {limits.maximum_changed_percent} % allowed)"
+        )
+    if figures.records and figures.unmapped == figures.records:
+        reasons.append("none of its locations is mapped")
+    elif _beyond(figures.unmapped, figures.records, limits.maximum_unmapped_percent):
+        reasons.append(
+            f"{figures.unmapped} of {figures.records} records are at unmapped locations "
+            f"(at most {limits.maximum_unmapped_percent} % allowed)"
+        )
+    if figures.missing_locations:
+        reasons.append("no record for the location " + ", ".join(figures.missing_locations))
+    return tuple(reasons)

@@ -1,0 +1,94 @@
+"""f(W): from Archean's levels to the quantity a supply channel may sell. Knows nothing of orders or of commercetools.
+
+For a channel with levels W_loc at its locations: w = Σ (W_loc − buffer_loc); g = ⌊w · percentage / 100⌋ when w > 0, else
+w; f = g − safety_stock. Nothing is clamped: a negative figure is a debt of the warehouse, and clamping it would invent
+units at the next increase. f(W) ≤ ΣW holds for every input with percentage ≤ 100 and buffers and safety stock ≥ 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from archsyncd.domain.feed import Figure, Position
+
+
+@dataclass(frozen=True, slots=True)
+class LocationPolicy:
+    """How one Archean location sells: in which supply channel, by which figure, holding how many pieces back."""
+
+    location: str
+    channel: str
+    sellable: Figure = Figure.AVAILABLE
+    buffer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPolicy:
+    """The rules of one supply channel. `maximum`: a rise of f above it is held for a person. Pieces throughout."""
+
+    channel: str
+    locations: Mapping[str, LocationPolicy]
+    safety_stock: int = 0
+    percentage: int = 100
+    maximum: int = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLevel:
+    """The last merged level of one (SKU, location) and the place in its feed that it stands at."""
+
+    location: str
+    feed: str
+    position: Position
+    on_hand: int | None
+    available: int | None
+
+    def figure(self, figure: Figure) -> int | None:
+        """The figure asked for, None when the source never stated it."""
+        return self.on_hand if figure is Figure.ON_HAND else self.available
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All channels' rules, and which location belongs to which of them.
+
+    `ignored` locations are read and not sold. `withheld` locations count nothing while their feed is critical.
+    `fallback_channel` is where lines without a supply channel are fulfilled from, None when that is not configured.
+    """
+
+    channels: Mapping[str, ChannelPolicy]
+    ignored: frozenset[str] = frozenset()
+    withheld: frozenset[str] = frozenset()
+    fallback_channel: str | None = None
+    by_location: Mapping[str, LocationPolicy] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = {
+            name: policy for channel in self.channels.values() for name, policy in channel.locations.items()
+        }
+        object.__setattr__(self, "by_location", found)
+
+
+def sellable_quantity(
+    policy: ChannelPolicy, levels: Iterable[StoredLevel], withheld: frozenset[str] = frozenset()
+) -> int:
+    """f(W) of one SKU in one channel, from the levels its locations have; a location without a level counts nothing.
+
+    Source of the rule: the definitions of the stock ledger (packaging/stock-ledger.md).
+    """
+    total = 0
+    for level in levels:
+        location = policy.locations.get(level.location)
+        if location is None or level.location in withheld:
+            continue
+        quantity = level.figure(location.sellable)
+        if quantity is not None:
+            total += quantity - location.buffer
+    sold = total * policy.percentage // 100 if total > 0 else total
+    return sold - policy.safety_stock
+
+
+def needs_person(policy: ChannelPolicy, before: int | None, after: int) -> bool:
+    """Whether a change of f must wait for a person: it rises to above the channel's maximum. A fall never waits."""
+    return after > policy.maximum and (before is None or after > before)
