@@ -93,7 +93,12 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """400 DuplicateField on a create: the entry exists already."""
+    """400 DuplicateField on a create: the entry exists already.
+
+    `field` is the field that is taken: "sku" for the entry itself, "key" when another entry may carry the derived key.
+    """
+
+    field: str = "sku"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +140,14 @@ class Unreached:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The outcome is unknown: it may have been applied, or may yet be. For reads: simply no answer."""
+    """The outcome is unknown: it may have been applied, or may yet be. For reads: simply no answer.
+
+    `retry_after_seconds` is a lower bound where the answer told one.
+    """
 
     reason: str
     status: int | None = None
+    retry_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,41 +233,67 @@ class MessageCursor:
 
 @dataclass(frozen=True, slots=True)
 class OrderMessage:
-    """A message about an order. `sequence_number` orders the messages of one order only."""
+    """A message about an order. `sequence_number` orders the messages of one order only.
+
+    `client_id` is the API client that caused it, None where it is not told: ours are told apart by it.
+    """
 
     id: str
     type: str
     order_id: str
     created_at: str
     sequence_number: int
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    """Messages in (createdAt, id) order. `full`: the limit was reached, more may follow. `server_ms`: Date header."""
+    """Messages in (createdAt, id) order. `full`: the limit was reached, more may follow. `server_ms`: Date header.
+
+    `last` is the place of the last readable row, to go on from. `faults`: ids of messages that could not be read.
+    """
 
     messages: tuple[OrderMessage, ...]
     full: bool
     server_ms: int
+    last: MessageCursor | None = None
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """Orders in the asked order. `cursors` stand beside the orders. `faults`: ids of orders that could not be read."""
+    """Orders in the asked order. `cursors` stand beside the orders. `faults`: ids of orders that could not be read.
+
+    `last` is the place to go on from, also when the last rows are among the faults.
+    """
 
     orders: tuple[Order, ...]
     cursors: tuple[MessageCursor, ...]
     full: bool
     server_ms: int
     faults: tuple[str, ...] = ()
+    last: MessageCursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFault:
+    """An entry that exists but could not be read. `key` is None when not even that could be told."""
+
+    id: str
+    key: StockKey | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class EntryPage:
-    """Entries found; an asked key that is absent has no entry. `server_ms`: the server's clock."""
+    """Entries found; an asked key that is absent and in no fault has no entry. `server_ms`: the server's clock.
+
+    `faults` name the entries that exist but could not be read: their keys are known where the entry told them.
+    """
 
     entries: tuple[Entry, ...]
     server_ms: int
+    faults: tuple[EntryFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
