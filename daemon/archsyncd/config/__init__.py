@@ -1,0 +1,90 @@
+"""The configuration: TOML to frozen settings, every fault at once; credentials; explanations. Starts nothing.
+
+settings.py and beside it sources, platform, rules, service    the settings, each key declared beside its field
+keys.py  kinds.py  addresses.py                                what a declaration is, what a key may hold
+reading.py  drafting.py  positions.py  crosscheck.py           text to settings or faults with line and column
+loading.py  credentials.py  secrecy.py                         a real start: files, credentials, environment
+explaining.py  comparing.py  mapping.py                        for people: a key, a reload, the mapping
+"""
+
+from archsyncd.config.addresses import ListenAddress, Reflection, is_loopback
+from archsyncd.config.comparing import changes
+from archsyncd.config.credentials import Secret, credential_directory, read_credential
+from archsyncd.config.explaining import Described, described, explain
+from archsyncd.config.faults import (
+    EXIT_CONFIGURATION,
+    ConfigurationFaults,
+    CredentialFault,
+    Fault,
+    UnknownKey,
+)
+from archsyncd.config.loading import ALERT_WEBHOOK, CLIENT_SECRET, STATUS_TOKEN, load, required_credentials
+from archsyncd.config.mapping import MappingNote, Weight, mapping_report
+from archsyncd.config.platform import CommercetoolsSettings, DrainSettings, LeaseSettings, ReconcileSettings
+from archsyncd.config.reading import read_settings
+from archsyncd.config.rules import (
+    EligibleSettings,
+    FulfilmentSettings,
+    GuardSettings,
+    HealthSettings,
+    OrderSettings,
+    RolloutSettings,
+)
+from archsyncd.config.secrecy import refuse_secrets, secret_faults
+from archsyncd.config.service import (
+    EXCEPTION_KINDS,
+    AlertSettings,
+    DaemonSettings,
+    OwnerSettings,
+    StatusSettings,
+)
+from archsyncd.config.settings import Settings
+from archsyncd.config.sources import ChannelSettings, FeedSettings, LocationSettings
+
+__all__ = [
+    "ALERT_WEBHOOK",
+    "CLIENT_SECRET",
+    "EXCEPTION_KINDS",
+    "EXIT_CONFIGURATION",
+    "STATUS_TOKEN",
+    "AlertSettings",
+    "ChannelSettings",
+    "CommercetoolsSettings",
+    "ConfigurationFaults",
+    "CredentialFault",
+    "DaemonSettings",
+    "Described",
+    "DrainSettings",
+    "EligibleSettings",
+    "Fault",
+    "FeedSettings",
+    "FulfilmentSettings",
+    "GuardSettings",
+    "HealthSettings",
+    "LeaseSettings",
+    "ListenAddress",
+    "LocationSettings",
+    "MappingNote",
+    "OrderSettings",
+    "OwnerSettings",
+    "ReconcileSettings",
+    "Reflection",
+    "RolloutSettings",
+    "Secret",
+    "Settings",
+    "StatusSettings",
+    "UnknownKey",
+    "Weight",
+    "changes",
+    "credential_directory",
+    "described",
+    "explain",
+    "is_loopback",
+    "load",
+    "mapping_report",
+    "read_credential",
+    "read_settings",
+    "refuse_secrets",
+    "required_credentials",
+    "secret_faults",
+]

@@ -1,0 +1,128 @@
+"""Reads secrets from credential files and keeps them out of every text. Does not know what a secret is used for.
+
+Rule: operations.md, identity: secrets come only through LoadCredential= or LoadCredentialEncrypted=, read from
+$CREDENTIALS_DIRECTORY, or from the directory given with --credentials for a run by hand.
+"""
+
+import errno
+import hmac
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NoReturn
+
+from archsyncd.config.faults import CredentialFault
+
+CREDENTIAL_LIMIT_BYTES: Final = 16384
+_HIDDEN: Final = "Secret(hidden)"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
+
+
+class Secret:
+    """A secret text, shown by `reveal` alone: not in repr, str, formatting, logging, copies or pickles."""
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        """The secret itself. Call it where the request is built, and keep the answer nowhere."""
+        return self.__text
+
+    def __repr__(self) -> str:
+        return _HIDDEN
+
+    __str__ = __repr__
+
+    def __format__(self, _specification: str) -> str:
+        return _HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self.reveal().encode(), other.reveal().encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a hash would be a shadow of the text
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a Secret is never copied or stored")
+
+
+def credential_directory(given: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """The directory of the credential files: the one given by hand, else $CREDENTIALS_DIRECTORY, else None."""
+    if given is not None:
+        return given
+    named = environment.get("CREDENTIALS_DIRECTORY", "")
+    return Path(named) if named else None
+
+
+def read_credential(directory: Path, name: str, limit_bytes: int = CREDENTIAL_LIMIT_BYTES) -> Secret:
+    """The secret in `directory`/`name`, without one newline at its end.
+
+    Raises CredentialFault, whose text names the credential and says how to provide it: when the file is missing,
+    unreadable, no regular file, empty, longer than `limit_bytes`, no UTF-8, or holds a NUL.
+    """
+    if not _NAME.match(name):
+        raise CredentialFault(name, "a credential's name is 1 to 128 letters, digits, '.', '_' or '-'")
+    raw = _read(directory, name, limit_bytes)
+    if len(raw) > limit_bytes:
+        raise _fault(name, f"is longer than {limit_bytes} bytes", "check that the right file was given")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _fault(name, "is no UTF-8 text", "write the secret as plain text") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if "\0" in text:
+        raise _fault(name, "holds a NUL byte", "write the secret as plain text")
+    if not text.strip():
+        raise _fault(name, "is empty", "write the secret into the file that LoadCredential= names")
+    return Secret(text)
+
+
+def _read(directory: Path, name: str, limit_bytes: int) -> bytes:
+    try:
+        # Not blocking: a pipe put there by mistake must not hang the start.
+        descriptor = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as cause:
+        raise _unopened(directory, name, cause) from None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise _fault(
+                name, "is not a regular file", "point LoadCredential= at a file that holds the secret"
+            )
+        try:
+            return file.read(limit_bytes + 1)
+        except OSError as cause:
+            raise _fault(name, f"cannot be read ({_reason(cause)})", "check the file") from None
+
+
+def _unopened(directory: Path, name: str, cause: OSError) -> CredentialFault:
+    if cause.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return missing(name, directory)
+    return _fault(name, f"cannot be opened ({_reason(cause)})", "check the file's owner and mode")
+
+
+def missing(name: str, directory: Path | None) -> CredentialFault:
+    """The fault of a credential that is not there; `directory` None means that none was named at all."""
+    where = (
+        f"is missing in {directory}"
+        if directory
+        else "cannot be looked for, as no credentials directory is set"
+    )
+    return _fault(
+        name,
+        where,
+        f"add LoadCredential={name}:/etc/archsyncd/credentials/{name} to the unit (systemctl edit archsyncd), "
+        "or give --credentials DIR for a run by hand",
+    )
+
+
+def _fault(name: str, trouble: str, remedy: str) -> CredentialFault:
+    return CredentialFault(name, f"the credential {name} {trouble}: {remedy}")
+
+
+def _reason(cause: OSError) -> str:
+    return os.strerror(cause.errno) if cause.errno else "unknown reason"

@@ -1,0 +1,289 @@
+"""Rules over several keys, each a sentence an administrator can act on. Reads no file and walks no TOML.
+
+A rule stays silent when a value it depends on already has a fault of its own.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from archsyncd.config.drafting import Draft
+from archsyncd.config.faults import nearest, quoted
+from archsyncd.config.sources import NONE_ACCEPTED, FeedSettings, LocationSettings
+
+AVAILABLE_TRANSPORTS: Final = ("pull", "drop")
+_ADDRESS_KEYS: Final = {"pull": "url", "drop": "directory", "pubsub": "subscription", "push": "listen"}
+
+
+def check_rules(draft: Draft) -> None:
+    """Adds a fault to the draft for every rule that its values break."""
+    for rule in _RULES:
+        rule(draft)
+
+
+def _project_is_reachable(draft: Draft) -> None:
+    """Both addresses or none: a token of one place is worth nothing at another."""
+    project = draft.settings.commercetools
+    for present, absent in (("api_url", "auth_url"), ("auth_url", "api_url")):
+        stated = draft.stated("commercetools", present)
+        if stated and not getattr(project, absent) and draft.sound("commercetools", absent):
+            path = ("commercetools", absent)
+            draft.fault(path, f"is required beside {present}", near=("commercetools", present))
+
+
+def _a_batch_fits_the_bucket(draft: Draft) -> None:
+    project = draft.settings.commercetools
+    if not draft.sound("commercetools", "batch_token_cost") or not draft.sound("commercetools", "burst"):
+        return
+    if project.batch_token_cost > project.burst:
+        draft.fault(
+            ("commercetools", "batch_token_cost"),
+            f"must not exceed burst ({project.burst}), or a batch could never be sent",
+            value=project.batch_token_cost,
+            near=("commercetools", "burst"),
+        )
+
+
+def _some_feed_exists(draft: Draft) -> None:
+    if not draft.settings.feeds and draft.sound("feed"):
+        draft.fault(("feed",), "at least one source is needed: add a table [[feed]]")
+
+
+def _feed_names_differ(draft: Draft) -> None:
+    seen: dict[str, int] = {}
+    for index, feed in _sound_feeds(draft):
+        if not draft.sound("feed", index, "name"):
+            continue
+        first = seen.setdefault(feed.name, index)
+        if first != index:
+            draft.fault(
+                ("feed", index, "name"),
+                f"must differ from the other feeds' names; feed[{first}] is called so too",
+                value=feed.name,
+            )
+        elif feed.name == NONE_ACCEPTED:
+            draft.fault(
+                ("feed", index, "name"), "is a word of snapshot_from; choose another", value=feed.name
+            )
+
+
+def _feeds_have_their_address(draft: Draft) -> None:
+    for index, feed in _sound_feeds(draft):
+        if not draft.sound("feed", index, "transport"):
+            continue
+        if feed.transport not in AVAILABLE_TRANSPORTS:
+            draft.fault(
+                ("feed", index, "transport"),
+                f"{feed.transport} is not available in this version; use pull or drop",
+                value=feed.transport,
+            )
+            _needs_snapshots(draft, index, feed)
+            continue
+        for transport, name in _ADDRESS_KEYS.items():
+            _check_address(draft, index, feed, transport, name)
+
+
+def _check_address(draft: Draft, index: int, feed: FeedSettings, transport: str, name: str) -> None:
+    path = ("feed", index, name)
+    stated = draft.stated(*path)
+    if transport == feed.transport and not stated:
+        draft.fault(path, f"is required by transport {quoted(transport)}", near=("feed", index, "transport"))
+    elif transport != feed.transport and stated and draft.sound(*path):
+        draft.fault(
+            path, f"belongs to transport {quoted(transport)}, but this feed's is {quoted(feed.transport)}"
+        )
+
+
+def _needs_snapshots(draft: Draft, index: int, feed: FeedSettings) -> None:
+    if not draft.stated("feed", index, "snapshot_from"):
+        draft.fault(
+            ("feed", index, "snapshot_from"),
+            f"is required by transport {quoted(feed.transport)}, which has no full picture of its own: "
+            f"name a pull or drop feed, or {quoted(NONE_ACCEPTED)}",
+            near=("feed", index, "transport"),
+        )
+
+
+def _snapshots_come_from_a_feed(draft: Draft) -> None:
+    names = [feed.name for feed in draft.settings.feeds]
+    for index, feed in _sound_feeds(draft):
+        path = ("feed", index, "snapshot_from")
+        if not feed.snapshot_from or feed.snapshot_from == NONE_ACCEPTED or not draft.sound(*path):
+            continue
+        if feed.snapshot_from == feed.name:
+            draft.fault(path, "must name another feed than this one", value=feed.snapshot_from)
+        elif feed.snapshot_from not in names:
+            _refuse_name(draft, path, feed.snapshot_from, names, "must name a feed of this file")
+
+
+def _directories_differ(draft: Draft) -> None:
+    seen: dict[str, int] = {}
+    for index, feed in _sound_feeds(draft):
+        if feed.directory is None or not draft.sound("feed", index, "directory"):
+            continue
+        first = seen.setdefault(str(feed.directory), index)
+        if first != index:
+            draft.fault(
+                ("feed", index, "directory"),
+                f"is feed[{first}]'s already; two feeds would claim each other's files",
+                value=str(feed.directory),
+            )
+
+
+def _locations_fill_a_channel(draft: Draft) -> None:
+    for name, place in draft.settings.locations.items():
+        path = ("locations", name)
+        if not draft.sound(*path):
+            continue
+        if place.ignore and place.channel:
+            draft.fault(
+                (*path, "ignore"), "a location either fills a channel or is ignored, not both", value=True
+            )
+        elif not place.ignore and not place.channel:
+            draft.fault(path, "must name the channel it fills, or say ignore = true")
+
+
+def _channels_are_filled(draft: Draft) -> None:
+    if not _every_location_is_settled(draft):
+        return
+    filled = {place.channel for place in draft.settings.locations.values() if not place.ignore}
+    for channel in draft.settings.channels:
+        if channel not in filled:
+            draft.fault(
+                ("channels", channel),
+                "no location fills this channel",
+                _as_key(nearest(channel, filled)),
+                at_key=True,
+            )
+
+
+def _shared_channels_name_an_order_location(draft: Draft) -> None:
+    members: dict[str, list[str]] = {}
+    for name, place in draft.settings.locations.items():
+        if _fills(draft, name, place):
+            members.setdefault(place.channel, []).append(name)
+    for channel, names in members.items():
+        path = ("channels", channel, "order_location")
+        rules = draft.settings.channels.get(channel)
+        chosen = rules.order_location if rules else None
+        if not draft.sound(*path):
+            continue
+        if chosen is None and len(names) > 1:
+            draft.fault(
+                path,
+                f"is required, as {_listed(names)} share this channel: name one of them, "
+                'or "" to let Archean choose',
+                near=("channels", channel)
+                if draft.stated("channels", channel)
+                else ("locations", names[1], "channel"),
+            )
+        elif chosen and chosen not in names:
+            _refuse_name(
+                draft, path, chosen, names, f'must be "" or a location of this channel: {_listed(names)}'
+            )
+
+
+def _default_location_is_sold_from(draft: Draft) -> None:
+    chosen = draft.settings.orders.default_location
+    path = ("orders", "default_location")
+    names = [name for name, place in draft.settings.locations.items() if not place.ignore]
+    if chosen and draft.sound(*path) and draft.sound("locations") and chosen not in names:
+        _refuse_name(draft, path, chosen, names, 'must be "" or a location of this file that is not ignored')
+
+
+def _orders_mode_is_possible(draft: Draft) -> None:
+    mode = draft.settings.orders.mode
+    path = ("orders", "mode")
+    if mode == "hand-over":
+        told = (
+            "hand-over is not available in this version; use observe: another system hands the orders over "
+            "and archsyncd counts them"
+        )
+        draft.fault(path, told, value=mode)
+    tracked = draft.settings.commercetools.inventory_mode == "tracked"
+    if mode == "off" and tracked and draft.sound("commercetools", "inventory_mode"):
+        told = "off would oversell while inventory_mode is tracked, as orders must be counted; use observe"
+        draft.fault(path, told, value=mode)
+
+
+def _orders_go_to_a_feed(draft: Draft) -> None:
+    names = [feed.name for feed in draft.settings.feeds]
+    path = ("orders", "hand_over_to")
+    chosen = draft.settings.orders.hand_over_to
+    if draft.stated(*path) and draft.sound(*path) and draft.sound("feed") and chosen not in names:
+        _refuse_name(draft, path, chosen, names, "must name a feed of this file")
+
+
+def _an_allow_list_has_its_file(draft: Draft) -> None:
+    rollout = draft.settings.rollout
+    path = ("rollout", "skus_file")
+    if rollout.stage == "allow-list" and rollout.skus_file is None and draft.sound(*path):
+        draft.fault(path, 'is required by stage "allow-list"', near=("rollout", "stage"))
+
+
+def _sockets_differ(draft: Draft) -> None:
+    listen = draft.settings.status.listen
+    path = ("status", "listen")
+    if listen is None or listen.path != draft.settings.daemon.control_socket:
+        return
+    if draft.sound(*path) and draft.sound("daemon", "control_socket"):
+        draft.fault(
+            path, "must differ from control_socket", value=str(listen), near=("daemon", "control_socket")
+        )
+
+
+def _refuse_name(
+    draft: Draft, path: tuple[str | int, ...], chosen: str, names: list[str], allowed: str
+) -> None:
+    near = nearest(chosen, names)
+    draft.fault(path, allowed, quoted(near) if near else None, value=chosen)
+
+
+def _sound_feeds(draft: Draft) -> list[tuple[int, FeedSettings]]:
+    # A member that is no table at all leaves a gap: then places and feeds no longer match by number.
+    tables = draft.tree.get("feed")
+    if not isinstance(tables, list) or len(tables) != len(draft.settings.feeds):
+        return []
+    return list(enumerate(draft.settings.feeds))
+
+
+def _fills(draft: Draft, name: str, place: LocationSettings) -> bool:
+    sound = draft.sound("locations", name, "channel") and draft.sound("locations", name, "ignore")
+    return sound and bool(place.channel) and not place.ignore
+
+
+def _every_location_is_settled(draft: Draft) -> bool:
+    """Whether it is known of every location which channel it fills; a misspelt one may be the one that is missed."""
+    written = draft.tree.get("locations", {})
+    places = draft.settings.locations
+    if not isinstance(written, dict) or len(written) != len(places):
+        return False
+    return all(place.ignore or _fills(draft, name, place) for name, place in places.items())
+
+
+def _as_key(name: str | None) -> str | None:
+    return f'[channels."{name}"]' if name else None
+
+
+def _listed(names: list[str]) -> str:
+    most = 5
+    told = [quoted(name) for name in names[:most]]
+    return ", ".join(told) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+_RULES: Final[tuple[Callable[[Draft], None], ...]] = (
+    _project_is_reachable,
+    _a_batch_fits_the_bucket,
+    _some_feed_exists,
+    _feed_names_differ,
+    _feeds_have_their_address,
+    _snapshots_come_from_a_feed,
+    _directories_differ,
+    _locations_fill_a_channel,
+    _channels_are_filled,
+    _shared_channels_name_an_order_location,
+    _default_location_is_sold_from,
+    _orders_mode_is_possible,
+    _orders_go_to_a_feed,
+    _an_allow_list_has_its_file,
+    _sockets_differ,
+)

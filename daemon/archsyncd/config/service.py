@@ -1,0 +1,133 @@
+"""The keys of the service itself: state, journal, people, alerts, the status page. Reads nothing, decides nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from archsyncd.config.addresses import Listen, ListenAddress, Url
+from archsyncd.config.keys import key
+from archsyncd.config.kinds import Choice, FilePath, ListOf, Whole, Word
+
+DEFAULT_OWNER: Final = "default"
+EXCEPTION_KINDS: Final = (
+    "sku_not_found",
+    "location_unmapped",
+    "channel_missing",
+    "invalid_record",
+    "held_snapshot",
+    "stock_update_failed",
+    "foreign_writer",
+    "restockable_in_days",
+    "untracked_demand",
+    "unproven_reflection",
+    "order_rejected",
+    "order_in_doubt",
+    "order_unmapped_line",
+    "fulfilment_unknown_order",
+    "fulfilment_mismatch",
+    "over_shipment",
+    "status_conflict",
+    "drift",
+    "stale_feed",
+    "stalled_orders",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonSettings:
+    """The process."""
+
+    state_dir: Path = field(
+        default=Path("/var/lib/archsyncd"),
+        metadata=key(
+            FilePath(),
+            "Where the database lives. $STATE_DIRECTORY, which the unit sets, wins over it.",
+            restart=True,
+        ),
+    )
+    control_socket: Path = field(
+        default=Path("/run/archsyncd/control.sock"),
+        metadata=key(
+            FilePath(socket=True),
+            "The socket on which `archsyncctl` talks to the daemon; its group and mode say who may.",
+            restart=True,
+        ),
+    )
+    log_level: str = field(
+        default="info",
+        metadata=key(
+            Choice(("debug", "info", "warning", "error")),
+            "The least severity that reaches the journal.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerSettings:
+    """Who acts on a kind of exception."""
+
+    team: str = field(
+        default="operations",
+        metadata=key(
+            Word("a team's name: 1 to 64 characters", most_characters=64),
+            "The team that acts: operations, data, ecommerce, finance, or a name of the site's own.",
+        ),
+    )
+    escalate_minutes: int = field(
+        default=60,
+        metadata=key(
+            Whole(1, 43_200),
+            "How long a case may stay open until it is escalated, once.",
+        ),
+    )
+
+
+def shipped_owners() -> Mapping[str, OwnerSettings]:
+    """The owners that hold where the file names none."""
+    return MappingProxyType(
+        {DEFAULT_OWNER: OwnerSettings(), "sku_not_found": OwnerSettings(team="data", escalate_minutes=480)},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Where alerts go besides the journal."""
+
+    webhook_url: str = field(
+        default="",
+        metadata=key(
+            Url(hook=True),
+            """An address that takes alerts as JSON. One that carries a secret in itself, as chat services give out,
+            belongs in the credential alert-webhook instead.""",
+        ),
+    )
+    email: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(Word("an e-mail address", r"[^\s@<>,;\"]{1,64}@[A-Za-z0-9.-]{1,253}")),
+            "Addresses that get alerts through this host's mail system.",
+        ),
+    )
+    command: Path | None = field(
+        default=None,
+        metadata=key(
+            FilePath(), "A program that is started for each alert, with the alert as JSON on its input."
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusSettings:
+    """The status page and the metrics."""
+
+    listen: ListenAddress | None = field(
+        default=ListenAddress(path=Path("/run/archsyncd/status.sock")),
+        metadata=key(
+            Listen(),
+            """Where the page and /metrics are served: a Unix socket, or an address and port, which then needs the
+            credential status-token. "" serves neither.""",
+            restart=True,
+        ),
+    )

@@ -1,0 +1,307 @@
+"""The keys of the warehouse's side: feeds, locations and the channels they fill. Reads nothing, decides nothing.
+
+Rules: r247/1 (feeds), sections 2, 3 and 7; stock-ledger, definitions.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from archsyncd.config.addresses import Network, NetworkKind, Url
+from archsyncd.config.keys import key
+from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Whole, Word
+from archsyncd.domain.feed import Figure
+
+NONE_ACCEPTED: Final = "none-accepted"
+CHANNEL_KEY: Final = Word("a channel's key: 2 to 256 letters, digits, '_' or '-'", r"[A-Za-z0-9_-]{2,256}")
+LOCATION_NAME: Final = Word(
+    "a location's name: 1 to 128 characters without blanks around it", most_characters=128
+)
+FEED_NAME: Final = Word(
+    "a feed's name: 1 to 64 letters, digits, '_' or '-', beginning with a letter or digit",
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
+)
+_QUANTITY_MOST: Final = 10**15
+_FEED_CREDENTIAL: Final = "the credential feed-<name>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSettings:
+    """One source of Archean records."""
+
+    name: str = field(
+        default="main",
+        metadata=key(
+            FEED_NAME,
+            """The feed's name. Journal, status page and `archsyncctl` use it, other keys refer to it, and its
+            credential is called feed-<name>. Positions are stored under it: a feed that is renamed starts anew with a
+            snapshot.""",
+            restart=True,
+        ),
+    )
+    transport: str = field(
+        default="pull",
+        metadata=key(
+            Choice(("pull", "drop", "pubsub", "push")),
+            """How records arrive. `pull` asks an HTTPS change feed by long poll; no inbound port is needed. `drop`
+            reads files from a directory and answers with receipts. `pubsub` and `push` are reserved names that this
+            version refuses.""",
+            restart=True,
+        ),
+    )
+    url: str = field(
+        default="",
+        metadata=key(
+            Url(),
+            """The base address of the change feed, to which /v1/changes and the like are appended. Needed by `pull`,
+            refused for others. Plain http is accepted only to this machine itself, for a tunnel or a test.""",
+            restart=True,
+        ),
+    )
+    auth: str = field(
+        default="bearer",
+        metadata=key(
+            Choice(("none", "bearer", "basic", "api-key")),
+            f"""How a `pull` feed's requests are authorised. The secret is {_FEED_CREDENTIAL}: the token for `bearer`,
+            user:password for `basic`, the key for `api-key` (sent as X-Api-Key). Only `none` needs no credential.""",
+            restart=True,
+        ),
+    )
+    interval_seconds: int = field(
+        default=15,
+        metadata=key(
+            Whole(1, 604_800),
+            """How often news, or at least a heartbeat, is expected. A feed that is silent for twice as long is a
+            warning, for five times as long it is critical. For a nightly file give 86400.""",
+        ),
+    )
+    page_limit: int = field(
+        default=500,
+        metadata=key(
+            Whole(1, 10_000), "How many records are asked for in one request and committed together."
+        ),
+    )
+    wait_seconds: int = field(
+        default=25,
+        metadata=key(
+            Whole(0, 300),
+            "How long the source may hold a request open while it has no news (long poll); 0 asks without waiting.",
+        ),
+    )
+    request_timeout_seconds: int = field(
+        default=30,
+        metadata=key(
+            Whole(1, 600),
+            "How long one request may take as a whole, on top of `wait_seconds`. After it the request is repeated.",
+        ),
+    )
+    stream: bool = field(
+        default=False,
+        metadata=key(
+            Flag(),
+            "Ask a `pull` source for newline-delimited JSON instead of one document, for sources that stream.",
+            restart=True,
+        ),
+    )
+    acknowledge: bool = field(
+        default=False,
+        metadata=key(
+            Flag(),
+            """Tell a `pull` source after each commit how far was read (POST /v1/ack), for sources that keep a queue
+            per consumer.""",
+            restart=True,
+        ),
+    )
+    consumer: str = field(
+        default="archsyncd",
+        metadata=key(
+            Word("a consumer's name: 1 to 64 letters, digits, '.', '_' or '-'", r"[A-Za-z0-9._-]{1,64}"),
+            "The name under which positions are acknowledged; of use only with `acknowledge`.",
+            restart=True,
+        ),
+    )
+    linearizable: bool = field(
+        default=True,
+        metadata=key(
+            Flag(),
+            """Whether a single-key read that begins after an order was accepted already excludes that order. Then such
+            a read is a proof of reflection and is asked for when an order line stays unproven. Set false for a source
+            that reads from a replica or a cache.""",
+        ),
+    )
+    allow_cidr: tuple[Network, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(NetworkKind()),
+            """Networks in which the addresses of the source's host must lie; the connection is refused otherwise.
+            Empty accepts every address that the host name resolves to.""",
+            restart=True,
+        ),
+    )
+    ca_file: Path | None = field(
+        default=None,
+        metadata=key(
+            FilePath(),
+            """Certificates (PEM) of the authority that signed the source's certificate, where it is not a public one.
+            Not stated: the system's. Verification itself cannot be switched off.""",
+            restart=True,
+        ),
+    )
+    directory: Path | None = field(
+        default=None,
+        metadata=key(
+            FilePath(),
+            """The directory with in/, work/, done/, error/ and receipts/. Needed by `drop`, refused for others. The
+            unit must be allowed to write there (a drop-in with ReadWritePaths=).""",
+            restart=True,
+        ),
+    )
+    ready: str = field(
+        default="manifest",
+        metadata=key(
+            Choice(("manifest", "rename", "stable")),
+            """When a dropped file counts as complete. `manifest`: once its .done file stands beside it, which also
+            proves its content. `rename`: once it appears under its final name. `stable`: once size and time are
+            unchanged for `stable_seconds`; the weakest, for writers that can do neither.""",
+            restart=True,
+        ),
+    )
+    stable_seconds: int = field(
+        default=10,
+        metadata=key(Whole(1, 3600), "How long a file must stay unchanged with `ready = stable`."),
+    )
+    delimiter: str = field(
+        default=",",
+        metadata=key(
+            Choice((",", ";", "\t")),
+            "The column separator of CSV files: comma, semicolon or tab.",
+        ),
+    )
+    gap_grace_seconds: int = field(
+        default=60,
+        metadata=key(
+            Whole(0, 86_400),
+            """How long a missing file number is waited for before an alarm is raised. Deltas behind the gap stay held
+            until the missing file or a full one arrives.""",
+        ),
+    )
+    subscription: str = field(
+        default="",
+        metadata=key(
+            Word("projects/PROJECT/subscriptions/NAME", r"projects/[^/\s]+/subscriptions/[^/\s]+"),
+            "The Pub/Sub subscription; it must exist already. For `pubsub` only.",
+            restart=True,
+        ),
+    )
+    emulator: str = field(
+        default="",
+        metadata=key(
+            Word("HOST:PORT", r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}"),
+            "The address of a Pub/Sub emulator, for tests. For `pubsub` only.",
+            restart=True,
+        ),
+    )
+    snapshot_timeout_minutes: int = field(
+        default=30,
+        metadata=key(
+            Whole(1, 1440),
+            "How long the parts of a snapshot sent over `pubsub` may take until they are dropped.",
+        ),
+    )
+    listen: str = field(
+        default="",
+        metadata=key(
+            Word("HOST:PORT", r"[A-Za-z0-9.:\[\]-]{1,253}:[0-9]{1,5}"),
+            "Where signed webhooks are received. For `push` only.",
+            restart=True,
+        ),
+    )
+    profile: Path | None = field(
+        default=None,
+        metadata=key(
+            FilePath(relative=True),
+            """A mapping profile (JSON) for a source that does not speak r247/1 itself. A relative path starts at this
+            file's directory. `archsyncctl inspect SAMPLE` proposes one.""",
+            restart=True,
+        ),
+    )
+    snapshot_from: str = field(
+        default="",
+        metadata=key(
+            FEED_NAME,
+            """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`).
+            "none-accepted" states that the site does without.""",
+            restart=True,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationSettings:
+    """One Archean location and the supply channel it fills."""
+
+    channel: str = field(
+        default="",
+        metadata=key(
+            CHANNEL_KEY,
+            """The key of the commercetools supply channel (role InventorySupply) that this location fills. Several
+            locations may fill one channel; their sellable quantities are added up. Needed unless `ignore` is set.""",
+        ),
+    )
+    sellable: Figure = field(
+        default=Figure.AVAILABLE,
+        metadata=key(
+            Choice(tuple(Figure), Figure),
+            """Which of Archean's figures is sold. `available` already excludes what Archean has allocated to orders.
+            `onHand` counts everything on the shelf, so an order is taken off only when its dispatch is told.""",
+        ),
+    )
+    buffer: int = field(
+        default=0,
+        metadata=key(
+            Whole(0, _QUANTITY_MOST),
+            """Pieces per SKU that stay unsold at this location: room for breakage and store sales. Taken off before
+            the channel's percentage.""",
+        ),
+    )
+    ignore: bool = field(
+        default=False,
+        metadata=key(
+            Flag(),
+            """Records of this location are read and set aside without an exception, for returns areas and the like.
+            Without this line an unknown location is an exception, never a quantity.""",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """Rules for the quantity published on one supply channel: f = floor(sum * percentage / 100) - safety_stock."""
+
+    safety_stock: int = field(
+        default=0,
+        metadata=key(Whole(0, _QUANTITY_MOST), "Pieces per SKU that are never offered on this channel."),
+    )
+    percentage: int = field(
+        default=100,
+        metadata=key(
+            Whole(0, 100),
+            "The share of a positive sum that is offered, rounded down. A negative sum is a debt and stays whole.",
+        ),
+    )
+    maximum: int = field(
+        default=100_000_000,
+        metadata=key(
+            Whole(0, _QUANTITY_MOST),
+            """The largest believable quantity of one SKU. A level that would raise the offer above it is held for a
+            person; one that lowers it is applied. Nothing is cut off at this number.""",
+        ),
+    )
+    order_location: str | None = field(
+        default=None,
+        metadata=key(
+            Word("the name of a location that fills this channel", empty=True, most_characters=128),
+            """The location to which orders of this channel go. Needed when several locations fill the channel; ""
+            leaves the choice to Archean.""",
+        ),
+    )
