@@ -1,0 +1,370 @@
+"""Orders: shoppers buying, people changing them, and what the API shows of it, some of it late.
+
+Stock rules: stock-taking happens at order creation, by inventory mode (commercetools, "Inventory modes");
+an order's effect on the entry is true at once and readable later.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archsyncd.simulators.commercetools.channels import Channels
+from archsyncd.simulators.commercetools.config import INVENTORY_MODES, SimulatorConfig
+from archsyncd.simulators.commercetools.errors import ApiError, conflict, duplicate_field, not_found
+from archsyncd.simulators.commercetools.inventory import Inventory
+from archsyncd.simulators.commercetools.journal import Admission, Journal, OrderEvent, Place
+from archsyncd.simulators.commercetools.messages import Messages
+from archsyncd.simulators.commercetools.order_documents import (
+    UNIT_PRICE_CENTS,
+    OrderLine,
+    Purchase,
+    line_item,
+    money,
+    order,
+    total_cents,
+)
+from archsyncd.simulators.commercetools.predicates import FieldKinds, Kind
+from archsyncd.simulators.commercetools.queries import Catalog
+from archsyncd.simulators.commercetools.records import (
+    PERSON,
+    SHOPPER,
+    Actor,
+    Document,
+    Surroundings,
+    reference,
+)
+from archsyncd.simulators.commercetools.resources import AUDIT, REFERENCE, touched
+from archsyncd.simulators.commercetools.shelf import Shelf
+
+CREATION = {
+    "checkout": "OrderCreated",
+    "import": "OrderImported",
+    "recurring": "OrderCreatedFromRecurringOrder",
+}
+KNOWN: FieldKinds = {
+    **AUDIT,
+    "orderNumber": Kind.TEXT,
+    "customerEmail": Kind.TEXT,
+    "orderState": Kind.TEXT,
+    "shipmentState": Kind.TEXT,
+    "paymentState": Kind.TEXT,
+    "origin": Kind.TEXT,
+    "inventoryMode": Kind.TEXT,
+    "shippingMode": Kind.TEXT,
+    "completedAt": Kind.MOMENT,
+    "syncInfo": {"channel": REFERENCE, "externalId": Kind.TEXT, "syncedAt": Kind.MOMENT},
+    "lineItems": {
+        "id": Kind.TEXT,
+        "key": Kind.TEXT,
+        "quantity": Kind.NUMBER,
+        "inventoryMode": Kind.TEXT,
+        "supplyChannel": REFERENCE,
+        "variant": {"sku": Kind.TEXT},
+    },
+    "custom": {"type": REFERENCE, "fields": Kind.OPEN},
+}
+PRIVATE = frozenset({"lastMessageSequenceNumber"})
+
+
+@dataclass(slots=True)
+class _Order:
+    document: Document
+    listed: list[tuple[float, Document | None]] = field(default_factory=list)
+    restored: set[str] = field(default_factory=set)
+    deleted: bool = False
+
+
+class Orders:
+    """All orders of the project; `settings` may be replaced at run time."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        settings: SimulatorConfig,
+        channels: Channels,
+        inventory: Inventory,
+        messages: Messages,
+        journal: Journal,
+    ) -> None:
+        self._around = around
+        self.settings = settings
+        self._channels = channels
+        self._inventory = inventory
+        self._messages = messages
+        self._journal = journal
+        self._shelf: Shelf[_Order] = Shelf(lambda kept: str(kept.document["createdAt"]))
+        self._by_number: dict[str, str] = {}
+        self.catalog = Catalog(
+            self._shelf,
+            KNOWN,
+            self._listed,
+            {frozenset({("id",)}): lambda value: [kept] if (kept := self._shelf.get(value)) else []},
+        )
+
+    def place(self, lines: Sequence[OrderLine], mode: str | None, purchase: Purchase) -> str:
+        """Create an order as a shop does and return its id.
+
+        Raises ApiError 400 OutOfStock when a tracked line finds no entry or, in a reserving mode, too little.
+        """
+        mode = mode or ("None" if purchase.kind == "import" else self.settings.inventory_mode)
+        if mode not in INVENTORY_MODES or not {line.mode for line in lines} <= {None, *INVENTORY_MODES}:
+            raise ValueError(f"unknown inventory mode among {mode} and those of the lines")
+        if purchase.order_number is not None and purchase.order_number in self._by_number:
+            raise duplicate_field("orderNumber", purchase.order_number)
+        order_id = self._around.new_id()
+        documents = [
+            line_item(
+                line,
+                line.mode or mode,
+                self._channels.id_of(line.channel),
+                self._around,
+                self.settings.locale,
+            )
+            for line in lines
+        ]
+        self._take_stock(order_id, documents)
+        document = order(order_id, purchase, documents, mode, self._around, self.settings.locale)
+        kept = _Order(document)
+        self._shelf.add(order_id, kept)
+        if purchase.order_number is not None:
+            self._by_number[purchase.order_number] = order_id
+        self._event(order_id, "placed", purchase.kind)
+        extra = (
+            {"recurringOrderRef": reference("recurring-order", self._around.new_id())}
+            if purchase.kind == "recurring"
+            else {}
+        )
+        self._tell(kept, CREATION[purchase.kind], SHOPPER, order=document, **extra)
+        self._list(kept, kept.document)
+        return order_id
+
+    def by_id(self, order_id: str) -> Document:
+        """Return an order. Raises ApiError 404."""
+        return self._kept(order_id).document
+
+    def by_number(self, number: str) -> Document:
+        """Return an order. Raises ApiError 404."""
+        if number not in self._by_number:
+            raise not_found(f"orders/order-number={number}")
+        return self.by_id(self._by_number[number])
+
+    def number_holder(self, number: str) -> str | None:
+        """Return the id of the order that holds an order number."""
+        return self._by_number.get(number)
+
+    def replace(
+        self,
+        order_id: str,
+        document: Document,
+        actor: Actor,
+        told: Sequence[tuple[str, Mapping[str, Any]]],
+    ) -> Document:
+        """Put an order's next version and tell what changed; a cancellation or BackInStock may restore stock."""
+        kept = self._kept(order_id)
+        before = kept.document
+        kept.document = touched({**document, "version": before["version"]}, self._around, actor)
+        if document.get("orderNumber") is not None:
+            self._by_number[document["orderNumber"]] = order_id
+        for kind, payload in told:
+            self._event(order_id, kind, actor.name())
+            self._tell(kept, kind, actor, **payload)
+        if kept.document["orderState"] == "Cancelled" != before["orderState"]:
+            self._restore(kept, "cancel", self._units(kept.document))
+        self._list(kept, kept.document)
+        return kept.document
+
+    def back_in_stock(self, order_id: str, item_id: str, units: Mapping[Place, int]) -> None:
+        """A returned item became BackInStock: give stock back where the project's capability says so."""
+        kept = self._kept(order_id)
+        if item_id not in kept.restored:
+            kept.restored.add(item_id)
+            self._give(kept, "back_in_stock", units)
+
+    def cancel(self, order_id: str, actor: Actor = PERSON) -> None:
+        """Cancel an order as a person does."""
+        document = self.by_id(order_id)
+        old = document["orderState"]
+        payload = {"orderState": "Cancelled", "oldOrderState": old}
+        self.replace(
+            order_id, {**document, "orderState": "Cancelled"}, actor, [("OrderStateChanged", payload)]
+        )
+
+    def edit(self, order_id: str, quantities: Mapping[str, int]) -> None:
+        """Apply an Order Edit that gives lines (by line id) other quantities, 0 removing them.
+
+        More units take stock like an order does. Raises ApiError 400 OutOfStock.
+        """
+        kept = self._kept(order_id)
+        before = kept.document
+        lines = [_resized(line, quantities.get(line["id"], line["quantity"])) for line in before["lineItems"]]
+        grown = [
+            _resized(line, line["quantity"] - old)
+            for line, old in _pairs(lines, before)
+            if line["quantity"] > old
+        ]
+        self._take_stock(order_id, grown)
+        less = Counter[Place]()
+        for line, old in _pairs(lines, before):
+            if line["quantity"] < old and line["inventoryMode"] != "None":
+                less[_place(line)] += old - line["quantity"]
+        after = {**before, "lineItems": [line for line in lines if line["quantity"] > 0]}
+        after["totalPrice"] = money(total_cents(after))
+        kept.document = touched(after, self._around, PERSON)
+        self._give(kept, "edit", less)
+        self._event(order_id, "OrderEditApplied", PERSON.name())
+        result = self._edit_result(before, kept.document)
+        edit = {**touched(before, self._around, PERSON), "id": self._around.new_id()}
+        edit = {name: edit[name] for name in ("id", "version", "createdAt", "lastModifiedAt")}
+        edit |= {"resource": reference("order", order_id), "stagedActions": [], "result": result}
+        self._tell(kept, "OrderEditApplied", PERSON, edit=edit, result=result)
+        self._list(kept, kept.document)
+
+    def delete(self, order_id: str, version: int | None, actor: Actor) -> Document:
+        """Delete an order. Raises ApiError 404 or 409."""
+        kept = self._kept(order_id)
+        if version is not None and version != kept.document["version"]:
+            raise conflict(version, kept.document["version"])
+        document = kept.document
+        self._restore(kept, "delete", self._units(document))
+        self._event(order_id, "OrderDeleted", actor.name())
+        self._tell(kept, "OrderDeleted", actor, order=document)
+        kept.deleted = True
+        self._by_number.pop(document.get("orderNumber", ""), None)
+        self._list(kept, None)
+        return document
+
+    def _kept(self, order_id: str) -> _Order:
+        kept = self._shelf.get(order_id)
+        if kept is None or kept.deleted:
+            raise not_found(f"orders/{order_id}")
+        return kept
+
+    def _take_stock(self, order_id: str, lines: Sequence[Document]) -> None:
+        wanted = Counter[Place]()
+        reserving = set()
+        for line in lines:
+            if line["inventoryMode"] != "None":
+                wanted[_place(line)] += line["quantity"]
+                if line["inventoryMode"] != "TrackOnly":
+                    reserving.add(_place(line))
+        short = [
+            line for line in lines if line["inventoryMode"] != "None" and self._lacks(line, wanted, reserving)
+        ]
+        if short:
+            self._journal.refused_orders += 1
+            self._event(order_id, "refused", "OutOfStock")
+            raise ApiError(
+                400,
+                "OutOfStock",
+                "Some line items are out of stock at the time of placing the order.",
+                lineItems=[line["id"] for line in short],
+                skus=[line["variant"].get("sku", "") for line in short],
+            )
+        visible_at = self._around.moment_within(self.settings.stock_lag_seconds)
+        for line in lines:
+            self._admit(order_id, line, visible_at)
+
+    def _lacks(self, line: Document, wanted: Mapping[Place, int], reserving: set[Place]) -> bool:
+        place = _place(line)
+        entry = self._inventory.at(place)
+        if entry is None:
+            return True
+        if place not in reserving:
+            return False
+        if line["inventoryMode"] == "ReserveOnOrder" and "restockableInDays" in entry.content.settings:
+            return False
+        return entry.content.stock - entry.reserved < wanted[place]
+
+    def _admit(self, order_id: str, line: Document, visible_at: float) -> None:
+        place, mode, quantity = _place(line), line["inventoryMode"], line["quantity"]
+        stock_after, short = None, 0
+        if mode != "None":
+            entry = self._inventory.at(place)
+            assert entry is not None
+            stock_after = self._inventory.order_effect(entry, -quantity, visible_at, f"order {order_id}")
+            short = min(quantity, max(0, -stock_after))
+        now = self._around.clock.now()
+        self._journal.admissions.append(
+            Admission(now, order_id, line["id"], *place, quantity, mode, stock_after, short)
+        )
+
+    def _units(self, document: Document) -> Counter[Place]:
+        units = Counter[Place]()
+        for line in document["lineItems"]:
+            if line["inventoryMode"] != "None":
+                units[_place(line)] += line["quantity"]
+        return units
+
+    def _restore(self, kept: _Order, cause: str, units: Mapping[Place, int]) -> None:
+        """Cancelling and deleting one order give its stock back once, not twice."""
+        if cause in self.settings.restores_stock_on and "whole" not in kept.restored:
+            kept.restored.add("whole")
+            self._give(kept, cause, units)
+
+    def _give(self, kept: _Order, cause: str, units: Mapping[Place, int]) -> None:
+        if cause not in self.settings.restores_stock_on:
+            return
+        visible_at = self._around.moment_within(self.settings.stock_lag_seconds)
+        for place, quantity in units.items():
+            entry = self._inventory.at(place)
+            if entry is not None and quantity:
+                who = f"{cause} {kept.document['id']}"
+                self._inventory.order_effect(entry, quantity, visible_at, who)
+
+    def _tell(self, kept: _Order, kind: str, actor: Actor, **payload: Any) -> None:
+        document = kept.document
+        sequence = document.get("lastMessageSequenceNumber", 0) + 1
+        kept.document = document = {**document, "lastMessageSequenceNumber": sequence}
+        number = document.get("orderNumber")
+        identifiers = {} if number is None else {"resourceUserProvidedIdentifiers": {"orderNumber": number}}
+        self._messages.tell(
+            kind,
+            reference("order", document["id"]),
+            document["version"],
+            sequence,
+            actor,
+            **identifiers,
+            **payload,
+        )
+
+    def _list(self, kept: _Order, document: Document | None) -> None:
+        moment = self._around.moment_within(self.settings.order_list_lag_seconds)
+        kept.listed.append((moment, document))
+
+    def _listed(self, kept: _Order) -> Document | None:
+        """Return the newest state the list shows; nothing before the first has become visible."""
+        now = self._around.clock.now()
+        due = [index for index, (moment, _) in enumerate(kept.listed) if moment <= now]
+        if not due:
+            return None
+        kept.listed = kept.listed[due[-1] :]
+        return kept.listed[0][1]
+
+    def _edit_result(self, before: Document, after: Document) -> Document:
+        def excerpt(document: Document) -> Document:
+            return {"totalPrice": document["totalPrice"], "version": document["version"]}
+
+        return {
+            "type": "Applied",
+            "appliedAt": after["lastModifiedAt"],
+            "excerptBeforeEdit": excerpt(before),
+            "excerptAfterEdit": excerpt(after),
+        }
+
+    def _event(self, order_id: str, what: str, detail: str) -> None:
+        self._journal.orders.append(OrderEvent(self._around.clock.now(), order_id, what, detail))
+
+
+def _place(line: Document) -> Place:
+    channel = line.get("supplyChannel")
+    return (line["variant"].get("sku", ""), None if channel is None else channel["id"])
+
+
+def _pairs(lines: Sequence[Document], before: Document) -> list[tuple[Document, int]]:
+    return [(line, old["quantity"]) for line, old in zip(lines, before["lineItems"], strict=True)]
+
+
+def _resized(line: Document, quantity: int) -> Document:
+    state = [{**line["state"][0], "quantity": quantity}]
+    return {**line, "quantity": quantity, "state": state, "totalPrice": money(UNIT_PRICE_CENTS * quantity)}
