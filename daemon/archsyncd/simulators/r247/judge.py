@@ -1,0 +1,202 @@
+"""The judge: were more pieces sold than the house holds, and is stock hidden? It must not know how a daemon works.
+
+Pieces are counted per pool, that is per SKU and supply channel (all locations of one channel together).
+
+- W(t): the pool's true available figure. U(t): pieces of accepted tracked orders that the warehouse has not imported.
+  O(t): pieces of all accepted orders not released. An order is released when it is cancelled, in commercetools or in
+  the warehouse, whichever is first; a rejected order is not.
+- X(t): W(t) with the effect of these orders undone (allocation, cancellation, dispatch). It moves only for reasons
+  commercetools does not know: store sales, breakage, receipts, recounts, returns. While nothing is released before its
+  stock is, X − O = W − U.
+- Shortage(t) = max(0, O − X): pieces promised and not there. `oversold_total` adds up every rise of the shortage,
+  whether a sale or a fall of X caused it; `oversold_at_rest` is the shortage at the end.
+- Physics: a fall of X needs time to reach commercetools. A state of X stays excusable until `drain_seconds` after the
+  record that superseded it was first sent to a reader (for ever when it never was). B(t) is the largest X that is
+  current or excusable at t: no daemon can publish more without an error of its own. `oversold_beyond_physics` adds up
+  the rise of max(0, O − B) at every accepted order. It is 0 for a daemon that is right.
+- At rest the published quantity should be f(W) − U: `hidden_units` adds up what is missing per pool, `excess_units`
+  what is too much.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from archsyncd.simulators.r247.held import OrderStatus
+from archsyncd.simulators.r247.stockroom import JournalEntry
+from archsyncd.simulators.r247.warehouse import Warehouse
+
+Pool = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A tracked order line that commercetools accepted at `at_ms` (UTC) and, perhaps, cancelled later."""
+
+    order_id: str
+    at_ms: int
+    sku: str
+    channel: str
+    quantity: int
+    released_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolVerdict:
+    """What the judge found in one pool, in pieces; `published` and the two after it only when it was told."""
+
+    sku: str
+    channel: str
+    available: int
+    unimported: int
+    oversold_total: int
+    oversold_beyond_physics: int
+    oversold_at_rest: int
+    published: int | None = None
+    hidden: int = 0
+    excess: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The sums over all pools. `duplicate_orders` counts warehouse orders beyond one per commercetools order."""
+
+    pools: tuple[PoolVerdict, ...]
+    duplicate_orders: int
+
+    @property
+    def oversold_total(self) -> int:
+        """Pieces that became promised without being there, whoever is to blame."""
+        return sum(pool.oversold_total for pool in self.pools)
+
+    @property
+    def oversold_beyond_physics(self) -> int:
+        """Pieces sold that a right daemon would not have offered."""
+        return sum(pool.oversold_beyond_physics for pool in self.pools)
+
+    @property
+    def oversold_at_rest(self) -> int:
+        """Pieces promised and not there at the end."""
+        return sum(pool.oversold_at_rest for pool in self.pools)
+
+    @property
+    def unimported_units(self) -> int:
+        """Pieces of accepted orders that the warehouse has not imported."""
+        return sum(pool.unimported for pool in self.pools)
+
+    @property
+    def hidden_units(self) -> int:
+        """Pieces that could be sold and are not offered."""
+        return sum(pool.hidden for pool in self.pools)
+
+    @property
+    def excess_units(self) -> int:
+        """Pieces offered that are not there."""
+        return sum(pool.excess for pool in self.pools)
+
+
+class _Event(NamedTuple):
+    """A step of one pool; at one instant rises come first, then falls, then releases, then orders."""
+
+    at_ms: int
+    rank: int
+    quantity: int
+    excusable_until_ms: int | None
+
+
+_RISE, _FALL, _RELEASE, _ORDER = range(4)
+
+
+class Judge:
+    """Weighs what commercetools accepted against what the warehouse really had."""
+
+    def __init__(self, warehouse: Warehouse, *, drain_seconds: float = 5.0) -> None:
+        self._warehouse = warehouse
+        self._drain_ms = int(drain_seconds * 1000)
+
+    def verdict(
+        self,
+        commitments: Iterable[Commitment],
+        published: Mapping[Pool, int] | None = None,
+        sellable: Callable[[Pool, int], int] = lambda _, available: available,
+    ) -> Verdict:
+        """Judge the whole history. `published` is quantityOnStock by (SKU, channel); `sellable` is f per pool."""
+        counted = [self._released(commitment) for commitment in commitments]
+        events = self._events(counted)
+        available, unimported = self._available(), self.unimported(counted)
+        pools = []
+        for pool in sorted(events.keys() | available.keys() | unimported.keys()):
+            total, beyond, rest = self._weigh(sorted(events.get(pool, [])))
+            held, waiting = available.get(pool, 0), unimported.get(pool, 0)
+            offered = None if published is None else published.get(pool, 0)
+            drift = 0 if offered is None else sellable(pool, held) - waiting - offered
+            drifts = (max(0, drift), max(0, -drift))
+            pools.append(PoolVerdict(*pool, held, waiting, total, beyond, rest, offered, *drifts))
+        return Verdict(tuple(pools), len(self._warehouse.book.duplicates))
+
+    def unimported(self, commitments: Iterable[Commitment]) -> dict[Pool, int]:
+        """Pieces accepted, not released and not in the warehouse's figures, by pool."""
+        waiting: dict[Pool, int] = defaultdict(int)
+        for commitment in commitments:
+            order = self._warehouse.book.orders.get(commitment.order_id)
+            imported = order is not None and order.status is OrderStatus.ACCEPTED
+            if commitment.released_ms is None and not imported:
+                waiting[commitment.sku, commitment.channel] += commitment.quantity
+        return dict(waiting)
+
+    def _released(self, commitment: Commitment) -> Commitment:
+        order = self._warehouse.book.orders.get(commitment.order_id)
+        if order is None or order.status is not OrderStatus.CANCELLED or order.ended_ms is None:
+            return commitment
+        ends = [order.ended_ms] + ([] if commitment.released_ms is None else [commitment.released_ms])
+        identity = (commitment.order_id, commitment.at_ms, commitment.sku, commitment.channel)
+        return Commitment(*identity, commitment.quantity, min(ends))
+
+    def _available(self) -> dict[Pool, int]:
+        found: dict[Pool, int] = defaultdict(int)
+        for (sku, location), holding in self._warehouse.room.holdings.items():
+            found[sku, self._warehouse.config.channel_of(location)] += holding.available
+        return dict(found)
+
+    def _events(self, commitments: list[Commitment]) -> dict[Pool, list[_Event]]:
+        events: dict[Pool, list[_Event]] = defaultdict(list)
+        ours = {commitment.order_id for commitment in commitments}
+        for entry in self._warehouse.room.journal:
+            if entry.order_id not in ours and entry.cause != "forgotten":
+                pool = (entry.sku, self._warehouse.config.channel_of(entry.location))
+                rank = _RISE if entry.delta > 0 else _FALL
+                until_ms = self._excusable_until_ms(entry)
+                events[pool].append(_Event(entry.at_ms, rank, entry.delta, until_ms))
+        for commitment in commitments:
+            steps = events[commitment.sku, commitment.channel]
+            steps.append(_Event(commitment.at_ms, _ORDER, commitment.quantity, None))
+            if commitment.released_ms is not None:
+                # Clocks of two systems may disagree: nothing is released before it was promised.
+                released_ms = max(commitment.released_ms, commitment.at_ms + 1)
+                steps.append(_Event(released_ms, _RELEASE, -commitment.quantity, None))
+        return events
+
+    def _excusable_until_ms(self, entry: JournalEntry) -> int | None:
+        served_ms = self._warehouse.log.served_at_ms(entry.epoch_ordinal, entry.seq)
+        return None if served_ms is None else max(served_ms, entry.at_ms) + self._drain_ms
+
+    def _weigh(self, events: list[_Event]) -> tuple[int, int, int]:
+        """Walk through one pool's steps; return (oversold in all, beyond physics, at rest)."""
+        supply = promised = total = beyond = 0
+        excusable: list[tuple[int | None, int]] = []
+        for event in events:
+            shortage = max(0, promised - supply)
+            if event.rank in {_RISE, _FALL}:
+                excusable.append((event.excusable_until_ms, supply))
+                supply += event.quantity
+            else:
+                excusable = [
+                    (until, held) for until, held in excusable if until is None or until >= event.at_ms
+                ]
+                bound = max([supply, *(held for _, held in excusable)])
+                if event.rank == _ORDER:
+                    beyond += max(0, promised + event.quantity - bound) - max(0, promised - bound)
+                promised += event.quantity
+            total += max(0, max(0, promised - supply) - shortage)
+        return total, beyond, max(0, promised - supply)

@@ -1,0 +1,232 @@
+"""What lies where: holdings, the movements that change them and the records that tell of it; knows no order's state."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from archsyncd.simulators.r247.config import Movements, R247Config
+from archsyncd.simulators.r247.log import FeedLog, stamp
+
+INCLUDED_KEPT = 200
+
+
+class Refused(Exception):
+    """The warehouse does not do this. `code` is stable and short, `lines` names what is wrong where it is known."""
+
+    def __init__(self, code: str, detail: str, lines: tuple[dict[str, Any], ...] = ()) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.lines = lines
+
+
+@dataclass(slots=True)
+class Holding:
+    """One SKU at one location, in pieces. `order_effect` is the part of `available` that orders took (≤ 0)."""
+
+    on_hand: int = 0
+    allocated: int = 0
+    picked: int = 0
+    unavailable: int = 0
+    order_effect: int = 0
+    last_seq: int | None = None
+    included: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def available(self) -> int:
+        """What may still be sold; negative when more is allocated than lies there."""
+        return self.on_hand - self.allocated - self.unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of one holding. `order_id` is set when an order causes it, None for everything else."""
+
+    sku: str
+    location: str
+    on_hand: int = 0
+    allocated: int = 0
+    picked: int = 0
+    unavailable: int = 0
+    order_id: str | None = None
+
+
+class JournalEntry(NamedTuple):
+    """What `available` did, for the judge: `delta` pieces at `at_ms`, told at `seq` of the epoch."""
+
+    at_ms: int
+    epoch_ordinal: int
+    seq: int
+    sku: str
+    location: str
+    delta: int
+    cause: str
+    order_id: str | None
+
+
+class Stockroom:
+    """Holdings by (SKU, location); every change is journalled and told by level or movement records."""
+
+    def __init__(self, config: R247Config, log: FeedLog) -> None:
+        self._config = config
+        self._log = log
+        self.holdings: dict[tuple[str, str], Holding] = {}
+        self.skus: set[str] = set()
+        self.journal: list[JournalEntry] = []
+        self.through_ms: int | None = None
+
+    def holding(self, sku: str, location: str) -> Holding:
+        """Return the holding. Raises Refused unknown_sku or unknown_location."""
+        found = self.holdings.get((sku, location))
+        if found is not None:
+            return found
+        if location not in self._config.locations:
+            raise Refused("unknown_location", f"{location!r} is not a location here")
+        if sku not in self.skus:
+            raise Refused("unknown_sku", "the SKU is not kept here")
+        return self.holdings.setdefault((sku, location), Holding())
+
+    def seed(self, sku: str, location: str, on_hand: int, unavailable: int = 0) -> None:
+        """Put stock there before opening: journalled, not told."""
+        self.skus.add(sku)
+        holding = self.holding(sku, location)
+        before = holding.available
+        holding.on_hand, holding.unavailable = on_hand, unavailable
+        self._journal(Change(sku, location), holding.available - before, "seed", self._log.head_seq)
+
+    def apply(self, changes: Iterable[Change], reason: str, ref: str | None = None) -> int | None:
+        """Do all changes at once, then tell the new state of every touched holding. Return the first seq told."""
+        net: dict[tuple[str, str], Change] = {}
+        for change in changes:
+            key = (change.sku, change.location)
+            self.holding(*key)
+            net[key] = _sum(net.get(key), change)
+        for change in net.values():
+            self.alter(change)
+        return self._tell(net, reason, ref)
+
+    def alter(self, change: Change) -> None:
+        """Change the figures without a record or a journal entry."""
+        holding = self.holding(change.sku, change.location)
+        holding.on_hand += change.on_hand
+        holding.allocated += change.allocated
+        holding.picked += change.picked
+        holding.unavailable += change.unavailable
+        if change.order_id is not None:
+            holding.order_effect += change.on_hand - change.allocated - change.unavailable
+
+    def _tell(self, net: dict[tuple[str, str], Change], reason: str, ref: str | None) -> int | None:
+        first: int | None = None
+        for key, change in net.items():
+            holding = self.holdings[key]
+            seqs = self._tell_one(change, holding, reason, ref)
+            holding.last_seq = seqs[-1]
+            first = seqs[0] if first is None else first
+            delta = change.on_hand - change.allocated - change.unavailable
+            self._journal(change, delta, reason, seqs[-1])
+        return first
+
+    def _tell_one(self, change: Change, holding: Holding, reason: str, ref: str | None) -> list[int]:
+        seqs = self._movements(change, holding, reason, ref)
+        # An accepted order promises a level after it, whatever the style (r247/1, section 1).
+        if not seqs or change.order_id is not None:
+            seqs.append(self._level(change.sku, change.location, holding))
+        return seqs
+
+    def _level(self, sku: str, location: str, holding: Holding) -> int:
+        fields = self.level_fields(sku, location, holding)
+        return self._log.append("stock.level", fields, location=location)
+
+    def recount(self, sku: str, location: str, on_hand: int) -> int:
+        """Count a holding; a level is told even when nothing differs."""
+        holding = self.holding(sku, location)
+        delta = on_hand - holding.on_hand
+        if delta:
+            told = self.apply([Change(sku, location, on_hand=delta)], "count")
+            assert told is not None
+            return told
+        holding.last_seq = self._level(sku, location, holding)
+        return holding.last_seq
+
+    def remove(self, sku: str, location: str) -> int:
+        """Stop keeping a SKU at a location: a tombstone."""
+        holding = self.holding(sku, location)
+        del self.holdings[sku, location]
+        seq = self._log.append("stock.removed", {"sku": sku, "location": location}, location=location)
+        self._journal(Change(sku, location), -holding.available, "removed", seq)
+        return seq
+
+    def include(self, order_id: str, keys: Iterable[tuple[str, str]]) -> None:
+        """Remember that these holdings' `available` accounts for the order."""
+        for key in keys:
+            included = self.holding(*key).included
+            included[order_id] = None
+            if len(included) > INCLUDED_KEPT:
+                del included[next(iter(included))]
+
+    def exclude(self, order_id: str, keys: Iterable[tuple[str, str]]) -> None:
+        """Forget it again, when the order's stock came back."""
+        for key in keys:
+            self.holding(*key).included.pop(order_id, None)
+
+    def level_fields(self, sku: str, location: str, holding: Holding) -> dict[str, Any]:
+        """Build a `stock.level` record's own fields, with the proofs this source offers."""
+        figures = {"onHand": holding.on_hand, "available": holding.available}
+        fields: dict[str, Any] = {"sku": sku, "location": location}
+        fields |= {name: figures[name] for name in self._config.figures}
+        fields |= {"allocated": holding.allocated, "picked": holding.picked}
+        fields |= {"unavailable": holding.unavailable, "asOf": stamp(self._log.now_ms()), "uom": "EA"}
+        if self._config.reflection.lists_orders:
+            fields["ordersIncluded"] = list(holding.included)
+        if self._config.reflection.tells_through and self.through_ms is not None:
+            fields["ordersThrough"] = stamp(self.through_ms)
+        return fields
+
+    def _movements(self, change: Change, holding: Holding, reason: str, ref: str | None) -> list[int]:
+        if self._config.movements is Movements.NONE:
+            return []
+        balance = {"onHand": holding.on_hand, "available": holding.available}
+        deltas = {
+            "onHand": change.on_hand,
+            "available": change.on_hand - change.allocated - change.unavailable,
+        }
+        seqs = []
+        for figure in self._config.figures:
+            if not deltas[figure]:
+                continue
+            fields: dict[str, Any] = {"sku": change.sku, "location": change.location}
+            fields |= {"delta": deltas[figure], "state": figure, "reason": reason, "ref": ref}
+            if self._config.movements is Movements.BALANCE:
+                fields["balanceAfter"] = {name: balance[name] for name in self._config.figures}
+            seqs.append(self._log.append("stock.movement", fields, location=change.location))
+        return seqs
+
+    def _journal(self, change: Change, delta: int, cause: str, seq: int) -> None:
+        if delta:
+            at_ms, ordinal = self._log.now_ms(), self._log.epoch_ordinal
+            entry = (at_ms, ordinal, seq, change.sku, change.location, delta, cause, change.order_id)
+            self.journal.append(JournalEntry(*entry))
+
+    def journal_restore(self, before: dict[tuple[str, str], tuple[int, int]]) -> None:
+        """Journal what a restored state changed, given each holding's (available, order effect) before it."""
+        for sku, location in before.keys() | self.holdings.keys():
+            old_available, old_effect = before.get((sku, location), (0, 0))
+            holding = self.holdings.get((sku, location), Holding())
+            change = Change(sku, location)
+            external = (holding.available - holding.order_effect) - (old_available - old_effect)
+            self._journal(change, external, "restore", self._log.head_seq)
+            self._journal(change, holding.order_effect - old_effect, "forgotten", self._log.head_seq)
+
+
+def _sum(first: Change | None, second: Change) -> Change:
+    if first is None:
+        return second
+    return Change(
+        second.sku,
+        second.location,
+        first.on_hand + second.on_hand,
+        first.allocated + second.allocated,
+        first.picked + second.picked,
+        first.unavailable + second.unavailable,
+        first.order_id,
+    )
