@@ -77,11 +77,12 @@ class EntryWrite:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """commercetools answered that the write took effect."""
+    """commercetools answered that the write took effect. `created_at_ms` is told where the entry was created by it."""
 
     entry_id: str
     version: int
     quantity_on_stock: int
+    created_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ class Proof:
     """A statement that a figure excludes `quantity` pieces of a line from `position` of `feed` on.
 
     `location` None: the source did not say where. `figure` AVAILABLE: from an acceptance or a level that names the order;
-    ON_HAND: from a shipped fulfilment, which excludes the pieces from both figures.
+    ON_HAND: from a shipped fulfilment, which excludes the pieces from both figures. `source` tells statements that add up
+    (several shipments) from those that repeat each other; it is the fulfilment's id, else empty.
     """
 
     feed: str
@@ -41,6 +42,7 @@ class Proof:
     figure: Figure
     quantity: int
     location: str | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Line:
     tracked: bool
     proofs: tuple[Proof, ...] = ()
     released: bool = False
+    created_ms: int = 0
+    accepted_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +97,33 @@ def reflected_units(line: Line, policy: ChannelPolicy, levels: Mapping[str, Stor
     """How many of a line's pieces the key's levels are proven to exclude, 0 to its quantity.
 
     Located proofs count location by location; one without a location counts only when every location of the channel has a
-    level at or after it. A line released without effect on the warehouse counts whole.
+    level at or after it. Shipments add up, acceptances repeat each other. A line released without effect on the warehouse
+    counts whole.
     """
     if line.released:
         return line.quantity
-    located: dict[str, int] = {}
-    unlocated = 0
+    accepted: dict[str, int] = {}
+    shipped: dict[str, int] = {}
     for proof in line.proofs:
-        if proof.location is None:
-            everywhere = all(
-                (level := levels.get(name)) is not None and holds(proof, level, location.sellable)
-                for name, location in policy.locations.items()
-            )
-            if everywhere and policy.locations:
-                unlocated = max(unlocated, proof.quantity)
+        place = proof.location or ""
+        if not _covered(proof, policy, levels):
             continue
-        location = policy.locations.get(proof.location)
-        level = levels.get(proof.location)
-        if location is not None and level is not None and holds(proof, level, location.sellable):
-            located[proof.location] = max(located.get(proof.location, 0), proof.quantity)
-    return min(line.quantity, max(unlocated, sum(located.values())))
+        if proof.figure is Figure.ON_HAND:
+            shipped[place] = shipped.get(place, 0) + proof.quantity
+        else:
+            accepted[place] = max(accepted.get(place, 0), proof.quantity)
+    by_place = {place: max(accepted.get(place, 0), shipped.get(place, 0)) for place in accepted | shipped}
+    unlocated = by_place.pop("", 0)
+    return min(line.quantity, max(unlocated, sum(by_place.values())))
+
+
+def _covered(proof: Proof, policy: ChannelPolicy, levels: Mapping[str, StoredLevel]) -> bool:
+    places = (proof.location,) if proof.location else tuple(policy.locations)
+    for name in places:
+        location, level = policy.locations.get(name), levels.get(name)
+        if location is None or level is None or not holds(proof, level, location.sellable):
+            return False
+    return bool(places)
 
 
 def figures(

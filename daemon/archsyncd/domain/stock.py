@@ -25,13 +25,25 @@ class LocationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ChannelPolicy:
-    """The rules of one supply channel. `maximum`: a rise of f above it is held for a person. Pieces throughout."""
+    """The rules of one supply channel, in pieces. `maximum`: a level that rises above it is held for a person.
+
+    `order_location` is where its orders are fulfilled when several locations share the channel ("": Archean chooses).
+    """
 
     channel: str
     locations: Mapping[str, LocationPolicy]
     safety_stock: int = 0
     percentage: int = 100
     maximum: int = 100_000_000
+    order_location: str = ""
+
+    def place_of(self, told: str | None) -> str | None:
+        """The location a line is fulfilled from: as told, as configured, or the only one; None when it stays open."""
+        if told:
+            return told
+        if self.order_location:
+            return self.order_location
+        return next(iter(self.locations)) if len(self.locations) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,8 @@ class StoredLevel:
     position: Position
     on_hand: int | None
     available: int | None
+    as_of_ms: int | None = None
+    orders_through_ms: int | None = None
 
     def figure(self, figure: Figure) -> int | None:
         """The figure asked for, None when the source never stated it."""
@@ -55,12 +69,15 @@ class Policies:
 
     `ignored` locations are read and not sold. `withheld` locations count nothing while their feed is critical.
     `fallback_channel` is where lines without a supply channel are fulfilled from, None when that is not configured.
+    `tracked`: commercetools moves stock at order creation. `reflection_seconds`: the weaker, configured proof (None: off).
     """
 
     channels: Mapping[str, ChannelPolicy]
     ignored: frozenset[str] = frozenset()
     withheld: frozenset[str] = frozenset()
     fallback_channel: str | None = None
+    tracked: bool = True
+    reflection_seconds: int | None = None
     by_location: Mapping[str, LocationPolicy] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,5 +107,5 @@ def sellable_quantity(
 
 
 def needs_person(policy: ChannelPolicy, before: int | None, after: int) -> bool:
-    """Whether a change of f must wait for a person: it rises to above the channel's maximum. A fall never waits."""
+    """Whether a level must wait for a person: it rises to above the channel's maximum. A fall never waits."""
     return after > policy.maximum and (before is None or after > before)

@@ -60,6 +60,22 @@ class FeedFault(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class StoreBroken(Exception):
+    """The database cannot be trusted or used any more in this process; only a restart may go on."""
+
+
+class StoreNewer(StoreBroken):
+    """The file was written by a newer version of this program."""
+
+
+class StoreFull(Exception):
+    """No room on the disk: nothing was stored. Whoever reads must stop reading until there is room again."""
+
+
+class FencedOff(Exception):
+    """Another tenure holds this store: this process may not write any more."""
+
+
 class SnapshotSource(Protocol):
     """One snapshot being read: head first, then pages, then the trailer, then what became of it."""
 

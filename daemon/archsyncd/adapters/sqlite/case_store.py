@@ -1,0 +1,108 @@
+"""Exceptions in the store, as the loops and people use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import orjson
+
+from archsyncd.adapters.sqlite.cases import case_of, open_case, resolve_case
+from archsyncd.adapters.sqlite.merging import (
+    apply_stock,
+    finish_merge,
+)
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.cases import Case, CaseKind, NewCase
+from archsyncd.domain.feed import (
+    Level,
+)
+from archsyncd.domain.rules import Rules
+
+T = TypeVar("T")
+
+FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+RECOMPUTE_KEYS = 2_000
+EARLY_KEEP_MS = 24 * 3600 * 1000
+CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
+
+
+class CaseStore:
+    """Cases set aside for a person."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def open(self, case: NewCase) -> None:
+        """Open an exception or count it again."""
+        await self._session.write(lambda scope: open_case(scope.tx, case, scope.now_ms))
+
+    async def resolve(self, kind: CaseKind, scope_name: str, subject: str, note: str) -> None:
+        """Close an exception whose cause is gone."""
+        await self._session.write(
+            lambda scope: resolve_case(scope.tx, kind, scope_name, subject, note, scope.now_ms)
+        )
+
+    async def close(self, case_id: int, state: str, note: str) -> bool:
+        """Close a case as a person decided; False when it is not open."""
+        return await self._session.write(
+            lambda scope: _close(scope, case_id, state, note),
+        )
+
+    async def listed(
+        self, *, state: str = "open", kind: str = "", subject: str = "", after: int = 0, limit: int = 100
+    ) -> list[Case]:
+        """Exceptions by state and kind, oldest first, after an id."""
+        wanted = {"state": state, "kind": kind, "subject": subject, "after": after, "limit": limit}
+        async with self._session.read() as tx:
+            return [case_of(row) for row in await tx.rows("cases", wanted)]
+
+    async def find(self, case_id: int) -> Case | None:
+        """One exception."""
+        async with self._session.read() as tx:
+            row = await tx.row("case_by_id", (case_id,))
+        return None if row is None else case_of(row)
+
+    async def counts(self) -> Mapping[str, tuple[int, int, int]]:
+        """Open exceptions by kind: cases, occurrences, first seen (UTC milliseconds)."""
+        async with self._session.read() as tx:
+            return {row[0]: (row[1], row[2], row[3]) for row in await tx.rows("cases_count")}
+
+    async def apply_held_level(self, case: Case) -> bool:
+        """Apply a level that was held above the maximum, exactly as it came; False when it is superseded."""
+        held = orjson.loads(case.payload)
+        level = Level("", held["seq"], held["sku"], held["location"], held["onHand"], held["available"])
+
+        async def step(scope: Scope) -> bool:
+            lifted = Scope(scope.tx, _without_maximum(scope.rules), scope.now_ms)
+            done = await apply_stock(lifted, held["feed"], held["epoch"], [level])
+            await finish_merge(lifted, held["feed"], done)
+            note = "applied as a person decided" if done.applied else "a newer level had taken its place"
+            await _close(scope, case.id, "resolved", note)
+            return done.applied > 0
+
+        return await self._session.write(step)
+
+
+async def _close(scope: Scope, case_id: int, state: str, note: str) -> bool:
+    return await scope.tx.run("case_close", (state, scope.now_ms, note, case_id)) > 0
+
+
+def _without_maximum(rules: Rules) -> Rules:
+    channels = {
+        name: replace(channel, maximum=2**63 - 1) for name, channel in rules.policies.channels.items()
+    }
+    policies = rules.policies
+    return Rules(
+        type(policies)(
+            channels,
+            policies.ignored,
+            policies.withheld,
+            policies.fallback_channel,
+            policies.tracked,
+            policies.reflection_seconds,
+        ),
+        rules.rollout,
+    )

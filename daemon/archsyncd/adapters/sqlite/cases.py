@@ -1,0 +1,72 @@
+"""Exceptions in the store: opened once, counted again, folded beyond a limit, closed with a note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archsyncd.adapters.sqlite.connection import Row, Transaction
+from archsyncd.domain.cases import FOLD_LIMIT_CASES, Case, CaseKind, NewCase
+from archsyncd.domain.feed import PAYLOAD_LIMIT_BYTES
+
+FOLDED = "(folded)"
+TEXT_LIMIT_CHARACTERS = 1_000
+
+
+async def open_case(tx: Transaction, case: NewCase, now_ms: int) -> tuple[int, bool]:
+    """Open a case or count it again; its id and whether it is new.
+
+    Beyond the limit for one kind, scope and code, further subjects fold into one case that counts them.
+    """
+    subject = case.subject[:TEXT_LIMIT_CHARACTERS]
+    if await tx.row("case_known", (case.kind, case.scope, subject)) is None:
+        found = await tx.row("case_fold_count", (case.kind, case.scope, case.code))
+        if found is not None and found[0] >= FOLD_LIMIT_CASES:
+            subject = f"{FOLDED} {case.code}"
+    row = await tx.row(
+        "case_open",
+        (
+            case.kind,
+            case.scope,
+            subject,
+            case.code,
+            case.reason[:TEXT_LIMIT_CHARACTERS],
+            now_ms,
+            case.payload[:PAYLOAD_LIMIT_BYTES],
+            case.correlation,
+        ),
+    )
+    return (0, False) if row is None else (int(row[0]), row[1] == 1)
+
+
+async def open_cases(tx: Transaction, cases: Iterable[NewCase], now_ms: int) -> int:
+    """Open or count several; how many are new."""
+    fresh = 0
+    for case in cases:
+        fresh += (await open_case(tx, case, now_ms))[1]
+    return fresh
+
+
+async def resolve_case(
+    tx: Transaction, kind: CaseKind, scope: str, subject: str, note: str, now_ms: int
+) -> bool:
+    """Close a case whose cause is gone; whether there was one."""
+    return await tx.row("case_resolve", (kind, scope, subject, now_ms, note)) is not None
+
+
+def case_of(row: Row) -> Case:
+    """A case from its row, in the order of the query `cases`."""
+    return Case(
+        id=row[0],
+        kind=CaseKind(row[1]),
+        scope=row[2],
+        subject=row[3],
+        reason=row[4],
+        code=row[5],
+        state=row[6],
+        count=row[7],
+        first_seen_ms=row[8],
+        last_seen_ms=row[9],
+        payload=row[10],
+        correlation=row[11],
+        note=row[12],
+    )

@@ -1,0 +1,93 @@
+"""Feeds in the store: batches, readings, resyncs, and where each feed stands."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from archsyncd.adapters.sqlite import proofs
+from archsyncd.adapters.sqlite.cases import open_cases
+from archsyncd.adapters.sqlite.merging import (
+    apply_stock,
+    epoch_of,
+    finish_merge,
+    record_batch,
+    reject_case,
+)
+from archsyncd.adapters.sqlite.recompute import recompute
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.feed import (
+    Batch,
+    KeyReading,
+    Outcome,
+)
+from archsyncd.domain.report import (
+    FeedState,
+    Resync,
+)
+
+T = TypeVar("T")
+
+FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+RECOMPUTE_KEYS = 2_000
+EARLY_KEEP_MS = 24 * 3600 * 1000
+CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
+
+
+class FeedStore:
+    """What was read from Archean."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def state(self, feed: str) -> FeedState:
+        """Where a feed stands; a feed never heard of stands at its beginning."""
+        for state in await self.states():
+            if state.name == feed:
+                return state
+        return FeedState(feed)
+
+    async def states(self) -> list[FeedState]:
+        """All feeds ever read."""
+        async with self._session.read() as tx:
+            return [FeedState(*row) for row in await tx.rows("feeds")]
+
+    async def record(self, batch: Batch) -> Outcome:
+        """Merge a batch, keep its rejects and move the checkpoint, all or nothing."""
+        self._session.require_room()
+        return await self._session.write(lambda scope: record_batch(scope, batch))
+
+    async def needs_snapshot(self, feed: str, cause: str | None) -> None:
+        """Remember that a feed cannot go on without a snapshot, across restarts."""
+
+        async def step(scope: Scope) -> None:
+            await scope.tx.run("feed_insert", (feed,))
+            await scope.tx.run("feed_snapshot_due", (cause, feed))
+
+        await self._session.write(step)
+
+    async def record_reading(self, reading: KeyReading) -> Outcome:
+        """Merge the answer to a single-key read."""
+
+        async def step(scope: Scope) -> Outcome:
+            await scope.tx.run("feed_insert", (reading.feed,))
+            epoch, fresh = await epoch_of(scope, reading.feed, reading.epoch)
+            touched = await proofs.withdraw_proofs(scope, reading.feed, epoch) if fresh else set()
+            done = await apply_stock(scope, reading.feed, epoch, reading.levels)
+            await finish_merge(scope, reading.feed, done)
+            await recompute(scope, touched)
+            cases = [reject_case(reading.feed, reject) for reject in reading.rejects]
+            await open_cases(scope.tx, cases, scope.now_ms)
+            return Outcome(len(reading.levels), done.applied, done.unchanged, done.stale, done.rejected)
+
+        return await self._session.write(step)
+
+    async def resyncs(self, feed: str, asked_before_ms: int, limit: int) -> list[Resync]:
+        """Keys of this feed whose level must be read or sent again."""
+        async with self._session.read() as tx:
+            return [Resync(*row) for row in await tx.rows("resync_next", (feed, asked_before_ms, limit))]
+
+    async def resync_asked(self, feed: str, sku: str) -> None:
+        """Remember when a key's level was asked for."""
+        now = self._session.clock.wall_ms()
+        await self._session.write(lambda scope: scope.tx.run("resync_asked", (now, feed, sku)))

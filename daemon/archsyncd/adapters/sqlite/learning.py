@@ -1,0 +1,230 @@
+"""Learning orders into the store: heads and lines, their changes, and folding lines that are done for good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from archsyncd.adapters.sqlite.cases import open_cases
+from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
+from archsyncd.adapters.sqlite.proofs import open_lines, release_order, take_early
+from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of, recompute, stored
+from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.domain.cases import NewCase
+from archsyncd.domain.inventory import Order, StockKey
+from archsyncd.domain.ledger import Base, reflected_units
+from archsyncd.domain.order import ELSEWHERE, CountedLine, count_lines, is_final
+from archsyncd.domain.outbox import scheduled
+from archsyncd.domain.rules import LearnRules
+
+
+async def learn_orders(scope: Scope, orders: Sequence[Order], rules: LearnRules) -> int:
+    """Take orders in, new or changed; how many were new. Everything else about them follows in the same transaction."""
+    ids = array([order.id for order in orders])
+    closed = {row[0] for row in await scope.tx.rows("closed_by_reference", (ids,))}
+    known = {row[0]: row for row in await scope.tx.rows("heads_by_id", (ids,))}
+    touched: set[StockKey] = set()
+    fresh = 0
+    for order in orders:
+        if order.id in closed:
+            continue
+        if order.id in known:
+            if order.version > known[order.id][2]:
+                touched |= await _change(scope, order, rules)
+        else:
+            fresh += 1
+            touched |= await _learn(scope, order, rules)
+    await recompute(scope, touched)
+    return fresh
+
+
+async def _head(scope: Scope, order: Order, rules: LearnRules) -> None:
+    await scope.tx.run(
+        "head_put",
+        (
+            order.id,
+            order.number,
+            order.version,
+            order.created_at_ms,
+            order.order_state,
+            int(is_final(order)),
+            None,
+            None,
+            0,
+            scope.now_ms,
+            scope.now_ms + rules.lookup_after_ms,
+            scope.now_ms + rules.refresh_after_ms,
+        ),
+    )
+
+
+async def _counted(scope: Scope, order: Order, rules: LearnRules) -> tuple[CountedLine, ...]:
+    keys = {
+        StockKey(channel, line.sku)
+        for line in order.lines
+        if line.sku is not None
+        and (channel := rules.channel_keys.get(line.channel_id or "")) in scope.policies.channels
+        and channel is not None
+    }
+    rows = await outbox_rows(scope, keys)
+    created = {key: row.entry_created_ms for key, row in rows.items() if row.entry_created_ms is not None}
+    lines, troubles = count_lines(order, rules.channel_keys, scope.policies, created)
+    cases = [NewCase(trouble.kind, trouble.scope, trouble.subject, trouble.reason) for trouble in troubles]
+    await open_cases(scope.tx, cases, scope.now_ms)
+    return lines
+
+
+async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]:
+    if is_final(order) and order.created_at_ms < rules.bootstrap_ms:
+        # Counted nowhere, it is neutral: its units are in the base that the entry is given, and in Archean's figures.
+        await scope.tx.run("closed_put", (order.id, order.created_at_ms))
+        return set()
+    lines = await _counted(scope, order, rules)
+    await _head(scope, order, rules)
+    if not lines:
+        await scope.tx.run("head_lookup_due", (None, order.id))
+    reflected = order.created_at_ms < rules.reflected_before_ms
+    await scope.tx.run_many(
+        "line_put",
+        [
+            _line_row(order, line, released=reflected and line.tracked)
+            for line in lines
+            if not reflected or line.tracked
+        ],
+    )
+    touched = {line.key for line in lines}
+    if reflected:
+        await scope.tx.run("head_lookup_due", (None, order.id))
+    touched |= await take_early(scope, order.id, order.number)
+    if order.order_state == "Cancelled" and rules.restores_on_cancel:
+        touched |= await _give_back(scope, order.id)
+    return touched
+
+
+def _line_row(order: Order, line: CountedLine, *, released: bool) -> Sequence[Any]:
+    return (
+        line.key.channel,
+        line.key.sku,
+        order.id,
+        line.line_id,
+        line.quantity,
+        int(line.tracked),
+        order.created_at_ms,
+        int(released),
+    )
+
+
+async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]:
+    """An order changed in commercetools: its state always, its lines perhaps (an order edit)."""
+    before = (await open_lines(scope, (order.id,))).get(order.id, [])
+    await _head(scope, order, rules)
+    lines = {(line.key, line.line_id): line for line in await _counted(scope, order, rules)}
+    touched: set[StockKey] = set()
+    moved = {line.line_id.partition(ELSEWHERE)[0] for line in before if ELSEWHERE in line.line_id}
+    edited: set[StockKey] = set()
+    for line in before:
+        if ELSEWHERE in line.line_id or line.line_id in moved:
+            continue
+        now = lines.pop((line.key, line.line_id), None)
+        if now is None:
+            await scope.tx.run("line_delete", (line.key.channel, line.key.sku, order.id, line.line_id))
+            edited.add(line.key)
+        elif now.quantity != line.quantity:
+            kept = replace(now, tracked=line.tracked)
+            await scope.tx.run("line_put", _line_row(order, kept, released=False))
+            edited.add(line.key)
+    added = [line for (_, line_id), line in lines.items() if line_id not in moved]
+    await scope.tx.run_many("line_put", [_line_row(order, line, released=False) for line in added])
+    touched |= edited | {line.key for line in added}
+    if edited or added:
+        await doubt_bases(scope, touched)
+    if order.order_state == "Cancelled" and rules.restores_on_cancel:
+        touched |= await _give_back(scope, order.id)
+    return touched
+
+
+async def forget_order(scope: Scope, order_id: str) -> None:
+    """The order was deleted in commercetools: what it did to the entries is read off them anew."""
+    lines = (await open_lines(scope, (order_id,))).get(order_id, [])
+    keys = {line.key for line in lines}
+    await release_order(scope, order_id)
+    await doubt_bases(scope, keys)
+    await recompute(scope, keys)
+
+
+async def _give_back(scope: Scope, order_id: str) -> set[StockKey]:
+    lines = (await open_lines(scope, (order_id,))).get(order_id, [])
+    for line in lines:
+        await scope.tx.run("line_delete", (line.key.channel, line.key.sku, order_id, line.line_id))
+    keys = {line.key for line in lines}
+    await doubt_bases(scope, keys)
+    return keys
+
+
+async def doubt_bases(scope: Scope, keys: set[StockKey]) -> None:
+    """Nobody can say what these entries' stock rests on: provisional until a clean read."""
+    rows = await outbox_rows(scope, keys)
+    doubted = [
+        scheduled(
+            replace(row, base=Base.PROVISIONAL, check_due_ms=scope.now_ms, read_at_ms=None), scope.now_ms
+        )
+        for row in rows.values()
+        if row.base is Base.PROVEN and row.entry_id is not None
+    ]
+    await put_outbox_rows(scope, doubted)
+
+
+async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
+    """Fold an order whose lines are all reflected for good into one number a key; whether it was folded.
+
+    Final: commercetools holds it done, or Archean has shipped or released every piece.
+    """
+    lines = (await open_lines(scope, (order_id,))).get(order_id, [])
+    keys = {line.key for line in lines}
+    places = [
+        (name, key.sku)
+        for key in keys
+        for name in (
+            scope.policies.channels[key.channel].locations if key.channel in scope.policies.channels else ()
+        )
+    ]
+    kept = await kept_levels(scope, places)
+    counted = await lines_of(scope, keys)
+    units: dict[StockKey, int] = {}
+    for key in keys:
+        policy = scope.policies.channels.get(key.channel)
+        if policy is None:
+            return False
+        levels = {name: stored(kept[name, key.sku]) for name in policy.locations if (name, key.sku) in kept}
+        for line in counted.get(key, ()):
+            if line.order_id != order_id:
+                continue
+            shipped = sum(proof.quantity for proof in line.proofs if proof.source and proof.source != "times")
+            done = line.released or final or shipped >= line.quantity
+            if not done or reflected_units(line, policy, levels) < line.quantity:
+                return False
+            if line.tracked:
+                units[key] = units.get(key, 0) + line.quantity
+    for key, pieces in units.items():
+        await scope.tx.run("closed_add", (pieces, key.channel, key.sku))
+    head = await scope.tx.row("heads_by_id", (array([order_id]),))
+    await scope.tx.run("closed_put", (order_id, head[3] if head else scope.now_ms))
+    await scope.tx.run("head_delete", (order_id,))
+    return True
+
+
+async def unproven_keys(scope: Scope, order_id: str) -> tuple[StockKey, ...]:
+    """The keys in which some piece of this order is not yet proven to have left the warehouse's figure."""
+    own = (await open_lines(scope, (order_id,))).get(order_id, [])
+    keys = {line.key for line in own if line.key.channel in scope.policies.channels}
+    places = [(name, key.sku) for key in keys for name in scope.policies.channels[key.channel].locations]
+    kept = await kept_levels(scope, places)
+    found = []
+    for key, lines in (await lines_of(scope, keys)).items():
+        policy = scope.policies.channels[key.channel]
+        levels = {name: stored(kept[name, key.sku]) for name in policy.locations if (name, key.sku) in kept}
+        open_ones = (line for line in lines if line.order_id == order_id)
+        if any(reflected_units(line, policy, levels) < line.quantity for line in open_ones):
+            found.append(key)
+    return tuple(found)

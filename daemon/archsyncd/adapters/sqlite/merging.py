@@ -1,0 +1,276 @@
+"""Merging a batch: levels, proofs, rejects and the checkpoint in one transaction. Decides nothing the domain decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archsyncd.adapters.sqlite.cases import open_cases
+from archsyncd.adapters.sqlite.proofs import book_order_records, levels_carry_orders, withdraw_proofs
+from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.feed import (
+    Batch,
+    Heartbeat,
+    Level,
+    Movement,
+    OrderRecord,
+    Outcome,
+    Record,
+    RecordFault,
+    Reject,
+    Removal,
+    StockRecord,
+)
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.merge import KeptLevel, Verdict, merge
+from archsyncd.domain.times import utc_ms
+
+FAULTS_LIMIT = 100
+
+
+@dataclass(slots=True)
+class Merge:
+    """What merging some records comes to, gathered before anything is written."""
+
+    levels: dict[tuple[str, str], KeptLevel]
+    epoch: int = 0
+    changed: dict[tuple[str, str], KeptLevel] = field(default_factory=dict)
+    carrying: list[Level] = field(default_factory=list)
+    resync: list[tuple[str, str, int]] = field(default_factory=list)
+    cases: list[NewCase] = field(default_factory=list)
+    faults: list[RecordFault] = field(default_factory=list)
+    applied: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    rejected: int = 0
+
+
+async def epoch_of(scope: Scope, feed: str, name: str) -> tuple[int, bool]:
+    """The ordinal of an epoch, numbered by first sight, and whether it is new."""
+    row = await scope.tx.row("epoch", (feed, name))
+    if row is not None:
+        return int(row[0]), False
+    highest = await scope.tx.row("epoch_highest", (feed,))
+    ordinal = (highest[0] if highest else 0) + 1
+    await scope.tx.run("epoch_insert", (feed, ordinal, name))
+    return ordinal, ordinal > 1
+
+
+async def record_batch(scope: Scope, batch: Batch) -> Outcome:
+    """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt."""
+    await scope.tx.run("feed_insert", (batch.feed,))
+    epoch, fresh_epoch = await epoch_of(scope, batch.feed, batch.epoch)
+    touched: set[StockKey] = set()
+    if fresh_epoch:
+        touched |= await withdraw_proofs(scope, batch.feed, epoch)
+        await scope.tx.run("feed_snapshot_due", ("epoch_changed", batch.feed))
+    stock = [record for record in batch.records if isinstance(record, (Level, Movement, Removal))]
+    orders = [record for record in batch.records if isinstance(record, OrderRecord)]
+    done = await apply_stock(scope, batch.feed, epoch, stock)
+    touched |= await book_order_records(scope, batch.feed, epoch, orders)
+    await _finish(scope, batch.feed, done, touched)
+    await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
+    outcome = Outcome(
+        read=len(batch.records) + len(batch.rejects),
+        applied=done.applied + len(batch.records) - len(stock),
+        unchanged=done.unchanged,
+        stale=done.stale,
+        rejected=done.rejected + len(batch.rejects),
+        faults=(*_reject_faults(batch.rejects), *done.faults)[:FAULTS_LIMIT],
+    )
+    await _progress(scope, batch, epoch, outcome)
+    return outcome
+
+
+async def apply_stock(scope: Scope, feed: str, epoch: int, records: Sequence[StockRecord]) -> Merge:
+    """Merge stock records into the levels kept; nothing but the levels is written yet."""
+    if not records:
+        return Merge({}, epoch)
+    done = Merge(await kept_levels(scope, {(record.location, record.sku) for record in records}), epoch)
+    current = await scope.tx.row("feed", (feed,))
+    if current is not None and epoch < current[1]:
+        # A retired epoch is old whatever its numbers say (r247/1, section 1, rule 2).
+        done.stale = len(records)
+        return done
+    by_location = scope.policies.by_location
+    channels = scope.policies.channels
+    for record in records:
+        place = (record.location, record.sku)
+        location = by_location.get(record.location)
+        policy = None if location is None else channels[location.channel]
+        as_of = utc_ms(record.as_of) if isinstance(record, Level) and record.as_of else None
+        verdict, level = merge(done.levels.get(place), record, feed, epoch, policy, as_of)
+        if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
+            if level is not None:
+                done.levels[place] = done.changed[place] = level
+            if verdict is Verdict.APPLIED:
+                done.applied += 1
+            else:
+                done.unchanged += 1
+            if isinstance(record, Level) and record.orders_included:
+                done.carrying.append(record)
+        else:
+            _set_aside(scope, feed, epoch, record, verdict, level, done)
+    return done
+
+
+async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) -> None:
+    """Write what was gathered and recompute every key it touches."""
+    tx = scope.tx
+    if done.changed:
+        await tx.run_many("level_put", [_level_row(level) for level in done.changed.values()])
+    if done.resync:
+        await tx.run_many(
+            "resync_put", [(feed, sku, place, done.epoch, seq) for sku, place, seq in done.resync]
+        )
+    if done.changed:
+        await _settle_resyncs(scope, feed)
+    if done.carrying:
+        touched |= await levels_carry_orders(scope, feed, done.epoch, done.carrying)
+    by_location = scope.policies.by_location
+    keys: dict[StockKey, None] = {}
+    unmapped: dict[str, int] = {}
+    for location, sku in done.changed:
+        known = by_location.get(location)
+        if known is not None:
+            keys[StockKey(known.channel, sku)] = None
+        elif location not in scope.policies.ignored:
+            unmapped[location] = unmapped.get(location, 0) + 1
+    keys.update(dict.fromkeys(touched))
+    await recompute(scope, keys, done.changed)
+    done.cases.extend(_unmapped_case(feed, location, count) for location, count in unmapped.items())
+    await open_cases(tx, done.cases, scope.now_ms)
+
+
+async def finish_merge(scope: Scope, feed: str, done: Merge) -> None:
+    """Write a merge that did not come in a batch: a snapshot's items, a single-key reading, a released level."""
+    await _finish(scope, feed, done, set())
+
+
+async def _settle_resyncs(scope: Scope, feed: str) -> None:
+    waiting = await scope.tx.row("resync_any")
+    if waiting is None or waiting[0] == 0:
+        return
+    for sku, location in await scope.tx.rows("resync_settled", (feed,)):
+        await scope.tx.run(
+            "case_resolve",
+            (CaseKind.NEEDS_RESYNC, feed, f"{sku} at {location}", scope.now_ms, "a newer level has arrived"),
+        )
+
+
+def _set_aside(
+    scope: Scope,
+    feed: str,
+    epoch: int,
+    record: StockRecord,
+    verdict: Verdict,
+    level: KeptLevel | None,
+    done: Merge,
+) -> None:
+    if verdict is Verdict.STALE:
+        done.stale += 1
+        return
+    done.rejected += 1
+    if len(done.faults) < FAULTS_LIMIT:
+        done.faults.append(RecordFault(verdict.value, sku=record.sku))
+    subject = f"{record.sku} at {record.location}"
+    if verdict is Verdict.RESYNC:
+        done.resync.append((record.sku, record.location, record.seq))
+        reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
+        done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="no_baseline"))
+    elif verdict is Verdict.HELD and level is not None:
+        location = scope.policies.by_location[record.location]
+        limit = scope.policies.channels[location.channel].maximum
+        figure = level.available if location.sellable.value == "available" else level.on_hand
+        reason = f"{figure} pieces of {subject} are more than the channel's maximum of {limit}; the level before stays"
+        done.cases.append(
+            NewCase(
+                CaseKind.HELD_LEVEL, feed, subject, reason, held_payload(feed, epoch, level), "above_maximum"
+            )
+        )
+    else:
+        reason = f"the record about {subject} does not state the figure this location sells by, or leaves its range"
+        done.cases.append(NewCase(CaseKind.INVALID_RECORD, feed, subject, reason, code="figure_not_stated"))
+
+
+def held_payload(feed: str, epoch: int, level: KeptLevel) -> bytes:
+    """A held level as the payload of its case, so that it can be applied later exactly as it came."""
+    return json.dumps(
+        {
+            "feed": feed,
+            "epoch": epoch,
+            "seq": level.seq,
+            "sku": level.sku,
+            "location": level.location,
+            "onHand": level.on_hand,
+            "available": level.available,
+        }
+    ).encode()
+
+
+def _level_row(level: KeptLevel) -> Sequence[Any]:
+    return (
+        level.location,
+        level.sku,
+        level.feed,
+        level.epoch,
+        level.seq,
+        level.on_hand,
+        level.available,
+        level.as_of_ms,
+        level.orders_through_ms,
+        level.rev,
+    )
+
+
+def _unmapped_case(feed: str, location: str, count: int) -> NewCase:
+    reason = f"{count} levels of the last batch are at the location {location}, which no supply channel is mapped to"
+    return NewCase(CaseKind.LOCATION_UNMAPPED, feed, location, reason)
+
+
+def reject_case(feed: str, reject: Reject) -> NewCase:
+    """The case of a record that could not be read: one an SKU and fault, or one a place in the feed."""
+    subject = reject.sku or reject.record_id or (f"seq {reject.seq}" if reject.seq is not None else None)
+    if subject is None:
+        subject = f"line {reject.line}" if reject.line is not None else "a record"
+    where = f" at {reject.path}" if reject.path else ""
+    value = f" (it is {reject.value})" if reject.value else ""
+    return NewCase(
+        CaseKind.INVALID_RECORD,
+        feed,
+        f"{subject} {reject.code}",
+        f"{reject.reason}{where}{value}",
+        reject.payload,
+        reject.code,
+    )
+
+
+def _reject_faults(rejects: Iterable[Reject]) -> list[RecordFault]:
+    return [RecordFault(reject.code, reject.line, reject.sku) for reject in rejects]
+
+
+async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome) -> None:
+    current = await scope.tx.row("feed", (batch.feed,))
+    newest = max((record.seq for record in batch.records), default=0)
+    alive: list[Record] = [record for record in batch.records if not isinstance(record, Heartbeat)]
+    await scope.tx.run(
+        "feed_progress",
+        (
+            batch.checkpoint,
+            max(epoch, current[1] if current else 0),
+            newest,
+            batch.head_seq,
+            batch.head_at,
+            scope.now_ms,
+            scope.now_ms if alive or batch.rejects else None,
+            outcome.read,
+            outcome.applied,
+            outcome.stale,
+            outcome.rejected,
+            batch.feed,
+        ),
+    )

@@ -1,0 +1,163 @@
+"""Orders in the store: learnt, proven, folded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
+
+from archsyncd.adapters.sqlite import learning, proofs
+from archsyncd.adapters.sqlite.merging import (
+    epoch_of,
+)
+from archsyncd.adapters.sqlite.recompute import recompute
+from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.feed import (
+    KeyReading,
+    OrderLookup,
+    Position,
+)
+from archsyncd.domain.inventory import MessageCursor, Order, StockKey
+from archsyncd.domain.report import (
+    Cursor,
+    LookupDue,
+)
+from archsyncd.domain.rules import LearnRules
+
+T = TypeVar("T")
+
+FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+RECOMPUTE_KEYS = 2_000
+EARLY_KEEP_MS = 24 * 3600 * 1000
+CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
+
+
+class OrderStore:
+    """What is known of orders."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def learn(self, orders: Sequence[Order], rules: LearnRules, cursor: Cursor | None = None) -> int:
+        """Take orders in and move the cursor with them; how many were new."""
+
+        async def step(scope: Scope) -> int:
+            fresh = await learning.learn_orders(scope, orders, rules)
+            if cursor is not None:
+                place = (cursor.name, cursor.place.created_at, cursor.place.id, cursor.complete_ms)
+                await scope.tx.run("cursor_put", place)
+            return fresh
+
+        return await self._session.write(step)
+
+    async def known_orders(self, ids: Iterable[str]) -> dict[str, int]:
+        """Versions of orders that are known; a folded one has the highest possible."""
+        wanted = array(ids)
+        async with self._session.read() as tx:
+            heads = {row[0]: int(row[2]) for row in await tx.rows("heads_by_id", (wanted,))}
+            closed = {row[0]: 2**62 for row in await tx.rows("closed_by_reference", (wanted,))}
+        return {**heads, **closed}
+
+    async def forget(self, order_id: str) -> None:
+        """An order was deleted in commercetools."""
+        await self._session.write(lambda scope: learning.forget_order(scope, order_id))
+
+    async def cursor(self, name: str) -> Cursor:
+        """A place in one of commercetools' lists."""
+        async with self._session.read() as tx:
+            row = await tx.row("cursor", (name,))
+        if row is None:
+            return Cursor(name, MessageCursor("", ""), 0)
+        return Cursor(name, MessageCursor(row[0], row[1]), row[2])
+
+    async def lookups_due(self, limit: int) -> list[LookupDue]:
+        """Orders with lines unproven for so long that Archean is asked."""
+        async with self._session.read() as tx:
+            rows = await tx.rows("heads_to_look_up", (self._session.clock.wall_ms(), limit))
+        return [LookupDue(*row) for row in rows]
+
+    async def unproven_lines(self, order_ids: Collection[str]) -> dict[str, Sequence[StockKey]]:
+        """Keys in which lines of these orders are not yet fully reflected."""
+
+        async def look(scope: Scope) -> dict[str, Sequence[StockKey]]:
+            return {order: await learning.unproven_keys(scope, order) for order in order_ids}
+
+        async with self._session.read() as tx:
+            return await look(self._session.scope(tx))
+
+    async def next_lookup(self, order_id: str, due_ms: int | None) -> None:
+        """When an order is asked for next; None: never again."""
+        await self._session.write(lambda scope: scope.tx.run("head_lookup_due", (due_ms, order_id)))
+
+    async def book_order_lookup(self, order_id: str, feed: str, found: OrderLookup) -> None:
+        """Book what Archean says of an order when asked."""
+
+        async def step(scope: Scope) -> None:
+            touched: set[StockKey] = set()
+            if found.status in {"cancelled", "rejected"}:
+                touched = await proofs.release_order(scope, order_id)
+            elif found.status == "accepted":
+                touched = await self._accepted(scope, order_id, feed, found)
+            await recompute(scope, touched)
+
+        await self._session.write(step)
+
+    async def _accepted(self, scope: Scope, order_id: str, feed: str, found: OrderLookup) -> set[StockKey]:
+        if found.epoch is None or found.seq is None:
+            await scope.tx.run("head_accepted", (scope.now_ms, found.source_order, order_id))
+            return set()
+        epoch, fresh = await epoch_of(scope, feed, found.epoch)
+        touched = await proofs.withdraw_proofs(scope, feed, epoch) if fresh else set()
+        statement = proofs.Statement(
+            "accepted", feed, Position(epoch, found.seq), "", found.source_order, (), scope.now_ms
+        )
+        return touched | await proofs.book_statement(scope, order_id, statement)
+
+    async def book_fresh_read(self, order_id: str, reading: KeyReading) -> None:
+        """A linearizable read begun after the acceptance was known: it excludes the order from its position on.
+
+        The reading's levels are recorded before this.
+        """
+        found = OrderLookup("accepted", epoch=reading.epoch, seq=reading.seq_at)
+        await self.book_order_lookup(order_id, reading.feed, found)
+
+    async def release(self, order_id: str) -> None:
+        """An order that Archean does not know and commercetools has cancelled takes nothing from the warehouse."""
+
+        async def step(scope: Scope) -> None:
+            await recompute(scope, await proofs.release_order(scope, order_id))
+
+        await self._session.write(step)
+
+    async def refresh_due(self, limit: int) -> list[str]:
+        """Open orders to be read again or folded."""
+        async with self._session.read() as tx:
+            return [
+                row[0] for row in await tx.rows("heads_to_refresh", (self._session.clock.wall_ms(), limit))
+            ]
+
+    async def fold(self, order_ids: Sequence[str], refresh_due_ms: int) -> int:
+        """Fold what is done for good among these orders; how many. The rest is looked at again then."""
+
+        async def step(scope: Scope) -> int:
+            count = 0
+            heads = {row[0]: row for row in await scope.tx.rows("heads_by_id", (array(order_ids),))}
+            for order_id in order_ids:
+                final = bool(heads[order_id][5]) if order_id in heads else False
+                if await learning.fold_order(scope, order_id, final=final):
+                    count += 1
+                else:
+                    await scope.tx.run("head_refresh_due", (refresh_due_ms, order_id))
+            return count
+
+        return await self._session.write(step)
+
+    async def tidy(self, closed_orders_before_ms: int) -> None:
+        """Drop what no source can speak of any more."""
+
+        async def step(scope: Scope) -> None:
+            await scope.tx.run("closed_purge", (closed_orders_before_ms,))
+            await scope.tx.run("early_expire", (scope.now_ms - EARLY_KEEP_MS,))
+            await scope.tx.run("cases_purge", (scope.now_ms - CLOSED_CASE_KEEP_MS,))
+
+        await self._session.write(step)

@@ -1,0 +1,294 @@
+"""The outbox in the store: leasing what is due, settling what was sent, basing and checking keys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from archsyncd.adapters.sqlite.cases import open_case, resolve_case
+from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
+from archsyncd.adapters.sqlite.connection import Row
+from archsyncd.adapters.sqlite.recompute import recompute
+from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.domain import outbox
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.inventory import Entry, StockKey
+from archsyncd.domain.ledger import Base, adoptable, drift
+from archsyncd.domain.outbox import Lease, OutboxRow
+from archsyncd.domain.rules import DrainLimits, SettleRules, Turn
+from archsyncd.domain.settlement import (
+    Booked,
+    Doubted,
+    Foreign,
+    GivenUp,
+    LandedLate,
+    Parked,
+    PutBack,
+    Settled,
+    Vanished,
+)
+
+INCREASES_FROM_CLASS = 3
+SUSTAINED_SHARE = 4
+
+
+async def lease(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> list[Lease]:
+    """Take up to `limit` due keys in drain order and put an operation in flight for each.
+
+    A quarter of the places goes to increases that have waited longer than the bound in force, so that a stream of
+    decreases cannot hold them back for ever.
+    """
+    keys = await _due_keys(scope, turn, limits, limit)
+    if not keys:
+        return []
+    rows = await outbox_rows(scope, keys)
+    creating = [key for key, row in rows.items() if row.to_create]
+    if creating:
+        await _untrack(scope, [(key, scope.now_ms + 10**12) for key in creating])
+        rows = await outbox_rows(scope, keys)
+    taken = await scope.tx.row("operations_take", (len(keys),))
+    last = int(taken[0]) if taken else 0
+    leases: list[Lease] = []
+    changed: list[OutboxRow] = []
+    for number, key in enumerate(keys, start=last - len(keys) + 1):
+        row = rows[key]
+        if not row.to_create and row.x_applied is None:
+            continue
+        after, taken_row = outbox.leased(row, f"{turn.fence}.{number}", absolute=limits.absolute)
+        changed.append(after)
+        leases.append(taken_row)
+    await put_outbox_rows(scope, changed)
+    return leases
+
+
+async def _due_keys(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> list[StockKey]:
+    parameters = {
+        "run": turn.run,
+        "now": turn.now,
+        "highest": 4 if limits.increases else INCREASES_FROM_CLASS - 1,
+        "paused": array(limits.paused),
+        "before": limits.overdue_before_ms,
+    }
+    overdue: list[Row] = []
+    if limits.overdue_before_ms and limits.increases and limit >= SUSTAINED_SHARE:
+        share = {**parameters, "limit": limit // SUSTAINED_SHARE}
+        overdue = await scope.tx.rows("outbox_overdue", share)
+    due = await scope.tx.rows("outbox_due", {**parameters, "limit": limit})
+    ordered = dict.fromkeys(StockKey(row[0], row[1]) for row in (*overdue, *due))
+    return list(ordered)[:limit]
+
+
+async def _untrack(scope: Scope, older: Iterable[tuple[StockKey, int]]) -> None:
+    """Lines older than their entry never touched its stock: they count untracked from now on."""
+    keys = []
+    for key, created_ms in older:
+        if await scope.tx.run("lines_untrack_older", (key.channel, key.sku, created_ms)):
+            keys.append(key)
+    if keys:
+        await recompute(scope, keys)
+
+
+async def settle(scope: Scope, turn: Turn, settled: Sequence[Settled], rules: SettleRules) -> None:
+    """Book what became of operations; one that is no longer in flight is left alone."""
+    rows = await outbox_rows(scope, {item.key for item in settled})
+    changed: dict[StockKey, OutboxRow] = {}
+    for item in settled:
+        row = changed.get(item.key) or rows.get(item.key)
+        if row is None or row.op_id != item.op_id:
+            continue
+        changed[item.key] = await _settled_row(scope, turn, row, item, rules)
+    await put_outbox_rows(scope, changed.values())
+
+
+async def _settled_row(
+    scope: Scope, turn: Turn, row: OutboxRow, item: Settled, rules: SettleRules
+) -> OutboxRow:
+    now = scope.now_ms
+    match item.settlement:
+        case Booked(entry_id, version, created):
+            paced = row.op_delta is not None and row.op_delta > 0
+            after = outbox.booked(row, entry_id, version, now)
+            if created is not None:
+                after = replace(after, entry_created_ms=created)
+            if row.attempts:
+                await _recovered(scope, row.key)
+            return _waiting(after, turn, rules.increase_interval_ms) if paced else after
+        case PutBack(delay, version, check):
+            after = _waiting(outbox.put_back(row, now, version=version), turn, delay)
+            return replace(after, check_due_ms=now, read_at_ms=None) if check else after
+        case Doubted(delay):
+            return _waiting(outbox.doubted(row), turn, delay)
+        case GivenUp(version, delay):
+            return _waiting(outbox.given_up(row, version, now), turn, delay)
+        case LandedLate(x, entry_id, version):
+            return outbox.landed_late(row, x, entry_id, version, now)
+        case Foreign(entry):
+            await _foreign_case(scope, row, entry, turn)
+            return await rebase(scope, turn, row, entry, rules)
+        case Vanished():
+            return outbox.unbased(row)
+        case Parked(kind, code, message):
+            case = NewCase(kind, row.key.channel, row.key.sku, message, code=code)
+            await open_case(scope.tx, case, now)
+            return outbox.parked(row, kind.value)
+
+
+def _waiting(row: OutboxRow, turn: Turn, delay_ms: int) -> OutboxRow:
+    return replace(row, run=turn.run, not_before=turn.now + delay_ms) if delay_ms > 0 else row
+
+
+async def _recovered(scope: Scope, key: StockKey) -> None:
+    await resolve_case(
+        scope.tx,
+        CaseKind.STOCK_UPDATE_FAILED,
+        key.channel,
+        key.sku,
+        "a later write was accepted",
+        scope.now_ms,
+    )
+
+
+async def _foreign_case(scope: Scope, row: OutboxRow, entry: Entry, turn: Turn) -> None:
+    who = f" by {entry.written_by}" if entry.written_by else ""
+    found = entry.marker.ledger
+    what = "it carries no marker" if found is None else "its marker is from another point of our history"
+    if found is not None and found != turn.ledger:
+        what = f"its marker is from the ledger {found}"
+    reason = (
+        f"{row.key.sku} in {row.key.channel} was last written{who} and {what}; its base is taken anew, "
+        "lowered at once where it must be and raised only after a clean read"
+    )
+    await open_case(
+        scope.tx, NewCase(CaseKind.FOREIGN_WRITER, row.key.channel, row.key.sku, reason), scope.now_ms
+    )
+
+
+async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: SettleRules) -> OutboxRow:
+    """Give a key its base from its entry, adopting our own marker where nothing is missing between."""
+    if entry.restockable_in_days is not None:
+        reason = (
+            f"restockableInDays is {entry.restockable_in_days} on {row.key.sku} in {row.key.channel}: "
+            "commercetools accepts orders for it without stock"
+        )
+        case = NewCase(CaseKind.RESTOCKABLE_IN_DAYS, row.key.channel, row.key.sku, reason)
+        await open_case(scope.tx, case, scope.now_ms)
+    await _untrack(scope, [(row.key, entry.created_at_ms)])
+    row = (await outbox_rows(scope, [row.key]))[row.key]
+    if not scope.policies.tracked:
+        based = outbox.based(row, entry, scope.now_ms, 0)
+        return outbox.scheduled(replace(based, base=Base.PROVEN, check_due_ms=None), scope.now_ms)
+    complete = rules.orders_complete_ms >= entry.read_at_ms
+    if adoptable(entry.marker, turn.ledger, orders_complete=complete) and entry.marker.x is not None:
+        return outbox.adopted(row, entry, entry.marker.x, scope.now_ms, scope.now_ms + rules.confirm_ms)
+    return outbox.based(row, entry, scope.now_ms, scope.now_ms)
+
+
+async def book_lookups(
+    scope: Scope,
+    turn: Turn,
+    entries: Sequence[Entry],
+    creatable: Collection[StockKey],
+    unsold: Collection[StockKey],
+    rules: SettleRules,
+) -> None:
+    """Book what look-ups of unknown keys found: entries, keys to create, and SKUs the catalogue does not have."""
+    rows = await outbox_rows(scope, {entry.key for entry in entries} | set(creatable) | set(unsold))
+    changed: list[OutboxRow] = []
+    for entry in entries:
+        row = rows.get(entry.key)
+        if row is not None and row.base is Base.UNKNOWN:
+            await _found(scope, row)
+            changed.append(await rebase(scope, turn, row, entry, rules))
+    for key in creatable:
+        row = rows.get(key)
+        if row is not None and row.base is Base.UNKNOWN:
+            await _found(scope, row)
+            freed = replace(row, parked=None) if row.parked == CaseKind.SKU_NOT_FOUND else row
+            changed.append(outbox.absent(freed, scope.now_ms))
+    for key in unsold:
+        row = rows.get(key)
+        if row is not None and row.base is Base.UNKNOWN:
+            changed.append(await _not_sold(scope, turn, row))
+    await put_outbox_rows(scope, changed)
+
+
+UNSOLD_RECHECK_MS = 30_000
+
+
+async def _not_sold(scope: Scope, turn: Turn, row: OutboxRow) -> OutboxRow:
+    if row.parked != CaseKind.SKU_NOT_FOUND:
+        reason = (
+            f"commercetools has no product with the SKU {row.key.sku}: its {row.f} pieces in {row.key.channel} "
+            "are not for sale; nothing is created until the product appears"
+        )
+        case = NewCase(CaseKind.SKU_NOT_FOUND, row.key.channel, row.key.sku, reason)
+        await open_case(scope.tx, case, scope.now_ms)
+    waited = replace(row, parked=CaseKind.SKU_NOT_FOUND.value, attempts=row.attempts + 1)
+    return _waiting(waited, turn, UNSOLD_RECHECK_MS)
+
+
+async def _found(scope: Scope, row: OutboxRow) -> None:
+    if row.parked == CaseKind.SKU_NOT_FOUND:
+        await resolve_case(
+            scope.tx,
+            CaseKind.SKU_NOT_FOUND,
+            row.key.channel,
+            row.key.sku,
+            "the SKU is in the catalogue now",
+            scope.now_ms,
+        )
+
+
+async def book_reads(scope: Scope, entries: Sequence[Entry], missing: Collection[StockKey]) -> None:
+    """Book entries read for a check; one that has an operation in flight by now is left for later."""
+    await _untrack(scope, [(entry.key, entry.created_at_ms) for entry in entries])
+    rows = await outbox_rows(scope, {entry.key for entry in entries} | set(missing))
+    changed: list[OutboxRow] = []
+    for entry in entries:
+        row = rows.get(entry.key)
+        if row is not None and row.op_id is None and row.check_due_ms is not None:
+            changed.append(outbox.read_for_check(row, entry))
+    changed.extend(outbox.unbased(row) for key in missing if (row := rows.get(key)) and row.op_id is None)
+    await put_outbox_rows(scope, changed)
+
+
+async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
+    """Judge pending reads that the order list covers; how many were proven, and how many must be read again."""
+    found = await scope.tx.rows("outbox_check_read", {"before": complete_ms - lag_ms, "limit": limit})
+    rows = await outbox_rows(scope, [StockKey(row[0], row[1]) for row in found])
+    proven: list[OutboxRow] = []
+    again: list[OutboxRow] = []
+    for row in rows.values():
+        read = outbox.read_in(row, lag_ms)
+        if read is None:
+            again.append(outbox.read_discarded(row, scope.now_ms))
+            continue
+        window = (row.key.channel, row.key.sku, read.read_at_ms - lag_ms, read.read_at_ms + lag_ms)
+        times = [line[0] for line in await scope.tx.rows("lines_in_window", window)]
+        if read.clean(complete_ms, times):
+            proven.append(await _proven(scope, row))
+        else:
+            again.append(outbox.read_discarded(row, scope.now_ms + lag_ms))
+    await put_outbox_rows(scope, [*proven, *again])
+    return len(proven), len(again)
+
+
+async def _proven(scope: Scope, row: OutboxRow) -> OutboxRow:
+    later = await scope.tx.row("lines_known_after", (row.key.channel, row.key.sku, row.read_at_ms))
+    known = row.known - (int(later[0]) if later else 0)
+    scope_key = (row.key.channel, row.key.sku)
+    if row.base is Base.PROVEN and row.x_applied is not None and row.read_stock is not None:
+        off = drift(row.read_stock, row.x_applied, known)
+        if off:
+            way = "more" if off > 0 else "fewer"
+            reason = (
+                f"{row.key.sku} in {row.key.channel} shows {abs(off)} pieces {way} than our writes and the known orders "
+                "explain: somebody else changed it; it is being corrected"
+            )
+            await open_case(scope.tx, NewCase(CaseKind.DRIFT, *scope_key, reason), scope.now_ms)
+        else:
+            await resolve_case(scope.tx, CaseKind.DRIFT, *scope_key, "a clean read agrees", scope.now_ms)
+    await resolve_case(
+        scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, "its base was proven by a clean read", scope.now_ms
+    )
+    return outbox.proven(row, known, scope.now_ms)

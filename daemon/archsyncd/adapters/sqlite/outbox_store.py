@@ -1,0 +1,158 @@
+"""The outbox as the drain and the base keeper use it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from archsyncd.adapters.sqlite import outbox
+from archsyncd.adapters.sqlite.cases import open_case, resolve_case
+from archsyncd.adapters.sqlite.codec import outbox_row, outbox_rows, put_outbox_rows
+from archsyncd.adapters.sqlite.scope import Scope, array, pairs
+from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.inventory import Entry, StockKey
+from archsyncd.domain.outbox import Lease, OutboxRow, freed
+from archsyncd.domain.rules import DrainLimits, SettleRules
+from archsyncd.domain.settlement import Settled
+
+T = TypeVar("T")
+
+FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+RECOMPUTE_KEYS = 2_000
+EARLY_KEEP_MS = 24 * 3600 * 1000
+CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
+
+
+class OutboxStore:
+    """Leases, settlements, bases, checks."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def lease(self, limits: DrainLimits, limit: int) -> list[Lease]:
+        """Take due keys in drain order; their intents are durable when this returns."""
+        return await self._session.write(
+            lambda scope: outbox.lease(scope, self._session.turn(), limits, limit)
+        )
+
+    async def settle(self, settled: Sequence[Settled], rules: SettleRules) -> None:
+        """Book what became of operations."""
+        await self._session.write(lambda scope: outbox.settle(scope, self._session.turn(), settled, rules))
+
+    async def due_count(self, at_most: int) -> int:
+        """How many keys are due, counted up to a bound."""
+        async with self._session.read() as tx:
+            row = await tx.row("outbox_due_count", (at_most,))
+        return int(row[0]) if row else 0
+
+    async def most_urgent(self, limits: DrainLimits) -> int | None:
+        """The class of the key that would be leased first; None when nothing is due now."""
+        parameters = self._parameters(limits=1) | {
+            "highest": 4 if limits.increases else 2,
+            "paused": array(limits.paused),
+        }
+        async with self._session.read() as tx:
+            row = await tx.row("outbox_due", parameters)
+        return None if row is None else int(row[2])
+
+    def _parameters(self, limits: int) -> dict[str, Any]:
+        turn = self._session.turn()
+        return {"run": turn.run, "now": turn.now, "limit": limits}
+
+    async def in_doubt(self, limit: int) -> list[OutboxRow]:
+        """Rows whose operation has an unknown outcome and may be resolved now."""
+        async with self._session.read() as tx:
+            found = await tx.rows("outbox_in_doubt", self._parameters(limit))
+            rows = await tx.rows("outbox_by_key", (pairs(StockKey(row[0], row[1]) for row in found),))
+        return [outbox_row(row) for row in rows]
+
+    async def rows(self, keys: Iterable[StockKey]) -> dict[StockKey, OutboxRow]:
+        """Outbox rows by key."""
+        async with self._session.read() as tx:
+            return await outbox_rows(self._session.scope(tx), keys)
+
+    async def unknown_bases(self, after: StockKey | None, limit: int) -> list[OutboxRow]:
+        """Rows whose entry was never looked at, after a key."""
+        start = after or StockKey("", "")
+        parameters = self._parameters(limit) | {"channel": start.channel, "sku": start.sku}
+        async with self._session.read() as tx:
+            found = await tx.rows("outbox_unknown", parameters)
+            rows = await tx.rows("outbox_by_key", (pairs(StockKey(row[0], row[1]) for row in found),))
+        return [outbox_row(row) for row in rows]
+
+    async def book_lookups(
+        self,
+        entries: Sequence[Entry],
+        creatable: Collection[StockKey],
+        unsold: Collection[StockKey],
+        rules: SettleRules,
+    ) -> None:
+        """Book what look-ups of unknown keys found."""
+        turn = self._session.turn()
+        await self._session.write(
+            lambda scope: outbox.book_lookups(scope, turn, entries, creatable, unsold, rules)
+        )
+
+    async def park(self, keys: Iterable[StockKey], case: NewCase) -> None:
+        """Stop sending for keys under one exception."""
+        wanted = list(keys)
+
+        async def step(scope: Scope) -> None:
+            rows = await outbox_rows(scope, wanted)
+            await put_outbox_rows(
+                scope, [_parked(row, case.kind.value) for row in rows.values() if row.op_id is None]
+            )
+            await open_case(scope.tx, case, scope.now_ms)
+
+        await self._session.write(step)
+
+    async def free(self, reason: str, note: str, scope_name: str = "") -> int:
+        """Let keys parked for a reason go on (in one channel where named); how many."""
+        freed_keys = 0
+        while True:
+            async with self._session.read() as tx:
+                rows = await tx.rows("outbox_parked", (reason, "", "", RECOMPUTE_KEYS))
+            keys = [StockKey(row[0], row[1]) for row in rows if not scope_name or row[0] == scope_name]
+            if not keys:
+                return freed_keys
+            freed_keys += len(keys)
+            await self._session.write(lambda scope, keys=keys: self._free(scope, keys, reason, note))  # type: ignore[misc]
+
+    async def _free(self, scope: Scope, keys: Sequence[StockKey], reason: str, note: str) -> None:
+        rows = await outbox_rows(scope, keys)
+        await put_outbox_rows(scope, [freed(row, scope.now_ms) for row in rows.values()])
+        if reason in set(CaseKind):
+            for key in keys:
+                await resolve_case(scope.tx, CaseKind(reason), key.channel, key.sku, note, scope.now_ms)
+
+    async def free_key(self, key: StockKey) -> None:
+        """Let one key go on, as a person asked."""
+
+        async def step(scope: Scope) -> None:
+            rows = await outbox_rows(scope, [key])
+            await put_outbox_rows(scope, [freed(row, scope.now_ms) for row in rows.values()])
+
+        await self._session.write(step)
+
+    async def checks_due(self, limit: int) -> list[OutboxRow]:
+        """Rows whose entry is to be read once more."""
+        async with self._session.read() as tx:
+            found = await tx.rows(
+                "outbox_check_due", {"before": self._session.clock.wall_ms(), "limit": limit}
+            )
+            rows = await tx.rows("outbox_by_key", (pairs(StockKey(row[0], row[1]) for row in found),))
+        return [outbox_row(row) for row in rows]
+
+    async def book_reads(self, entries: Sequence[Entry], missing: Collection[StockKey]) -> None:
+        """Book entries read for a check."""
+        await self._session.write(lambda scope: outbox.book_reads(scope, entries, missing))
+
+    async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
+        """Judge pending reads; how many were proven, how many must be read again."""
+        return await self._session.write(lambda scope: outbox.judge_reads(scope, complete_ms, lag_ms, limit))
+
+
+def _parked(row: OutboxRow, reason: str) -> OutboxRow:
+    return replace(row, parked=reason)

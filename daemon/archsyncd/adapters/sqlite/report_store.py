@@ -1,0 +1,79 @@
+"""What people ask the store."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TypeVar
+
+from archsyncd.adapters.sqlite.cases import case_of
+from archsyncd.adapters.sqlite.codec import outbox_rows
+from archsyncd.adapters.sqlite.scope import array, pairs
+from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.report import (
+    Backlog,
+    KeyStory,
+    PlanRow,
+)
+
+T = TypeVar("T")
+
+FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+RECOMPUTE_KEYS = 2_000
+EARLY_KEEP_MS = 24 * 3600 * 1000
+CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
+
+
+class ReportStore:
+    """Looks that change nothing."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def backlog(self) -> Backlog:
+        """Waiting keys by class, parked keys by reason, and keys in all."""
+        async with self._session.read() as tx:
+            classes = {int(row[0]): (int(row[1]), row[2]) for row in await tx.rows("outbox_backlog")}
+            parked = {str(row[0]): int(row[1]) for row in await tx.rows("outbox_parked_count")}
+        return Backlog(classes, parked)
+
+    async def key_counts(self) -> tuple[int, int]:
+        """How many keys there are, and how many are not in step. Counts every row: not for each second."""
+        async with self._session.read() as tx:
+            keys, off = await tx.row("outbox_count"), await tx.row("outbox_out_of_step")
+        return (int(keys[0]) if keys else 0, int(off[0]) if off else 0)
+
+    async def order_counts(self) -> tuple[int, int | None]:
+        """Open orders that count line by line, and the oldest one's creation time."""
+        async with self._session.read() as tx:
+            row = await tx.row("heads_count")
+        return (int(row[0]), row[1]) if row else (0, None)
+
+    async def plan(self, after: StockKey | None, limit: int) -> list[PlanRow]:
+        """Keys that are not as they should be: what would be written."""
+        start = after or StockKey("", "")
+        async with self._session.read() as tx:
+            rows = await tx.rows("outbox_plan", {"channel": start.channel, "sku": start.sku, "limit": limit})
+        return [PlanRow(StockKey(row[0], row[1]), *row[2:]) for row in rows]
+
+    async def story(self, sku: str) -> KeyStory:
+        """Everything known of one SKU: levels, rows, lines, open cases."""
+        async with self._session.read() as tx:
+            scope = self._session.scope(tx)
+            places = [(row[0], sku) for row in await tx.rows("level_locations")]
+            levels = await tx.rows("levels_by_place", (array(places),))
+            keys = [StockKey(row[0], sku) for row in await tx.rows("outbox_channels")]
+            rows = await outbox_rows(scope, keys)
+            lines = await tx.rows("lines_by_key", (pairs(keys),))
+            wanted = {"state": "open", "kind": "", "subject": sku, "after": 0, "limit": 100}
+            cases = [case_of(row) for row in await tx.rows("cases", wanted)]
+        return KeyStory(sku, tuple(levels), tuple(rows.values()), tuple(lines), tuple(cases))
+
+    async def digest(self) -> str:
+        """A digest of the state that records and orders lead to, free of times and of what was sent."""
+        digest = hashlib.sha256()
+        async with self._session.read() as tx:
+            for name in ("digest_levels", "digest_outbox"):
+                for row in await tx.rows(name):
+                    digest.update(repr(row).encode())
+        return digest.hexdigest()

@@ -1,0 +1,38 @@
+"""What every statement of one transaction works under: the rules in force, the time, and small shared helpers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from archsyncd.adapters.sqlite.connection import Transaction
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.rules import Rules
+from archsyncd.domain.stock import Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One transaction with the rules and the wall time (UTC milliseconds) that hold in it."""
+
+    tx: Transaction
+    rules: Rules
+    now_ms: int
+
+    @property
+    def policies(self) -> Policies:
+        """The channels' rules."""
+        return self.rules.policies
+
+
+def pairs(keys: Iterable[StockKey]) -> str:
+    """Keys as the JSON array that queries take."""
+    return orjson.dumps([(key.channel, key.sku) for key in keys]).decode()
+
+
+def array(values: Sequence[Any] | Iterable[Any]) -> str:
+    """Values as the JSON array that queries take."""
+    return orjson.dumps(list(values)).decode()

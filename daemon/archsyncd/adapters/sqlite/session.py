@@ -1,0 +1,73 @@
+"""The session: transactions under the tenure and the rules in force, shared by every part of the store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from archsyncd.adapters.sqlite.connection import Database, Transaction
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.domain.report import LedgerState
+from archsyncd.domain.rules import Rules, Turn
+from archsyncd.domain.tenure import Tenure
+from archsyncd.engine.ports import Clock, FencedOff, StoreFull
+
+T = TypeVar("T")
+
+FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+
+
+class Session:
+    """What the parts of the store share. Writing needs the tenure to be taken first."""
+
+    def __init__(self, database: Database, clock: Clock, rules: Rules, ledger: LedgerState) -> None:
+        self.database = database
+        self.clock = clock
+        self.rules = rules
+        self.ledger = ledger
+        self.tenure: Tenure | None = None
+        self.free_space_floor_bytes = FREE_SPACE_FLOOR_BYTES
+
+    async def write(self, step: Callable[[Scope], Awaitable[T]]) -> T:
+        """Run one step in one transaction, compared with the tenure inside it.
+
+        Raises FencedOff, StoreFull (nothing stored) and StoreBroken (restart).
+        """
+        tenure = self.tenure
+        if tenure is None:
+            raise FencedOff("no tenure is held")
+
+        async def body(tx: Transaction) -> T:
+            if await tx.row("tenure_holds", (tenure.name, tenure.ledger, tenure.fence)) is None:
+                raise FencedOff(f"the store is held by another tenure than {tenure.fence}")
+            return await step(self.scope(tx))
+
+        return await self.database.write(body)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """A consistent look that waits for no writer."""
+        async with self.database.read() as tx:
+            yield tx
+
+    def scope(self, tx: Transaction) -> Scope:
+        """What statements work under in this transaction."""
+        return Scope(tx, self.rules, self.clock.wall_ms())
+
+    def turn(self) -> Turn:
+        """This run of the process and its monotonic time."""
+        fence = self.tenure.fence if self.tenure else 0
+        return Turn(self.ledger.run, int(self.clock.monotonic() * 1000), fence, self.ledger.id)
+
+    def room(self) -> bool:
+        """Whether the disk has room above the floor."""
+        return shutil.disk_usage(self.database.path.parent).free >= self.free_space_floor_bytes
+
+    def require_room(self) -> None:
+        """Stop intake before SQLite itself runs out. Raises StoreFull."""
+        if not self.room():
+            raise StoreFull(
+                f"less than {self.free_space_floor_bytes >> 20} MiB are free for {self.database.path}"
+            )

@@ -1,0 +1,105 @@
+"""Snapshots in the store, step by step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from typing import TypeVar
+
+from archsyncd.adapters.sqlite import snapshots
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.feed import (
+    Outcome,
+    SnapshotEnd,
+    SnapshotHead,
+    SnapshotPage,
+)
+from archsyncd.domain.guard import GuardLimits
+from archsyncd.domain.snapshot import Snapshot
+from archsyncd.engine.ports import FencedOff
+
+T = TypeVar("T")
+
+FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+RECOMPUTE_KEYS = 2_000
+EARLY_KEEP_MS = 24 * 3600 * 1000
+CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
+
+
+class SnapshotStore:
+    """Staged, held and applied snapshots."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def begin(self, head: SnapshotHead) -> str:
+        """Open a staging place for a snapshot; its id here."""
+        snapshot_id = f"{head.feed}-{self._session.clock.wall_ms():x}-{os.urandom(3).hex()}"
+        await self._session.write(lambda scope: snapshots.begin(scope, head, snapshot_id))
+        return snapshot_id
+
+    async def stage(self, feed: str, snapshot_id: str, page: SnapshotPage) -> None:
+        """Keep a page apart."""
+        self._session.require_room()
+        await self._session.write(lambda scope: snapshots.stage(scope, feed, snapshot_id, page))
+
+    async def assess(
+        self,
+        snapshot_id: str,
+        end: SnapshotEnd,
+        read: int,
+        rejected: int,
+        limits: GuardLimits,
+        *,
+        resumes: bool,
+    ) -> Snapshot:
+        """Judge a snapshot read to its end: applying, held or rejected."""
+
+        async def step(scope: Scope) -> Snapshot:
+            snapshot = await snapshots.find(scope, snapshot_id)
+            if snapshot is None:
+                raise FencedOff(f"snapshot {snapshot_id} is gone")
+            return await snapshots.assess(scope, snapshot, end, rejected, read, limits, resumes=resumes)
+
+        return await self._session.write(step)
+
+    async def apply(self, snapshot: Snapshot, absent: str) -> Outcome:
+        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash."""
+        total = Outcome()
+        place: tuple[str, str] | None = ("", "")
+        while place is not None:
+            place, outcome = await self._session.write(partial(_apply, snapshot, place))
+            total = total.plus(outcome)
+        for location in snapshot.locations:
+            after: str | None = ""
+            while after is not None:
+                after = await self._session.write(partial(_absent, snapshot, location, after, absent))
+        await self._session.write(partial(_finish, snapshot))
+        return total
+
+    async def listed(self, limit: int = 50) -> Sequence[Snapshot]:
+        """The newest snapshots."""
+        async with self._session.read() as tx:
+            return await snapshots.listed(self._session.scope(tx), limit)
+
+    async def decide(self, snapshot: Snapshot, note: str, *, approve: bool) -> bool:
+        """Carry out a person's decision on a held snapshot; False when it is no longer held."""
+        return await self._session.write(
+            lambda scope: snapshots.decide(scope, snapshot, note, approve=approve)
+        )
+
+
+async def _apply(
+    snapshot: Snapshot, after: tuple[str, str], scope: Scope
+) -> tuple[tuple[str, str] | None, Outcome]:
+    return await snapshots.apply_step(scope, snapshot, after)
+
+
+async def _absent(snapshot: Snapshot, location: str, after: str, absent: str, scope: Scope) -> str | None:
+    return await snapshots.absent_step(scope, snapshot, location, after, absent)
+
+
+async def _finish(snapshot: Snapshot, scope: Scope) -> None:
+    await snapshots.finish(scope, snapshot)

@@ -1,0 +1,295 @@
+"""Snapshots in the store: staged page by page, judged as a whole, applied by position, or held for a person."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from archsyncd.adapters.sqlite.cases import open_case, open_cases, resolve_case
+from archsyncd.adapters.sqlite.connection import Row
+from archsyncd.adapters.sqlite.merging import apply_stock, epoch_of, finish_merge, reject_case
+from archsyncd.adapters.sqlite.proofs import withdraw_proofs
+from archsyncd.adapters.sqlite.recompute import recompute
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.feed import Level, Outcome, Removal, SnapshotEnd, SnapshotHead, SnapshotPage
+from archsyncd.domain.guard import BatchFigures, GuardLimits, objections
+from archsyncd.domain.snapshot import Snapshot
+
+STEP_RECORDS = 2_000
+DIGEST_ROWS = 10_000
+KEEP_MS = 7 * 24 * 3600 * 1000
+
+
+def snapshot_of(row: Row) -> Snapshot:
+    """A snapshot from its row."""
+    figures = json.loads(row[12]) if row[12] else None
+    if figures is not None:
+        figures = BatchFigures(**{**figures, "missing_locations": tuple(figures["missing_locations"])})
+    reasons = tuple(json.loads(row[11])) if row[11] else ()
+    values: list[Any] = [*row[:7], tuple(json.loads(row[7])), *row[8:11], reasons, figures, row[13]]
+    return Snapshot(*values)
+
+
+async def begin(scope: Scope, head: SnapshotHead, snapshot_id: str) -> None:
+    """Open a staging place; an unfinished one of the same feed is dropped: it is read again from the start."""
+    await scope.tx.run("feed_insert", (head.feed,))
+    await scope.tx.run("snapshot_drop_unfinished", (head.feed,))
+    await scope.tx.run("snapshot_drop_old", (scope.now_ms - KEEP_MS,))
+    await scope.tx.run(
+        "snapshot_insert",
+        (
+            snapshot_id,
+            head.feed,
+            head.epoch,
+            head.seq_at,
+            head.cursor,
+            head.as_of,
+            json.dumps(head.locations),
+            scope.now_ms,
+        ),
+    )
+
+
+async def stage(scope: Scope, feed: str, snapshot_id: str, page: SnapshotPage) -> None:
+    """Keep a page's items apart; unreadable items become exceptions at once."""
+    rows = [
+        (
+            snapshot_id,
+            item.location,
+            item.sku,
+            item.seq,
+            item.on_hand,
+            item.available,
+            _extra(item),
+        )
+        for item in page.items
+    ]
+    await scope.tx.run_many("snapshot_item_put", rows)
+    await open_cases(scope.tx, (reject_case(feed, reject) for reject in page.rejects), scope.now_ms)
+
+
+def _extra(item: Level) -> str | None:
+    if not item.orders_included and item.orders_through_ms is None and item.as_of is None:
+        return None
+    return json.dumps([item.as_of, list(item.orders_included), item.orders_through_ms])
+
+
+async def _digest(scope: Scope, snapshot_id: str) -> str:
+    digest = hashlib.sha256()
+    place = ("", "")
+    while rows := await scope.tx.rows("snapshot_items", (snapshot_id, *place, DIGEST_ROWS)):
+        for row in rows:
+            digest.update(repr(row).encode())
+        place = (rows[-1][0], rows[-1][1])
+    return digest.hexdigest()[:16]
+
+
+async def assess(
+    scope: Scope,
+    snapshot: Snapshot,
+    end: SnapshotEnd,
+    rejected: int,
+    read: int,
+    limits: GuardLimits,
+    *,
+    resumes: bool,
+) -> Snapshot:
+    """Judge a snapshot that was read to its end: rejected when broken, held beyond the guards, else to be applied.
+
+    `resumes`: the feed goes on from the snapshot's cursor whatever becomes of it, so that deltas are never held up.
+    """
+    sums = await scope.tx.row("snapshot_sums", (snapshot.id,))
+    count, on_hand = (sums[0], sums[1]) if sums else (0, 0)
+    broken = await _broken(scope, snapshot, end, read, on_hand, rejected)
+    figures = await _figures(scope, snapshot, count)
+    reasons = broken or objections(figures, limits)
+    state = "rejected" if broken else "held" if reasons else "applying"
+    digest = await _digest(scope, snapshot.id)
+    await scope.tx.run(
+        "snapshot_state",
+        (state, count, rejected, digest, json.dumps(reasons), json.dumps(asdict(figures)), snapshot.id),
+    )
+    if state == "rejected":
+        await scope.tx.run("snapshot_items_drop", (snapshot.id,))
+    else:
+        await _supersede(scope, snapshot)
+        if resumes:
+            await _resume(scope, snapshot, count if state == "applying" else None)
+    if state == "held":
+        reason = f"the snapshot of feed {snapshot.feed} is held: " + "; ".join(reasons)
+        case = NewCase(CaseKind.HELD_SNAPSHOT, snapshot.feed, snapshot.id, reason)
+        await open_case(scope.tx, case, scope.now_ms)
+    row = await scope.tx.row("snapshot_by_id", (snapshot.id,))
+    return snapshot_of(row) if row else snapshot
+
+
+async def _broken(
+    scope: Scope, snapshot: Snapshot, end: SnapshotEnd, read: int, on_hand: int, rejected: int
+) -> tuple[str, ...]:
+    if not end.complete:
+        return ("it ended without saying that it is complete",)
+    if end.records is not None and end.records != read:
+        return (f"its trailer counts {end.records} records, {read} arrived",)
+    if end.sum_on_hand is not None and not rejected and end.sum_on_hand != on_hand:
+        return (f"its trailer sums {end.sum_on_hand} pieces on hand, {on_hand} arrived",)
+    feed = await scope.tx.row("feed", (snapshot.feed,))
+    known = await scope.tx.row("epoch", (snapshot.feed, snapshot.epoch))
+    if feed is not None and known is not None:
+        if known[0] < feed[1]:
+            return (f"it is of the retired epoch {snapshot.epoch}",)
+        if known[0] == feed[1] and snapshot.seq_at < feed[2]:
+            return (f"it stands at {snapshot.seq_at}, before what was applied already ({feed[2]})",)
+    return ()
+
+
+async def _figures(scope: Scope, snapshot: Snapshot, count: int) -> BatchFigures:
+    known = in_stock = to_zero = changed = unmapped = up = down = matched_total = 0
+    places: dict[str, int] = dict(await scope.tx.rows("snapshot_places", (snapshot.id,)))
+    policies = scope.policies
+    for location in sorted({*places, *snapshot.locations}):
+        if location in policies.ignored:
+            continue
+        records = int(places.get(location, 0))
+        if location not in policies.by_location:
+            unmapped += records
+            continue
+        kept = await scope.tx.row("levels_in_location", (location,))
+        found = await scope.tx.row("snapshot_against_levels", (snapshot.id, location))
+        if kept is None or found is None:
+            continue
+        known += kept[0]
+        in_stock += kept[1]
+        matched_total += found[0]
+        to_zero += found[2]
+        changed += found[3]
+        up += found[4]
+        down += found[5]
+    feed = await scope.tx.row("feed", (snapshot.feed,))
+    expected = [name for name in snapshot.locations if name in policies.by_location]
+    return BatchFigures(
+        records=count,
+        previous_records=feed[4] if feed else None,
+        known=known,
+        in_stock=in_stock,
+        to_zero=to_zero,
+        changed=changed,
+        unmapped=unmapped,
+        absent=max(known - matched_total, 0),
+        older_than_applied=0,
+        missing_locations=tuple(name for name in expected if not places.get(name)),
+        pieces_up=up,
+        pieces_down=down,
+    )
+
+
+async def _supersede(scope: Scope, snapshot: Snapshot) -> None:
+    for (old,) in await scope.tx.rows("snapshot_supersede", (snapshot.feed, snapshot.id)):
+        await scope.tx.run("snapshot_items_drop", (old,))
+        await resolve_case(
+            scope.tx,
+            CaseKind.HELD_SNAPSHOT,
+            snapshot.feed,
+            old,
+            "a newer snapshot took its place",
+            scope.now_ms,
+        )
+
+
+async def _resume(scope: Scope, snapshot: Snapshot, records: int | None) -> None:
+    epoch, fresh = await epoch_of(scope, snapshot.feed, snapshot.epoch)
+    if fresh:
+        await recompute(scope, await withdraw_proofs(scope, snapshot.feed, epoch))
+    feed = await scope.tx.row("feed", (snapshot.feed,))
+    last = records if records is not None else feed[4] if feed else None
+    await scope.tx.run("feed_resumed", (snapshot.cursor, epoch, last, scope.now_ms, snapshot.feed))
+
+
+async def apply_step(
+    scope: Scope, snapshot: Snapshot, after: tuple[str, str]
+) -> tuple[tuple[str, str] | None, Outcome]:
+    """Apply some items; the place to go on from (None: all are applied) and what became of them.
+
+    Items apply by position: a key that the deltas have moved on is left alone.
+    """
+    rows = await scope.tx.rows("snapshot_items", (snapshot.id, *after, STEP_RECORDS))
+    if not rows:
+        return None, Outcome()
+    epoch, _ = await epoch_of(scope, snapshot.feed, snapshot.epoch)
+    done = await apply_stock(scope, snapshot.feed, epoch, [_level(row) for row in rows])
+    await finish_merge(scope, snapshot.feed, done)
+    outcome = Outcome(len(rows), done.applied, done.unchanged, done.stale, done.rejected, tuple(done.faults))
+    return (rows[-1][0], rows[-1][1]), outcome
+
+
+def _level(row: Row) -> Level:
+    location, sku, seq, on_hand, available, extra = row
+    as_of, included, through = json.loads(extra) if extra else (None, [], None)
+    return Level(
+        "",
+        seq,
+        sku,
+        location,
+        on_hand,
+        available,
+        as_of=as_of,
+        orders_included=tuple(included),
+        orders_through_ms=through,
+    )
+
+
+async def absent_step(scope: Scope, snapshot: Snapshot, location: str, after: str, absent: str) -> str | None:
+    """Deal with keys the snapshot does not name at a location it covers; the SKU to go on from.
+
+    `absent`: report (an exception, the quantity stays), zero (as a removal), keep (nothing).
+    """
+    epoch, _ = await epoch_of(scope, snapshot.feed, snapshot.epoch)
+    rows = await scope.tx.rows(
+        "levels_absent",
+        (snapshot.id, location, after, snapshot.feed, epoch, snapshot.seq_at, STEP_RECORDS),
+    )
+    if not rows:
+        return None
+    if absent == "zero":
+        removals = [Removal("", snapshot.seq_at, sku, place) for place, sku in rows]
+        done = await apply_stock(scope, snapshot.feed, epoch, removals)
+        await finish_merge(scope, snapshot.feed, done)
+    elif absent == "report":
+        await open_cases(scope.tx, [_absent_case(snapshot, place, sku) for place, sku in rows], scope.now_ms)
+    return str(rows[-1][1])
+
+
+def _absent_case(snapshot: Snapshot, location: str, sku: str) -> NewCase:
+    reason = f"{sku} at {location} is not in the full of {snapshot.as_of or snapshot.id}; its quantity stays as it was"
+    return NewCase(CaseKind.NEEDS_RESYNC, snapshot.feed, f"{sku} at {location}", reason, code="absent")
+
+
+async def finish(scope: Scope, snapshot: Snapshot) -> None:
+    """All is applied: drop the staged items, keep the summary."""
+    await scope.tx.run("snapshot_moves", ("applied", snapshot.id, "applying"))
+    await scope.tx.run("snapshot_items_drop", (snapshot.id,))
+
+
+async def decide(scope: Scope, snapshot: Snapshot, note: str, *, approve: bool) -> bool:
+    """A person decided on a held snapshot; False when it is no longer held."""
+    state = "applying" if approve else "rejected"
+    if not await scope.tx.run("snapshot_moves", (state, snapshot.id, "held")):
+        return False
+    if not approve:
+        await scope.tx.run("snapshot_items_drop", (snapshot.id,))
+    await resolve_case(scope.tx, CaseKind.HELD_SNAPSHOT, snapshot.feed, snapshot.id, note, scope.now_ms)
+    return True
+
+
+async def find(scope: Scope, snapshot_id: str) -> Snapshot | None:
+    """One snapshot by its id."""
+    row = await scope.tx.row("snapshot_by_id", (snapshot_id,))
+    return None if row is None else snapshot_of(row)
+
+
+async def listed(scope: Scope, limit: int) -> Sequence[Snapshot]:
+    """The newest snapshots first."""
+    return [snapshot_of(row) for row in await scope.tx.rows("snapshots", (limit,))]

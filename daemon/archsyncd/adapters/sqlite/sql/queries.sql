@@ -1,0 +1,436 @@
+-- Every statement the store runs, by name. Lists of keys arrive as JSON arrays.
+
+-- name: ledger
+SELECT id, project, host, created_ms, run, operations, policies FROM ledger
+
+-- name: ledger_insert
+INSERT INTO ledger (one, id, project, host, created_ms) VALUES (1, ?, ?, ?, ?)
+
+-- name: ledger_run
+UPDATE ledger SET run = run + 1 RETURNING run
+
+-- name: ledger_policies
+UPDATE ledger SET policies = ?
+
+-- name: operations_take
+UPDATE ledger SET operations = operations + ? RETURNING operations
+
+-- name: tenure
+SELECT name, ledger, fence FROM tenure
+
+-- name: tenure_set
+INSERT INTO tenure (one, name, ledger, fence) VALUES (1, ?1, ?2, ?3)
+ON CONFLICT (one) DO UPDATE SET name = excluded.name, ledger = excluded.ledger, fence = excluded.fence
+WHERE excluded.fence >= tenure.fence
+
+-- name: tenure_holds
+SELECT 1 FROM tenure WHERE name = ? AND ledger = ? AND fence = ?
+
+-- name: feed
+SELECT checkpoint, epoch, seq, snapshot_due, last_full_records FROM feed WHERE name = ?
+
+-- name: feed_insert
+INSERT INTO feed (name) VALUES (?) ON CONFLICT (name) DO NOTHING
+
+-- name: feed_progress
+UPDATE feed SET checkpoint = ?, epoch = ?, seq = max(?, CASE WHEN epoch = ?2 THEN seq ELSE 0 END), head_seq = ?,
+    head_at = ?, sign_ms = ?, record_ms = coalesce(?, record_ms), read_total = read_total + ?,
+    applied_total = applied_total + ?, stale_total = stale_total + ?, rejected_total = rejected_total + ?
+WHERE name = ?
+
+-- name: feed_snapshot_due
+UPDATE feed SET snapshot_due = ? WHERE name = ?
+
+-- name: feed_resumed
+UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, snapshot_due = NULL, last_full_records = ?, sign_ms = ? WHERE name = ?
+
+-- name: feed_sign
+UPDATE feed SET sign_ms = ? WHERE name = ?
+
+-- name: epoch
+SELECT ordinal FROM feed_epoch WHERE feed = ? AND name = ?
+
+-- name: epoch_highest
+SELECT coalesce(max(ordinal), 0) FROM feed_epoch WHERE feed = ?
+
+-- name: epoch_insert
+INSERT INTO feed_epoch (feed, ordinal, name) VALUES (?, ?, ?)
+
+-- name: levels_by_place
+SELECT l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev
+FROM json_each(?) AS w CROSS JOIN level AS l ON l.location = w.value ->> 0 AND l.sku = w.value ->> 1
+
+-- name: level_put
+INSERT INTO level (location, sku, feed, epoch, seq, on_hand, available, as_of_ms, orders_through_ms, rev)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (location, sku) DO UPDATE SET feed = excluded.feed, epoch = excluded.epoch, seq = excluded.seq,
+    on_hand = excluded.on_hand, available = excluded.available, as_of_ms = excluded.as_of_ms,
+    orders_through_ms = excluded.orders_through_ms, rev = excluded.rev
+
+-- name: levels_after
+SELECT location, sku FROM level WHERE location = ? AND sku > ? ORDER BY sku LIMIT ?
+
+-- name: level_locations
+WITH RECURSIVE place (location) AS (
+    SELECT min(location) FROM level
+    UNION ALL
+    SELECT (SELECT min(l.location) FROM level AS l WHERE l.location > place.location) FROM place
+    WHERE place.location IS NOT NULL
+) SELECT location FROM place WHERE location IS NOT NULL
+
+-- name: resync_put
+INSERT INTO resync (feed, sku, location, epoch, seq) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (feed, sku, location) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq
+WHERE (excluded.epoch, excluded.seq) > (resync.epoch, resync.seq)
+
+-- name: resync_any
+SELECT count(*) FROM resync
+
+-- name: resync_settled
+DELETE FROM resync WHERE feed = ? AND EXISTS (
+    SELECT 1 FROM level AS l WHERE l.location = resync.location AND l.sku = resync.sku AND l.feed = resync.feed
+    AND (l.epoch, l.seq) >= (resync.epoch, resync.seq)) RETURNING sku, location
+
+-- name: resync_next
+SELECT feed, sku, location FROM resync WHERE feed = ? AND asked_ms <= ? ORDER BY asked_ms LIMIT ?
+
+-- name: resync_asked
+UPDATE resync SET asked_ms = ? WHERE feed = ? AND sku = ?
+
+-- name: outbox_for_merge
+SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_applied, o.base, o.entry_id, o.op_id, o.x_target, o.since_ms
+FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
+
+-- name: outbox_insert
+INSERT INTO outbox (channel, sku, f, refl, ntrk, known, x_target, base, parked) VALUES (?, ?, ?, ?, ?, ?, ?, 'unknown', ?)
+
+-- name: outbox_retarget
+UPDATE outbox SET f = ?, refl = ?, ntrk = ?, known = ?, x_target = ?, due_class = ?, nearness = ?, since_ms = ?
+WHERE channel = ? AND sku = ?
+
+-- name: outbox_by_key
+SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_target, o.x_applied, o.base, o.entry_id, o.version,
+    o.needs_type, o.entry_created_ms, o.op_id, o.op_kind, o.op_delta, o.op_base, o.in_doubt, o.superseded, o.due_class,
+    o.nearness, o.since_ms, o.run, o.not_before, o.attempts, o.parked, o.check_due_ms, o.read_stock, o.read_version, o.read_at_ms
+FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
+
+-- name: outbox_put
+INSERT INTO outbox (channel, sku, f, refl, ntrk, known, closed, x_target, x_applied, base, entry_id, version, needs_type,
+    entry_created_ms, op_id, op_kind, op_delta, op_base, in_doubt, superseded, due_class, nearness, since_ms, run, not_before,
+    attempts, parked, check_due_ms, read_stock, read_version, read_at_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (channel, sku) DO UPDATE SET f = excluded.f, refl = excluded.refl, ntrk = excluded.ntrk, known = excluded.known,
+    closed = excluded.closed, x_target = excluded.x_target, x_applied = excluded.x_applied, base = excluded.base,
+    entry_id = excluded.entry_id, version = excluded.version, needs_type = excluded.needs_type,
+    entry_created_ms = excluded.entry_created_ms, op_id = excluded.op_id, op_kind = excluded.op_kind,
+    op_delta = excluded.op_delta, op_base = excluded.op_base, in_doubt = excluded.in_doubt,
+    superseded = excluded.superseded, due_class = excluded.due_class, nearness = excluded.nearness,
+    since_ms = excluded.since_ms, run = excluded.run, not_before = excluded.not_before, attempts = excluded.attempts,
+    parked = excluded.parked, check_due_ms = excluded.check_due_ms, read_stock = excluded.read_stock,
+    read_version = excluded.read_version, read_at_ms = excluded.read_at_ms
+
+-- name: outbox_due
+SELECT channel, sku, due_class FROM outbox
+WHERE due_class IS NOT NULL AND parked IS NULL AND (run <> :run OR not_before <= :now)
+    AND due_class <= :highest AND channel NOT IN (SELECT value FROM json_each(:paused))
+ORDER BY due_class, nearness, since_ms LIMIT :limit
+
+-- name: outbox_overdue
+SELECT channel, sku, due_class FROM outbox
+WHERE due_class >= 3 AND parked IS NULL AND since_ms < :before AND (run <> :run OR not_before <= :now)
+    AND due_class <= :highest AND channel NOT IN (SELECT value FROM json_each(:paused))
+ORDER BY since_ms LIMIT :limit
+
+-- name: outbox_due_count
+SELECT count(*) FROM (SELECT 1 FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL LIMIT ?)
+
+-- name: outbox_backlog
+SELECT due_class, count(*), min(since_ms) FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL GROUP BY due_class
+
+-- name: outbox_in_doubt
+SELECT channel, sku, entry_id FROM outbox WHERE op_id IS NOT NULL AND in_doubt = 1 AND (run <> :run OR not_before <= :now) LIMIT :limit
+
+-- name: outbox_all_in_doubt
+UPDATE outbox SET in_doubt = 1, due_class = NULL, nearness = NULL WHERE op_id IS NOT NULL AND in_doubt = 0
+
+-- name: outbox_unknown
+SELECT channel, sku FROM outbox WHERE base = 'unknown' AND (run <> :run OR not_before <= :now)
+    AND (channel, sku) > (:channel, :sku) ORDER BY channel, sku LIMIT :limit
+
+-- name: outbox_check_due
+SELECT channel, sku, entry_id FROM outbox WHERE check_due_ms <= :before AND read_at_ms IS NULL AND op_id IS NULL
+    AND entry_id IS NOT NULL ORDER BY check_due_ms LIMIT :limit
+
+-- name: outbox_check_read
+SELECT channel, sku FROM outbox WHERE check_due_ms IS NOT NULL AND read_at_ms IS NOT NULL AND read_at_ms <= :before
+    ORDER BY check_due_ms LIMIT :limit
+
+-- name: outbox_parked
+SELECT channel, sku FROM outbox WHERE parked = ? AND (channel, sku) > (?, ?) ORDER BY channel, sku LIMIT ?
+
+-- name: outbox_parked_count
+SELECT parked, count(*) FROM outbox WHERE parked IS NOT NULL GROUP BY parked
+
+-- name: outbox_count
+SELECT count(*) FROM outbox
+
+-- name: outbox_out_of_step
+SELECT count(*) FROM outbox WHERE base <> 'proven' OR x_applied IS NOT x_target
+
+-- name: outbox_channels
+WITH RECURSIVE place (channel) AS (
+    SELECT min(channel) FROM outbox
+    UNION ALL
+    SELECT (SELECT min(o.channel) FROM outbox AS o WHERE o.channel > place.channel) FROM place WHERE place.channel IS NOT NULL
+) SELECT channel FROM place WHERE channel IS NOT NULL
+
+-- name: outbox_after
+SELECT channel, sku FROM outbox WHERE channel = ? AND sku > ? ORDER BY sku LIMIT ?
+
+-- name: outbox_plan
+SELECT channel, sku, x_applied, x_target, known, base, entry_id, parked, due_class FROM outbox
+WHERE (channel, sku) > (:channel, :sku) AND (base <> 'proven' OR x_applied IS NOT x_target OR entry_id IS NULL)
+ORDER BY channel, sku LIMIT :limit
+
+-- name: lines_by_key
+SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms
+FROM json_each(?) AS w CROSS JOIN order_line AS n ON n.channel = w.value ->> 0 AND n.sku = w.value ->> 1
+CROSS JOIN order_head AS h ON h.order_id = n.order_id
+
+-- name: lines_by_order
+SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms
+FROM json_each(?) AS w CROSS JOIN order_line AS n ON n.order_id = w.value CROSS JOIN order_head AS h ON h.order_id = n.order_id
+
+-- name: proofs_by_order
+SELECT p.order_id, p.line_id, p.location, p.figure, p.source, p.feed, p.epoch, p.seq, p.quantity
+FROM json_each(?) AS w CROSS JOIN line_proof AS p ON p.order_id = w.value
+
+-- name: heads_by_reference
+SELECT h.order_id, h.number FROM json_each(?) AS w CROSS JOIN order_head AS h ON h.order_id = w.value
+UNION SELECT h.order_id, h.number FROM json_each(?1) AS w CROSS JOIN order_head AS h ON h.number = w.value
+
+-- name: closed_by_reference
+SELECT c.order_id FROM json_each(?) AS w CROSS JOIN order_closed AS c ON c.order_id = w.value
+
+-- name: heads_by_id
+SELECT h.order_id, h.number, h.version, h.created_ms, h.order_state, h.final, h.accepted_ms, h.source_order, h.released
+FROM json_each(?) AS w CROSS JOIN order_head AS h ON h.order_id = w.value
+
+-- name: head_put
+INSERT INTO order_head (order_id, number, version, created_ms, order_state, final, accepted_ms, source_order, released,
+    learned_ms, lookup_due_ms, refresh_due_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (order_id) DO UPDATE SET number = excluded.number, version = excluded.version,
+    order_state = excluded.order_state, final = excluded.final,
+    accepted_ms = coalesce(order_head.accepted_ms, excluded.accepted_ms),
+    source_order = coalesce(order_head.source_order, excluded.source_order), refresh_due_ms = excluded.refresh_due_ms
+
+-- name: head_accepted
+UPDATE order_head SET accepted_ms = coalesce(accepted_ms, ?), source_order = coalesce(source_order, ?) WHERE order_id = ?
+
+-- name: head_released
+UPDATE order_head SET released = 1, lookup_due_ms = NULL WHERE order_id = ?
+
+-- name: head_lookup_due
+UPDATE order_head SET lookup_due_ms = ? WHERE order_id = ?
+
+-- name: heads_to_look_up
+SELECT order_id, number, accepted_ms, learned_ms, order_state, created_ms FROM order_head
+WHERE lookup_due_ms <= ? ORDER BY lookup_due_ms LIMIT ?
+
+-- name: heads_to_refresh
+SELECT order_id FROM order_head WHERE refresh_due_ms <= ? ORDER BY refresh_due_ms LIMIT ?
+
+-- name: head_refresh_due
+UPDATE order_head SET refresh_due_ms = ? WHERE order_id = ?
+
+-- name: head_delete
+DELETE FROM order_head WHERE order_id = ?
+
+-- name: heads_count
+SELECT count(*), min(created_ms) FROM order_head
+
+-- name: closed_put
+INSERT INTO order_closed (order_id, created_ms) VALUES (?, ?) ON CONFLICT (order_id) DO NOTHING
+
+-- name: closed_purge
+DELETE FROM order_closed WHERE created_ms < ?
+
+-- name: closed_add
+UPDATE outbox SET closed = closed + ? WHERE channel = ? AND sku = ?
+
+-- name: line_put
+INSERT INTO order_line (channel, sku, order_id, line_id, quantity, tracked, created_ms, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (channel, sku, order_id, line_id) DO UPDATE SET quantity = excluded.quantity, tracked = excluded.tracked
+
+-- name: line_delete
+DELETE FROM order_line WHERE channel = ? AND sku = ? AND order_id = ? AND line_id = ?
+
+-- name: lines_release
+UPDATE order_line SET released = 1 WHERE order_id = ? AND tracked = 1 RETURNING channel, sku
+
+-- name: lines_untracked_of_order
+DELETE FROM order_line WHERE order_id = ? AND tracked = 0 RETURNING channel, sku
+
+-- name: lines_untrack_older
+UPDATE order_line SET tracked = 0 WHERE channel = ? AND sku = ? AND tracked = 1 AND created_ms < ?
+
+-- name: lines_in_window
+SELECT created_ms FROM order_line WHERE channel = ? AND sku = ? AND created_ms BETWEEN ? AND ?
+
+-- name: lines_known_after
+SELECT coalesce(sum(quantity), 0) FROM order_line WHERE channel = ? AND sku = ? AND tracked = 1 AND created_ms > ?
+
+-- name: lines_count_of_order
+SELECT count(*) FROM order_line WHERE order_id = ?
+
+-- name: proof_put
+INSERT INTO line_proof (order_id, line_id, location, figure, source, feed, epoch, seq, quantity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (order_id, line_id, location, figure, source, feed) DO UPDATE
+    SET epoch = excluded.epoch, seq = excluded.seq, quantity = excluded.quantity
+    WHERE excluded.epoch > line_proof.epoch OR excluded.quantity > line_proof.quantity
+
+-- name: proofs_withdraw
+DELETE FROM line_proof WHERE feed = ? AND epoch < ? RETURNING order_id
+
+-- name: early_put
+INSERT INTO early_proof (reference, feed, epoch, seq, kind, source, sku, location, line_ref, quantity, at_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (reference, kind, source, sku, location, line_ref) DO NOTHING
+
+-- name: early_take
+DELETE FROM early_proof WHERE reference IN (?, ?) RETURNING feed, epoch, seq, kind, source, sku, location, line_ref, quantity, at_ms
+
+-- name: early_count
+SELECT count(*) FROM early_proof
+
+-- name: early_evict
+DELETE FROM early_proof WHERE (reference, kind, source, sku, location, line_ref) IN (
+    SELECT reference, kind, source, sku, location, line_ref FROM early_proof ORDER BY at_ms LIMIT ?)
+
+-- name: early_expire
+DELETE FROM early_proof WHERE at_ms < ?
+
+-- name: early_withdraw
+DELETE FROM early_proof WHERE feed = ? AND epoch < ?
+
+-- name: cursor
+SELECT created_at, id, complete_ms FROM order_cursor WHERE name = ?
+
+-- name: cursor_put
+INSERT INTO order_cursor (name, created_at, id, complete_ms) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at, id = excluded.id,
+    complete_ms = max(order_cursor.complete_ms, excluded.complete_ms)
+
+-- name: snapshot_insert
+INSERT INTO snapshot (id, feed, state, epoch, seq_at, cursor, as_of, locations, at_ms) VALUES (?, ?, 'reading', ?, ?, ?, ?, ?, ?)
+
+-- name: snapshot_by_id
+SELECT id, feed, state, epoch, seq_at, cursor, as_of, locations, records, rejected, digest, reasons, figures, at_ms FROM snapshot WHERE id = ?
+
+-- name: snapshots
+SELECT id, feed, state, epoch, seq_at, cursor, as_of, locations, records, rejected, digest, reasons, figures, at_ms
+FROM snapshot ORDER BY at_ms DESC LIMIT ?
+
+-- name: snapshot_state
+UPDATE snapshot SET state = ?, records = ?, rejected = ?, digest = ?, reasons = ?, figures = ? WHERE id = ?
+
+-- name: snapshot_moves
+UPDATE snapshot SET state = ? WHERE id = ? AND state = ?
+
+-- name: snapshot_drop_unfinished
+DELETE FROM snapshot WHERE feed = ? AND state = 'reading'
+
+-- name: snapshot_drop_old
+DELETE FROM snapshot WHERE state IN ('applied', 'rejected') AND at_ms < ?
+
+-- name: snapshot_items_drop
+DELETE FROM snapshot_item WHERE snapshot_id = ?
+
+-- name: snapshot_supersede
+UPDATE snapshot SET state = 'rejected' WHERE feed = ? AND state = 'held' AND id <> ? RETURNING id
+
+-- name: snapshot_item_put
+INSERT INTO snapshot_item (snapshot_id, location, sku, seq, on_hand, available, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (snapshot_id, location, sku) DO NOTHING
+
+-- name: snapshot_items
+SELECT location, sku, seq, on_hand, available, payload FROM snapshot_item
+WHERE snapshot_id = ? AND (location, sku) > (?, ?) ORDER BY location, sku LIMIT ?
+
+-- name: snapshot_places
+SELECT location, count(*) FROM snapshot_item WHERE snapshot_id = ? GROUP BY location
+
+-- name: snapshot_sums
+SELECT count(*), coalesce(sum(on_hand), 0) FROM snapshot_item WHERE snapshot_id = ?
+
+-- name: snapshot_against_levels
+SELECT count(*),
+    coalesce(sum(coalesce(l.available, l.on_hand) > 0), 0),
+    coalesce(sum(coalesce(l.available, l.on_hand) > 0 AND coalesce(i.available, i.on_hand) <= 0), 0),
+    coalesce(sum(l.on_hand IS NOT i.on_hand OR l.available IS NOT i.available), 0),
+    coalesce(sum(max(coalesce(i.available, i.on_hand) - coalesce(l.available, l.on_hand), 0)), 0),
+    coalesce(sum(max(coalesce(l.available, l.on_hand) - coalesce(i.available, i.on_hand), 0)), 0)
+FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
+WHERE i.snapshot_id = ?1 AND i.location = ?2
+
+-- name: levels_in_location
+SELECT count(*), coalesce(sum(coalesce(available, on_hand) > 0), 0) FROM level WHERE location = ?
+
+-- name: levels_newer
+SELECT count(*) FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
+WHERE i.snapshot_id = ? AND l.feed = ? AND l.epoch = ? AND l.seq > ?
+
+-- name: levels_absent
+SELECT l.location, l.sku FROM level AS l WHERE l.location = ?2 AND l.sku > ?3 AND l.feed = ?4
+    AND (l.epoch, l.seq) <= (?5, ?6) AND (l.on_hand IS NOT NULL OR l.available IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM snapshot_item AS i WHERE i.snapshot_id = ?1 AND i.location = l.location AND i.sku = l.sku)
+ORDER BY l.sku LIMIT ?7
+
+-- name: case_open
+INSERT INTO exception_case (kind, scope, subject, code, reason, first_ms, last_ms, payload, correlation)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)
+ON CONFLICT (kind, scope, subject) WHERE state IN ('open', 'waiting') DO UPDATE SET count = count + 1,
+    last_ms = excluded.last_ms, reason = excluded.reason, code = excluded.code,
+    payload = excluded.payload, correlation = excluded.correlation
+RETURNING id, count
+
+-- name: case_fold_count
+SELECT count(*) FROM exception_case WHERE kind = ? AND scope = ? AND code = ? AND state IN ('open', 'waiting')
+
+-- name: case_known
+SELECT 1 FROM exception_case WHERE kind = ? AND scope = ? AND subject = ? AND state IN ('open', 'waiting')
+
+-- name: case_resolve
+UPDATE exception_case SET state = 'resolved', closed_ms = ?4, note = ?5
+WHERE kind = ?1 AND scope = ?2 AND subject = ?3 AND state IN ('open', 'waiting') RETURNING id
+
+-- name: case_close
+UPDATE exception_case SET state = ?, closed_ms = ?, note = ? WHERE id = ? AND state IN ('open', 'waiting')
+
+-- name: case_by_id
+SELECT id, kind, scope, subject, reason, code, state, count, first_ms, last_ms, payload, correlation, note FROM exception_case WHERE id = ?
+
+-- name: cases
+SELECT id, kind, scope, subject, reason, code, state, count, first_ms, last_ms, payload, correlation, note FROM exception_case
+WHERE (:state = '' OR state = :state) AND (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject) AND id > :after
+ORDER BY id LIMIT :limit
+
+-- name: cases_count
+SELECT kind, count(*), sum(count), min(first_ms) FROM exception_case WHERE state IN ('open', 'waiting') GROUP BY kind
+
+-- name: cases_purge
+DELETE FROM exception_case WHERE closed_ms < ?
+
+-- name: case_subjects
+SELECT subject FROM exception_case WHERE kind = ? AND scope = ? AND state IN ('open', 'waiting') AND subject > ? ORDER BY subject LIMIT ?
+
+-- name: feeds
+SELECT name, checkpoint, epoch, seq, head_seq, head_at, sign_ms, record_ms, snapshot_due, last_full_records, read_total,
+    applied_total, stale_total, rejected_total FROM feed ORDER BY name
+
+-- name: digest_outbox
+SELECT channel, sku, f, refl, ntrk, known, closed, x_target FROM outbox ORDER BY channel, sku
+
+-- name: digest_levels
+SELECT location, sku, feed, epoch, seq, on_hand, available FROM level ORDER BY location, sku

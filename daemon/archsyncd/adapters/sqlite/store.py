@@ -1,0 +1,215 @@
+"""The store: one SQLite file and its parts, opened, held under a tenure, and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from archsyncd.adapters.sqlite.case_store import CaseStore
+from archsyncd.adapters.sqlite.cases import resolve_case
+from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
+from archsyncd.adapters.sqlite.connection import Row, Transaction, open_database
+from archsyncd.adapters.sqlite.feed_store import FeedStore
+from archsyncd.adapters.sqlite.order_store import OrderStore
+from archsyncd.adapters.sqlite.outbox_store import OutboxStore
+from archsyncd.adapters.sqlite.recompute import recompute
+from archsyncd.adapters.sqlite.report_store import ReportStore
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.session import Session
+from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.outbox import OutboxRow, freed
+from archsyncd.domain.report import (
+    LedgerState,
+)
+from archsyncd.domain.rules import Rules
+from archsyncd.domain.tenure import Tenure
+from archsyncd.engine.ports import Clock, FencedOff
+
+T = TypeVar("T")
+
+DATABASE_NAME = "archsyncd.db"
+FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+RECOMPUTE_KEYS = 2_000
+EARLY_KEEP_MS = 24 * 3600 * 1000
+CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
+
+
+class SqliteStore:
+    """One SQLite file. Any method may raise StoreFull (nothing stored), StoreBroken (restart) or FencedOff (stop)."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.feeds = FeedStore(session)
+        self.snapshots = SnapshotStore(session)
+        self.outbox = OutboxStore(session)
+        self.orders = OrderStore(session)
+        self.cases = CaseStore(session)
+        self.report = ReportStore(session)
+
+    @property
+    def ledger(self) -> LedgerState:
+        """The lineage of this file."""
+        return self._session.ledger
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        return self._session.rules
+
+    @property
+    def broken(self) -> str | None:
+        """Why the store cannot be used any more."""
+        return self._session.database.broken
+
+    async def take_tenure(self, tenure: Tenure) -> None:
+        """Hold the store under this tenure. Raises FencedOff when a newer fence holds it."""
+
+        async def body(tx: Transaction) -> None:
+            if not await tx.run("tenure_set", (tenure.name, tenure.ledger, tenure.fence)):
+                raise FencedOff(f"the store has seen a newer fence than {tenure.fence}")
+            await tx.run("outbox_all_in_doubt")
+
+        await self._session.database.write(body)
+        self._session.tenure = tenure
+
+    async def fence(self) -> int:
+        """The highest fence this store was held under."""
+        async with self._session.read() as tx:
+            row = await tx.row("tenure")
+        return int(row[2]) if row else 0
+
+    async def use_rules(self, rules: Rules) -> int:
+        """Put new rules in force and recompute every key, a bounded number at a time; how many targets changed."""
+        before, self._session.rules = self._session.rules, rules
+        changed = 0
+        for location in await self._locations():
+            changed += await self._recompute_location(location)
+        if before.rollout != rules.rollout:
+            await self._roll_out()
+        return changed
+
+    async def _locations(self) -> list[str]:
+        async with self._session.read() as tx:
+            return [row[0] for row in await tx.rows("level_locations")]
+
+    async def _recompute_location(self, location: str) -> int:
+        policy = self._session.rules.policies.by_location.get(location)
+        if policy is None:
+            return await self._recompute_orphans(location)
+        changed, after = 0, ""
+        while True:
+            async with self._session.read() as tx:
+                rows = await tx.rows("levels_after", (location, after, RECOMPUTE_KEYS))
+            if not rows:
+                break
+            keys = [StockKey(policy.channel, row[1]) for row in rows]
+
+            async def step(scope: Scope, keys: list[StockKey] = keys) -> int:
+                return await recompute(scope, keys)
+
+            changed += await self._session.write(step)
+            after = rows[-1][1]
+        await self._session.write(lambda scope: self._mapped(scope, location))
+        return changed
+
+    async def _mapped(self, scope: Scope, location: str) -> None:
+        for row in await scope.tx.rows("feeds"):
+            await resolve_case(
+                scope.tx,
+                CaseKind.LOCATION_UNMAPPED,
+                row[0],
+                location,
+                "the location is mapped now",
+                scope.now_ms,
+            )
+
+    async def _recompute_orphans(self, location: str) -> int:
+        """A location that is no longer mapped: whatever it fed must be reckoned without it."""
+        changed, after = 0, ""
+        while True:
+            async with self._session.read() as tx:
+                rows = await tx.rows("levels_after", (location, after, RECOMPUTE_KEYS))
+            if not rows:
+                return changed
+            keys = [
+                StockKey(channel, row[1]) for row in rows for channel in self._session.rules.policies.channels
+            ]
+
+            async def step(scope: Scope, keys: list[StockKey] = keys) -> int:
+                known = await outbox_rows(scope, keys)
+                return await recompute(scope, known)
+
+            changed += await self._session.write(step)
+            after = rows[-1][1]
+
+    async def _roll_out(self) -> None:
+        """The rollout changed: park what may not be written any more, free what may be now."""
+        for channel in self._session.rules.policies.channels:
+            after = ""
+            while rows := await self._outbox_page(channel, after):
+                keys = [StockKey(channel, row[1]) for row in rows]
+                await self._session.write(lambda scope, keys=keys: self._roll_out_keys(scope, keys))  # type: ignore[misc]
+                after = rows[-1][1]
+
+    async def _outbox_page(self, channel: str, after: str) -> list[Row]:
+        async with self._session.read() as tx:
+            return await tx.rows("outbox_after", (channel, after, RECOMPUTE_KEYS))
+
+    async def _roll_out_keys(self, scope: Scope, keys: Sequence[StockKey]) -> None:
+        changed = []
+        for row in (await outbox_rows(scope, keys)).values():
+            parked = self._session.rules.parked_at_birth(row.key.sku)
+            if parked is None and row.parked == "rollout":
+                changed.append(freed(row, scope.now_ms))
+            elif parked is not None and row.parked is None and row.op_id is None:
+                changed.append(_parked(row, parked))
+        await put_outbox_rows(scope, changed)
+
+    async def backup(self, target: Path) -> None:
+        """Copy the committed state into a new file."""
+        await self._session.database.backup(target)
+
+    async def close(self) -> None:
+        """Let running transactions end and close the file."""
+        await self._session.database.close()
+
+
+def _parked(row: OutboxRow, reason: str) -> OutboxRow:
+    return replace(row, parked=reason)
+
+
+async def open_store(
+    directory: Path,
+    clock: Clock,
+    rules: Rules,
+    *,
+    project: str,
+    host: str,
+    new_ledger_id: str,
+    check: bool = True,
+) -> SqliteStore:
+    """Open or create the store in a directory. Raises StoreBroken, StoreNewer.
+
+    `project` and `host` are pinned at first: a copy of the file that finds itself elsewhere is told by `ledger`.
+    """
+    database = await open_database(directory / DATABASE_NAME, check=check)
+
+    async def body(tx: Transaction) -> LedgerState:
+        if await tx.row("ledger") is None:
+            await tx.run("ledger_insert", (new_ledger_id, project, host, clock.wall_ms()))
+        await tx.row("ledger_run")
+        row = await tx.row("ledger")
+        if row is None:
+            raise FencedOff("the ledger row is gone")
+        return LedgerState(row[0], row[1], row[2], row[3], row[4])
+
+    try:
+        state = await database.write(body)
+    except BaseException:
+        await database.close()
+        raise
+    return SqliteStore(Session(database, clock, rules, state))

@@ -1,0 +1,150 @@
+"""Merging: what one stock record does to the level kept for its (SKU, location). Pure; positions decide, never times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from archsyncd.domain.feed import (
+    INT64_MAXIMUM,
+    INT64_MINIMUM,
+    Figure,
+    Level,
+    Movement,
+    Removal,
+    StockRecord,
+)
+from archsyncd.domain.stock import ChannelPolicy, needs_person
+
+
+class Verdict(Enum):
+    """What became of a record. UNCHANGED: newer, with the figures we had; its position counts all the same."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    HELD = "held"
+    RESYNC = "resync"
+    UNUSABLE = "unusable"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLevel:
+    """A level as stored. `epoch` is the ordinal of the source's epoch. Figures are None where never stated.
+
+    `as_of_ms` and `orders_through_ms` are the source's own times, UTC.
+    """
+
+    location: str
+    sku: str
+    feed: str
+    epoch: int
+    seq: int
+    on_hand: int | None
+    available: int | None
+    as_of_ms: int | None = None
+    orders_through_ms: int | None = None
+    rev: str | None = None
+
+
+_REV_DIGITS = 19
+
+Merged: TypeAlias = tuple[Verdict, KeptLevel | None]
+
+
+def merge(
+    kept: KeptLevel | None,
+    record: StockRecord,
+    feed: str,
+    epoch: int,
+    policy: ChannelPolicy | None,
+    as_of_ms: int | None = None,
+) -> Merged:
+    """Apply one record to what is kept (None: nothing yet); `policy` None for an unmapped location.
+
+    Rules: r247/1 section 1, "Rules of application" 2, 5 and 5b. HELD, RESYNC, STALE and UNUSABLE leave what is kept.
+    """
+    if kept is not None and not _newer(kept, record, feed, epoch, as_of_ms):
+        return Verdict.STALE, None
+    if isinstance(record, Movement) and not record.states_balance:
+        return _moved(kept, record, feed, epoch, policy)
+    if isinstance(record, Removal):
+        return _kept_or_changed(
+            kept, KeptLevel(record.location, record.sku, feed, epoch, record.seq, None, None, as_of_ms)
+        )
+    level = _level(record, feed, epoch, as_of_ms)
+    if policy is not None:
+        figure = policy.locations[record.location].sellable
+        after = level.on_hand if figure is Figure.ON_HAND else level.available
+        if after is None:
+            return Verdict.UNUSABLE, None
+        before = None if kept is None else kept.on_hand if figure is Figure.ON_HAND else kept.available
+        if after > policy.maximum and needs_person(policy, before, after):
+            return Verdict.HELD, level
+    return _kept_or_changed(kept, level)
+
+
+def _newer(kept: KeptLevel, record: StockRecord, feed: str, epoch: int, as_of_ms: int | None) -> bool:
+    if kept.feed != feed:
+        # Positions of two feeds do not compare: only the sources' own capture times can say which is newer.
+        return as_of_ms is not None and (kept.as_of_ms is None or as_of_ms > kept.as_of_ms)
+    if (epoch, record.seq) != (kept.epoch, kept.seq):
+        return (epoch, record.seq) > (kept.epoch, kept.seq)
+    rev = record.rev if isinstance(record, Level) else None
+    return rev is not None and kept.rev is not None and _rank(rev) > _rank(kept.rev)
+
+
+def _rank(rev: str) -> tuple[int, str]:
+    return (int(rev), "") if rev.isascii() and rev.isdigit() and len(rev) <= _REV_DIGITS else (-1, rev)
+
+
+def _level(record: Level | Movement, feed: str, epoch: int, as_of_ms: int | None) -> KeptLevel:
+    if isinstance(record, Movement):
+        return KeptLevel(
+            record.location,
+            record.sku,
+            feed,
+            epoch,
+            record.seq,
+            record.balance_on_hand,
+            record.balance_available,
+            as_of_ms,
+        )
+    return KeptLevel(
+        record.location,
+        record.sku,
+        feed,
+        epoch,
+        record.seq,
+        record.on_hand,
+        record.available,
+        as_of_ms,
+        record.orders_through_ms,
+        record.rev,
+    )
+
+
+def _kept_or_changed(kept: KeptLevel | None, level: KeptLevel) -> Merged:
+    same = kept is not None and kept.on_hand == level.on_hand and kept.available == level.available
+    return (Verdict.UNCHANGED if same else Verdict.APPLIED), level
+
+
+def _moved(
+    kept: KeptLevel | None, record: Movement, feed: str, epoch: int, policy: ChannelPolicy | None
+) -> Merged:
+    """A movement without balance needs a baseline of the same feed and epoch, and must move the figure that is sold."""
+    if kept is None or kept.feed != feed or kept.epoch != epoch:
+        return Verdict.RESYNC, None
+    sells = policy.locations[record.location].sellable if policy is not None else record.figure
+    before = kept.on_hand if record.figure is Figure.ON_HAND else kept.available
+    if before is None or sells is not record.figure:
+        return Verdict.RESYNC, None
+    after = before + record.delta
+    if not INT64_MINIMUM <= after <= INT64_MAXIMUM:
+        return Verdict.UNUSABLE, None
+    on_hand, available = (after, kept.available) if record.figure is Figure.ON_HAND else (kept.on_hand, after)
+    level = KeptLevel(record.location, record.sku, feed, epoch, record.seq, on_hand, available, kept.as_of_ms)
+    if policy is not None and needs_person(policy, before, after):
+        return Verdict.HELD, level
+    return _kept_or_changed(kept, level)

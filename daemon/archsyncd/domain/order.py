@@ -1,0 +1,191 @@
+"""How an order's lines enter the ledger, and what a source's statements prove of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.feed import Figure, LineShare, Position
+from archsyncd.domain.inventory import LineMode, Order, OrderLine, StockKey
+from archsyncd.domain.ledger import Line, Proof
+from archsyncd.domain.stock import ChannelPolicy, Policies, StoredLevel
+
+FINAL_ORDER_STATES = frozenset({"Complete", "Cancelled"})
+FINAL_SHIPMENT_STATES = frozenset({"Shipped", "Delivered"})
+ELSEWHERE = "/"
+
+
+def is_final(order: Order) -> bool:
+    """Whether commercetools considers the order done: nothing more will be shipped for it."""
+    return order.order_state in FINAL_ORDER_STATES or order.shipment_state in FINAL_SHIPMENT_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class CountedLine:
+    """A line as it counts in one key."""
+
+    key: StockKey
+    line_id: str
+    quantity: int
+    tracked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something about a line that a person must know."""
+
+    kind: CaseKind
+    scope: str
+    subject: str
+    reason: str
+
+
+def count_lines(
+    order: Order,
+    channel_keys: Mapping[str, str],
+    policies: Policies,
+    entry_created_ms: Mapping[StockKey, int],
+) -> tuple[tuple[CountedLine, ...], tuple[Trouble, ...]]:
+    """Say in which key each line counts, and whether commercetools took its units out of that key's entry.
+
+    `channel_keys`: supply channel id to key. A line whose supply channel is not one of ours is debited elsewhere: it counts
+    untracked where it will be fulfilled. A line older than its entry never touched it.
+    """
+    lines: list[CountedLine] = []
+    troubles: list[Trouble] = []
+    for line in order.lines:
+        if line.quantity <= 0:
+            continue
+        if line.sku is None:
+            troubles.append(_no_sku(order, line))
+            continue
+        own = channel_keys.get(line.channel_id or "")
+        channel = own if own in policies.channels else policies.fallback_channel
+        if channel is None:
+            troubles.append(_no_channel(order, line, own))
+            continue
+        key = StockKey(channel, line.sku)
+        older = order.created_at_ms < entry_created_ms.get(key, order.created_at_ms)
+        tracked = policies.tracked and line.mode is not LineMode.NONE and channel == own and not older
+        lines.append(CountedLine(key, line.line_id, line.quantity, tracked))
+        trouble = _mode_trouble(order, line, key, policies)
+        if trouble is not None:
+            troubles.append(trouble)
+    return tuple(lines), tuple(troubles)
+
+
+def _name(order: Order) -> str:
+    return order.number or order.id
+
+
+def _no_sku(order: Order, line: OrderLine) -> Trouble:
+    return Trouble(
+        CaseKind.ORDER_UNMAPPED_LINE,
+        "orders",
+        f"{_name(order)}/{line.line_id}",
+        f"line {line.line_id} of order {_name(order)} has no SKU: its {line.quantity} pieces cannot be counted",
+    )
+
+
+def _no_channel(order: Order, line: OrderLine, own: str | None) -> Trouble:
+    where = f"the supply channel {own}, which no location is mapped to" if own else "no supply channel"
+    return Trouble(
+        CaseKind.ORDER_UNMAPPED_LINE,
+        "orders",
+        f"{_name(order)}/{line.line_id}",
+        f"line {line.line_id} of order {_name(order)} ({line.quantity} of {line.sku}) has {where}, "
+        "and no orders.default_location is configured",
+    )
+
+
+def _mode_trouble(order: Order, line: OrderLine, key: StockKey, policies: Policies) -> Trouble | None:
+    if policies.tracked and line.mode is LineMode.NONE:
+        how = "does not track"
+    elif not policies.tracked and line.mode is not LineMode.NONE:
+        how = "tracks, although inventory_mode is untracked,"
+    else:
+        return None
+    return Trouble(
+        CaseKind.UNTRACKED_DEMAND,
+        key.channel,
+        key.sku,
+        f"commercetools {how} the stock of {line.quantity} of {line.sku} in order {_name(order)}; "
+        "they are subtracted from the published quantity here, once the order was learnt",
+    )
+
+
+def acceptance_proofs(
+    line_id: str,
+    key: StockKey,
+    quantity: int,
+    shares: tuple[LineShare, ...],
+    policy: ChannelPolicy,
+    feed: str,
+    position: Position,
+) -> tuple[Proof, ...]:
+    """What an acceptance at `position` proves of one line: where it was told by location, else where the channel says."""
+    own = [share for share in shares if _is_about(share, line_id, key.sku)]
+    if not own:
+        if shares:
+            return ()
+        return (Proof(feed, position, Figure.AVAILABLE, quantity, policy.place_of(None)),)
+    return tuple(
+        Proof(
+            feed, position, Figure.AVAILABLE, min(share.quantity, quantity), policy.place_of(share.location)
+        )
+        for share in own
+        if share.location is None or share.location in policy.locations
+    )
+
+
+def _is_about(share: LineShare, line_id: str, sku: str) -> bool:
+    return share.line_ref == line_id if share.line_ref else share.sku == sku
+
+
+def shares_elsewhere(
+    line_id: str, key: StockKey, shares: tuple[LineShare, ...], policies: Policies
+) -> tuple[tuple[str, str, int], ...]:
+    """Parts of a line that another channel's location fulfils: (channel, location, pieces)."""
+    found = []
+    for share in shares:
+        location = policies.by_location.get(share.location or "")
+        if location is not None and location.channel != key.channel and _is_about(share, line_id, key.sku):
+            found.append((location.channel, location.location, share.quantity))
+    return tuple(found)
+
+
+def implied_proofs(
+    line: Line, policy: ChannelPolicy, levels: Mapping[str, StoredLevel], reflection_seconds: int | None
+) -> tuple[Proof, ...]:
+    """What the levels' own times prove of a line that Archean is known to have accepted.
+
+    `ordersThrough` covers orders created up to its time; the weaker configured form trusts a level captured long enough
+    after the acceptance. Without a known location every location's level must say so, on one feed.
+    """
+    if line.accepted_ms is None or line.released:
+        return ()
+
+    def covers(level: StoredLevel | None) -> bool:
+        if level is None or line.accepted_ms is None:
+            return False
+        through = level.orders_through_ms is not None and level.orders_through_ms >= line.created_ms
+        waited = (
+            reflection_seconds is not None
+            and level.as_of_ms is not None
+            and level.as_of_ms >= line.accepted_ms + reflection_seconds * 1000
+        )
+        return through or waited
+
+    place = policy.place_of(None)
+    if place is not None:
+        level = levels.get(place)
+        if level is None or not covers(level):
+            return ()
+        return (Proof(level.feed, level.position, Figure.AVAILABLE, line.quantity, place, "times"),)
+    found = [levels[name] for name in policy.locations if covers(levels.get(name))]
+    places = {(level.feed, level.position.epoch) for level in found}
+    if len(found) != len(policy.locations) or len(places) != 1:
+        return ()
+    oldest = min(found, key=lambda level: level.position.seq)
+    return (Proof(oldest.feed, oldest.position, Figure.AVAILABLE, line.quantity, None, "times"),)

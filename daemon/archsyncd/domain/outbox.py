@@ -1,0 +1,306 @@
+"""The outbox: one row per key of what commercetools must come to show, and every step a row may take.
+
+Each step is a plain function from a row to the row after it; the store only keeps them. At most one operation of a key
+is in flight, and its intent is part of the row that is committed before its first byte is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from archsyncd.domain.inventory import Entry, StockKey, WriteKind
+from archsyncd.domain.ledger import Base, CleanRead, Operation, rebased
+from archsyncd.domain.priority import due
+
+SUPERSEDED_LIMIT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A key's row. Quantities in pieces, times in UTC milliseconds of our clock unless said otherwise.
+
+    `closed`: tracked pieces of closed lines. `entry_id` None and `base` PROVEN: the entry is known not to exist and will
+    be created. `in_doubt`: the operation was sent and its outcome is not known. `superseded`: op ids given up after a
+    negative read-back, any of which may still land. `parked`: why nothing may be sent (an exception kind, or `rollout`).
+    `not_before`: monotonic milliseconds of process run `run`. `check_due_ms`: wall time from when the entry is to be read
+    again; `read_*`: that read (server time), waiting to be judged clean.
+    """
+
+    key: StockKey
+    f: int = 0
+    refl: int = 0
+    ntrk: int = 0
+    known: int = 0
+    closed: int = 0
+    x_target: int = 0
+    x_applied: int | None = None
+    base: Base = Base.UNKNOWN
+    entry_id: str | None = None
+    version: int | None = None
+    needs_type: bool = False
+    entry_created_ms: int | None = None
+    op_id: str | None = None
+    op_kind: WriteKind | None = None
+    op_delta: int | None = None
+    op_base: int | None = None
+    in_doubt: bool = False
+    superseded: tuple[str, ...] = ()
+    due_class: int | None = None
+    nearness: int | None = None
+    since_ms: int | None = None
+    run: int = 0
+    not_before: int = 0
+    attempts: int = 0
+    parked: str | None = None
+    check_due_ms: int | None = None
+    read_stock: int | None = None
+    read_version: int | None = None
+    read_at_ms: int | None = None
+
+    @property
+    def operation(self) -> Operation | None:
+        """The operation in flight."""
+        if self.op_id is None or self.op_delta is None or self.op_base is None:
+            return None
+        return Operation(self.op_id, self.op_delta, self.op_base)
+
+    @property
+    def to_create(self) -> bool:
+        """Whether the entry is known not to exist."""
+        return self.base is Base.PROVEN and self.entry_id is None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A row taken for sending: what to write and on which version. Its intent is durable."""
+
+    key: StockKey
+    kind: WriteKind
+    operation: Operation
+    quantity: int
+    entry_id: str | None
+    version: int | None
+    needs_type: bool
+    increases: bool
+
+
+def scheduled(row: OutboxRow, now_ms: int) -> OutboxRow:
+    """The row with its place in the drain order; a row with an operation in flight has none."""
+    place = None
+    if row.op_id is None:
+        place = due(row.base, row.x_applied, row.x_target, row.known, exists=not row.to_create)
+    if place is None:
+        since = row.since_ms if row.op_id is not None else None
+        return replace(row, due_class=None, nearness=None, since_ms=since)
+    return replace(
+        row,
+        due_class=int(place.due_class),
+        nearness=place.nearness,
+        since_ms=now_ms if row.since_ms is None else row.since_ms,
+    )
+
+
+def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Lease]:
+    """Put an operation in flight. `absolute`: untracked mode, where the target itself is written."""
+    if row.op_id is not None and row.op_delta is not None and row.op_base is not None:
+        # An operation put back after a negative read-back with its list of superseded ids full: the same op id again.
+        op_id, delta, base, kind = row.op_id, row.op_delta, row.op_base, row.op_kind or WriteKind.INCREMENT
+    else:
+        base = row.x_applied or 0
+        delta = row.x_target - base
+        kind = WriteKind.CREATE if row.to_create else WriteKind.SET if absolute else WriteKind.INCREMENT
+    operation = Operation(op_id, delta, base)
+    quantity = delta if kind is WriteKind.INCREMENT else operation.x_after
+    lease = Lease(
+        row.key,
+        kind,
+        operation,
+        quantity,
+        row.entry_id,
+        row.version,
+        row.needs_type,
+        increases=delta > 0,
+    )
+    after = replace(
+        row,
+        op_id=op_id,
+        op_kind=kind,
+        op_delta=delta,
+        op_base=base,
+        in_doubt=False,
+        due_class=None,
+        nearness=None,
+    )
+    return after, lease
+
+
+def _without_operation(row: OutboxRow) -> OutboxRow:
+    return replace(row, op_id=None, op_kind=None, op_delta=None, op_base=None, in_doubt=False)
+
+
+def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int) -> OutboxRow:
+    """The operation took effect: it stands in x_applied, and nothing we gave up before can land any more."""
+    operation = row.operation
+    if operation is None:
+        return row
+    after = replace(
+        _without_operation(row),
+        x_applied=operation.x_after,
+        entry_id=entry_id,
+        version=version,
+        needs_type=False,
+        superseded=(),
+        attempts=0,
+        parked=None,
+        since_ms=None,
+    )
+    return scheduled(after, now_ms)
+
+
+def put_back(row: OutboxRow, now_ms: int, *, version: int | None = None) -> OutboxRow:
+    """The operation certainly took no effect (refused, turned away, or never sent): forget it, the next one is new."""
+    after = replace(_without_operation(row), version=version or row.version, attempts=row.attempts + 1)
+    return scheduled(after, now_ms)
+
+
+def doubted(row: OutboxRow) -> OutboxRow:
+    """The operation was sent and its outcome is unknown: it stays in flight until the entry was read."""
+    return replace(row, in_doubt=True, due_class=None, nearness=None)
+
+
+def given_up(row: OutboxRow, version: int, now_ms: int) -> OutboxRow:
+    """A read-back did not show the operation: replace it by the newer target, remembering that it may still land."""
+    operation = row.operation
+    if operation is None:
+        return row
+    if len(row.superseded) >= SUPERSEDED_LIMIT:
+        # Too many may still land: the same op id goes out again rather than one more to remember.
+        place = due(row.base, operation.base, operation.x_after, row.known, exists=not row.to_create)
+        return replace(
+            row,
+            in_doubt=False,
+            version=version,
+            due_class=int(place.due_class) if place else 1,
+            nearness=place.nearness if place else 0,
+            attempts=row.attempts + 1,
+        )
+    superseded = (*row.superseded, operation.op_id)
+    after = replace(
+        _without_operation(row), version=version, superseded=superseded, attempts=row.attempts + 1
+    )
+    return scheduled(after, now_ms)
+
+
+def landed_late(row: OutboxRow, x: int, entry_id: str, version: int, now_ms: int) -> OutboxRow:
+    """An operation we had given up took effect after all, so the present one was not applied: go on from there."""
+    after = replace(_without_operation(row), x_applied=x, entry_id=entry_id, version=version)
+    return scheduled(after, now_ms)
+
+
+def adopted(row: OutboxRow, entry: Entry, x: int, now_ms: int, check_due_ms: int | None) -> OutboxRow:
+    """The entry carries our own ledger's value and our orders are complete: it is x_applied."""
+    return scheduled(
+        replace(
+            _from_entry(row, entry), x_applied=x, base=Base.PROVEN, check_due_ms=check_due_ms, superseded=()
+        ),
+        now_ms,
+    )
+
+
+def based(row: OutboxRow, entry: Entry, now_ms: int, check_due_ms: int) -> OutboxRow:
+    """The entry's history is not ours: a provisional base from what it shows, to be proven by a clean read."""
+    after = replace(
+        _from_entry(row, entry),
+        x_applied=rebased(entry.quantity_on_stock, row.known),
+        base=Base.PROVISIONAL,
+        check_due_ms=check_due_ms,
+        superseded=(),
+    )
+    return scheduled(after, now_ms)
+
+
+def _from_entry(row: OutboxRow, entry: Entry) -> OutboxRow:
+    return replace(
+        _without_operation(row),
+        entry_id=entry.id,
+        version=entry.version,
+        needs_type=entry.type_id is None,
+        entry_created_ms=entry.created_at_ms,
+        parked=None if row.parked == "sku_not_found" else row.parked,
+    )
+
+
+def absent(row: OutboxRow, now_ms: int) -> OutboxRow:
+    """There is no entry: it will be created. What is known of earlier lines never touched the new entry's stock."""
+    after = replace(
+        _without_operation(row),
+        entry_id=None,
+        version=None,
+        needs_type=False,
+        entry_created_ms=None,
+        x_applied=None,
+        base=Base.PROVEN,
+        closed=0,
+        superseded=(),
+        check_due_ms=None,
+        read_stock=None,
+        read_version=None,
+        read_at_ms=None,
+    )
+    return scheduled(after, now_ms)
+
+
+def unbased(row: OutboxRow) -> OutboxRow:
+    """The entry must be looked at again before anything is written (it is gone, or its marker is not ours)."""
+    return replace(
+        _without_operation(row), base=Base.UNKNOWN, due_class=None, nearness=None, check_due_ms=None
+    )
+
+
+def parked(row: OutboxRow, reason: str) -> OutboxRow:
+    """Nothing is sent for this key until its cause is gone; an operation that took no effect is forgotten."""
+    return replace(_without_operation(row), parked=reason, due_class=None, nearness=None)
+
+
+def freed(row: OutboxRow, now_ms: int) -> OutboxRow:
+    """The cause is gone."""
+    return scheduled(replace(row, parked=None, attempts=0), now_ms)
+
+
+def read_for_check(row: OutboxRow, entry: Entry) -> OutboxRow:
+    """The entry was read for a check; it is judged once the orders are complete beyond the read."""
+    return replace(
+        row,
+        read_stock=entry.quantity_on_stock,
+        read_version=entry.version,
+        read_at_ms=entry.read_at_ms,
+        version=entry.version if row.op_id is None else row.version,
+    )
+
+
+def read_in(row: OutboxRow, lag_ms: int) -> CleanRead | None:
+    """The pending read, None when there is none or a write of ours came between."""
+    if row.read_at_ms is None or row.read_version != row.version or row.op_id is not None:
+        return None
+    return CleanRead(row.read_at_ms, lag_ms)
+
+
+def proven(row: OutboxRow, known_at_read: int, now_ms: int) -> OutboxRow:
+    """The pending read is clean: what it shows with the orders known then undone is x_applied, beyond doubt."""
+    if row.read_stock is None:
+        return row
+    after = replace(
+        row,
+        x_applied=rebased(row.read_stock, known_at_read),
+        base=Base.PROVEN,
+        check_due_ms=None,
+        read_stock=None,
+        read_version=None,
+        read_at_ms=None,
+    )
+    return scheduled(after, now_ms)
+
+
+def read_discarded(row: OutboxRow, check_due_ms: int) -> OutboxRow:
+    """The pending read cannot be judged: read again later."""
+    return replace(row, read_stock=None, read_version=None, read_at_ms=None, check_due_ms=check_due_ms)

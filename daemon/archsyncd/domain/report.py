@@ -1,0 +1,105 @@
+"""What the store tells of its state: plain values for the loops and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archsyncd.domain.cases import Case
+from archsyncd.domain.inventory import MessageCursor, StockKey
+from archsyncd.domain.outbox import OutboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """The lineage of one database file. `run` counts how often it was opened."""
+
+    id: str
+    project: str
+    host: str
+    created_ms: int
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """Where a feed stands. `sign_ms`: last sign of life; `record_ms`: last record. UTC milliseconds of our clock."""
+
+    name: str
+    checkpoint: str | None = None
+    epoch: int = 0
+    seq: int = 0
+    head_seq: int | None = None
+    head_at: str | None = None
+    sign_ms: int | None = None
+    record_ms: int | None = None
+    snapshot_due: str | None = None
+    last_full_records: int | None = None
+    read_total: int = 0
+    applied_total: int = 0
+    stale_total: int = 0
+    rejected_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a list of commercetools. `complete_ms`: orders are known completely up to this server time."""
+
+    name: str
+    place: MessageCursor
+    complete_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """A key whose level must be read or sent again."""
+
+    feed: str
+    sku: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookupDue:
+    """An order that Archean is to be asked about."""
+
+    order_id: str
+    number: str | None
+    accepted_ms: int | None
+    learned_ms: int
+    order_state: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Waiting keys by class (count, since when the oldest waits) and parked keys by reason."""
+
+    classes: Mapping[int, tuple[int, int]]
+    parked: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A key that is not as it should be: what it shows by our books, and what it should."""
+
+    key: StockKey
+    x_applied: int | None
+    x_target: int
+    known: int
+    base: str
+    entry_id: str | None
+    parked: str | None
+    due_class: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStory:
+    """Everything known of one SKU. `levels` and `lines` are rows in the order of their queries."""
+
+    sku: str
+    levels: tuple[tuple[Any, ...], ...]
+    rows: tuple[OutboxRow, ...]
+    lines: tuple[tuple[Any, ...], ...]
+    cases: tuple[Case, ...]

@@ -1,0 +1,70 @@
+"""The configuration as the store and the loops need it, and the bounds of single steps. Plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archsyncd.domain.stock import Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How quantities are made and who may be written. `rollout` None: every SKU may be written."""
+
+    policies: Policies
+    rollout: frozenset[str] | None = None
+
+    def parked_at_birth(self, sku: str) -> str | None:
+        """Why a new key may not be written yet."""
+        return None if self.rollout is None or sku in self.rollout else "rollout"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """This process's run number and its monotonic clock in milliseconds: what pacing and backoff are kept in."""
+
+    run: int
+    now: int
+    fence: int
+    ledger: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainLimits:
+    """What may be leased now: only decreases, paused channels, increases older than `overdue_before_ms` first."""
+
+    increases: bool = True
+    paused: tuple[str, ...] = ()
+    overdue_before_ms: int = 0
+    absolute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettleRules:
+    """Waits in milliseconds: between increases of a key, and until a key taken over is read once more.
+
+    `orders_complete_ms`: orders are known completely up to this server time.
+    """
+
+    increase_interval_ms: int
+    confirm_ms: int
+    orders_complete_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LearnRules:
+    """How orders are taken in. Times in UTC milliseconds.
+
+    `channel_keys`: supply channel ids to keys. `reflected_before_ms`: the site's statement that older orders are in
+    Archean's figures. `bootstrap_ms`: orders already final that are older than this ledger carry no open units.
+    `lookup_after_ms`, `refresh_after_ms`: when an unproven order is asked for, and an open one read again.
+    `restores_on_cancel`: commercetools gives stock back when an order is cancelled.
+    """
+
+    channel_keys: Mapping[str, str]
+    reflected_before_ms: int
+    bootstrap_ms: int
+    lookup_after_ms: int
+    refresh_after_ms: int
+    restores_on_cancel: bool

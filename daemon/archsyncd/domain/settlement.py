@@ -1,0 +1,87 @@
+"""How an operation in flight may end, as values that the drain hands to the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.inventory import Entry, StockKey
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """It took effect; the entry stands at `version`. `created_at_ms`: told when it was created by this write."""
+
+    entry_id: str
+    version: int
+    created_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """It certainly took no effect: again after `delay_ms`, on `version` where a newer one was read.
+
+    `check`: what was read does not fit what we know, so the entry is to be read once more in peace.
+    """
+
+    delay_ms: int = 0
+    version: int | None = None
+    check: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """The outcome is unknown: the entry is to be read after `delay_ms`."""
+
+    delay_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A read-back at `version` did not show it; it may still land late."""
+
+    version: int
+    delay_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LandedLate:
+    """An earlier operation of ours, given up before, shows on the entry: x_applied is `x`."""
+
+    x: int
+    entry_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """The entry's marker is not from this ledger's history; the entry as read."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The entry is gone: look it up anew before anything is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """commercetools refuses it for good: an exception, and nothing more is sent for this key until it is closed."""
+
+    kind: CaseKind
+    code: str
+    message: str
+
+
+Settlement: TypeAlias = Booked | PutBack | Doubted | GivenUp | LandedLate | Foreign | Vanished | Parked
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One settlement of one operation."""
+
+    key: StockKey
+    op_id: str
+    settlement: Settlement
