@@ -1,0 +1,342 @@
+"""The store as the loops see it, part by part; each step may raise StoreFull, StoreBroken or FencedOff."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from archsyncd.domain.cases import Case, CaseKind, NewCase
+from archsyncd.domain.feed import (
+    Batch,
+    KeyReading,
+    OrderLookup,
+    Outcome,
+    SnapshotEnd,
+    SnapshotHead,
+    SnapshotPage,
+)
+from archsyncd.domain.guard import GuardLimits
+from archsyncd.domain.inventory import Entry, Order, StockKey
+from archsyncd.domain.outbox import Lease, OutboxRow
+from archsyncd.domain.report import (
+    Backlog,
+    Cursor,
+    FeedState,
+    KeyStory,
+    LedgerState,
+    LookupDue,
+    PlanRow,
+    Resync,
+)
+from archsyncd.domain.rules import DrainLimits, LearnRules, Rules, SettleRules
+from archsyncd.domain.settlement import Settled
+from archsyncd.domain.snapshot import Snapshot
+from archsyncd.domain.tenure import Tenure
+
+
+class Feeds(Protocol):
+    """What was read from Archean."""
+
+    async def state(self, feed: str) -> FeedState:
+        """Where a feed stands; a feed never heard of stands at its beginning."""
+        ...
+
+    async def states(self) -> list[FeedState]:
+        """All feeds ever read."""
+        ...
+
+    async def record(self, batch: Batch) -> Outcome:
+        """Merge a batch, keep its rejects and move the checkpoint, all or nothing."""
+        ...
+
+    async def needs_snapshot(self, feed: str, cause: str | None) -> None:
+        """Remember that a feed cannot go on without a snapshot, across restarts."""
+        ...
+
+    async def record_reading(self, reading: KeyReading) -> Outcome:
+        """Merge the answer to a single-key read."""
+        ...
+
+    async def resyncs(self, feed: str, asked_before_ms: int, limit: int) -> list[Resync]:
+        """Keys of this feed whose level must be read or sent again."""
+        ...
+
+    async def resync_asked(self, feed: str, sku: str) -> None:
+        """Remember when a key's level was asked for."""
+        ...
+
+
+class Snapshots(Protocol):
+    """Staged, held and applied snapshots."""
+
+    async def begin(self, head: SnapshotHead) -> str:
+        """Open a staging place for a snapshot; its id here."""
+        ...
+
+    async def stage(self, feed: str, snapshot_id: str, page: SnapshotPage) -> None:
+        """Keep a page apart."""
+        ...
+
+    async def assess(
+        self,
+        snapshot_id: str,
+        end: SnapshotEnd,
+        read: int,
+        rejected: int,
+        limits: GuardLimits,
+        *,
+        resumes: bool,
+    ) -> Snapshot:
+        """Judge a snapshot read to its end: applying, held or rejected."""
+        ...
+
+    async def apply(self, snapshot: Snapshot, absent: str) -> Outcome:
+        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash."""
+        ...
+
+    async def listed(self, limit: int = 50) -> Sequence[Snapshot]:
+        """The newest snapshots."""
+        ...
+
+    async def decide(self, snapshot: Snapshot, note: str, *, approve: bool) -> bool:
+        """Carry out a person's decision on a held snapshot; False when it is no longer held."""
+        ...
+
+
+class Outbox(Protocol):
+    """Leases, settlements, bases, checks."""
+
+    async def lease(self, limits: DrainLimits, limit: int) -> list[Lease]:
+        """Take due keys in drain order; their intents are durable when this returns."""
+        ...
+
+    async def settle(self, settled: Sequence[Settled], rules: SettleRules) -> None:
+        """Book what became of operations."""
+        ...
+
+    async def due_count(self, at_most: int) -> int:
+        """How many keys are due, counted up to a bound."""
+        ...
+
+    async def most_urgent(self, limits: DrainLimits) -> int | None:
+        """The class of the key that would be leased first; None when nothing is due now."""
+        ...
+
+    async def in_doubt(self, limit: int) -> list[OutboxRow]:
+        """Rows whose operation has an unknown outcome and may be resolved now."""
+        ...
+
+    async def rows(self, keys: Iterable[StockKey]) -> dict[StockKey, OutboxRow]:
+        """Outbox rows by key."""
+        ...
+
+    async def unknown_bases(self, after: StockKey | None, limit: int) -> list[OutboxRow]:
+        """Rows whose entry was never looked at, after a key."""
+        ...
+
+    async def book_lookups(
+        self,
+        entries: Sequence[Entry],
+        creatable: Collection[StockKey],
+        unsold: Collection[StockKey],
+        rules: SettleRules,
+    ) -> None:
+        """Book what look-ups of unknown keys found."""
+        ...
+
+    async def park(self, keys: Iterable[StockKey], case: NewCase) -> None:
+        """Stop sending for keys under one exception."""
+        ...
+
+    async def free(self, reason: str, note: str, scope_name: str = "") -> int:
+        """Let keys parked for a reason go on (in one channel where named); how many."""
+        ...
+
+    async def free_key(self, key: StockKey) -> None:
+        """Let one key go on, as a person asked."""
+        ...
+
+    async def checks_due(self, limit: int) -> list[OutboxRow]:
+        """Rows whose entry is to be read once more."""
+        ...
+
+    async def book_reads(self, entries: Sequence[Entry], missing: Collection[StockKey]) -> None:
+        """Book entries read for a check."""
+        ...
+
+    async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
+        """Judge pending reads; how many were proven, how many must be read again."""
+        ...
+
+
+class Orders(Protocol):
+    """What is known of orders."""
+
+    async def learn(self, orders: Sequence[Order], rules: LearnRules, cursor: Cursor | None = None) -> int:
+        """Take orders in and move the cursor with them; how many were new."""
+        ...
+
+    async def known_orders(self, ids: Iterable[str]) -> dict[str, int]:
+        """Versions of orders that are known; a folded one has the highest possible."""
+        ...
+
+    async def forget(self, order_id: str) -> None:
+        """An order was deleted in commercetools."""
+        ...
+
+    async def cursor(self, name: str) -> Cursor:
+        """A place in one of commercetools' lists."""
+        ...
+
+    async def lookups_due(self, limit: int) -> list[LookupDue]:
+        """Orders with lines unproven for so long that Archean is asked."""
+        ...
+
+    async def unproven_lines(self, order_ids: Collection[str]) -> dict[str, Sequence[StockKey]]:
+        """Keys in which lines of these orders are not yet fully reflected."""
+        ...
+
+    async def next_lookup(self, order_id: str, due_ms: int | None) -> None:
+        """When an order is asked for next; None: never again."""
+        ...
+
+    async def book_order_lookup(self, order_id: str, feed: str, found: OrderLookup) -> None:
+        """Book what Archean says of an order when asked."""
+        ...
+
+    async def book_fresh_read(self, order_id: str, reading: KeyReading) -> None:
+        """A linearizable read begun after the acceptance was known: it excludes the order from its position on.
+
+        The reading's levels are recorded before this.
+        """
+        ...
+
+    async def release(self, order_id: str) -> None:
+        """An order that Archean does not know and commercetools has cancelled takes nothing from the warehouse."""
+        ...
+
+    async def refresh_due(self, limit: int) -> list[str]:
+        """Open orders to be read again or folded."""
+        ...
+
+    async def fold(self, order_ids: Sequence[str], refresh_due_ms: int) -> int:
+        """Fold what is done for good among these orders; how many. The rest is looked at again then."""
+        ...
+
+    async def tidy(self, closed_orders_before_ms: int) -> None:
+        """Drop what no source can speak of any more."""
+        ...
+
+
+class Cases(Protocol):
+    """Exceptions."""
+
+    async def open(self, case: NewCase) -> None:
+        """Open an exception or count it again."""
+        ...
+
+    async def resolve(self, kind: CaseKind, scope_name: str, subject: str, note: str) -> None:
+        """Close an exception whose cause is gone."""
+        ...
+
+    async def close(self, case_id: int, state: str, note: str) -> bool:
+        """Close a case as a person decided; False when it is not open."""
+        ...
+
+    async def listed(
+        self, *, state: str = "open", kind: str = "", subject: str = "", after: int = 0, limit: int = 100
+    ) -> list[Case]:
+        """Exceptions by state and kind, oldest first, after an id."""
+        ...
+
+    async def find(self, case_id: int) -> Case | None:
+        """One exception."""
+        ...
+
+    async def counts(self) -> Mapping[str, tuple[int, int, int]]:
+        """Open exceptions by kind: cases, occurrences, first seen (UTC milliseconds)."""
+        ...
+
+    async def apply_held_level(self, case: Case) -> bool:
+        """Apply a level that was held above the maximum, exactly as it came; False when it is superseded."""
+        ...
+
+
+class Reports(Protocol):
+    """Looks that change nothing."""
+
+    async def backlog(self) -> Backlog:
+        """Waiting keys by class, parked keys by reason, and keys in all."""
+        ...
+
+    async def key_counts(self) -> tuple[int, int]:
+        """How many keys there are, and how many are not in step. Counts every row: not for each second."""
+        ...
+
+    async def order_counts(self) -> tuple[int, int | None]:
+        """Open orders that count line by line, and the oldest one's creation time."""
+        ...
+
+    async def plan(self, after: StockKey | None, limit: int) -> list[PlanRow]:
+        """Keys that are not as they should be: what would be written."""
+        ...
+
+    async def story(self, sku: str) -> KeyStory:
+        """Everything known of one SKU: levels, rows, lines, open cases."""
+        ...
+
+    async def digest(self) -> str:
+        """A digest of the state that records and orders lead to, free of times and of what was sent."""
+        ...
+
+
+class Store(Protocol):
+    """The store whole."""
+
+    @property
+    def feeds(self) -> Feeds:
+        """Feeds."""
+        ...
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Snapshots."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """The outbox."""
+        ...
+
+    @property
+    def orders(self) -> Orders:
+        """Orders."""
+        ...
+
+    @property
+    def cases(self) -> Cases:
+        """Exceptions."""
+        ...
+
+    @property
+    def report(self) -> Reports:
+        """Looks that change nothing."""
+        ...
+
+    @property
+    def ledger(self) -> LedgerState:
+        """The lineage of the store."""
+        ...
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        ...
+
+    async def take_tenure(self, tenure: Tenure) -> None:
+        """Hold the store under this tenure. Raises FencedOff when a newer fence holds it."""
+        ...
+
+    async def use_rules(self, rules: Rules) -> int:
+        """Put new rules in force and recompute every key; how many targets changed."""
+        ...
