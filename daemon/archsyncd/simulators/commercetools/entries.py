@@ -25,7 +25,7 @@ class Content:
     sku: str
     channel_id: str | None
     stock: int
-    absolute: bool = False
+    absolute: bool = field(default=False, compare=False)
     key: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     type_id: str | None = None
