@@ -6,7 +6,7 @@ import binascii
 import random
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -196,9 +196,9 @@ class FeedLog:
             found.append(record)
         return Slice(tuple(found), max(seq, self.shown_head), more=False)
 
-    async def changed(self) -> None:
-        """Wait for the next record, thaw or epoch."""
-        await self._changed.wait()
+    def changed(self) -> Coroutine[Any, Any, bool]:
+        """Wait for the next record, thaw or epoch after this call; what happens before the first await counts."""
+        return self._changed.wait()
 
     def cursor(self, seq: int) -> str:
         """Encode "after this seq of this epoch"; opaque to readers."""
