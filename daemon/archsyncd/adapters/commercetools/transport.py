@@ -57,11 +57,12 @@ def tcp_connector(options: ClientOptions, resolver: AbstractResolver | None = No
         limit=options.connections,
         ttl_dns_cache=_DNS_CACHE_SECONDS,
         keepalive_timeout=options.keepalive_seconds,
-        socket_factory=_probed_socket,
+        socket_factory=probed_socket,
     )
 
 
-def _probed_socket(address: tuple[Any, ...]) -> socket.socket:
+def probed_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Make a socket that notices a peer which went away without a word."""
     family, kind, protocol, _, _ = address
     created = socket.socket(family, kind, protocol)
     created.setblocking(False)
