@@ -1,7 +1,7 @@
 """The searches that are too large for every run of the suite; it must not know why a model is right or wrong.
 
-Run `python -m tests.models.campaign` from the root of the repository: about three minutes of one core and a
-gigabyte of memory.  Each line tells a search, its states, what it found and whether that was expected; the
+Run `python -m tests.models.campaign` from the root of the repository: about three minutes of one core and
+half a gigabyte of memory.  Each line tells a search, its states, what it found and whether that was expected; the
 exit code is 1 when one was not.  Words given after the command choose the searches whose name holds one.
 """
 

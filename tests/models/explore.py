@@ -90,8 +90,49 @@ class _Search(Generic[S]):
     model: Model[S]
     order: list[S] = field(default_factory=list)
     parents: "array[int]" = field(default_factory=lambda: array("L"))
+    oversell: int | None = None
+    stuck: dict[str, int] = field(default_factory=dict)
+    resting: int = 0
+    complete: bool = False
 
-    def trace(self, index: int) -> Trace:
+    def run(self, limit: int, *, stop_at_oversell: bool) -> None:
+        model, order, parents = self.model, self.order, self.parents
+        order.append(model.initial())
+        parents.append(0)
+        seen = set(order)
+        for index, state in enumerate(order):  # the list grows under the loop: it is the queue, too
+            if self.oversell is None and model.oversold(state):
+                self.oversell = index
+                if stop_at_oversell:
+                    return
+            steps = model.steps(state)
+            if model.at_rest(steps):
+                self._judge(index, state)
+            for _, after in steps:
+                if after not in seen and model.within(after):
+                    seen.add(after)
+                    order.append(after)
+                    parents.append(index)
+            if len(order) > limit:
+                return
+        self.complete = True
+
+    def _judge(self, index: int, state: S) -> None:
+        self.resting += 1
+        word = self.model.stuck(state)
+        if word is not None:
+            self.stuck.setdefault(word, index)
+
+    def result(self) -> Result:
+        return Result(
+            states=len(self.order),
+            resting=self.resting,
+            complete=self.complete,
+            oversell=None if self.oversell is None else self._trace(self.oversell),
+            stuck={word: self._trace(index) for word, index in self.stuck.items()},
+        )
+
+    def _trace(self, index: int) -> Trace:
         labels: list[str] = []
         while index:
             parent = self.parents[index]
@@ -102,45 +143,6 @@ class _Search(Generic[S]):
     def _label(self, parent: int, child: int) -> str:
         wanted = self.order[child]
         return next(label for label, state in self.model.steps(self.order[parent]) if state == wanted)
-
-    def run(self, limit: int, *, stop_at_oversell: bool) -> Result:
-        model, order, parents = self.model, self.order, self.parents
-        order.append(model.initial())
-        parents.append(0)
-        seen = {order[0]}
-        oversell: int | None = None
-        stuck: dict[str, int] = {}
-        index = resting = 0
-        complete = True
-        while index < len(order):
-            state = order[index]
-            if oversell is None and model.oversold(state):
-                oversell = index
-                if stop_at_oversell:
-                    break
-            steps = model.steps(state)
-            if model.at_rest(steps):
-                resting += 1
-                word = model.stuck(state)
-                if word is not None:
-                    stuck.setdefault(word, index)
-            for _, after in steps:
-                if after not in seen and model.within(after):
-                    seen.add(after)
-                    order.append(after)
-                    parents.append(index)
-            if len(order) > limit:
-                break
-            index += 1
-        complete = index == len(order)
-        traces = {word: self.trace(at) for word, at in stuck.items()}
-        return Result(
-            states=len(order),
-            resting=resting,
-            complete=complete,
-            oversell=None if oversell is None else self.trace(oversell),
-            stuck=traces,
-        )
 
 
 @contextmanager
@@ -157,5 +159,7 @@ def _without_collector() -> Iterator[None]:
 
 def explore(model: Model[S], *, limit: int = 3_000_000, stop_at_oversell: bool = False) -> Result:
     """Visit every reachable state within the model's bound, at most `limit` of them."""
+    search = _Search(model)
     with _without_collector():
-        return _Search(model).run(limit, stop_at_oversell=stop_at_oversell)
+        search.run(limit, stop_at_oversell=stop_at_oversell)
+    return search.result()
