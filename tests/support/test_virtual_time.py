@@ -88,6 +88,16 @@ async def test_loopback_sockets_answer_before_time_moves() -> None:
         await writer.wait_closed()
 
 
+@virtual
+async def test_a_wait_for_a_hair_of_time_ends() -> None:
+    """Time creeps on when tasks run for long in one moment, so rounding never turns a wait into a spin."""
+    clock = VirtualClock()
+    due = clock.monotonic() + 1e-8
+    while clock.monotonic() < due:
+        await clock.sleep(1e-17)
+    assert clock.monotonic() < due + 1e-7
+
+
 def test_a_wait_for_nothing_is_an_error_and_not_a_hang() -> None:
     """A coroutine that nothing can wake is reported at once."""
 

@@ -32,6 +32,7 @@ LIMIT_SECONDS = 400 * 86_400.0
 REAL_PATIENCE_SECONDS = 30.0
 _THREADED_LIBRARY = "aiosqlite"
 _RESOLUTION_SECONDS = 1e-9
+_TURNS_WITHOUT_TIME = 100
 
 
 class Stuck(RuntimeError):
@@ -46,8 +47,10 @@ class _JumpingSelector(selectors.BaseSelector):
         self.now_seconds = START_SECONDS
         self.limit_seconds = math.inf
         self.outside = 0
+        self.turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._creep()
         ready = self.real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
@@ -61,7 +64,19 @@ class _JumpingSelector(selectors.BaseSelector):
         self._jump(timeout)
         return []
 
+    def _creep(self) -> None:
+        """Let nanoseconds pass once tasks have run for many turns in one moment.
+
+        Who waits for a moment that rounding puts a hair ahead would else try again in the same moment for ever.
+        """
+        self.turns += 1
+        if self.turns > _TURNS_WITHOUT_TIME:
+            self.now_seconds = max(
+                self.now_seconds + _RESOLUTION_SECONDS, math.nextafter(self.now_seconds, math.inf)
+            )
+
     def _jump(self, seconds: float) -> None:
+        self.turns = 0
         self.now_seconds += seconds
         if self.now_seconds + _RESOLUTION_SECONDS == self.now_seconds:
             # asyncio wants a timer to lie behind now + resolution, which a large float cannot tell apart.
