@@ -19,8 +19,8 @@ SUPERSEDED_LIMIT = 16
 class OutboxRow:
     """A key's row. Quantities in pieces, times in UTC milliseconds of our clock unless said otherwise.
 
-    `closed`: tracked pieces of closed lines. `entry_id` None and `base` PROVEN: the entry is known not to exist and will
-    be created. `in_doubt`: the operation was sent and its outcome is not known. `superseded`: op ids given up after a
+    `closed`: tracked pieces of closed lines. `entry_id` None and `base` not UNKNOWN: the entry is known not to exist and
+    will be created; with all of X when the base is PROVEN, with nothing to sell when it is PROVISIONAL. `in_doubt`: the operation was sent and its outcome is not known. `superseded`: op ids given up after a
     negative read-back, any of which may still land. `parked`: why nothing may be sent (an exception kind, or `rollout`).
     `not_before`: monotonic milliseconds of process run `run`. `check_due_ms`: wall time from when the entry is to be read
     again; `read_*`: that read (server time), waiting to be judged clean.
@@ -67,7 +67,7 @@ class OutboxRow:
     @property
     def to_create(self) -> bool:
         """Whether the entry is known not to exist."""
-        return self.base is Base.PROVEN and self.entry_id is None
+        return self.base is not Base.UNKNOWN and self.entry_id is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,10 @@ def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Le
         op_id, delta, base, kind = row.op_id, row.op_delta, row.op_base, row.op_kind or WriteKind.INCREMENT
     else:
         base = row.x_applied or 0
-        delta = row.x_target - base
+        target = row.x_target
+        if row.to_create and row.base is Base.PROVISIONAL:
+            target = min(target, 0)
+        delta = target - base
         kind = WriteKind.CREATE if row.to_create else WriteKind.SET if absolute else WriteKind.INCREMENT
     operation = Operation(op_id, delta, base)
     quantity = delta if kind is WriteKind.INCREMENT else operation.x_after
@@ -153,6 +156,7 @@ def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int) -> OutboxRo
         attempts=0,
         parked=None,
         since_ms=None,
+        check_due_ms=now_ms if row.to_create and row.base is Base.PROVISIONAL else row.check_due_ms,
     )
     return scheduled(after, now_ms)
 
@@ -231,7 +235,13 @@ def _from_entry(row: OutboxRow, entry: Entry) -> OutboxRow:
 
 
 def absent(row: OutboxRow, now_ms: int) -> OutboxRow:
-    """There is no entry: it will be created. What is known of earlier lines never touched the new entry's stock."""
+    """There is no entry: it will be created. What is known of earlier lines never touched the new entry's stock.
+
+    Where an entry stood before, or lines are known, an order that we have not learnt yet may have been taken on the entry
+    that is gone; its pieces are no longer subtracted anywhere. So the new one starts with nothing to sell, and is raised
+    after a clean read. A first entry cannot have been ordered from.
+    """
+    first = row.entry_created_ms is None and row.known == 0 and row.ntrk == 0 and row.x_applied is None
     after = replace(
         _without_operation(row),
         entry_id=None,
@@ -239,7 +249,7 @@ def absent(row: OutboxRow, now_ms: int) -> OutboxRow:
         needs_type=False,
         entry_created_ms=None,
         x_applied=None,
-        base=Base.PROVEN,
+        base=Base.PROVEN if first else Base.PROVISIONAL,
         closed=0,
         superseded=(),
         check_due_ms=None,

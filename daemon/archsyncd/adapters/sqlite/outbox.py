@@ -30,6 +30,7 @@ from archsyncd.domain.settlement import (
 
 INCREASES_FROM_CLASS = 3
 SUSTAINED_SHARE = 4
+_ALL_LINES_MS = 10**12
 
 
 async def lease(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> list[Lease]:
@@ -44,7 +45,7 @@ async def lease(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> li
     rows = await outbox_rows(scope, keys)
     creating = [key for key, row in rows.items() if row.to_create]
     if creating:
-        await _untrack(scope, [(key, scope.now_ms + 10**12) for key in creating])
+        await _untrack(scope, [(key, scope.now_ms + _ALL_LINES_MS) for key in creating])
         rows = await outbox_rows(scope, keys)
     taken = await scope.tx.row("operations_take", (len(keys),))
     last = int(taken[0]) if taken else 0
@@ -210,6 +211,9 @@ async def book_lookups(
         if row is not None and row.base is Base.UNKNOWN:
             changed.append(await _not_sold(scope, turn, row))
     await put_outbox_rows(scope, changed)
+    # A new entry knows nothing of earlier lines, open or folded: their effect on X goes with the entry that is gone.
+    await _untrack(scope, [(key, scope.now_ms + _ALL_LINES_MS) for key in creatable])
+    await recompute(scope, creatable)
 
 
 UNSOLD_RECHECK_MS = 30_000

@@ -182,7 +182,7 @@ def _update(key: StockKey, result: Figures, row: Row, now_ms: int) -> Sequence[A
     _, _, _, _, _, _, _, x_applied, base, entry_id, op_id, _, since = row
     place = None
     if op_id is None:
-        exists = entry_id is not None or base != Base.PROVEN
+        exists = entry_id is not None or base == Base.UNKNOWN
         place = due(Base(base), x_applied, result.x_target, result.known, exists=exists)
     return (
         result.f,

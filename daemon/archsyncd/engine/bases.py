@@ -1,0 +1,209 @@
+"""Bases: looking up entries never looked at, and reading entries once more until their base is proven.
+
+A first start with many keys looks entries up in bulk. A key whose SKU no product carries is parked, never created blindly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.inventory import Entry, EntryPage, Failure, StockKey, SupplyChannel
+from archsyncd.domain.outbox import OutboxRow
+from archsyncd.engine.drain import Drain
+from archsyncd.engine.limiter import Limiter, Priority, Quiesced
+from archsyncd.engine.ports import Commercetools, FencedOff
+from archsyncd.engine.shared import Shared, wait_for
+from archsyncd.engine.store import Store
+
+IDLE_SECONDS = 2.0
+LOOKUP_KEYS = 2_000
+PRODUCTS_PER_REQUEST = 500
+CHANNELS_EVERY_SECONDS = 60.0
+CHANNEL_PAGES = 100
+CHECK_KEYS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BaseOptions:
+    """What may be created, and the time within which orders show on entries."""
+
+    create_missing: bool
+    check_products: bool
+    lag_seconds: float
+    tracked: bool
+
+
+class Bases:
+    """Gives every key its base, and proves provisional ones."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: Commercetools,
+        limiter: Limiter,
+        shared: Shared,
+        drain: Drain,
+        options: BaseOptions,
+        beat: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._limiter = limiter
+        self._shared = shared
+        self._drain = drain
+        self.options = options
+        self._beat = beat
+        self._channels_at = float("-inf")
+        self._after: StockKey | None = None
+
+    async def run(self) -> None:
+        """Work until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
+        try:
+            while True:
+                self._beat()
+                await self.refresh_channels()
+                done = await self.look_up_some()
+                done += await self.check_some()
+                if not done:
+                    await wait_for(self._shared.bases, IDLE_SECONDS)
+        except Quiesced:
+            pass
+
+    async def refresh_channels(self) -> None:
+        """Learn commercetools' channels anew from time to time; keys of missing ones are parked and freed by that."""
+        now = self._shared.clock.monotonic()
+        if now - self._channels_at < CHANNELS_EVERY_SECONDS:
+            return
+        channels = await self._read_channels()
+        if channels is None:
+            return
+        self._channels_at = now
+        before = set(self._shared.channel_keys.values())
+        self._shared.channel_keys = {channel.id: channel.key for channel in channels}
+        self._shared.channels_without_role = frozenset(
+            channel.key for channel in channels if not channel.supplies
+        )
+        for key in self._managed():
+            usable = self._usable(key)
+            if usable and (key not in before or f"channel {key}" in self._shared.notes):
+                self._shared.notes.pop(f"channel {key}", None)
+                note = "the channel exists and may supply stock"
+                await self._store.outbox.free(CaseKind.CHANNEL_MISSING, note, key)
+                await self._store.cases.resolve(CaseKind.CHANNEL_MISSING, key, key, note)
+            elif not usable:
+                await self._channel_missing(key)
+
+    def _managed(self) -> tuple[str, ...]:
+        return tuple(self._store.rules.policies.channels)
+
+    def _usable(self, channel: str) -> bool:
+        known = set(self._shared.channel_keys.values())
+        return channel in known and channel not in self._shared.channels_without_role
+
+    async def _channel_missing(self, key: str) -> None:
+        why = (
+            "has not the role InventorySupply"
+            if key in self._shared.channels_without_role
+            else "does not exist"
+        )
+        self._shared.notes[f"channel {key}"] = f"the supply channel {key} {why} in commercetools"
+        reason = f"the supply channel {key} {why} in commercetools; nothing is written to it, and never to the channel-less entry"
+        await self._store.cases.open(NewCase(CaseKind.CHANNEL_MISSING, key, key, reason))
+
+    async def _read_channels(self) -> list[SupplyChannel] | None:
+        found: list[SupplyChannel] = []
+        after: str | None = None
+        for _ in range(CHANNEL_PAGES):
+            at = after
+            page = await self._limiter.call(Priority.LOOKUP, 1.0, lambda at=at: self._client.channels(at))  # type: ignore[misc]
+            if not isinstance(page, tuple):
+                return None
+            channels, after = page
+            found.extend(channels)
+            if after is None:
+                break
+        return found
+
+    async def look_up_some(self) -> int:
+        """Look up a bounded number of unknown keys; how many were booked."""
+        rows = await self._store.outbox.unknown_bases(self._after, LOOKUP_KEYS)
+        self._after = rows[-1].key if len(rows) == LOOKUP_KEYS else None
+        usable = [row.key for row in rows if self._usable(row.key.channel)]
+        done = 0
+        for part in self._client.split_keys(usable) if usable else ():
+            self._beat()
+            done += await self._look_up(part)
+        if done:
+            self._shared.work.set()
+        return done
+
+    async def _look_up(self, keys: Sequence[StockKey]) -> int:
+        page = await self._limiter.call(Priority.LOOKUP, 1.0, lambda: self._client.entries_by_key(keys))
+        if not isinstance(page, EntryPage):
+            return 0
+        self._shared.saw_server_time(page.server_ms)
+        self._watch_fences(page.entries)
+        wanted = set(keys)
+        found = [entry for entry in page.entries if entry.key in wanted]
+        absent = [key for key in keys if key not in {entry.key for entry in found}]
+        sold = await self._sold(absent)
+        if sold is None:
+            sold, absent = frozenset(), []
+        creatable = [key for key in absent if key.sku in sold] if self.options.create_missing else []
+        unsold = [key for key in absent if key not in set(creatable)]
+        await self._store.outbox.book_lookups(found, creatable, unsold, self._drain.settle_rules())
+        return len(found) + len(creatable)
+
+    def _watch_fences(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.marker.fence is not None and entry.marker.fence > self._drain.options.fence:
+                raise FencedOff(
+                    f"the entry of {entry.key.sku} in {entry.key.channel} carries the fence {entry.marker.fence}, "
+                    f"newer than ours ({self._drain.options.fence}): another archsyncd writes this project's stock"
+                )
+
+    async def _sold(self, keys: Sequence[StockKey]) -> frozenset[str] | None:
+        """Which of the SKUs some product carries; None when commercetools did not say."""
+        skus = list(dict.fromkeys(key.sku for key in keys))
+        if not self.options.check_products:
+            return frozenset(skus)
+        found: set[str] = set()
+        for start in range(0, len(skus), PRODUCTS_PER_REQUEST):
+            part = skus[start : start + PRODUCTS_PER_REQUEST]
+            answer = await self._products(part)
+            if not isinstance(answer, frozenset):
+                return None
+            found |= answer
+        return frozenset(found)
+
+    async def _products(self, part: Sequence[str]) -> frozenset[str] | Failure:
+        return await self._limiter.call(Priority.LOOKUP, 1.0, lambda: self._client.products(part))
+
+    async def check_some(self) -> int:
+        """Read entries whose check is due, and judge earlier reads that the order list covers by now."""
+        if not self.options.tracked:
+            return 0
+        done = 0
+        rows = await self._store.outbox.checks_due(min(CHECK_KEYS, self._client.ids_per_request))
+        if rows:
+            done += await self._read_for_check(rows)
+        lag_ms = int(self.options.lag_seconds * 1000)
+        proven, _ = await self._store.outbox.judge_reads(self._shared.orders_complete_ms, lag_ms, CHECK_KEYS)
+        if proven:
+            self._shared.count("proven", proven)
+            self._shared.work.set()
+        return done + proven
+
+    async def _read_for_check(self, rows: Sequence[OutboxRow]) -> int:
+        ids = [row.entry_id for row in rows if row.entry_id is not None]
+        page = await self._limiter.call(Priority.CHECK, 1.0, lambda: self._client.entries_by_id(ids))
+        if not isinstance(page, EntryPage):
+            return 0
+        self._shared.saw_server_time(page.server_ms)
+        self._watch_fences(page.entries)
+        found = {entry.key for entry in page.entries}
+        missing = [row.key for row in rows if row.key not in found]
+        await self._store.outbox.book_reads(page.entries, missing)
+        return len(rows)

@@ -1,0 +1,308 @@
+"""The drain: outbox to commercetools, decreases first, every operation durable before its first byte.
+
+One request carries one key while requests are plentiful, and up to a batch of keys when more are due than may be sent.
+What is not certain is not decided here: it stays in flight, in doubt, and the resolver reads the entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.inventory import (
+    Conflict,
+    EntryWrite,
+    Exists,
+    Failure,
+    Forbidden,
+    Marker,
+    Missing,
+    Refused,
+    Throttled,
+    TooLarge,
+    Unauthorised,
+    Unknown,
+    Unreached,
+    WriteAnswer,
+    WriteKind,
+    Written,
+)
+from archsyncd.domain.outbox import Lease
+from archsyncd.domain.priority import DueClass, increase_bound_seconds
+from archsyncd.domain.rules import DrainLimits, SettleRules
+from archsyncd.domain.settlement import Booked, Doubted, Parked, PutBack, Settled, Settlement, Vanished
+from archsyncd.engine.limiter import Limiter, Permit, Priority, Quiesced
+from archsyncd.engine.ports import Commercetools, StoreFull
+from archsyncd.engine.shared import Shared, wait_for
+from archsyncd.engine.store import Store
+
+IDLE_SECONDS = 0.5
+SETTLE_LIMIT = 2_000
+UNKNOWN_READ_DELAY_MS = 500
+FORBIDDEN_DELAY_MS = 60_000
+BATCH_PROBE_SECONDS = 600.0
+BACKLOG_SECONDS = 2.0
+_TOO_MANY_REQUESTS = 429
+
+
+@dataclass(frozen=True, slots=True)
+class DrainOptions:
+    """How the drain writes. `batch_token_cost`: what one GraphQL batch takes from the bucket."""
+
+    write_batch: int
+    batch_token_cost: float
+    increase_interval_seconds: float
+    confirm_seconds: float
+    tracked: bool
+    writes: bool
+    ledger: str
+    fence: int
+
+
+class Drain:
+    """Leases what is due, sends it, and books what came of it."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: Commercetools,
+        limiter: Limiter,
+        shared: Shared,
+        options: DrainOptions,
+        beat: Callable[[], None],
+    ) -> None:
+        self.options = options
+        self._store = store
+        self._client = client
+        self._limiter = limiter
+        self._shared = shared
+        self._beat = beat
+        self._results: asyncio.Queue[Settled] = asyncio.Queue()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._unsettled = 0
+        self.batch_now = options.write_batch
+        self._batch_again_at = 0.0
+        self._bound_seconds = 60.0
+        self._backlog_at = -BACKLOG_SECONDS
+
+    @property
+    def bound_seconds(self) -> float:
+        """How long an increase may wait at most, in force now."""
+        return self._bound_seconds
+
+    async def run(self) -> None:
+        """Lease and send until the limiter lets nothing more begin, then let what is in flight come in."""
+        settler = asyncio.create_task(self._settle_all(), name="settle")
+        try:
+            await self._lease_and_send(settler)
+        except Quiesced:
+            pass
+        finally:
+            if self._sending:
+                await asyncio.wait(self._sending)
+            await self._drained(settler)
+
+    async def _drained(self, settler: asyncio.Task[None]) -> None:
+        if not settler.done():
+            await self._results.join()
+            settler.cancel()
+        await asyncio.gather(settler, return_exceptions=True)
+
+    async def _lease_and_send(self, settler: asyncio.Task[None]) -> None:
+        while True:
+            self._beat()
+            if settler.done():
+                settler.result()
+            limits = self._limits()
+            urgent = await self._store.outbox.most_urgent(limits) if self.options.writes else None
+            if urgent is None:
+                await wait_for(self._shared.work, IDLE_SECONDS)
+                continue
+            first = await self._limiter.permit(_priority(urgent))
+            try:
+                await self._send_round(first, limits)
+            except StoreFull:
+                first.release()
+                await self._shared.clock.sleep(IDLE_SECONDS)
+            except BaseException:
+                first.release()
+                raise
+
+    def _limits(self) -> DrainLimits:
+        now = self._shared.clock.wall_ms()
+        return DrainLimits(
+            increases=self._shared.may_increase(),
+            paused=tuple(sorted(self._shared.paused_channels)),
+            overdue_before_ms=now - int(self._bound_seconds * 1000),
+            absolute=not self.options.tracked,
+        )
+
+    async def _send_round(self, first: Permit, limits: DrainLimits) -> None:
+        """One permit is held: take what further ones can be had at once, lease for all of them, and send."""
+        batch = self._batch_size()
+        places = self._limiter.state().in_flight_limit
+        due = await self._store.outbox.due_count(places * batch)
+        permits = [first, *self._limiter.try_permits(min(due, places) - 1)]
+        singly = due <= len(permits) or batch == 1
+        await self._measure_bound(due, batch)
+        leases = await self._store.outbox.lease(limits, len(permits) if singly else len(permits) * batch)
+        size = 1 if singly else min(batch, -(-len(leases) // len(permits)))
+        groups = [leases[start : start + size] for start in range(0, len(leases), max(size, 1))]
+        for permit, group in zip(permits, groups, strict=False):
+            self._start(permit, group)
+        for permit in permits[len(groups) :]:
+            permit.release()
+        if not leases:
+            await wait_for(self._shared.work, IDLE_SECONDS)
+
+    async def _measure_bound(self, due: int, batch: int) -> None:
+        now = self._shared.clock.monotonic()
+        if now - self._backlog_at < BACKLOG_SECONDS:
+            return
+        self._backlog_at = now
+        waiting = due if due < batch else await self._store.outbox.due_count(2_000_000)
+        self._bound_seconds = increase_bound_seconds(waiting, self._limiter.state().rate_now, batch)
+
+    def _batch_size(self) -> int:
+        if self.batch_now < self.options.write_batch:
+            now = self._shared.clock.monotonic()
+            if now >= self._batch_again_at:
+                self._batch_again_at = now + BATCH_PROBE_SECONDS
+                self.batch_now = min(self.options.write_batch, max(2, self.batch_now * 2))
+        return min(self.batch_now, self.options.write_batch)
+
+    def _start(self, permit: Permit, group: Sequence[Lease]) -> None:
+        work = self._send_one(permit, group[0]) if len(group) == 1 else self._send_batch(permit, group)
+        task = asyncio.create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def _write(self, lease: Lease) -> EntryWrite:
+        marker = None
+        if self.options.tracked:
+            marker = Marker(
+                ledger=self.options.ledger,
+                op_id=lease.operation.op_id,
+                x=lease.operation.x_after,
+                seq=lease.operation.op_id,
+                fence=self.options.fence,
+            )
+        return EntryWrite(
+            lease.kind,
+            lease.key,
+            lease.quantity,
+            marker,
+            lease.entry_id,
+            lease.version,
+            needs_type=lease.needs_type and self.options.tracked,
+        )
+
+    async def _send_one(self, permit: Permit, lease: Lease) -> None:
+        async with permit:
+            answer: WriteAnswer = Unknown("cancelled while in flight")
+            try:
+                answer = await self._client.write(self._write(lease))
+                self._limiter.report(answer)
+            finally:
+                self._book(lease, answer)
+
+    async def _send_batch(self, permit: Permit, group: Sequence[Lease]) -> None:
+        async with permit:
+            answers: tuple[WriteAnswer, ...] | Failure = Unknown("cancelled while in flight")
+            try:
+                if self.options.batch_token_cost > 1:
+                    await self._limiter.charge(self.options.batch_token_cost - 1)
+                answers = await self._client.write_many([self._write(lease) for lease in group])
+                self._limiter.report(answers)
+            except Quiesced:
+                answers = Unreached("stopping")
+            finally:
+                if not isinstance(answers, tuple):
+                    answers = self._whole_batch(answers, len(group))
+                for lease, answer in zip(group, answers, strict=True):
+                    self._book(lease, answer)
+
+    def _whole_batch(self, failure: Failure, size: int) -> tuple[WriteAnswer, ...]:
+        """A batch that failed as a whole: smaller next time, or singly where GraphQL is refused altogether."""
+        now = self._shared.clock.monotonic()
+        match failure:
+            case TooLarge():
+                self.batch_now = max(1, size // 2)
+                self._batch_again_at = now + BATCH_PROBE_SECONDS
+                failure = Unreached("the batch was too large")
+            case Refused(code=code, message=message) | Forbidden(scope=code, message=message):
+                self.batch_now = 1
+                self._batch_again_at = now + BATCH_PROBE_SECONDS
+                self._shared.notes["graphql"] = f"batches are refused ({code}: {message}); writing singly"
+                failure = Unreached("the batch was refused")
+            case _:
+                pass
+        return (failure,) * size
+
+    def _book(self, lease: Lease, answer: WriteAnswer) -> None:
+        settlement = self._settlement(lease, answer)
+        if isinstance(answer, Conflict | Exists):
+            self._shared.count("conflicts")
+        self._results.put_nowait(Settled(lease.key, lease.operation.op_id, settlement))
+
+    def _settlement(self, lease: Lease, answer: WriteAnswer) -> Settlement:
+        match answer:
+            case Written(entry_id=entry_id, version=version, created_at_ms=created):
+                return Booked(entry_id, version, created)
+            case Conflict() | Exists():
+                return Doubted()
+            case Missing():
+                return Vanished() if lease.kind is not WriteKind.CREATE else Doubted()
+            case Throttled(status=status):
+                # Only 429 is certain to have stopped the request before it had any effect.
+                return PutBack() if status == _TOO_MANY_REQUESTS else Doubted(UNKNOWN_READ_DELAY_MS)
+            case Unreached():
+                return PutBack()
+            case Unknown():
+                return Doubted(UNKNOWN_READ_DELAY_MS)
+            case Unauthorised() | Forbidden():
+                return PutBack(FORBIDDEN_DELAY_MS)
+            case TooLarge(code=code, message=message) | Refused(code=code, message=message):
+                reason = (
+                    f"commercetools refuses the stock of {lease.key.sku} in {lease.key.channel} "
+                    f"({code}: {message}); nothing more is sent for it until the case is closed"
+                )
+                return Parked(CaseKind.STOCK_UPDATE_FAILED, code, reason)
+
+    async def _settle_all(self) -> None:
+        while True:
+            settled = [await self._results.get()]
+            while len(settled) < SETTLE_LIMIT and not self._results.empty():
+                settled.append(self._results.get_nowait())
+            await self._settle(settled)
+            for _ in settled:
+                self._results.task_done()
+
+    async def _settle(self, settled: Sequence[Settled]) -> None:
+        while True:
+            try:
+                await self._store.outbox.settle(settled, self.settle_rules())
+                break
+            except StoreFull:
+                # What is in flight stays so on disk; it is booked as soon as there is room.
+                await self._shared.clock.sleep(1.0)
+        self._shared.count("settled", len(settled))
+        if any(isinstance(item.settlement, Doubted) for item in settled):
+            self._shared.doubt.set()
+        if any(isinstance(item.settlement, Vanished) for item in settled):
+            self._shared.bases.set()
+        self._shared.work.set()
+
+    def settle_rules(self) -> SettleRules:
+        """What settling needs to know now."""
+        return SettleRules(
+            int(self.options.increase_interval_seconds * 1000),
+            int(self.options.confirm_seconds * 1000),
+            self._shared.orders_complete_ms,
+        )
+
+
+def _priority(due_class: int) -> Priority:
+    return Priority.DECREASE if due_class <= DueClass.DECREASE else Priority.INCREASE

@@ -1,0 +1,312 @@
+"""Learning orders: the messages' head for speed, their complete read for certainty, a sweep for what messages miss.
+
+All three are at least once and unordered; an order counts from the moment it is learnt, and the place up to which the
+list is known to be complete moves in the same transaction as the orders before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from archsyncd.domain.inventory import (
+    Failure,
+    MessageCursor,
+    MessagePage,
+    Missing,
+    Order,
+    OrderMessage,
+    OrderPage,
+    Project,
+)
+from archsyncd.domain.report import Cursor
+from archsyncd.domain.rules import LearnRules
+from archsyncd.domain.times import rfc3339
+from archsyncd.engine.limiter import Limiter, Priority, Quiesced
+from archsyncd.engine.ports import Commercetools, StoreFull
+from archsyncd.engine.shared import Shared
+from archsyncd.engine.store import Store
+
+MESSAGES = "messages"
+SWEEP = "sweep"
+OPEN_SWEEP = "open_sweep"
+BOOTSTRAP = "bootstrap"
+PAGE_LIMIT = 500
+HEAD_LIMIT = 200
+SEEN_LIMIT = 20_000
+DELETED = "OrderDeleted"
+RETRY_SECONDS = 2.0
+SWEEP_OVERLAP_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOptions:
+    """How orders are learnt. `settle_seconds`: how far behind the server's clock their list is taken as complete."""
+
+    poll_seconds: float
+    settle_seconds: float
+    history_days: int
+    sweep_every_seconds: float
+    reflected_before_ms: int
+    lookup_after_seconds: float
+    refresh_after_seconds: float
+    restores_on_cancel: bool
+
+
+class Orders:
+    """Keeps the order list in the store complete up to a little behind commercetools' clock."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: Commercetools,
+        limiter: Limiter,
+        shared: Shared,
+        options: OrderOptions,
+        beat: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._limiter = limiter
+        self._shared = shared
+        self.options = options
+        self._beat = beat
+        self._messages: bool | None = None
+        self._bootstrap_ms = 0
+        self._seen: dict[str, None] = {}
+        self._swept_at = float("-inf")
+        self._head_since_ms = 0
+
+    async def run(self) -> None:
+        """Learn until the limiter lets nothing more begin."""
+        try:
+            while True:
+                self._beat()
+                pause = self.options.poll_seconds
+                try:
+                    if not await self.poll():
+                        pause = max(pause, RETRY_SECONDS)
+                except StoreFull:
+                    pause = max(pause, RETRY_SECONDS)
+                await self._shared.clock.sleep(pause)
+        except Quiesced:
+            pass
+
+    async def poll(self) -> bool:
+        """One round: head, complete read, and a sweep when one is due. False when commercetools did not answer."""
+        if not await self._prepare():
+            return False
+        now = self._shared.clock.monotonic()
+        if now - self._swept_at >= self.options.sweep_every_seconds:
+            if not await self._sweep():
+                return False
+            self._swept_at = now
+        if not self._messages:
+            return await self._sweep_head()
+        return await self._read_head() and await self._read_complete()
+
+    async def _prepare(self) -> bool:
+        """Learn once per run whether messages may be queried, commercetools' clock, and when this ledger began."""
+        if self._messages is not None:
+            return True
+        project = await self._limiter.call(Priority.ORDERS, 1.0, self._client.project)
+        if isinstance(project, Project):
+            enabled = project.messages_enabled
+        elif isinstance(project, Failure):
+            # Without the scope to read project settings the messages query itself tells.
+            enabled = True
+        since = rfc3339(self._shared.server_now_ms())
+        page = await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.newest_messages(since, 1))
+        if isinstance(page, MessagePage):
+            self._shared.saw_server_time(page.server_ms)
+        elif enabled and not isinstance(project, Project):
+            return False
+        began = await self._store.orders.cursor(BOOTSTRAP)
+        self._bootstrap_ms = began.complete_ms or self._shared.server_now_ms()
+        if not began.complete_ms:
+            cursor = Cursor(BOOTSTRAP, MessageCursor("", ""), self._bootstrap_ms)
+            await self._store.orders.learn((), self.learn_rules(), cursor)
+        self._messages = enabled and isinstance(page, MessagePage)
+        if not self._messages:
+            self._shared.notes["messages"] = (
+                "the project's messages query is off: orders are learnt by sweep alone, a little later"
+            )
+        return True
+
+    def learn_rules(self) -> LearnRules:
+        """What learning needs to know now."""
+        return LearnRules(
+            self._shared.channel_keys,
+            self.options.reflected_before_ms,
+            self._bootstrap_ms,
+            int(self.options.lookup_after_seconds * 1000),
+            int(self.options.refresh_after_seconds * 1000),
+            self.options.restores_on_cancel,
+        )
+
+    def _settled_ms(self) -> int:
+        return self._shared.server_now_ms() - int(self.options.settle_seconds * 1000)
+
+    async def _read_head(self) -> bool:
+        """The newest messages, without the lag that completeness needs: most orders are learnt here."""
+        since = rfc3339(self._settled_ms() - 1000)
+        page = await self._limiter.call(
+            Priority.ORDERS, 1.0, lambda: self._client.newest_messages(since, HEAD_LIMIT)
+        )
+        if not isinstance(page, MessagePage):
+            return False
+        self._shared.saw_server_time(page.server_ms)
+        fresh = [message for message in page.messages if message.id not in self._seen]
+        if not await self._take_messages(fresh, None):
+            return False
+        self._remember(fresh)
+        return True
+
+    def _remember(self, messages: Iterable[OrderMessage]) -> None:
+        for message in messages:
+            self._seen[message.id] = None
+        while len(self._seen) > SEEN_LIMIT:
+            del self._seen[next(iter(self._seen))]
+
+    async def _read_complete(self) -> bool:
+        """Every message up to a little behind the server's clock, page by page, the checkpoint with each."""
+        while True:
+            self._beat()
+            place = (await self._store.orders.cursor(MESSAGES)).place
+            until_ms = self._settled_ms()
+            after = place if place.created_at else MessageCursor(rfc3339(self._start_ms()), "")
+            page = await self._complete_page(after, rfc3339(until_ms))
+            if not isinstance(page, MessagePage):
+                return False
+            last = page.messages[-1] if page.messages else None
+            cursor = Cursor(
+                MESSAGES,
+                MessageCursor(last.created_at, last.id) if last else after,
+                0 if page.full else until_ms,
+            )
+            fresh = [message for message in page.messages if message.id not in self._seen]
+            if not await self._take_messages(fresh, cursor):
+                return False
+            if not page.full:
+                self._complete_to(until_ms)
+                return True
+
+    async def _complete_page(self, after: MessageCursor, until: str) -> MessagePage | Failure:
+        return await self._limiter.call(
+            Priority.ORDERS, 1.0, lambda: self._client.messages(after, until, PAGE_LIMIT)
+        )
+
+    def _start_ms(self) -> int:
+        """Where the messages' read begins: before the sweep that came first, so that nothing falls between."""
+        return self._bootstrap_ms - int(self.options.settle_seconds * 1000) - SWEEP_OVERLAP_MS
+
+    def _complete_to(self, until_ms: int) -> None:
+        self._shared.orders_complete_ms = max(self._shared.orders_complete_ms, until_ms)
+
+    async def _take_messages(self, messages: Sequence[OrderMessage], cursor: Cursor | None) -> bool:
+        """Fetch the orders that messages speak of, learn them, and move the cursor with them."""
+        for order_id in dict.fromkeys(m.order_id for m in messages if m.type == DELETED):
+            await self._store.orders.forget(order_id)
+        ids = list(dict.fromkeys(m.order_id for m in messages if m.type != DELETED))
+        orders: list[Order] = []
+        for start in range(0, len(ids), self._client.ids_per_request):
+            found = await self.fetch(ids[start : start + self._client.ids_per_request])
+            if found is None:
+                return False
+            orders.extend(found)
+        fresh = await self._store.orders.learn(orders, self.learn_rules(), cursor)
+        if fresh:
+            self._shared.count("orders", fresh)
+            self._shared.work.set()
+        return True
+
+    async def fetch(self, ids: Sequence[str]) -> list[Order] | None:
+        """Orders by id; what the list does not show yet is read singly. None when commercetools did not answer."""
+        if not ids:
+            return []
+        page = await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.orders_by_id(ids))
+        if not isinstance(page, OrderPage):
+            return None
+        found = {order.id: order for order in page.orders}
+        for order_id in ids:
+            if order_id in found or order_id in page.faults:
+                continue
+            answer = await self._one(order_id)
+            if isinstance(answer, Order):
+                found[order_id] = answer
+            elif not isinstance(answer, Missing):
+                return None
+        return list(found.values())
+
+    async def _one(self, order_id: str) -> Order | Failure:
+        return await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.order(order_id))
+
+    async def _sweep(self) -> bool:
+        """Orders by creation time from where the last sweep ended; at first the history and all open ones before it."""
+        done = await self._store.orders.cursor(SWEEP)
+        until_ms = self._settled_ms()
+        if not done.complete_ms:
+            since_ms = until_ms - self.options.history_days * 24 * 3600 * 1000
+            if not await self._sweep_open(rfc3339(since_ms)):
+                return False
+        else:
+            since_ms = done.complete_ms - SWEEP_OVERLAP_MS
+        if not await self._sweep_created(since_ms, until_ms):
+            return False
+        if not self._messages or not done.complete_ms:
+            self._complete_to(until_ms)
+        return True
+
+    async def _sweep_created(self, since_ms: int, until_ms: int) -> bool:
+        """Page through orders created between; a crash goes on from the page it had reached."""
+        since, until = rfc3339(since_ms), rfc3339(until_ms)
+        place = (await self._store.orders.cursor(SWEEP)).place
+        after = place if place.created_at > since else None
+        while True:
+            self._beat()
+            page = await self._sweep_page(after, since, until)
+            if not isinstance(page, OrderPage):
+                return False
+            after = page.cursors[-1] if page.cursors else after
+            cursor = Cursor(SWEEP, after or MessageCursor("", ""), 0 if page.full else until_ms)
+            fresh = await self._store.orders.learn(page.orders, self.learn_rules(), cursor)
+            self._shared.count("orders", fresh)
+            self._shared.count("swept", len(page.orders))
+            if not page.full:
+                return True
+
+    async def _sweep_page(self, after: MessageCursor | None, since: str, until: str) -> OrderPage | Failure:
+        return await self._limiter.call(
+            Priority.ORDERS, 1.0, lambda: self._client.orders_created(after, since, until, PAGE_LIMIT)
+        )
+
+    async def _sweep_open(self, before: str) -> bool:
+        place = (await self._store.orders.cursor(OPEN_SWEEP)).place
+        after = place if place.created_at else None
+        while True:
+            self._beat()
+            page = await self._open_page(after, before)
+            if not isinstance(page, OrderPage):
+                return False
+            after = page.cursors[-1] if page.cursors else after
+            cursor = Cursor(OPEN_SWEEP, after or MessageCursor("", ""), 0)
+            self._shared.count(
+                "orders", await self._store.orders.learn(page.orders, self.learn_rules(), cursor)
+            )
+            if not page.full:
+                return True
+
+    async def _open_page(self, after: MessageCursor | None, before: str) -> OrderPage | Failure:
+        return await self._limiter.call(
+            Priority.ORDERS, 1.0, lambda: self._client.orders_open_before(after, before, PAGE_LIMIT)
+        )
+
+    async def _sweep_head(self) -> bool:
+        """Without messages: the newest orders by creation time, learnt without moving the place of completeness."""
+        until_ms = self._settled_ms()
+        page = await self._sweep_page(None, rfc3339(until_ms), rfc3339(self._shared.server_now_ms() + 60_000))
+        if not isinstance(page, OrderPage):
+            return False
+        self._shared.saw_server_time(page.server_ms)
+        self._shared.count("orders", await self._store.orders.learn(page.orders, self.learn_rules()))
+        return await self._sweep()

@@ -1,0 +1,54 @@
+"""What the loops tell each other: events to wake on, and the few facts that one learns and another needs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from archsyncd.engine.ports import Clock
+
+
+@dataclass(slots=True)
+class Shared:
+    """Facts in memory; all of them can be lost and are found again. Times in UTC milliseconds of commercetools' clock.
+
+    `orders_complete_ms`: orders are known completely up to there. `server_offset_ms`: their clock minus ours.
+    `channel_keys`: supply channel id to key, as commercetools has them. `may_increase`: the lease allows raising.
+    """
+
+    clock: Clock
+    may_increase: Callable[[], bool] = lambda: True
+    work: asyncio.Event = field(default_factory=asyncio.Event)
+    doubt: asyncio.Event = field(default_factory=asyncio.Event)
+    bases: asyncio.Event = field(default_factory=asyncio.Event)
+    paused_channels: set[str] = field(default_factory=set)
+    paused_feeds: set[str] = field(default_factory=set)
+    channel_keys: Mapping[str, str] = field(default_factory=dict)
+    channels_without_role: frozenset[str] = frozenset()
+    orders_complete_ms: int = 0
+    server_offset_ms: int = 0
+    notes: dict[str, str] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def server_now_ms(self) -> int:
+        """Commercetools' clock now, as far as its last answer tells."""
+        return self.clock.wall_ms() + self.server_offset_ms
+
+    def saw_server_time(self, server_ms: int) -> None:
+        """Take commercetools' clock from an answer's Date."""
+        if server_ms:
+            self.server_offset_ms = server_ms - self.clock.wall_ms()
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Count something for status."""
+        self.counters[name] = self.counters.get(name, 0) + by
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, so long at most, and clear it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    event.clear()

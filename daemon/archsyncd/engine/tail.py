@@ -1,0 +1,295 @@
+"""The tail of one feed: its batches into the store, its snapshots judged and applied, its source told only afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.feed import Batch, Outcome, SnapshotDue, SnapshotStatus
+from archsyncd.domain.guard import GuardLimits
+from archsyncd.domain.retry import delay
+from archsyncd.domain.snapshot import Snapshot
+from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
+from archsyncd.engine.shared import Shared, wait_for
+from archsyncd.engine.store import Store
+
+FULL_DISK_SECONDS = 5.0
+PAUSED_SECONDS = 1.0
+RESYNC_KEYS = 20
+RESYNC_ASK_AGAIN_MS = 60_000
+STALE_WARN_FACTOR = 2
+STALE_CRITICAL_FACTOR = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TailOptions:
+    """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it is asked to snapshot."""
+
+    interval_seconds: float
+    locations: tuple[str, ...]
+    guards: GuardLimits
+    absent: str
+
+
+class Tail:
+    """Reads one feed for as long as the program runs."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        store: Store,
+        shared: Shared,
+        options: TailOptions,
+        chance: Callable[[], float],
+        beat: Callable[[], None],
+    ) -> None:
+        self._feed = feed
+        self._store = store
+        self._shared = shared
+        self.options = options
+        self._chance = chance
+        self._beat = beat
+        self._failures = 0
+        self.fault: str | None = None
+        self.stopping = False
+
+    async def run(self) -> None:
+        """Tail until told to stop; faults of the source are waited out, each longer than the one before."""
+        while not self.stopping:
+            self._beat()
+            try:
+                await self._read()
+            except FeedFault as fault:
+                await self._failed(fault)
+            except StoreFull as full:
+                self._note(f"intake stands still: {full}")
+                await self._shared.clock.sleep(FULL_DISK_SECONDS)
+
+    async def _read(self) -> None:
+        state = await self._store.feeds.state(self._feed.name)
+        if state.snapshot_due:
+            await self._take_snapshot(state.snapshot_due)
+            state = await self._store.feeds.state(self._feed.name)
+        async with contextlib.aclosing(self._feed.batches(state.checkpoint)) as events:  # type: ignore[type-var]
+            async for event in events:
+                self._beat()
+                if isinstance(event, Batch):
+                    again = await self._record(event)
+                    await self._resync()
+                elif isinstance(event, SnapshotDue):
+                    await self._store.feeds.needs_snapshot(self._feed.name, event.cause)
+                    self._note(event.detail)
+                    return
+                else:
+                    again = await self._apply(event)
+                if self.stopping or again or self._feed.name in self._shared.paused_feeds:
+                    break
+        while self._feed.name in self._shared.paused_feeds and not self.stopping:
+            self._beat()
+            await self._shared.clock.sleep(PAUSED_SECONDS)
+
+    async def _record(self, batch: Batch) -> bool:
+        """Commit a batch, then tell the source; whether reading must start anew (a new epoch wants a snapshot)."""
+        outcome = await self._store.feeds.record(batch)
+        self._recovered()
+        self._shared.count("records", outcome.read)
+        self._shared.count("batches")
+        if outcome.applied or outcome.read:
+            self._shared.work.set()
+            self._shared.bases.set()
+        await self._tell(batch.checkpoint, outcome)
+        if not outcome.read:
+            return False
+        state = await self._store.feeds.state(self._feed.name)
+        return state.snapshot_due is not None
+
+    async def _tell(self, checkpoint: str, outcome: Outcome) -> None:
+        try:
+            await self._feed.acknowledge(checkpoint, outcome)
+        except FeedFault as fault:
+            # An acknowledgement is cumulative: the next one makes up for it.
+            self._note(f"the source did not take an acknowledgement: {fault.reason}")
+
+    async def _take_snapshot(self, cause: str) -> None:
+        source = await self._feed.take_snapshot(self.options.locations)
+        if source is None:
+            # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
+            self._note(f"waiting for a full ({cause})")
+            await self._store.feeds.needs_snapshot(self._feed.name, None)
+            return
+        await self._apply(source)
+
+    async def _apply(self, source: SnapshotSource) -> bool:
+        """Stage a snapshot, judge it, and apply it unless it is held or broken. Never asks for a new start."""
+        head = await source.head()
+        snapshot_id = await self._store.snapshots.begin(head)
+        read = rejected = 0
+        async for page in source.pages():
+            self._beat()
+            await self._store.snapshots.stage(self._feed.name, snapshot_id, page)
+            read += len(page.items) + len(page.rejects)
+            rejected += len(page.rejects)
+        snapshot = await self._store.snapshots.assess(
+            snapshot_id, source.end(), read, rejected, self.options.guards, resumes=True
+        )
+        self._shared.count("snapshots")
+        await self._conclude(source, snapshot)
+        return False
+
+    async def _conclude(self, source: SnapshotSource, snapshot: Snapshot) -> None:
+        read = Outcome(read=snapshot.records + snapshot.rejected, rejected=snapshot.rejected)
+        if snapshot.state == "rejected":
+            await source.finish(SnapshotStatus.REJECTED, read, snapshot.reasons)
+            raise FeedFault("its snapshot is broken: " + "; ".join(snapshot.reasons))
+        if snapshot.state == "held":
+            await source.finish(SnapshotStatus.HELD, read, snapshot.reasons)
+            self._note(f"snapshot {snapshot.id} is held: " + "; ".join(snapshot.reasons))
+            return
+        outcome = await self._store.snapshots.apply(snapshot, self.options.absent)
+        self._recovered()
+        await source.finish(SnapshotStatus.APPLIED, outcome, ())
+        self._shared.work.set()
+        self._shared.bases.set()
+
+    async def _resync(self) -> None:
+        """Read keys singly whose movements could not be applied."""
+        if not self._feed.offers_lookup:
+            return
+        before = self._shared.clock.wall_ms() - RESYNC_ASK_AGAIN_MS
+        for wanted in await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS):
+            self._beat()
+            await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
+            reading = await self._feed.read_key(wanted.sku)
+            if reading is not None:
+                await self._store.feeds.record_reading(reading)
+                self._shared.work.set()
+
+    async def _failed(self, fault: FeedFault) -> None:
+        self._failures += 1
+        self._note(fault.reason)
+        if fault.blind:
+            reason = f"feed {self._feed.name} refuses our credential ({fault.reason}): stock is read no more"
+            case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)
+            with contextlib.suppress(StoreFull):
+                await self._store.cases.open(case)
+        wait = max(delay(self._failures, self._chance()), fault.retry_after_seconds or 0.0)
+        await wait_for_stop(self, wait)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, beating."""
+        self._beat()
+        await self._shared.clock.sleep(seconds)
+
+    def _note(self, text: str) -> None:
+        self.fault = text
+        self._shared.notes[f"feed {self._feed.name}"] = text
+
+    def _recovered(self) -> None:
+        self._failures = 0
+        if self.fault is not None:
+            self.fault = None
+            self._shared.notes.pop(f"feed {self._feed.name}", None)
+
+
+async def wait_for_stop(tail: Tail, seconds: float) -> None:
+    """Wait in short steps, so that a stop is not held up and the watch sees that waiting is right."""
+    left = seconds
+    while left > 0 and not tail.stopping:
+        step = min(left, PAUSED_SECONDS)
+        await tail.pause(step)
+        left -= step
+
+
+class Freshness:
+    """Watches how old each feed's last sign of life is, and raises or closes the stale-feed exception."""
+
+    def __init__(
+        self, store: Store, shared: Shared, intervals: dict[str, float], beat: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._shared = shared
+        self.intervals = intervals
+        self._beat = beat
+        self._started = shared.clock.monotonic()
+        self._signs: dict[str, tuple[int | None, float]] = {}
+        self.verdicts: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Look again every second."""
+        while True:
+            self._beat()
+            await self.look()
+            await self._shared.clock.sleep(1.0)
+
+    async def look(self) -> None:
+        """Judge every feed once: fresh, late (2 intervals without a sign) or stale (5)."""
+        now = self._shared.clock.monotonic()
+        for state in await self._store.feeds.states():
+            interval = self.intervals.get(state.name)
+            if interval is None:
+                continue
+            sign, since = self._signs.get(state.name, (None, self._started))
+            if state.sign_ms != sign:
+                since = now
+                self._signs[state.name] = (state.sign_ms, now)
+            await self._judge(state.name, now - since, interval)
+
+    async def _judge(self, feed: str, age: float, interval: float) -> None:
+        before = self.verdicts.get(feed, "fresh")
+        verdict = (
+            "stale"
+            if age > STALE_CRITICAL_FACTOR * interval
+            else "late"
+            if age > STALE_WARN_FACTOR * interval
+            else "fresh"
+        )
+        self.verdicts[feed] = verdict
+        if verdict == before:
+            return
+        with contextlib.suppress(StoreFull):
+            if verdict == "stale":
+                reason = (
+                    f"feed {feed} has given no sign of life for {age:.0f} s (expected every {interval:.0f} s)"
+                )
+                await self._store.cases.open(NewCase(CaseKind.STALE_FEED, feed, feed, reason))
+            elif verdict == "fresh":
+                await self._store.cases.resolve(CaseKind.STALE_FEED, feed, feed, "the feed is back")
+
+
+class Keeper:
+    """Applies snapshots that a person approved, and those that a crash left half applied."""
+
+    def __init__(self, store: Store, shared: Shared, absent: str, beat: Callable[[], None]) -> None:
+        self._store = store
+        self._shared = shared
+        self.absent = absent
+        self._beat = beat
+        self.wanted = shared.clock
+        self._own: set[str] = set()
+
+    async def run(self) -> None:
+        """Look for work every second."""
+        await self.apply_all()
+        while True:
+            self._beat()
+            await self._shared.clock.sleep(1.0)
+            if self._own:
+                await self.apply_all()
+
+    def approve(self, snapshot_id: str) -> None:
+        """Have a snapshot applied that was just approved."""
+        self._own.add(snapshot_id)
+
+    async def apply_all(self) -> None:
+        """Apply every snapshot that was left to this keeper."""
+        for snapshot in await self._store.snapshots.listed(50):
+            if snapshot.state == "applying" and (not self._own or snapshot.id in self._own):
+                await self._store.snapshots.apply(snapshot, self.absent)
+                self._shared.work.set()
+                self._shared.bases.set()
+        self._own.clear()
+
+
+__all__ = ["Freshness", "Keeper", "Tail", "TailOptions", "wait_for"]
