@@ -94,7 +94,18 @@ class _Schemas:
             value: f"#/$defs/{target.removeprefix(SCHEMA_PREFIX)}"
             for value, target in found["mapping"].items()
         }
+        # The mapping leaves out what derives by way of another schema (OrderCreatedMessage is an OrderMessage).
+        for other in self._source:
+            if other.endswith(name) and other != name and self._derives(other, name):
+                mapping.setdefault(other.removesuffix(name), f"#/$defs/{other}!")
         return {"x-dispatch": mapping, "x-property": found["propertyName"]}
+
+    def _derives(self, name: str, base: str) -> bool:
+        parents = [part["$ref"] for part in self._source[name].get("allOf", ()) if "$ref" in part]
+        return any(
+            parent == SCHEMA_PREFIX + base or self._derives(parent.removeprefix(SCHEMA_PREFIX), base)
+            for parent in parents
+        )
 
     def _discriminator(self, name: str) -> Tree | None:
         schema = self._source[name]
@@ -223,6 +234,22 @@ class VendorApi:
                 found = get_variable_values(schema, node.variable_definitions or (), dict(variables or {}))
                 if isinstance(found, list):
                     raise VendorMismatchError("; ".join(error.message for error in found[:5]))
+
+    def schema_differences(self, sdl: str) -> list[str]:
+        """Return what of another schema is not in the vendor's with the same type: `Type.field` by name."""
+        vendor, found = self._graphql_schema(), []
+        for name, kind in build_schema(sdl).type_map.items():
+            theirs = vendor.type_map.get(name)
+            for field_name, field in getattr(kind, "fields", {}).items():
+                other = getattr(theirs, "fields", {}).get(field_name)
+                if other is None or str(other.type) != str(field.type):
+                    found.append(f"{name}.{field_name}")
+                    continue
+                for argument, details in getattr(field, "args", {}).items():
+                    known = other.args.get(argument)
+                    if known is None or str(known.type) != str(details.type):
+                        found.append(f"{name}.{field_name}({argument})")
+        return [difference for difference in found if not difference.startswith("__")]
 
     def _graphql_schema(self) -> GraphQLSchema:
         if self._graphql is None:

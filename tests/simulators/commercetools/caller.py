@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
 import orjson
+from tests import vendor_api
 
 from archsyncd.simulators.commercetools import (
     ApiClient,
@@ -15,7 +16,6 @@ from archsyncd.simulators.commercetools import (
     OrderLine,
     SimulatorConfig,
 )
-from tests import vendor_api
 
 Json = Any
 MARKER_TYPE = {
@@ -24,7 +24,12 @@ MARKER_TYPE = {
     "resourceTypeIds": ["inventory-entry"],
     "fieldDefinitions": [
         {"name": name, "label": {"en": name}, "required": False, "type": {"name": kind}}
-        for name, kind in (("archOp", "String"), ("archX", "Number"), ("archSeq", "String"), ("archFence", "Number"))
+        for name, kind in (
+            ("archOp", "String"),
+            ("archX", "Number"),
+            ("archSeq", "String"),
+            ("archFence", "Number"),
+        )
     ],
 }
 

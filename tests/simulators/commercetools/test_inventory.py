@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from tests.simulators.commercetools.caller import MARKER_TYPE, Caller
 
 
@@ -184,11 +183,18 @@ async def test_marker_type_is_set_and_its_fields_are_checked() -> None:
     caller = Caller()
     await caller.post("/types", MARKER_TYPE)
     entry = await _entry(caller)
-    custom = {"action": "setCustomType", "type": {"typeId": "type", "key": "archsyncd"}, "fields": {"archX": 5}}
+    custom = {
+        "action": "setCustomType",
+        "type": {"typeId": "type", "key": "archsyncd"},
+        "fields": {"archX": 5},
+    }
     entry = await caller.update(entry, custom, {"action": "setCustomField", "name": "archOp", "value": "l/1"})
     assert entry["custom"]["fields"] == {"archX": 5, "archOp": "l/1"}
     for name, value in (("archX", "5"), ("archX", True), ("archOp", 5), ("other", 1)):
-        body = {"version": entry["version"], "actions": [{"action": "setCustomField", "name": name, "value": value}]}
+        body = {
+            "version": entry["version"],
+            "actions": [{"action": "setCustomField", "name": name, "value": value}],
+        }
         assert await caller.refused("POST", f"/inventory/{entry['id']}", body) == (400, "InvalidField")
     entry = await caller.update(entry, {"action": "setCustomField", "name": "archOp", "value": None})
     assert entry["custom"]["fields"] == {"archX": 5}
@@ -200,7 +206,8 @@ async def test_f091_marker_cleared_by_a_person_raises_the_version() -> None:
     caller = Caller()
     await caller.post("/types", MARKER_TYPE)
     entry = await _entry(
-        caller, custom={"type": {"typeId": "type", "key": "archsyncd"}, "fields": {"archX": 5, "archOp": "l/1"}}
+        caller,
+        custom={"type": {"typeId": "type", "key": "archsyncd"}, "fields": {"archX": 5, "archOp": "l/1"}},
     )
     caller.simulator.clear_marker("A")
     seen = await caller.get(f"/inventory/{entry['id']}")
@@ -241,12 +248,15 @@ async def test_body_that_is_no_update_is_refused(body: bytes) -> None:
     caller = Caller()
     entry_id = caller.simulator.add_entry("A", None, 1)
     await caller.token()
-    status, _, _ = await caller.simulator.handle("POST", f"/demo/inventory/{entry_id}", "", caller.headers, body)
+    status, _, _ = await caller.simulator.handle(
+        "POST", f"/demo/inventory/{entry_id}", "", caller.headers, body
+    )
     assert status == 400
 
 
 @pytest.mark.parametrize(
-    "path", ["/demo/inventor", "/other/inventory", "/demo/inventory/x/y", "/", "/demo/product-projections/search"]
+    "path",
+    ["/demo/inventor", "/other/inventory", "/demo/inventory/x/y", "/", "/demo/product-projections/search"],
 )
 async def test_unknown_path_is_not_found(path: str) -> None:
     """A path the simulator does not know is 404 in the error shape."""
