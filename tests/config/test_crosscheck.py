@@ -1,7 +1,6 @@
 """Rules over several keys."""
 
 import pytest
-
 from tests.config.texts import FEED, LEAST, PROJECT, faults_of, only_fault, settings_of
 
 LOCATIONS = '[locations]\nWH1 = { channel = "warehouse-1" }\n'
@@ -19,7 +18,7 @@ def test_both_addresses_or_none(present: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "[::1]:8080", "127.9.9.9"])
 def test_plain_http_is_for_this_machine_only(host: str) -> None:
-    """http is accepted to loopback, and refused to anywhere else."""
+    """Plain http is accepted to loopback, and refused to anywhere else."""
     assert (
         settings_of(LEAST.replace("https://r247.test", f"http://{host}")).feeds[0].url == f"http://{host}/api"
     )
@@ -69,7 +68,7 @@ def test_pull_needs_a_url_and_drop_a_directory() -> None:
 
 @pytest.mark.parametrize("transport", ["pubsub", "push"])
 def test_transports_of_later_versions_are_refused_in_plain_words(transport: str) -> None:
-    """pubsub and push are not available, and would need a partner for snapshots."""
+    """Both pubsub and push are not available, and would need a partner for snapshots."""
     text = PROJECT + f'[[feed]]\ntransport = "{transport}"\n'
     snapshot, refusal = faults_of(text)
     assert refusal.allowed == f"{transport} is not available in this version; use pull or drop"

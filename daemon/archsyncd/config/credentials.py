@@ -88,15 +88,17 @@ def _read(directory: Path, name: str, limit_bytes: int) -> bytes:
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as cause:
         raise _unopened(directory, name, cause) from None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise _fault(
                 name, "is not a regular file", "point LoadCredential= at a file that holds the secret"
             )
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(limit_bytes + 1)
-        except OSError as cause:
-            raise _fault(name, f"cannot be read ({_reason(cause)})", "check the file") from None
+    except OSError as cause:
+        raise _fault(name, f"cannot be read ({_reason(cause)})", "check the file") from None
+    finally:
+        os.close(descriptor)
 
 
 def _unopened(directory: Path, name: str, cause: OSError) -> CredentialFault:

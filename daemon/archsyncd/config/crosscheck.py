@@ -50,7 +50,7 @@ def _some_feed_exists(draft: Draft) -> None:
 
 def _feed_names_differ(draft: Draft) -> None:
     seen: dict[str, int] = {}
-    for index, feed in _sound_feeds(draft):
+    for index, feed in enumerate(draft.settings.feeds):
         if not draft.sound("feed", index, "name"):
             continue
         first = seen.setdefault(feed.name, index)
@@ -67,7 +67,7 @@ def _feed_names_differ(draft: Draft) -> None:
 
 
 def _feeds_have_their_address(draft: Draft) -> None:
-    for index, feed in _sound_feeds(draft):
+    for index, feed in enumerate(draft.settings.feeds):
         if not draft.sound("feed", index, "transport"):
             continue
         if feed.transport not in AVAILABLE_TRANSPORTS:
@@ -105,7 +105,7 @@ def _needs_snapshots(draft: Draft, index: int, feed: FeedSettings) -> None:
 
 def _snapshots_come_from_a_feed(draft: Draft) -> None:
     names = [feed.name for feed in draft.settings.feeds]
-    for index, feed in _sound_feeds(draft):
+    for index, feed in enumerate(draft.settings.feeds):
         path = ("feed", index, "snapshot_from")
         if not feed.snapshot_from or feed.snapshot_from == NONE_ACCEPTED or not draft.sound(*path):
             continue
@@ -117,7 +117,7 @@ def _snapshots_come_from_a_feed(draft: Draft) -> None:
 
 def _directories_differ(draft: Draft) -> None:
     seen: dict[str, int] = {}
-    for index, feed in _sound_feeds(draft):
+    for index, feed in enumerate(draft.settings.feeds):
         if feed.directory is None or not draft.sound("feed", index, "directory"):
             continue
         first = seen.setdefault(str(feed.directory), index)
@@ -236,14 +236,6 @@ def _refuse_name(
 ) -> None:
     near = nearest(chosen, names)
     draft.fault(path, allowed, quoted(near) if near else None, value=chosen)
-
-
-def _sound_feeds(draft: Draft) -> list[tuple[int, FeedSettings]]:
-    # A member that is no table at all leaves a gap: then places and feeds no longer match by number.
-    tables = draft.tree.get("feed")
-    if not isinstance(tables, list) or len(tables) != len(draft.settings.feeds):
-        return []
-    return list(enumerate(draft.settings.feeds))
 
 
 def _fills(draft: Draft, name: str, place: LocationSettings) -> bool:

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -19,6 +20,7 @@ FAULTS_LIMIT: Final = 1000
 SHOWN_CHARACTERS: Final = 60
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _LIKENESS: Final = 0.6
+_CANDIDATES_LIMIT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def path_text(path: KeyPath) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like this one, or None when nothing is near. Case, `-` and `_` do not count."""
-    plain = {_plain(candidate): candidate for candidate in known}
+    plain = {_plain(candidate): candidate for candidate in islice(known, _CANDIDATES_LIMIT)}
     found = difflib.get_close_matches(_plain(word[:SHOWN_CHARACTERS]), plain, n=1, cutoff=_LIKENESS)
     return plain[found[0]] if found else None
 

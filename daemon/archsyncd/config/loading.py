@@ -12,6 +12,7 @@ from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import ConfigurationFaults, CredentialFault, Fault, KeyPath, in_file_order
 from archsyncd.config.reading import TEXT_LIMIT_CHARACTERS, draft_of
 from archsyncd.config.secrecy import secret_faults
+from archsyncd.config.service import StatusSettings
 from archsyncd.config.settings import Settings
 
 CLIENT_SECRET: Final = "commercetools-client-secret"  # noqa: S105  # the file's name, not the secret
@@ -135,11 +136,16 @@ def _credentials(draft: Draft, directory: Path | None) -> tuple[dict[str, Secret
 
 def _names_to_read(draft: Draft, directory: Path | None) -> tuple[str, ...]:
     # What a fault made a stand-in of would ask for a credential that nobody meant.
-    if not draft.sound("feed") or not draft.sound("status"):
-        return (CLIENT_SECRET,)
-    needed = required_credentials(draft.settings)
+    settings = draft.settings
+    sound = tuple(feed for index, feed in enumerate(settings.feeds) if _login_is_sound(draft, index))
+    status = settings.status if draft.sound("status") else StatusSettings()
+    needed = required_credentials(replace(settings, feeds=sound, status=status))
     hook = directory is not None and (directory / ALERT_WEBHOOK).exists()
     return (*needed, ALERT_WEBHOOK) if hook else needed
+
+
+def _login_is_sound(draft: Draft, index: int) -> bool:
+    return all(draft.sound("feed", index, name) for name in ("name", "transport", "auth"))
 
 
 def _check_text(draft: Draft, text: str, secrets: Mapping[str, Secret]) -> None:

@@ -133,7 +133,8 @@ def _stand_in(key: Key) -> Any:
 def _section(draft: Draft, key: Key, kind: Section, value: object, path: KeyPath) -> Any:
     if isinstance(kind, TableList) and isinstance(value, list):
         tables = [_member(draft, kind.settings, item, (*path, index)) for index, item in enumerate(value)]
-        return tuple(table for table in tables if table is not None)
+        # A stand-in keeps the places of the tables after it.
+        return tuple(kind.settings() if table is None else table for table in tables)
     if isinstance(kind, TableMap) and isinstance(value, dict):
         return MappingProxyType({**key.default, **_table_map(draft, kind, value, path)})
     if isinstance(kind, Table) and isinstance(value, dict):

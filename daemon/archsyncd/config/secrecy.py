@@ -16,7 +16,7 @@ _SECRET_NAME: Final = re.compile(
 )
 _OURS: Final = re.compile(r"(ARCHSYNC|ARCHEAN|R247|COMMERCETOOLS|CTP_|CT_|FEED_)", re.IGNORECASE)
 _POINTS_TO_A_FILE: Final = re.compile(r"(directory|dir|file|path|from)\Z", re.IGNORECASE)
-_USER_IN_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*@")
+_USER_IN_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[^/?#\s]*@")
 _SCHEME_WORD: Final = re.compile(r"\s*(bearer|basic)\s+\S{8,}|.*-----BEGIN ", re.IGNORECASE | re.DOTALL)
 _DENSE: Final = re.compile(r"[A-Za-z0-9+=_~-]{20,}")
 _QUERY_VALUE: Final = re.compile(r"[?&;]([^=&;#]+)=")
