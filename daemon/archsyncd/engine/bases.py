@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.inventory import Entry, EntryPage, Failure, StockKey, SupplyChannel
+from archsyncd.domain.inventory import Entry, EntryPage, Failure, MarkerType, Missing, StockKey, SupplyChannel
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
@@ -23,6 +23,8 @@ PRODUCTS_PER_REQUEST = 500
 CHANNELS_EVERY_SECONDS = 60.0
 CHANNEL_PAGES = 100
 CHECK_KEYS = 500
+TYPES_LIMIT = 1_000
+PREPARE_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,17 @@ class Bases:
         self._beat = beat
         self._channels_at = float("-inf")
         self._after: StockKey | None = None
+        self._types: set[str] = set()
+        self.ready = not options.tracked
 
     async def run(self) -> None:
         """Work until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
         try:
             while True:
                 self._beat()
+                if not await self.prepare():
+                    await self._shared.clock.sleep(PREPARE_AGAIN_SECONDS)
+                    continue
                 await self.refresh_channels()
                 done = await self.look_up_some()
                 done += await self.check_some()
@@ -70,6 +77,42 @@ class Bases:
                     await wait_for(self._shared.bases, IDLE_SECONDS)
         except Quiesced:
             pass
+
+    async def prepare(self) -> bool:
+        """Make sure once that the marker's type exists with its fields; nothing is written before. False: try again."""
+        if self.ready:
+            return True
+        found = await self._limiter.call(Priority.LOOKUP, 1.0, self._client.marker_type)
+        if isinstance(found, Missing) or (isinstance(found, MarkerType) and found.type_id is None):
+            found = await self._limiter.call(Priority.LOOKUP, 1.0, self._client.create_marker_type)
+        elif isinstance(found, MarkerType) and found.missing and found.type_id is not None:
+            found = await self._extend(found.type_id)
+        if isinstance(found, MarkerType) and found.type_id is not None and not found.missing:
+            self._types.add(found.type_id)
+            self._shared.notes.pop("marker", None)
+            self.ready = True
+            return True
+        self._shared.notes["marker"] = (
+            f"the marker's type cannot be used ({describe(found)}); no stock is written until it exists: give the API client "
+            "the scope manage_types, or have the type created as the README says"
+        )
+        return False
+
+    async def _extend(self, type_id: str) -> MarkerType | Failure:
+        return await self._limiter.call(Priority.LOOKUP, 1.0, lambda: self._client.extend_type(type_id))
+
+    async def _learn_types(self, entries: Sequence[Entry]) -> None:
+        """Entries may carry the shop's own type: our fields are added to it, and it is never replaced."""
+        for type_id in {entry.type_id for entry in entries if entry.type_id is not None} - self._types:
+            if len(self._types) >= TYPES_LIMIT or not self.options.tracked:
+                return
+            found = await self._extend(type_id)
+            if isinstance(found, MarkerType) and not found.missing:
+                self._types.add(type_id)
+            else:
+                self._shared.notes["marker"] = (
+                    f"the marker's fields could not be added to the type {type_id} ({describe(found)})"
+                )
 
     async def refresh_channels(self) -> None:
         """Learn commercetools' channels anew from time to time; keys of missing ones are parked and freed by that."""
@@ -80,6 +123,7 @@ class Bases:
         if channels is None:
             return
         self._channels_at = now
+        self._client.use_channels(channels)
         before = set(self._shared.channel_keys.values())
         self._shared.channel_keys = {channel.id: channel.key for channel in channels}
         self._shared.channels_without_role = frozenset(
@@ -145,6 +189,7 @@ class Bases:
             return 0
         self._shared.saw_server_time(page.server_ms)
         self._watch_fences(page.entries)
+        await self._learn_types(page.entries)
         wanted = set(keys)
         found = [entry for entry in page.entries if entry.key in wanted]
         absent = [key for key in keys if key not in {entry.key for entry in found}]
@@ -207,3 +252,12 @@ class Bases:
         missing = [row.key for row in rows if row.key not in found]
         await self._store.outbox.book_reads(page.entries, missing)
         return len(rows)
+
+
+def describe(answer: object) -> str:
+    """A failure in a few words, for a note."""
+    for name in ("message", "reason", "code"):
+        text = getattr(answer, name, None)
+        if text:
+            return f"{type(answer).__name__}: {text}"
+    return type(answer).__name__

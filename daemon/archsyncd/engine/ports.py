@@ -153,6 +153,10 @@ class Commercetools(Protocol):
         """One GraphQL POST of aliased updates (no creates), answered alias by alias, or failed as a whole."""
         ...
 
+    def use_channels(self, channels: Collection[SupplyChannel]) -> None:
+        """Learn the project's channels; entries can be asked for and written only below known ones."""
+        ...
+
     def split_keys(self, keys: Sequence[StockKey]) -> tuple[tuple[StockKey, ...], ...]:
         """Cut keys into look-ups whose URLs stay within bounds and whose answers fit one page."""
         ...

@@ -1,0 +1,155 @@
+"""From settings to the values that the parts are built from. Opens nothing and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from archsyncd.config import Settings
+from archsyncd.domain.guard import GuardLimits
+from archsyncd.domain.rules import Rules
+from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
+from archsyncd.engine.bases import BaseOptions
+from archsyncd.engine.drain import DrainOptions
+from archsyncd.engine.orders import OrderOptions
+from archsyncd.engine.proving import ProvingOptions
+from archsyncd.engine.tail import TailOptions
+
+SWEEP_EVERY_SECONDS = 600.0
+LOOKUP_AFTER_SECONDS = 30.0
+REFRESH_AFTER_SECONDS = 3_600.0
+LEASE_REQUEST_LIMIT_SECONDS = 60.0
+CONFIRM_MARGIN_SECONDS = 15.0
+ROLLOUT_LIMIT_SKUS = 1_000_000
+
+
+class RolloutFault(Exception):
+    """The allow-list of SKUs cannot be read."""
+
+
+def policies_of(settings: Settings, withheld: frozenset[str] = frozenset()) -> Policies:
+    """How quantities are made: every mapped location with its channel's rules."""
+    by_channel: dict[str, dict[str, LocationPolicy]] = {}
+    ignored = set()
+    for name, location in settings.locations.items():
+        if location.ignore:
+            ignored.add(name)
+            continue
+        policy = LocationPolicy(name, location.channel, location.sellable, location.buffer)
+        by_channel.setdefault(location.channel, {})[name] = policy
+    channels = {
+        name: ChannelPolicy(name, locations, **_channel_rules(settings, name))
+        for name, locations in by_channel.items()
+    }
+    fallback = settings.locations.get(settings.orders.default_location)
+    return Policies(
+        channels,
+        frozenset(ignored),
+        withheld,
+        fallback.channel if fallback is not None else None,
+        tracked=settings.commercetools.inventory_mode == "tracked",
+        reflection_seconds=settings.orders.reflection.accepted_seconds,
+    )
+
+
+def _channel_rules(settings: Settings, name: str) -> dict[str, object]:
+    channel = settings.channels.get(name)
+    if channel is None:
+        return {}
+    return {
+        "safety_stock": channel.safety_stock,
+        "percentage": channel.percentage,
+        "maximum": channel.maximum,
+        "order_location": channel.order_location or "",
+    }
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Policies and the rollout. Raises RolloutFault."""
+    stage = settings.rollout.stage
+    if stage == "plan":
+        return Rules(policies_of(settings), frozenset())
+    if stage == "allow-list" and settings.rollout.skus_file is not None:
+        return Rules(policies_of(settings), frozenset(read_skus(settings.rollout.skus_file)))
+    return Rules(policies_of(settings))
+
+
+def read_skus(path: Path) -> Iterable[str]:
+    """SKUs, one a line; empty lines and lines that begin with # do not count. Raises RolloutFault."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RolloutFault(f"rollout.skus_file {path} cannot be read: {error}") from error
+    if len(lines) > ROLLOUT_LIMIT_SKUS:
+        raise RolloutFault(f"rollout.skus_file {path} has more than {ROLLOUT_LIMIT_SKUS} lines")
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def guards_of(settings: Settings) -> GuardLimits:
+    """Limits beyond which a full is held."""
+    guards = settings.guards
+    return GuardLimits(
+        guards.minimum_records_percent,
+        guards.maximum_to_zero_percent,
+        guards.maximum_changed_percent,
+        guards.maximum_unmapped_percent,
+    )
+
+
+def drain_options(settings: Settings, ledger: str, fence: int) -> DrainOptions:
+    """How the drain writes."""
+    project = settings.commercetools
+    return DrainOptions(
+        write_batch=project.write_batch,
+        batch_token_cost=float(project.batch_token_cost),
+        increase_interval_seconds=float(settings.drain.increase_interval_seconds),
+        confirm_seconds=settings.lease.seconds + LEASE_REQUEST_LIMIT_SECONDS + CONFIRM_MARGIN_SECONDS,
+        tracked=project.inventory_mode == "tracked",
+        writes=settings.rollout.stage != "plan",
+        ledger=ledger,
+        fence=fence,
+    )
+
+
+def base_options(settings: Settings) -> BaseOptions:
+    """What may be created, and how late orders show."""
+    project = settings.commercetools
+    return BaseOptions(
+        create_missing=project.create_missing_entries,
+        check_products=project.check_products,
+        lag_seconds=float(settings.reconcile.settle_seconds),
+        tracked=project.inventory_mode == "tracked",
+    )
+
+
+def order_options(settings: Settings) -> OrderOptions:
+    """How orders are learnt."""
+    orders = settings.orders
+    before = orders.reflected_before
+    return OrderOptions(
+        poll_seconds=float(orders.poll_seconds),
+        settle_seconds=float(orders.settle_seconds),
+        history_days=orders.history_days,
+        sweep_every_seconds=SWEEP_EVERY_SECONDS,
+        reflected_before_ms=0 if before is None else int(before.timestamp() * 1000),
+        lookup_after_seconds=LOOKUP_AFTER_SECONDS,
+        refresh_after_seconds=REFRESH_AFTER_SECONDS,
+        restores_on_cancel="cancel" in settings.commercetools.restores_stock_on,
+    )
+
+
+def proving_options(settings: Settings) -> ProvingOptions:
+    """Limits of waiting for proofs."""
+    return ProvingOptions(
+        unproven_minutes=float(settings.orders.unproven_minutes),
+        settle_seconds=float(settings.orders.settle_seconds),
+        poll_seconds=float(settings.orders.poll_seconds),
+        refresh_after_seconds=REFRESH_AFTER_SECONDS,
+    )
+
+
+def tail_options(settings: Settings, feed: str) -> TailOptions:
+    """How one feed is tailed: it is asked for a snapshot of every mapped location."""
+    interval = next(float(each.interval_seconds) for each in settings.feeds if each.name == feed)
+    locations = tuple(name for name, location in settings.locations.items() if not location.ignore)
+    return TailOptions(interval, locations, guards_of(settings), settings.guards.absent)
