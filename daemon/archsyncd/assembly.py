@@ -37,10 +37,7 @@ def policies_of(settings: Settings, withheld: frozenset[str] = frozenset()) -> P
             continue
         policy = LocationPolicy(name, location.channel, location.sellable, location.buffer)
         by_channel.setdefault(location.channel, {})[name] = policy
-    channels = {
-        name: ChannelPolicy(name, locations, **_channel_rules(settings, name))
-        for name, locations in by_channel.items()
-    }
+    channels = {name: _channel_policy(settings, name, locations) for name, locations in by_channel.items()}
     fallback = settings.locations.get(settings.orders.default_location)
     return Policies(
         channels,
@@ -48,20 +45,20 @@ def policies_of(settings: Settings, withheld: frozenset[str] = frozenset()) -> P
         withheld,
         fallback.channel if fallback is not None else None,
         tracked=settings.commercetools.inventory_mode == "tracked",
-        reflection_seconds=settings.orders.reflection.accepted_seconds,
+        reflection_seconds=settings.orders.reflection.accepted_after_seconds,
     )
 
 
-def _channel_rules(settings: Settings, name: str) -> dict[str, object]:
-    channel = settings.channels.get(name)
-    if channel is None:
-        return {}
-    return {
-        "safety_stock": channel.safety_stock,
-        "percentage": channel.percentage,
-        "maximum": channel.maximum,
-        "order_location": channel.order_location or "",
-    }
+def _channel_policy(settings: Settings, name: str, locations: dict[str, LocationPolicy]) -> ChannelPolicy:
+    channel = settings.channel(name)
+    return ChannelPolicy(
+        name,
+        locations,
+        channel.safety_stock,
+        channel.percentage,
+        channel.maximum,
+        channel.order_location or "",
+    )
 
 
 def rules_of(settings: Settings) -> Rules:
