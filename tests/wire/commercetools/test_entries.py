@@ -242,6 +242,9 @@ def test_an_answer_about_another_entry_is_no_answer() -> None:
     """What was written must be what was asked for."""
     tree = {"id": "entry-1", "version": 8, "quantityOnStock": -1}
     assert written(tree, "entry-1") == Written("entry-1", 8, -1)
-    assert written(tree) == Written("entry-1", 8, -1)
+    created = tree | {"createdAt": "2026-03-01T10:00:00.250Z"}
+    assert written(created) == Written("entry-1", 8, -1, 1_772_359_200_250)
+    with pytest.raises(MalformedAnswer):
+        written(tree)
     with pytest.raises(MalformedAnswer):
         written(tree, "entry-2")

@@ -203,9 +203,17 @@ def _draft(write: EntryWrite, type_key: str) -> dict[str, Any]:
 
 
 def written(tree: Any, entry_id: str | None = None) -> Written:
-    """Read what a write left. Raises MalformedAnswer, also when the answer speaks of another entry."""
+    """Read what a write left; `entry_id` is None for a create, whose answer tells when the entry began to be.
+
+    Raises MalformedAnswer, also when the answer speaks of another entry.
+    """
     item = strict.mapping(tree, "entry")
     answered_id = strict.text(item, "id")
     if entry_id is not None and answered_id != entry_id:
         raise strict.MalformedAnswer("id", "is another entry's")
-    return Written(answered_id, strict.integer(item, "version"), strict.integer(item, "quantityOnStock"))
+    return Written(
+        entry_id=answered_id,
+        version=strict.integer(item, "version"),
+        quantity_on_stock=strict.integer(item, "quantityOnStock"),
+        created_at_ms=strict.timestamp_ms(item, "createdAt") if entry_id is None else None,
+    )
