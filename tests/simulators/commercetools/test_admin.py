@@ -110,6 +110,7 @@ def test_entry_is_edited_and_deleted_from_outside() -> None:
         ("POST", "faults", {"kind": "explode"}, 400),
         ("POST", "orders", {"lines": [{"sku": "A", "quantity": 1}]}, 400),
         ("POST", "settings", {"nonsense": 1}, 400),
+        ("POST", "settings", {"project_key": "other"}, 400),
         ("GET", "stock", {}, 400),
     ],
 )

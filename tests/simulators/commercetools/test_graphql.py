@@ -268,6 +268,19 @@ async def test_f073_scripted_conflict_hits_one_alias() -> None:
     assert [error["path"] for error in answer["errors"]] == [["a1"]]
 
 
+async def test_alias_may_fail_after_its_effect() -> None:
+    """An error on an alias does not tell that nothing happened; kinds without a code cannot fail an alias."""
+    caller, first, second = _pair()
+    faults = caller.simulator.faults
+    faults.add("graphql.updateInventoryEntry", "server_error_applied", contains=second["id"])
+    _, answer = await caller.graphql(UPDATE, _variables(first, second, [{"addQuantity": {"quantity": 1}}]))
+    assert answer["data"]["a1"] is None
+    assert caller.simulator.true_stock("B") == 6
+    for kind in ("drop", "server_error_applied_late"):
+        with pytest.raises(ValueError, match="one alias"):
+            faults.add("graphql.updateInventoryEntry", kind)
+
+
 async def test_request_body_is_as_strict_as_rest() -> None:
     """Unknown members and other types are refused."""
     caller = Caller()

@@ -143,6 +143,21 @@ async def test_update_without_effect_keeps_the_version() -> None:
     assert (await caller.update(entry, {"action": "changeQuantity", "quantity": 5}))["version"] == 1
 
 
+async def test_version_is_opaque_and_rises_without_a_change() -> None:
+    """Versions may rise by more than one, and by the platform's own doing."""
+    caller = Caller(largest_version_step=5)
+    entry = await _entry(caller)
+    versions = []
+    for _ in range(12):
+        entry = await caller.update(entry, {"action": "addQuantity", "quantity": 1})
+        versions.append(entry["version"])
+    assert versions == sorted(set(versions))
+    assert versions[-1] > 13
+    caller.simulator.touch_entry("A")
+    body = {"version": entry["version"], "actions": []}
+    assert await caller.refused("POST", f"/inventory/{entry['id']}", body) == (409, "ConcurrentModification")
+
+
 async def test_writer_is_named_in_last_modified_by() -> None:
     """The client id and X-External-User-ID of a write land in lastModifiedBy."""
     caller = Caller()

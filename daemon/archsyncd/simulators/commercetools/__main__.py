@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import random
 import signal
 import sys
@@ -15,6 +16,8 @@ from archsyncd.simulators.commercetools import (
     serve,
 )
 
+SECRET = "ARCHSYNCD_SIMULATOR_SECRET"  # noqa: S105 - the name of a variable, so that no argument carries it
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="commercetools-simulator", description=__doc__)
@@ -22,7 +25,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--project-key", default="demo")
     parser.add_argument("--client-id", default="archsyncd")
-    parser.add_argument("--client-secret", default="simulator-secret")
     parser.add_argument("--stock-lag-seconds", type=float, default=10.0)
     parser.add_argument("--latency-seconds", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -33,7 +35,7 @@ def _arguments() -> argparse.Namespace:
 async def _run(options: argparse.Namespace) -> None:
     config = SimulatorConfig(
         project_key=options.project_key,
-        clients=(ApiClient(options.client_id, options.client_secret),),
+        clients=(ApiClient(options.client_id, os.environ.get(SECRET, "simulator-secret")),),
         stock_lag_seconds=options.stock_lag_seconds,
         latency_seconds=options.latency_seconds,
         journal=not options.no_journal,

@@ -47,6 +47,7 @@ class SimulatorConfig:
     restores_stock_on: frozenset[str] = frozenset()
     stock_lag_seconds: float = 10.0
     order_effect_raises_version: bool = True
+    largest_version_step: int = 1
     order_list_lag_seconds: float = 0.0
     messages_enabled: bool = True
     inventory_messages: bool = True

@@ -75,6 +75,8 @@ APPLIED = frozenset(
         FaultKind.NOT_JSON,
     }
 )
+LATE = frozenset({FaultKind.SERVER_ERROR_APPLIED_LATE, FaultKind.LOST_ANSWER_APPLIED_LATE})
+ALIAS_ROUTES = "graphql."
 Matcher = Callable[[str, str, bytes], bool]
 
 
@@ -137,9 +139,12 @@ class Faults:
     ) -> int:
         """Put a rule in force and return its number; `skip` lets so many matching requests pass first.
 
-        Raises ValueError for an unknown kind and TypeError for an unknown detail.
+        Routes are those of `Journal.requests`; `graphql.updateInventoryEntry` and the like mean one alias.
+        Raises ValueError for an unknown or unfit kind and TypeError for an unknown detail.
         """
         fault = Fault(FaultKind(kind), **details)
+        if route.startswith(ALIAS_ROUTES) and (fault.kind not in STATUS or fault.kind in LATE):
+            raise ValueError(f"{kind} cannot fail one alias of a GraphQL request")
         self.rules[self._next_id] = Rule(route, fault, count, probability, contains, matcher, skip)
         self._next_id += 1
         return self._next_id - 1

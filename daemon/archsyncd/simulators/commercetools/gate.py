@@ -8,7 +8,7 @@ from archsyncd.simulators.commercetools.clock import http_date
 from archsyncd.simulators.commercetools.config import SimulatorConfig
 from archsyncd.simulators.commercetools.errors import ApiError, not_found
 from archsyncd.simulators.commercetools.exchange import Call, Delivery, Reply, Request
-from archsyncd.simulators.commercetools.faults import APPLIED, STATUS, Fault, FaultKind, Faults
+from archsyncd.simulators.commercetools.faults import APPLIED, LATE, STATUS, Fault, FaultKind, Faults
 from archsyncd.simulators.commercetools.journal import Journal
 from archsyncd.simulators.commercetools.limits import Bucket, retry_after
 from archsyncd.simulators.commercetools.records import Actor, Surroundings
@@ -20,7 +20,6 @@ MAXIMUM_TARGET_BYTES = 8192
 TOKEN_ROUTE = "oauth.token"  # noqa: S105 - a route's name
 UNKNOWN_ROUTE = "unknown"
 PAGE = b"<html><head><title>Service Unavailable</title></head><body>upstream</body></html>"
-LATE = (FaultKind.SERVER_ERROR_APPLIED_LATE, FaultKind.LOST_ANSWER_APPLIED_LATE)
 DELIVERIES = {
     FaultKind.DROP: Delivery.DROPPED,
     FaultKind.LOST_ANSWER: Delivery.DROPPED,
@@ -74,9 +73,10 @@ class Gate:
         route, arguments = self._find(request)
         name = TOKEN_ROUTE if request.path == "/oauth/token" else route.name if route else UNKNOWN_ROUTE
         self._journal.requests[name] += 1
-        fault = self._meets(name, request)
         try:
-            reply = self._refused_by_limits() or self._faulty(fault, request, route, arguments)
+            reply = self._refused_by_limits()
+            if reply is None:
+                reply = self._faulty(self._meets(name, request), request, route, arguments)
         except ApiError as error:
             reply = Reply(error.status, error.body())
         self._journal.answers[f"{name} {reply.status}"] += 1

@@ -20,7 +20,7 @@ from archsyncd.simulators.commercetools.errors import (
     not_found,
 )
 from archsyncd.simulators.commercetools.exchange import Call
-from archsyncd.simulators.commercetools.faults import STATUS, Faults
+from archsyncd.simulators.commercetools.faults import ALIAS_ROUTES, APPLIED, STATUS, Faults
 from archsyncd.simulators.commercetools.graphql_plan import Plan, Planner, Resolvers, Root
 from archsyncd.simulators.commercetools.graphql_schema import SDL
 from archsyncd.simulators.commercetools.project import Project
@@ -96,8 +96,7 @@ class GraphQL:
             try:
                 if not allowed:
                     raise missing_scope((scope,), self._project.config.project_key)
-                value = self._fields[root.name](root.read(variables), root, call.actor)
-                data[root.alias] = root.shape(value, variables)
+                data[root.alias] = root.shape(self._value(root, variables, call.actor), variables)
             except ApiError as error:
                 errors.append(_refusal(error, root))
                 data[root.alias] = None
@@ -124,7 +123,6 @@ class GraphQL:
             raise
 
     def _create(self, arguments: Arguments, _: Root, actor: Actor) -> Document:
-        self._meet_fault("createInventoryEntry", arguments)
         draft = {name: value for name, value in arguments["draft"].items() if value is not None}
         if "supplyChannel" in draft:
             draft["supplyChannel"] = _given(draft["supplyChannel"])
@@ -133,7 +131,6 @@ class GraphQL:
         return self._project.inventory.create(draft, actor).document()
 
     def _update(self, arguments: Arguments, _: Root, actor: Actor) -> Document:
-        self._meet_fault("updateInventoryEntry", arguments)
         request = {
             "version": arguments["version"],
             "actions": [_action(action) for action in arguments["actions"]],
@@ -141,7 +138,6 @@ class GraphQL:
         return self._project.inventory.update(self._find(arguments), request, actor).document()
 
     def _delete(self, arguments: Arguments, _: Root, actor: Actor) -> Document:
-        self._meet_fault("deleteInventoryEntry", arguments)
         return self._project.inventory.delete(self._find(arguments), arguments["version"], actor)
 
     def _find(self, arguments: Arguments) -> Entry:
@@ -151,15 +147,20 @@ class GraphQL:
         inventory = self._project.inventory
         return inventory.by_id(entry_id) if entry_id is not None else inventory.by_key(str(key))
 
-    def _meet_fault(self, name: str, arguments: Arguments) -> None:
-        """Fail one mutation of a request by script; the kinds that have an error code can be met here."""
-        if not self._faults.rules:
-            return
-        target = str(arguments.get("id") or arguments.get("key") or arguments.get("draft", {}).get("sku"))
-        fault = self._faults.take(f"graphql.{name}", "POST", target, b"")
-        if fault is not None:
-            status, code = STATUS[fault.kind]
-            raise ApiError(status, code, f"Scripted fault: {fault.kind}.")
+    def _value(self, root: Root, variables: Document, actor: Actor) -> Any:
+        """Return a field's value; a scripted fault may fail it alone, before or after its effect."""
+        arguments = root.read(variables)
+        run = self._fields[root.name]
+        fault = None
+        if self._faults.rules:
+            target = orjson.dumps(arguments).decode()
+            fault = self._faults.take(f"{ALIAS_ROUTES}{root.name}", "POST", target, b"")
+        if fault is None:
+            return run(arguments, root, actor)
+        if fault.kind in APPLIED:
+            run(arguments, root, actor)
+        status, code = STATUS[fault.kind]
+        raise ApiError(status, code, f"Scripted fault: {fault.kind}.")
 
     def _resolvers(self) -> Resolvers:
         channels = self._project.channels

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
 
 from archsyncd.simulators.commercetools.admin import PREFIX, Administration
 from archsyncd.simulators.commercetools.exchange import Delivery, Reply, Request
@@ -23,7 +25,7 @@ class Front:
         self._administration = Administration(simulator)
         self.closing = asyncio.Event()
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
         body = await request.read() if request.body_exists else b""
         path, _, query = request.raw_path.partition("?")
@@ -35,7 +37,7 @@ class Front:
             return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
         return await self._spoil(request, reply)
 
-    async def _spoil(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+    async def _spoil(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
         if reply.delivery is Delivery.STALLED:
             await self.closing.wait()
         if reply.delivery in (Delivery.TRUNCATED, Delivery.ENDLESS):
@@ -51,7 +53,7 @@ class Front:
         _cut(request)
         return web.Response(status=500)
 
-    async def _pour(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _pour(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         try:
             while not self.closing.is_set() and request.transport is not None:
                 await response.write(CHUNK)
@@ -60,26 +62,33 @@ class Front:
             return
 
 
-def _cut(request: web.Request) -> None:
+def _cut(request: web.BaseRequest) -> None:
     if request.transport is not None:
         request.transport.abort()
 
 
-FRONT = web.AppKey("front", Front)
-
-
 def application(simulator: CommercetoolsSimulator) -> web.Application:
-    """Return an aiohttp application; `serve` runs it with the line limits the platform has."""
+    """Return an aiohttp application, whose runner should allow lines of MAXIMUM_LINE_BYTES; `serve` does and is faster."""
     front = Front(simulator)
 
     async def close(_: web.Application) -> None:
         front.closing.set()
 
     app = web.Application(client_max_size=MAXIMUM_BODY_BYTES)
-    app[FRONT] = front
     app.router.add_route("*", "/{path:.*}", front.handle)
     app.on_shutdown.append(close)
     return app
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAXIMUM_BODY_BYTES)
 
 
 @asynccontextmanager
@@ -87,13 +96,16 @@ async def serve(
     simulator: CommercetoolsSimulator, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[str]:
     """Serve until the block is left; gives the base URL."""
-    runner = web.AppRunner(
-        application(simulator),
+    front = Front(simulator)
+    # A bare server: one handler needs no router, and the benchmark's floor is lower by its cost.
+    server = web.Server(
+        front.handle,
+        request_factory=_request,
         access_log=None,
-        shutdown_timeout=0.1,
         max_line_size=MAXIMUM_LINE_BYTES,
         max_field_size=MAXIMUM_LINE_BYTES,
     )
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -101,4 +113,5 @@ async def serve(
         address = runner.addresses[0]
         yield f"http://{address[0]}:{address[1]}"
     finally:
+        front.closing.set()
         await runner.cleanup()

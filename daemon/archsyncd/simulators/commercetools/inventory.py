@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from archsyncd.simulators.commercetools.clock import stamp
+from archsyncd.simulators.commercetools.config import SimulatorConfig
 from archsyncd.simulators.commercetools.entries import Content, Entry, PendingEffect
 from archsyncd.simulators.commercetools.errors import conflict, duplicate_field, not_found
 from archsyncd.simulators.commercetools.inventory_actions import (
@@ -45,7 +46,7 @@ Announce = Callable[[Entry, str, Document, Actor], None]
 
 
 class Inventory:
-    """All inventory entries of the project."""
+    """All inventory entries of the project; `settings` may be replaced at run time."""
 
     def __init__(
         self,
@@ -53,14 +54,13 @@ class Inventory:
         neighbours: Neighbours,
         journal: Journal,
         announce: Announce,
-        *,
-        order_effect_raises_version: bool,
+        settings: SimulatorConfig,
     ) -> None:
         self._around = around
         self._neighbours = neighbours
         self._journal = journal
         self._announce = announce
-        self._raises_version = order_effect_raises_version
+        self.settings = settings
         self._shelf: Shelf[Entry] = Shelf(lambda entry: stamp(entry.created_at))
         self._by_place: dict[Place, Entry] = {}
         self._by_sku: dict[str, list[Entry]] = {}
@@ -160,16 +160,20 @@ class Inventory:
         """Reserve units for a cart (negative: release them); availableQuantity follows at once."""
         entry.reserved += units
 
+    def touch(self, entry: Entry) -> None:
+        """Raise the version without any other change."""
+        self._settled(entry)
+        entry.version += self._version_step()
+        entry.modified_at = self._around.clock.now()
+
     def clear_marker(self, entry: Entry) -> None:
         """Take the custom type off an entry, as a person or a careless import does."""
-        self._settled(entry)
+        self.touch(entry)
         entry.content.type_id, entry.content.fields = None, {}
-        entry.version += 1
-        entry.modified_at = self._around.clock.now()
 
     def _settled(self, entry: Entry) -> Entry:
         if entry.pending:
-            entry.settle(self._around.clock.now(), raises_version=self._raises_version)
+            entry.settle(self._around.clock.now(), raises_version=self.settings.order_effect_raises_version)
         return entry
 
     def _commit(self, entry: Entry, content: Content, actor: Actor) -> None:
@@ -182,7 +186,7 @@ class Inventory:
         entry.content = content
         if content.absolute:
             entry.pending = [effect._replace(delta=0) for effect in entry.pending]
-        entry.version += 1
+        entry.version += self._version_step()
         entry.modified_at = self._around.clock.now()
         entry.modified_by = actor
         if placed:
@@ -191,6 +195,10 @@ class Inventory:
         self._note(entry, delta, actor.name())
         if delta:
             self._announce(entry, "InventoryEntryQuantitySet", {"old": old_stock}, actor)
+
+    def _version_step(self) -> int:
+        largest = self.settings.largest_version_step
+        return 1 if largest == 1 else self._around.chance.randint(1, largest)
 
     def _note(self, entry: Entry, delta: int, who: str) -> None:
         content = entry.content

@@ -1,7 +1,6 @@
 """Orders: shoppers buying, people changing them, and what the API shows of it, some of it late.
 
-Stock rules: stock-taking happens at order creation, by inventory mode (commercetools, "Inventory modes");
-an order's effect on the entry is true at once and readable later.
+What an order does to the stock is not here.
 """
 
 from collections import Counter
@@ -11,9 +10,9 @@ from typing import Any
 
 from archsyncd.simulators.commercetools.channels import Channels
 from archsyncd.simulators.commercetools.config import INVENTORY_MODES, SimulatorConfig
-from archsyncd.simulators.commercetools.errors import ApiError, conflict, duplicate_field, not_found
+from archsyncd.simulators.commercetools.errors import conflict, duplicate_field, not_found
 from archsyncd.simulators.commercetools.inventory import Inventory
-from archsyncd.simulators.commercetools.journal import Admission, Journal, OrderEvent, Place
+from archsyncd.simulators.commercetools.journal import Journal, OrderEvent, Place
 from archsyncd.simulators.commercetools.messages import Messages
 from archsyncd.simulators.commercetools.order_documents import (
     UNIT_PRICE_CENTS,
@@ -24,6 +23,7 @@ from archsyncd.simulators.commercetools.order_documents import (
     order,
     total_cents,
 )
+from archsyncd.simulators.commercetools.order_stock import OrderStock, place_of, tracked_units
 from archsyncd.simulators.commercetools.predicates import FieldKinds, Kind
 from archsyncd.simulators.commercetools.queries import Catalog
 from archsyncd.simulators.commercetools.records import (
@@ -64,7 +64,6 @@ KNOWN: FieldKinds = {
     },
     "custom": {"type": REFERENCE, "fields": Kind.OPEN},
 }
-PRIVATE = frozenset({"lastMessageSequenceNumber"})
 
 
 @dataclass(slots=True)
@@ -76,7 +75,7 @@ class _Order:
 
 
 class Orders:
-    """All orders of the project; `settings` may be replaced at run time."""
+    """All orders of the project."""
 
     def __init__(
         self,
@@ -88,9 +87,9 @@ class Orders:
         journal: Journal,
     ) -> None:
         self._around = around
-        self.settings = settings
+        self._settings = settings
         self._channels = channels
-        self._inventory = inventory
+        self._stock = OrderStock(around, settings, inventory, journal)
         self._messages = messages
         self._journal = journal
         self._shelf: Shelf[_Order] = Shelf(lambda kept: str(kept.document["createdAt"]))
@@ -102,12 +101,16 @@ class Orders:
             {frozenset({("id",)}): lambda value: [kept] if (kept := self._shelf.get(value)) else []},
         )
 
+    def reconfigure(self, settings: SimulatorConfig) -> None:
+        """Put other lags, modes and capabilities in force."""
+        self._settings = self._stock.settings = settings
+
     def place(self, lines: Sequence[OrderLine], mode: str | None, purchase: Purchase) -> str:
         """Create an order as a shop does and return its id.
 
         Raises ApiError 400 OutOfStock when a tracked line finds no entry or, in a reserving mode, too little.
         """
-        mode = mode or ("None" if purchase.kind == "import" else self.settings.inventory_mode)
+        mode = mode or ("None" if purchase.kind == "import" else self._settings.inventory_mode)
         if mode not in INVENTORY_MODES or not {line.mode for line in lines} <= {None, *INVENTORY_MODES}:
             raise ValueError(f"unknown inventory mode among {mode} and those of the lines")
         if purchase.order_number is not None and purchase.order_number in self._by_number:
@@ -119,12 +122,12 @@ class Orders:
                 line.mode or mode,
                 self._channels.id_of(line.channel),
                 self._around,
-                self.settings.locale,
+                self._settings.locale,
             )
             for line in lines
         ]
-        self._take_stock(order_id, documents)
-        document = order(order_id, purchase, documents, mode, self._around, self.settings.locale)
+        self._stock.take(order_id, documents)
+        document = order(order_id, purchase, documents, mode, self._around, self._settings.locale)
         kept = _Order(document)
         self._shelf.add(order_id, kept)
         if purchase.order_number is not None:
@@ -170,7 +173,7 @@ class Orders:
             self._event(order_id, kind, actor.name())
             self._tell(kept, kind, actor, **payload)
         if kept.document["orderState"] == "Cancelled" != before["orderState"]:
-            self._restore(kept, "cancel", self._units(kept.document))
+            self._restore(kept, "cancel")
         self._list(kept, kept.document)
         return kept.document
 
@@ -179,7 +182,7 @@ class Orders:
         kept = self._kept(order_id)
         if item_id not in kept.restored:
             kept.restored.add(item_id)
-            self._give(kept, "back_in_stock", units)
+            self._stock.give(order_id, "back_in_stock", units)
 
     def cancel(self, order_id: str, actor: Actor = PERSON) -> None:
         """Cancel an order as a person does."""
@@ -203,15 +206,15 @@ class Orders:
             for line, old in _pairs(lines, before)
             if line["quantity"] > old
         ]
-        self._take_stock(order_id, grown)
+        self._stock.take(order_id, grown)
         less = Counter[Place]()
         for line, old in _pairs(lines, before):
             if line["quantity"] < old and line["inventoryMode"] != "None":
-                less[_place(line)] += old - line["quantity"]
+                less[place_of(line)] += old - line["quantity"]
         after = {**before, "lineItems": [line for line in lines if line["quantity"] > 0]}
         after["totalPrice"] = money(total_cents(after))
         kept.document = touched(after, self._around, PERSON)
-        self._give(kept, "edit", less)
+        self._stock.give(order_id, "edit", less)
         self._event(order_id, "OrderEditApplied", PERSON.name())
         result = self._edit_result(before, kept.document)
         edit = {**touched(before, self._around, PERSON), "id": self._around.new_id()}
@@ -226,7 +229,7 @@ class Orders:
         if version is not None and version != kept.document["version"]:
             raise conflict(version, kept.document["version"])
         document = kept.document
-        self._restore(kept, "delete", self._units(document))
+        self._restore(kept, "delete")
         self._event(order_id, "OrderDeleted", actor.name())
         self._tell(kept, "OrderDeleted", actor, order=document)
         kept.deleted = True
@@ -240,77 +243,12 @@ class Orders:
             raise not_found(f"orders/{order_id}")
         return kept
 
-    def _take_stock(self, order_id: str, lines: Sequence[Document]) -> None:
-        wanted = Counter[Place]()
-        reserving = set()
-        for line in lines:
-            if line["inventoryMode"] != "None":
-                wanted[_place(line)] += line["quantity"]
-                if line["inventoryMode"] != "TrackOnly":
-                    reserving.add(_place(line))
-        short = [
-            line for line in lines if line["inventoryMode"] != "None" and self._lacks(line, wanted, reserving)
-        ]
-        if short:
-            self._journal.refused_orders += 1
-            self._event(order_id, "refused", "OutOfStock")
-            raise ApiError(
-                400,
-                "OutOfStock",
-                "Some line items are out of stock at the time of placing the order.",
-                lineItems=[line["id"] for line in short],
-                skus=[line["variant"].get("sku", "") for line in short],
-            )
-        visible_at = self._around.moment_within(self.settings.stock_lag_seconds)
-        for line in lines:
-            self._admit(order_id, line, visible_at)
-
-    def _lacks(self, line: Document, wanted: Mapping[Place, int], reserving: set[Place]) -> bool:
-        place = _place(line)
-        entry = self._inventory.at(place)
-        if entry is None:
-            return True
-        if place not in reserving:
-            return False
-        if line["inventoryMode"] == "ReserveOnOrder" and "restockableInDays" in entry.content.settings:
-            return False
-        return entry.content.stock - entry.reserved < wanted[place]
-
-    def _admit(self, order_id: str, line: Document, visible_at: float) -> None:
-        place, mode, quantity = _place(line), line["inventoryMode"], line["quantity"]
-        stock_after, short = None, 0
-        if mode != "None":
-            entry = self._inventory.at(place)
-            assert entry is not None
-            stock_after = self._inventory.order_effect(entry, -quantity, visible_at, f"order {order_id}")
-            short = min(quantity, max(0, -stock_after))
-        now = self._around.clock.now()
-        self._journal.admissions.append(
-            Admission(now, order_id, line["id"], *place, quantity, mode, stock_after, short)
-        )
-
-    def _units(self, document: Document) -> Counter[Place]:
-        units = Counter[Place]()
-        for line in document["lineItems"]:
-            if line["inventoryMode"] != "None":
-                units[_place(line)] += line["quantity"]
-        return units
-
-    def _restore(self, kept: _Order, cause: str, units: Mapping[Place, int]) -> None:
+    def _restore(self, kept: _Order, cause: str) -> None:
         """Cancelling and deleting one order give its stock back once, not twice."""
-        if cause in self.settings.restores_stock_on and "whole" not in kept.restored:
+        if self._stock.restores(cause) and "whole" not in kept.restored:
             kept.restored.add("whole")
-            self._give(kept, cause, units)
-
-    def _give(self, kept: _Order, cause: str, units: Mapping[Place, int]) -> None:
-        if cause not in self.settings.restores_stock_on:
-            return
-        visible_at = self._around.moment_within(self.settings.stock_lag_seconds)
-        for place, quantity in units.items():
-            entry = self._inventory.at(place)
-            if entry is not None and quantity:
-                who = f"{cause} {kept.document['id']}"
-                self._inventory.order_effect(entry, quantity, visible_at, who)
+            document = kept.document
+            self._stock.give(document["id"], cause, tracked_units(document["lineItems"]))
 
     def _tell(self, kept: _Order, kind: str, actor: Actor, **payload: Any) -> None:
         document = kept.document
@@ -329,7 +267,7 @@ class Orders:
         )
 
     def _list(self, kept: _Order, document: Document | None) -> None:
-        moment = self._around.moment_within(self.settings.order_list_lag_seconds)
+        moment = self._around.moment_within(self._settings.order_list_lag_seconds)
         kept.listed.append((moment, document))
 
     def _listed(self, kept: _Order) -> Document | None:
@@ -354,11 +292,6 @@ class Orders:
 
     def _event(self, order_id: str, what: str, detail: str) -> None:
         self._journal.orders.append(OrderEvent(self._around.clock.now(), order_id, what, detail))
-
-
-def _place(line: Document) -> Place:
-    channel = line.get("supplyChannel")
-    return (line["variant"].get("sku", ""), None if channel is None else channel["id"])
 
 
 def _pairs(lines: Sequence[Document], before: Document) -> list[tuple[Document, int]]:

@@ -18,6 +18,8 @@ from archsyncd.simulators.commercetools.order_updates import OrderUpdates
 from archsyncd.simulators.commercetools.orders import Orders
 from archsyncd.simulators.commercetools.records import Actor, Document, Surroundings, reference
 
+FIXED = frozenset({"project_key", "clients", "token_lifetime_seconds", "journal"})
+
 
 class Project:
     """The state engine of a project: every part with its own rules, sharing time, chance and a journal."""
@@ -36,16 +38,22 @@ class Project:
             Neighbours(self.channels, self.types),
             self.journal,
             self._announce,
-            order_effect_raises_version=config.order_effect_raises_version,
+            config,
         )
         self.orders = Orders(around, config, self.channels, self.inventory, self.messages, self.journal)
         self.order_updates = OrderUpdates(around, self.channels, self.orders)
         self._created_at = stamp(around.clock.now())
 
     def reconfigure(self, **changes: object) -> SimulatorConfig:
-        """Change lags, messages and stock rules while running. Raises TypeError for an unknown name."""
+        """Change lags, limits, messages and stock rules while running.
+
+        Raises TypeError for an unknown name, ValueError for what is fixed from the start.
+        """
+        if FIXED & set(changes):
+            raise ValueError(f"fixed from the start: {sorted(FIXED & set(changes))}")
         self.config = replace(self.config, **changes)  # type: ignore[arg-type]  # checked by the dataclass
-        self.messages.settings = self.orders.settings = self.config
+        self.messages.settings = self.inventory.settings = self.config
+        self.orders.reconfigure(self.config)
         return self.config
 
     def describe(self) -> Document:

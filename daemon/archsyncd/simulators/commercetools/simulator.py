@@ -28,7 +28,7 @@ from archsyncd.simulators.commercetools.project_routes import (
     project_routes,
     type_routes,
 )
-from archsyncd.simulators.commercetools.records import PERSON, Actor, Document, Surroundings, reference
+from archsyncd.simulators.commercetools.records import PERSON, Actor, Document, Surroundings
 from archsyncd.simulators.commercetools.routes import custom_object_routes, inventory_routes
 from archsyncd.simulators.commercetools.tokens import Tokens
 
@@ -141,7 +141,7 @@ class CommercetoolsSimulator:
         """
         draft: Document = {"sku": sku, "quantityOnStock": quantity, **fields}
         if channel is not None:
-            draft["supplyChannel"] = {**reference("channel", ""), "key": channel, "id": None}
+            draft["supplyChannel"] = {"typeId": "channel", "key": channel}
         return self.project.inventory.create(draft, PERSON).entry_id
 
     def configure(self, **changes: Any) -> None:
@@ -216,6 +216,10 @@ class CommercetoolsSimulator:
     def clear_marker(self, sku: str, channel: str | None = None) -> None:
         """Take the custom type off an entry. Raises KeyError."""
         self.project.inventory.clear_marker(self._entry(sku, channel))
+
+    def touch_entry(self, sku: str, channel: str | None = None) -> None:
+        """Raise an entry's version and change nothing, as the platform's own processes may. Raises KeyError."""
+        self.project.inventory.touch(self._entry(sku, channel))
 
     def reserve(self, sku: str, channel: str | None, units: int) -> None:
         """Hold units for a cart (negative releases); availableQuantity follows. Raises KeyError."""
