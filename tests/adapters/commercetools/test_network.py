@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
+import resource
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -37,6 +39,9 @@ TOKEN_ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
 )
 TOKEN_BODY = b'{"access_token":"t","expires_in":172800,"scope":"%s","token_type":"Bearer"}' % SCOPES.encode()
+
+# 200 MB of blanks, as one piece repeated so that making it stays small too.
+BOMB = gzip.compress(b" " * 10_000_000) * 20
 
 
 class FixedResolver(AbstractResolver):
@@ -446,6 +451,21 @@ async def test_f054_hostile_headers_and_framings_are_no_answer(head: bytes) -> N
     async with raw_server(answer) as port, open_client(options_for(port)) as (client, *_):
         outcome = await asyncio.wait_for(client.write(INCREMENT), 5)
     assert isinstance(outcome, Unknown), outcome
+
+
+async def test_f133_a_compressed_bomb_is_cut_off_at_the_cap() -> None:
+    """The cap counts what comes out: a few kilobytes that would unfold to 200 MB never do."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(BOMB) + BOMB)
+        await writer.drain()
+
+    before_kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with raw_server(answer) as port, open_client(options_for(port, answer_bytes=1_000_000)) as opened:
+        outcome = await asyncio.wait_for(opened[0].entries_by_id([ENTRY_ID]), 5)
+    assert isinstance(outcome, TooLarge)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kilobytes < 50_000
 
 
 async def test_f054_an_answer_in_single_bytes_is_still_an_answer() -> None:
