@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from tests.simulators.r247.houses import House, idle
 
 from archsyncd.simulators.r247 import Answer
-from tests.simulators.r247.houses import House, idle
 
 
 def busy(records: int = 5, **settings: Any) -> House:
@@ -64,7 +64,7 @@ async def test_cursor_now_stands_at_the_head() -> None:
 
 
 async def test_a_filtered_reader_moves_past_what_does_not_concern_it() -> None:
-    """types and locations filter records; the cursor passes the others."""
+    """Types and locations filter records; the cursor passes the others."""
     house = House(locations=("WH1", "WH2")).stock(X=9)
     house.warehouse.seed("X", "WH2", 9)
     house.warehouse.store_sale("X", "WH1", 1)

@@ -102,6 +102,7 @@ class Admin:
         return {
             "seed": ({"stock": list}, {}, self._seed),
             "store-sales": (amount, {}, _seq(house.store_sale)),
+            "breakages": (amount, {}, _seq(house.breakage)),
             "receipts": (amount, {}, _seq(house.receipt)),
             "adjustments": (KEY | {"delta": int}, {"reason": str}, _seq(house.adjustment)),
             "quarantine": (amount, {}, _seq(house.quarantine)),

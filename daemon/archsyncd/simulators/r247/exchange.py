@@ -52,7 +52,7 @@ class Problem(Exception):
     def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
         super().__init__(detail)
         self.status = status
-        self.body = {
+        self.body: dict[str, Any] = {
             "type": f"urn:r247:problem:{code}",
             "title": code.replace("_", " "),
             "status": status,

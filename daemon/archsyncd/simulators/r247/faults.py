@@ -108,7 +108,7 @@ class Script:
                 remaining.append(replace(fault, after=fault.after - 1))
             else:
                 hitting.append(fault)
-                self.struck[fault.kind] = self.struck.get(fault.kind, 0) + 1
+                self.struck[fault.kind.value] = self.struck.get(fault.kind.value, 0) + 1
                 if fault.times is None:
                     remaining.append(fault)
                 elif fault.times > 1:
@@ -157,21 +157,24 @@ BAD_RECORDS: dict[str, str] = {
     "duplicate_names": '{"id":"{id}","type":"stock.level","seq":"{seq}","occurredAt":"{at}","sku":%SKU%,'
     '"location":%LOCATION%,"onHand":1,"available":1,"available":900}',
 }
+MORE_FIELDS = ',"colour":{"of":["money",null]},"xAisle":17'
 LEVEL = (
     '{"id":"{id}","type":"stock.level","seq":"{seq}","occurredAt":"{at}","sku":%SKU%,"location":%LOCATION%,'
     '"onHand":%VALUE%,"available":%VALUE%,"asOf":"{at}"%MORE%}'
 )
-POISONS = (*BAD_QUANTITIES, *BAD_SKUS, *BAD_RECORDS)
+POISONS = (*BAD_QUANTITIES, *BAD_SKUS, *BAD_RECORDS, "unknown_fields")
 
 
 def poison(kind: str, sku: str, location: str) -> str:
-    """Write the record text of one bad input; `sku` and `location` are JSON texts. Raises ValueError."""
+    """Write the record text of one bad (or merely strange) input; `sku` and `location` are JSON texts. Raises ValueError."""
     if kind in BAD_RECORDS:
         text = BAD_RECORDS[kind]
     elif kind in BAD_QUANTITIES:
         text = LEVEL.replace("%VALUE%", BAD_QUANTITIES[kind])
     elif kind in BAD_SKUS:
         text, sku = LEVEL.replace("%VALUE%", "5"), BAD_SKUS[kind]
+    elif kind == "unknown_fields":
+        text = LEVEL.replace("%VALUE%", "5").replace("%MORE%", MORE_FIELDS)
     else:
         raise ValueError(f"{kind!r} is none of {', '.join(POISONS)}")
     return text.replace("%MORE%", "").replace("%SKU%", sku).replace("%LOCATION%", location)

@@ -3,11 +3,10 @@
 Pieces are counted per pool, that is per SKU and supply channel (all locations of one channel together).
 
 - W(t): the pool's true available figure. U(t): pieces of accepted tracked orders that the warehouse has not imported.
-  O(t): pieces of all accepted orders not released. An order is released when it is cancelled, in commercetools or in
-  the warehouse, whichever is first; a rejected order is not.
+  O(t): pieces of all accepted orders not released. An order that was imported is released when the warehouse cancels
+  it, one that never was when commercetools or the warehouse cancels it; a rejected order is not.
 - X(t): W(t) with the effect of these orders undone (allocation, cancellation, dispatch). It moves only for reasons
-  commercetools does not know: store sales, breakage, receipts, recounts, returns. While nothing is released before its
-  stock is, X − O = W − U.
+  commercetools does not know: store sales, breakage, receipts, recounts, returns. So X − O = W − U at all times.
 - Shortage(t) = max(0, O − X): pieces promised and not there. `oversold_total` adds up every rise of the shortage,
   whether a sale or a fall of X caused it; `oversold_at_rest` is the shortage at the end.
 - Physics: a fall of X needs time to reach commercetools. A state of X stays excusable until `drain_seconds` after the
@@ -20,7 +19,7 @@ Pieces are counted per pool, that is per SKU and supply channel (all locations o
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from archsyncd.simulators.r247.held import OrderStatus
@@ -146,12 +145,14 @@ class Judge:
         return dict(waiting)
 
     def _released(self, commitment: Commitment) -> Commitment:
+        """Set when the pieces were free again, which the warehouse knows better than commercetools."""
         order = self._warehouse.book.orders.get(commitment.order_id)
-        if order is None or order.status is not OrderStatus.CANCELLED or order.ended_ms is None:
+        if order is None or order.status in {OrderStatus.RECEIVED, OrderStatus.REJECTED}:
             return commitment
-        ends = [order.ended_ms] + ([] if commitment.released_ms is None else [commitment.released_ms])
-        identity = (commitment.order_id, commitment.at_ms, commitment.sku, commitment.channel)
-        return Commitment(*identity, commitment.quantity, min(ends))
+        if order.status is OrderStatus.ACCEPTED:
+            return replace(commitment, released_ms=None)
+        ends = [order.ended_ms] if order.imported else [order.ended_ms, commitment.released_ms]
+        return replace(commitment, released_ms=min(end for end in ends if end is not None))
 
     def _available(self) -> dict[Pool, int]:
         found: dict[Pool, int] = defaultdict(int)

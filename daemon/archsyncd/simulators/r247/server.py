@@ -61,7 +61,7 @@ async def _stream(request: web.Request, answer: Answer) -> web.StreamResponse:
 
 def _break(request: web.Request) -> None:
     if request.transport is not None:
-        request.transport.close()
+        request.transport.abort()
 
 
 @asynccontextmanager

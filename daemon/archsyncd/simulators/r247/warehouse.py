@@ -68,16 +68,18 @@ class Warehouse:
 
     def store_sale(self, sku: str, location: str, quantity: int) -> int:
         """Sell over the counter: on hand and available fall. Raises Refused not_there beyond what lies there."""
-        if quantity > self.room.holding(sku, location).on_hand:
-            raise Refused("not_there", "more than lies there")
-        return self._move(Change(sku, location, -quantity), "sale")
+        return self._leave(sku, location, quantity, "sale")
+
+    def breakage(self, sku: str, location: str, quantity: int) -> int:
+        """Write off what broke. Raises Refused not_there beyond what lies there."""
+        return self._leave(sku, location, quantity, "write_off")
 
     def receipt(self, sku: str, location: str, quantity: int) -> int:
         """Goods arrive."""
         return self._move(Change(sku, location, quantity), "receipt")
 
     def adjustment(self, sku: str, location: str, delta: int, reason: str = "adjustment") -> int:
-        """Correct a figure, or write off (`write_off`) what broke."""
+        """Correct on hand by a difference, whatever the outcome."""
         return self._move(Change(sku, location, delta), reason)
 
     def quarantine(self, sku: str, location: str, quantity: int) -> int:
@@ -130,6 +132,11 @@ class Warehouse:
 
     def _figures(self) -> dict[tuple[str, str], tuple[int, int]]:
         return {key: (held.available, held.order_effect) for key, held in self.room.holdings.items()}
+
+    def _leave(self, sku: str, location: str, quantity: int, reason: str) -> int:
+        if quantity > self.room.holding(sku, location).on_hand:
+            raise Refused("not_there", "more than lies there")
+        return self._move(Change(sku, location, -quantity), reason)
 
     def _move(self, change: Change, reason: str) -> int:
         seq = self.room.apply([change], reason)

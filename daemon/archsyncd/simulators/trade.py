@@ -1,0 +1,415 @@
+"""A day of trade compressed into seconds: what happens, in which order and how much; it must not know the daemon.
+
+The plan is drawn before anything happens, so equal chance gives equal decisions whatever the timing. Acting goes through
+the administration of both simulators, in this process or over HTTP.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import aiohttp
+
+from archsyncd.simulators.r247 import Clock
+from archsyncd.simulators.r247.log import stamp
+
+OK = 200
+HTTP_SECONDS = 30.0
+
+
+class Administer(Protocol):
+    """One administrative call to a simulator: `(method, name, body)` gives (HTTP status, parsed JSON)."""
+
+    async def __call__(
+        self, method: str, name: str, body: Mapping[str, Any] | None = None
+    ) -> tuple[int, Any]:
+        """Call `/_simulator/<name>`."""
+        ...
+
+
+class Act(StrEnum):
+    """What can happen in a day."""
+
+    ORDER = "order"
+    CANCEL = "cancel"
+    STORE_SALE = "store_sale"
+    BREAKAGE = "breakage"
+    RECEIPT = "receipt"
+    RECOUNT = "recount"
+    RETURN = "return"
+    THROTTLE = "throttle"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the day: `until` as a fraction of it, the share of all orders, and of these on hot SKUs."""
+
+    name: str
+    until: float
+    orders_share: float
+    hot_share: float = 0.1
+
+
+PHASES = (
+    Phase("morning", 0.15, 0.10),
+    Phase("delivery", 0.28, 0.08),
+    Phase("recount", 0.38, 0.07),
+    Phase("flash sale", 0.62, 0.60, 0.8),
+    Phase("afternoon", 0.85, 0.15),
+    Phase("closing", 1.0, 0.0),
+)
+FLASH_SALE, DELIVERY, RECOUNT, AFTERNOON = (0.38, 0.62), (0.15, 0.28), (0.28, 0.38), (0.62, 0.85)
+
+
+@dataclass(frozen=True, slots=True)
+class TradeConfig:
+    """One day. `seconds` is its length; numbers of acts per second are averages over it.
+
+    `locations` maps Archean's locations to channel keys; orders are fulfilled from the first location of their channel.
+    `imports_late` lets R247 import the orders by itself; otherwise the daemon is to hand them over.
+    """
+
+    seconds: float = 60.0
+    keys: int = 200
+    hot_keys: int = 5
+    shoppers: int = 20
+    orders_per_second: float = 15.0
+    store_sales_per_second: float = 2.0
+    pieces_per_key: int = 40
+    recount_copies: int = 3
+    throttled_requests: int = 60
+    cancel_share: float = 0.05
+    return_share: float = 0.05
+    report_seconds: float = 0.25
+    locations: Mapping[str, str] = field(default_factory=lambda: {"WH1": "warehouse-1"})
+    imports_late: bool = True
+
+    @property
+    def skus(self) -> tuple[str, ...]:
+        """All SKUs; the first `hot_keys` of them are what the flash sale is about."""
+        return tuple(f"SKU-{number:05d}" for number in range(self.keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act of the plan at `at_seconds` of the day; `lines` are (SKU, location, pieces)."""
+
+    at_seconds: float
+    act: Act
+    lines: tuple[tuple[str, str, int], ...] = ()
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TradeEvent:
+    """What a live table shows: time of the day, its phase, whether that has just begun, and counters so far."""
+
+    at_seconds: float
+    phase: str
+    begins: bool
+    counters: Mapping[str, int]
+
+
+def plan(config: TradeConfig, chance: random.Random) -> tuple[Step, ...]:
+    """Draw the day: every act with its time, SKUs and quantities, in order of time."""
+    steps = _orders(config, chance)
+    orders = len(steps)
+    steps += _store(config, chance)
+    steps += _deliveries(config, chance)
+    for number in range(config.recount_copies):
+        begin, end = RECOUNT
+        share = begin + (end - begin) * number / max(1, config.recount_copies)
+        steps.append(Step(share * config.seconds, Act.RECOUNT, number=1))
+    begin, end = FLASH_SALE
+    steps.append(Step((begin + end) / 2 * config.seconds, Act.THROTTLE, number=config.throttled_requests))
+    for act, share in ((Act.CANCEL, config.cancel_share), (Act.RETURN, config.return_share)):
+        steps += [
+            Step(_time(config, chance, AFTERNOON), act, number=chance.randrange(orders))
+            for _ in range(round(orders * share))
+        ]
+    return tuple(sorted(steps, key=lambda step: step.at_seconds))
+
+
+def _orders(config: TradeConfig, chance: random.Random) -> list[Step]:
+    steps: list[Step] = []
+    begin, total = 0.0, max(1, round(config.orders_per_second * config.seconds))
+    for phase in PHASES:
+        for _ in range(round(total * phase.orders_share)):
+            lines = tuple(
+                _line(config, chance, phase.hot_share, 3) for _ in range(chance.choice((1, 1, 1, 2)))
+            )
+            steps.append(Step(_time(config, chance, (begin, phase.until)), Act.ORDER, lines, len(steps)))
+        begin = phase.until
+    return steps
+
+
+def _store(config: TradeConfig, chance: random.Random) -> list[Step]:
+    steps = []
+    for _ in range(round(config.store_sales_per_second * config.seconds)):
+        act = Act.BREAKAGE if chance.random() < 0.1 else Act.STORE_SALE  # noqa: PLR2004 - a tenth breaks
+        at_seconds = _time(config, chance, (0.0, AFTERNOON[1]))
+        steps.append(Step(at_seconds, act, (_line(config, chance, 0.3, 2),)))
+    return steps
+
+
+def _deliveries(config: TradeConfig, chance: random.Random) -> list[Step]:
+    lorry = [
+        Step(
+            _time(config, chance, DELIVERY), Act.RECEIPT, (_line(config, chance, 0.0, config.pieces_per_key),)
+        )
+        for _ in range(max(1, config.keys // 4))
+    ]
+    begin, end = FLASH_SALE
+    late = (begin + (end - begin) * 0.7, end)
+    places = tuple(config.locations)
+    return lorry + [
+        Step(_time(config, chance, late), Act.RECEIPT, ((sku, places[0], config.pieces_per_key),))
+        for sku in config.skus[: config.hot_keys]
+    ]
+
+
+def _line(config: TradeConfig, chance: random.Random, hot_share: float, most: int) -> tuple[str, str, int]:
+    hot = chance.random() < hot_share
+    sku = chance.choice(config.skus[: config.hot_keys] if hot else config.skus)
+    return sku, chance.choice(tuple(config.locations)), chance.randint(1, most)
+
+
+def _time(config: TradeConfig, chance: random.Random, part: tuple[float, float]) -> float:
+    return chance.uniform(*part) * config.seconds
+
+
+class Trade:
+    """Plays a planned day against both simulators.
+
+    `open` seeds the warehouse, the channels and the catalogue; `run` plays the day and yields events; `settle` waits for
+    the last late import; `verdict` asks the judge. The entries in commercetools are the daemon's to create.
+    """
+
+    def __init__(
+        self,
+        config: TradeConfig,
+        commercetools_admin: Administer,
+        r247_admin: Administer,
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        self.config = config
+        self.plan = plan(config, chance)
+        self.counters: Counter[str] = Counter()
+        self._shop = commercetools_admin
+        self._house = r247_admin
+        self._clock = clock
+        self._pieces = {sku: chance.randint(1, 2 * config.pieces_per_key) for sku in config.skus}
+        self._placed: dict[int, tuple[str, Step]] = {}
+        self._cancelled: set[str] = set()
+        self._shopping = asyncio.Semaphore(config.shoppers)
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Seed both sides. Raises RuntimeError when a simulator refuses."""
+        for channel in dict.fromkeys(self.config.locations.values()):
+            await self._must(self._shop("POST", "channels", {"key": channel}))
+        await self._must(self._shop("POST", "products", {"skus": list(self.config.skus)}))
+        stock = [
+            {"sku": sku, "location": location, "onHand": pieces}
+            for sku, pieces in self._pieces.items()
+            for location in self.config.locations
+        ]
+        await self._must(self._house("POST", "seed", {"stock": stock}))
+
+    async def run(self) -> AsyncIterator[TradeEvent]:
+        """Play the day: an event as each phase begins, others at most every `report_seconds`, and a last one."""
+        began, steps, told = self._clock.now(), list(reversed(self.plan)), ""
+        try:
+            while (at_seconds := self._clock.now() - began) < self.config.seconds or steps:
+                phase = self._phase(at_seconds)
+                yield TradeEvent(at_seconds, phase, phase != told, dict(self.counters))
+                told = phase
+                reported = self._clock.now()
+                while self._clock.now() - reported < self.config.report_seconds:
+                    if not await self._go_on(steps, began, reported + self.config.report_seconds):
+                        break
+            await asyncio.gather(*self._open)
+            yield TradeEvent(self._clock.now() - began, "closed", True, dict(self.counters))
+        finally:
+            for task in self._open:
+                task.cancel()
+            await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def settle(self, patience_seconds: float = 60.0) -> bool:
+        """Wait until R247 has imported what it was told; False when it has not within `patience_seconds`."""
+        until = self._clock.now() + patience_seconds
+        while (await self._must(self._house("GET", "state")))["waitingImports"]:
+            if self._clock.now() >= until:
+                return False
+            await self._clock.sleep(self.config.report_seconds)
+        return True
+
+    async def verdict(self, drain_seconds: float = 5.0) -> dict[str, Any]:
+        """Ask the judge (`simulators.r247.judge`) about everything commercetools accepted and shows now."""
+        admissions = (await self._must(self._shop("GET", "admissions")))["result"]
+        events = (await self._must(self._shop("GET", "order-events")))["result"]
+        entries = (await self._must(self._shop("GET", "entries")))["result"]
+        ended = {
+            one["order_id"]: _moment(one["at"])
+            for one in events
+            if one["what"] == "OrderStateChanged" and one["order_id"] in self._cancelled
+        }
+        commitments = [
+            {
+                "orderId": line["order_id"],
+                "at": _moment(line["at"]),
+                "sku": line["sku"],
+                "channel": line["channel"],
+                "quantity": line["quantity"],
+                "releasedAt": ended.get(line["order_id"]),
+            }
+            for line in admissions
+            if line["mode"] != "None"
+        ]
+        published = [
+            {"sku": entry["sku"], "channel": entry["channel"], "quantityOnStock": entry["trueStock"]}
+            for entry in entries
+            if entry["channel"] is not None
+        ]
+        body = {"commitments": commitments, "published": published, "drain_seconds": drain_seconds}
+        said: dict[str, Any] = await self._must(self._house("POST", "verdict", body))
+        return said
+
+    async def _go_on(self, steps: list[Step], began: float, until: float) -> bool:
+        """Start the next step at its time, or wait until the next report; False when the day is over."""
+        due = began + (steps[-1].at_seconds if steps else self.config.seconds)
+        wait = min(due, until) - self._clock.now()
+        if wait > 0:
+            await self._clock.sleep(wait)
+        if steps and self._clock.now() >= due:
+            await self._begin(steps.pop())
+        return bool(steps) or self._clock.now() - began < self.config.seconds
+
+    async def _begin(self, step: Step) -> None:
+        # As many shoppers as there are: when all are busy the day waits for one, as a shop with one door does.
+        await self._shopping.acquire()
+        task = asyncio.create_task(self._do(step))
+        self._open.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._shopping.release()
+        # A failed act stays in the set, so that the end of the day raises what went wrong.
+        if task.cancelled() or task.exception() is None:
+            self._open.discard(task)
+
+    async def _do(self, step: Step) -> None:
+        if step.act is Act.ORDER:
+            await self._order(step)
+        elif step.act is Act.CANCEL:
+            await self._cancel(step)
+        elif step.act is Act.RETURN:
+            await self._return(step)
+        elif step.act is Act.THROTTLE:
+            fault = {"route": "*", "kind": "throttled", "count": step.number}
+            await self._must(self._shop("POST", "faults", fault | {"retry_after": "seconds", "seconds": 1}))
+            self.counters["throttled"] += step.number
+        elif step.act is Act.RECOUNT:
+            told = await self._must(self._house("POST", "floods", {"copies": step.number}))
+            self.counters["recounted"] += told["records"]
+        else:
+            await self._move(step)
+
+    async def _order(self, step: Step) -> None:
+        bought = [
+            {"sku": sku, "channel": self.config.locations[location], "quantity": pieces}
+            for sku, location, pieces in step.lines
+        ]
+        number = f"T-{step.number:06d}"
+        body = {"lines": bought, "mode": "ReserveOnOrder", "order_number": number}
+        status, said = await self._shop("POST", "orders", body)
+        if status != OK:
+            self.counters["refused"] += 1
+            return
+        order_id = said["result"]
+        self._placed[step.number] = (order_id, step)
+        self.counters["ordered"] += 1
+        self.counters["ordered_pieces"] += sum(pieces for _, _, pieces in step.lines)
+        if self.config.imports_late:
+            order = (await self._must(self._shop("GET", "order", {"id": order_id})))["result"]
+            await self._must(self._house("POST", "orders", _told(order, step.lines)))
+
+    async def _cancel(self, step: Step) -> None:
+        placed = self._placed.pop(step.number, None)
+        if placed is None:
+            return
+        self._cancelled.add(placed[0])
+        await self._must(self._shop("POST", "order-cancellations", {"id": placed[0]}))
+        self.counters["cancelled"] += 1
+        if self.config.imports_late:
+            # The house refuses when the goods have left; then they are lost to a cancelled order.
+            await self._house("POST", "cancellations", {"reference": placed[0]})
+
+    async def _return(self, step: Step) -> None:
+        placed = self._placed.get(step.number)
+        if placed is None:
+            return
+        sku, location, _ = placed[1].lines[0]
+        line = {"sku": sku, "quantity": 1, "disposition": "sellable", "reason": "unwanted"}
+        body = {"reference": placed[0], "location": location, "lines": [line]}
+        await self._must(self._house("POST", "returns", body))
+        self.counters["returned"] += 1
+
+    async def _move(self, step: Step) -> None:
+        sku, location, pieces = step.lines[0]
+        body: dict[str, Any] = {"sku": sku, "location": location}
+        if step.act is Act.RECEIPT:
+            await self._must(self._house("POST", "receipts", body | {"quantity": pieces}))
+            self.counters["received_pieces"] += pieces
+            return
+        breaks = step.act is Act.BREAKAGE
+        act = "breakages" if breaks else "store-sales"
+        status, _ = await self._house("POST", act, body | {"quantity": pieces})
+        if status == OK:  # refused where nothing lies any more
+            self.counters["broken" if breaks else "store_sales"] += 1
+
+    def _phase(self, at_seconds: float) -> str:
+        part = at_seconds / self.config.seconds
+        return next((phase.name for phase in PHASES if part < phase.until), PHASES[-1].name)
+
+    async def _must(self, call: Awaitable[tuple[int, Any]]) -> Any:
+        status, said = await call
+        if status != OK:
+            raise RuntimeError(f"a simulator answered {status}: {said}")
+        return said
+
+
+def http_admin(session: aiohttp.ClientSession, base_url: str) -> Administer:
+    """Administer a simulator in another process over HTTP."""
+
+    async def call(method: str, name: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+        url, given = f"{base_url}/_simulator/{name}", dict(body or {})
+        asked: dict[str, Any] = {"params": given} if method == "GET" else {"json": given}
+        limit = aiohttp.ClientTimeout(total=HTTP_SECONDS)
+        async with session.request(method, url, timeout=limit, allow_redirects=False, **asked) as response:
+            return response.status, await response.json(content_type=None)
+
+    return call
+
+
+def _told(order: Mapping[str, Any], lines: Sequence[tuple[str, str, int]]) -> dict[str, Any]:
+    """Write what the importer is told of an order: its lines stand in the order they were bought in."""
+    items = [
+        {"lineRef": item["id"], "sku": sku, "quantity": pieces, "location": location}
+        for item, (sku, location, pieces) in zip(order["lineItems"], lines, strict=True)
+    ]
+    return {
+        "orderId": order["id"],
+        "orderNumber": order.get("orderNumber"),
+        "createdAt": order["createdAt"],
+        "lines": items,
+    }
+
+
+def _moment(seconds: float) -> str:
+    return stamp(int(seconds * 1000))
