@@ -72,6 +72,10 @@ class LookupDue:
     created_ms: int
 
 
+# The steps of age in which waiting keys are told, in seconds; the last count is of those older than all of them.
+AGE_STEPS_SECONDS = (5, 30, 60, 300, 900, 3_600)
+
+
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """Waiting keys by class (count, since when the oldest waits) and parked keys by reason."""
@@ -96,10 +100,12 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class KeyStory:
-    """Everything known of one SKU. `levels` and `lines` are rows in the order of their queries."""
+    """Everything known of one SKU. `levels`, `lines`, `proofs` and `heads` are rows in the order of their queries."""
 
     sku: str
     levels: tuple[tuple[Any, ...], ...]
     rows: tuple[OutboxRow, ...]
     lines: tuple[tuple[Any, ...], ...]
     cases: tuple[Case, ...]
+    proofs: tuple[tuple[Any, ...], ...] = ()
+    heads: tuple[tuple[Any, ...], ...] = ()

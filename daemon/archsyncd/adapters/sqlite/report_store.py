@@ -11,6 +11,7 @@ from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import (
+    AGE_STEPS_SECONDS,
     Backlog,
     KeyStory,
     PlanRow,
@@ -36,6 +37,15 @@ class ReportStore:
             classes = {int(row[0]): (int(row[1]), row[2]) for row in await tx.rows("outbox_backlog")}
             parked = {str(row[0]): int(row[1]) for row in await tx.rows("outbox_parked_count")}
         return Backlog(classes, parked)
+
+    async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:
+        """Waiting keys by class, counted by the steps of AGE_STEPS_SECONDS, the last beyond them all."""
+        bounds = [now_ms - step * 1000 for step in AGE_STEPS_SECONDS]
+        found: dict[int, list[int]] = {}
+        async with self._session.read() as tx:
+            for due_class, step, count in await tx.rows("outbox_ages", bounds):
+                found.setdefault(due_class, [0] * (len(bounds) + 1))[step] = count
+        return {due_class: tuple(counts) for due_class, counts in found.items()}
 
     async def key_counts(self) -> tuple[int, int]:
         """How many keys there are, and how many are not in step. Counts every row: not for each second."""
@@ -65,9 +75,20 @@ class ReportStore:
             keys = [StockKey(row[0], sku) for row in await tx.rows("outbox_channels")]
             rows = await outbox_rows(scope, keys)
             lines = await tx.rows("lines_by_key", (pairs(keys),))
+            orders = (array(sorted({row[2] for row in lines})),)
+            proofs = await tx.rows("proofs_by_order", orders)
+            heads = await tx.rows("heads_by_id", orders)
             wanted = {"state": "open", "kind": "", "subject": sku, "after": 0, "limit": 100}
             cases = [case_of(row) for row in await tx.rows("cases", wanted)]
-        return KeyStory(sku, tuple(levels), tuple(rows.values()), tuple(lines), tuple(cases))
+        return KeyStory(
+            sku,
+            tuple(levels),
+            tuple(rows.values()),
+            tuple(lines),
+            tuple(cases),
+            tuple(proofs),
+            tuple(heads),
+        )
 
     async def digest(self) -> str:
         """A digest of the state that records and orders lead to, free of times and of what was sent."""
