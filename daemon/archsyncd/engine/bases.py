@@ -192,7 +192,9 @@ class Bases:
         await self._learn_types(page.entries)
         wanted = set(keys)
         found = [entry for entry in page.entries if entry.key in wanted]
-        absent = [key for key in keys if key not in {entry.key for entry in found}]
+        # An entry that exists but could not be read is neither a base nor a reason to create one.
+        seen = {entry.key for entry in found} | {fault.key for fault in page.faults}
+        absent = [key for key in keys if key not in seen]
         sold = await self._sold(absent)
         if sold is None:
             sold, absent = frozenset(), []
@@ -248,7 +250,7 @@ class Bases:
             return 0
         self._shared.saw_server_time(page.server_ms)
         self._watch_fences(page.entries)
-        found = {entry.key for entry in page.entries}
+        found = {entry.key for entry in page.entries} | {fault.key for fault in page.faults}
         missing = [row.key for row in rows if row.key not in found]
         await self._store.outbox.book_reads(page.entries, missing)
         return len(rows)

@@ -26,6 +26,7 @@ from archsyncd.engine.ports import Clock
 T = TypeVar("T")
 
 AGING_STEP_SECONDS = 10.0
+THROTTLED_LIMIT_SECONDS = 8.0
 _TOO_MANY_REQUESTS = 429
 
 
@@ -248,7 +249,8 @@ class Limiter:
         slower = self._pace.slower(now)
         if slower is not self._pace:
             self._pace = slower
-            self._retry_at = max(self._retry_at, now + delay(self._throttled_in_a_row, self._chance()))
+            pause = delay(self._throttled_in_a_row, self._chance(), limit_seconds=THROTTLED_LIMIT_SECONDS)
+            self._retry_at = max(self._retry_at, now + pause)
             self._throttled_in_a_row += 1
         self._retry_at = max(self._retry_at, now + honoured_seconds(answer.retry_after_seconds))
         if answer.status != _TOO_MANY_REQUESTS:

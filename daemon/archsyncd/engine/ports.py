@@ -150,7 +150,7 @@ class Commercetools(Protocol):
         ...
 
     async def write_many(self, writes: Sequence[EntryWrite]) -> tuple[WriteAnswer, ...] | Failure:
-        """One GraphQL POST of aliased updates (no creates), answered alias by alias, or failed as a whole."""
+        """One GraphQL POST of aliased writes, a key at most once, answered in the order given or failed as a whole."""
         ...
 
     def use_channels(self, channels: Collection[SupplyChannel]) -> None:

@@ -25,9 +25,9 @@ from archsyncd.domain.inventory import (
 from archsyncd.wire.commercetools.graphql import (
     products_answer,
     products_request,
-    updates_answer,
-    updates_document,
-    updates_request,
+    writes_answer,
+    writes_document,
+    writes_request,
 )
 from archsyncd.wire.commercetools.strict import MalformedAnswer
 
@@ -60,8 +60,8 @@ def error(code: str | None, path: list[Any] | None = None) -> dict[str, Any]:
 @pytest.mark.parametrize("size", [1, 2, 20, 100])
 def test_there_is_one_document_per_size(size: int) -> None:
     """The text is the same object for every batch of a size, parses, and aliases each update in order."""
-    document = updates_document(size)
-    assert updates_document(size) is document
+    document = writes_document(size)
+    assert writes_document(size) is document
     (operation,) = parse(document).definitions
     assert isinstance(operation, OperationDefinitionNode)
     assert len(operation.variable_definitions or ()) == 3 * size
@@ -71,10 +71,10 @@ def test_there_is_one_document_per_size(size: int) -> None:
 
 def test_values_travel_as_variables_and_custom_values_as_json_text() -> None:
     """No value stands in the document; strings are quoted inside their text, numbers are not."""
-    request = updates_request([write(0), write(1, quantity=3, needs_type=True)], "archsyncd")
+    request = writes_request([write(0), write(1, quantity=3, needs_type=True)], "archsyncd")
     assert request.writes
     body = orjson.loads(request.body or b"")
-    assert body["query"] == updates_document(2)
+    assert body["query"] == writes_document(2)
     assert body["variables"] == {
         "i0": "e-0",
         "v0": 0,
@@ -111,7 +111,7 @@ def test_every_alias_has_its_own_answer() -> None:
         "data": {"a0": done(0), "a1": None, "a2": None, "a3": None, "a4": done(9), "a5": {"id": "e-5"}},
         "errors": [error("ConcurrentModification", ["a1"]), error("InvalidField", ["a2", "quantityOnStock"])],
     }
-    answers = updates_answer(tree, writes)
+    answers = writes_answer(tree, writes)
     assert isinstance(answers, tuple)
     assert answers[:3] == (Written("e-0", 1, 5), Conflict(None), Refused("InvalidField", "m"))
     assert all(isinstance(answer, Unknown) for answer in answers[3:])
@@ -120,7 +120,7 @@ def test_every_alias_has_its_own_answer() -> None:
 def test_all_aliases_may_fail_without_data() -> None:
     """Errors that name their aliases are told apart even when the data is null as a whole."""
     tree = {"data": None, "errors": [error("ConcurrentModification", ["a1"])]}
-    assert updates_answer(tree, [write(0), write(1)]) == (Unknown("no answer for this entry"), Conflict(None))
+    assert writes_answer(tree, [write(0), write(1)]) == (Unknown("no answer for this entry"), Conflict(None))
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_f082_a_request_that_fails_as_a_whole_is_one_failure(
     tree: dict[str, Any], kind: type[Failure]
 ) -> None:
     """Too complex asks for less; a syntax error is ours for good; anything unclear is unknown."""
-    assert isinstance(updates_answer(tree, [write(0)]), kind)
+    assert isinstance(writes_answer(tree, [write(0)]), kind)
 
 
 @given(JSON, JSON)
 def test_no_graphql_answer_breaks_the_reader_or_passes_for_a_success(data: Any, errors: Any) -> None:
     """Whatever comes, each write has an answer or the whole is a failure, and nothing is Written by accident."""
     try:
-        answers = updates_answer({"data": data, "errors": errors}, [write(0), write(1)])
+        answers = writes_answer({"data": data, "errors": errors}, [write(0), write(1)])
     except MalformedAnswer:
         return
     if isinstance(answers, tuple):

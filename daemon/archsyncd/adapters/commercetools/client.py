@@ -115,11 +115,17 @@ class HttpCommercetools:
         return await self._calls.ask(request, lambda answer: entries.written(answer.tree, write.entry_id))
 
     async def write_many(self, writes: Sequence[EntryWrite]) -> tuple[WriteAnswer, ...] | Failure:
-        """One GraphQL POST of aliased updates, answered alias by alias. Raises ValueError for creates among them."""
+        """One GraphQL POST of aliased writes, answered in the order given."""
         if not writes:
             return ()
-        request = graphql.updates_request(writes, self._options.marker_type_key)
-        return await self._calls.ask(request, lambda answer: graphql.updates_answer(answer.tree, writes))
+        places = graphql.batch_order(writes)
+        ordered = [writes[place] for place in places]
+        request = graphql.writes_request(ordered, self._options.marker_type_key)
+        answers = await self._calls.ask(request, lambda answer: graphql.writes_answer(answer.tree, ordered))
+        if not isinstance(answers, tuple):
+            return answers
+        by_place = dict(zip(places, answers, strict=True))
+        return tuple(by_place[place] for place in range(len(writes)))
 
     def split_keys(self, keys: Sequence[StockKey]) -> tuple[tuple[StockKey, ...], ...]:
         """Cut keys into look-ups whose URLs stay within bounds and whose answers fit one page."""

@@ -150,7 +150,7 @@ def marker_fields(marker: Marker) -> dict[str, str | int]:
 def write_request(write: EntryWrite, type_key: str) -> Request:
     """One REST POST for one write, the marker in the same request so that both take effect or neither."""
     if write.kind is WriteKind.CREATE:
-        return post("/inventory", _draft(write, type_key))
+        return post("/inventory", draft_of(write, type_key))
     entry_id, version = versioned(write)
     tree = {"version": version, "actions": actions_of(write, type_key)}
     return post(f"/inventory/{path_segment(entry_id)}", tree, addresses_one=True)
@@ -189,7 +189,8 @@ def _marker_actions(write: EntryWrite, type_key: str) -> list[dict[str, Any]]:
     return [{"action": "setCustomField", "name": name, "value": value} for name, value in fields.items()]
 
 
-def _draft(write: EntryWrite, type_key: str) -> dict[str, Any]:
+def draft_of(write: EntryWrite, type_key: str) -> dict[str, Any]:
+    """A new entry with its derived key, its quantity and the marker."""
     draft: dict[str, Any] = {
         "key": entry_key(write.key.channel, write.key.sku),
         "sku": write.key.sku,

@@ -13,7 +13,7 @@ import orjson
 
 from archsyncd.domain.inventory import EntryWrite, Failure, TooLarge, Unknown, WriteAnswer, WriteKind
 from archsyncd.wire.commercetools import strict
-from archsyncd.wire.commercetools.entries import actions_of, versioned, written
+from archsyncd.wire.commercetools.entries import actions_of, draft_of, versioned, written
 from archsyncd.wire.commercetools.errors import ErrorObject, error_in, failure_of_error
 from archsyncd.wire.commercetools.exchange import Request, post
 from archsyncd.wire.commercetools.predicates import products_with
@@ -27,30 +27,52 @@ _PRODUCTS = (
 
 
 @lru_cache(maxsize=_DOCUMENTS_KEPT)
-def updates_document(size: int) -> str:
-    """The mutation that updates `size` entries, the same text for every batch of that size."""
-    declared = ", ".join(
-        f"$i{n}: String!, $v{n}: Long!, $a{n}: [InventoryEntryUpdateAction!]!" for n in range(size)
-    )
-    aliased = " ".join(
-        f"a{n}: updateInventoryEntry(id: $i{n}, version: $v{n}, actions: $a{n})"
-        " { id version quantityOnStock }"
-        for n in range(size)
-    )
-    return f"mutation Updates({declared}) {{ {aliased} }}"
+def writes_document(updates: int, creates: int = 0) -> str:
+    """The mutation that updates and then creates so many entries, the same text for every batch of that shape."""
+    changed, new = range(updates), range(updates, updates + creates)
+    declared = [f"$i{n}: String!, $v{n}: Long!, $a{n}: [InventoryEntryUpdateAction!]!" for n in changed]
+    declared += [f"$d{n}: InventoryEntryDraft!" for n in new]
+    aliased = [
+        f"a{n}: updateInventoryEntry(id: $i{n}, version: $v{n}, actions: $a{n}) {{ id version quantityOnStock }}"
+        for n in changed
+    ]
+    aliased += [
+        f"a{n}: createInventoryEntry(draft: $d{n}) {{ id version quantityOnStock createdAt }}" for n in new
+    ]
+    return f"mutation Writes({', '.join(declared)}) {{ {' '.join(aliased)} }}"
 
 
-def updates_request(writes: Sequence[EntryWrite], type_key: str) -> Request:
-    """One POST of aliased updates in the given order. Raises ValueError for creates and for an empty batch."""
+def batch_order(writes: Sequence[EntryWrite]) -> tuple[int, ...]:
+    """The order in which a batch's writes stand as aliases, by index: updates, which may be urgent, before creates."""
+    return tuple(sorted(range(len(writes)), key=lambda n: writes[n].kind is WriteKind.CREATE))
+
+
+def writes_request(writes: Sequence[EntryWrite], type_key: str) -> Request:
+    """One POST of aliased writes, in `batch_order`. Raises ValueError for an empty batch."""
     if not writes:
         raise ValueError("a batch of nothing is not a write")
     variables: dict[str, Any] = {}
     for n, write in enumerate(writes):
         if write.kind is WriteKind.CREATE:
-            raise ValueError("a batch holds updates only")
-        variables[f"i{n}"], variables[f"v{n}"] = versioned(write)
-        variables[f"a{n}"] = [_input_of(action) for action in actions_of(write, type_key)]
-    return post(_PATH, {"query": updates_document(len(writes)), "variables": variables})
+            variables[f"d{n}"] = _draft_input(draft_of(write, type_key))
+        else:
+            variables[f"i{n}"], variables[f"v{n}"] = versioned(write)
+            variables[f"a{n}"] = [_input_of(action) for action in actions_of(write, type_key)]
+    creates = sum(write.kind is WriteKind.CREATE for write in writes)
+    return post(_PATH, {"query": writes_document(len(writes) - creates, creates), "variables": variables})
+
+
+def _draft_input(draft: Mapping[str, Any]) -> dict[str, Any]:
+    details = dict(draft)
+    if "custom" in details:
+        details["custom"] = _with_field_list(details["custom"])
+    return details
+
+
+def _with_field_list(details: Mapping[str, Any]) -> dict[str, Any]:
+    fields: Mapping[str, Any] = details["fields"]
+    listed = [{"name": name, "value": _json_text(value)} for name, value in fields.items()]
+    return {**details, "fields": listed}
 
 
 def _input_of(action: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +81,7 @@ def _input_of(action: Mapping[str, Any]) -> dict[str, Any]:
     if "value" in details:
         details["value"] = _json_text(details["value"])
     if "fields" in details:
-        fields: Mapping[str, Any] = details["fields"]
-        details["fields"] = [{"name": name, "value": _json_text(value)} for name, value in fields.items()]
+        details = _with_field_list(details)
     return {str(action["action"]): details}
 
 
@@ -68,7 +89,7 @@ def _json_text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def updates_answer(tree: Any, writes: Sequence[EntryWrite]) -> tuple[WriteAnswer, ...] | Failure:
+def writes_answer(tree: Any, writes: Sequence[EntryWrite]) -> tuple[WriteAnswer, ...] | Failure:
     """Read alias by alias; a Failure when the request failed as a whole. Raises MalformedAnswer."""
     answer = strict.mapping(tree, "body")
     by_alias, whole = _errors_of(answer)
