@@ -1,0 +1,209 @@
+"""The verbs on the daemon's side: each takes arguments and answers with plain values. Knows no socket and no text layout."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from archsyncd.assembly import RolloutFault
+from archsyncd.config import ConfigurationFaults
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.report import AGE_STEPS_SECONDS
+from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
+from archsyncd.operator.backups import backup_path, write_backup
+from archsyncd.operator.daemon import Daemon, OperatedStore
+from archsyncd.operator.exceptions import ExceptionDesk, briefs
+from archsyncd.operator.paging import fitting
+from archsyncd.operator.plan import planned
+from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
+from archsyncd.operator.snapshots import SnapshotDesk
+from archsyncd.operator.status import CLASS_NAMES, StatusDesk
+from archsyncd.operator.story import Story
+
+__all__ = ["Commands", "Daemon", "OperatedStore"]
+
+PLAN_PAGE = 500
+PATH_LIMIT_CHARACTERS = 1_000
+CHANGING = frozenset(
+    {
+        "exceptions.retry",
+        "exceptions.dismiss",
+        "snapshot.approve",
+        "snapshot.reject",
+        "pause",
+        "resume",
+        "backup",
+        "reload",
+    }
+)
+_LOG = logging.getLogger("archsyncd.operator")
+Verb: TypeAlias = Callable[[Arguments], Awaitable[dict[str, Any]]]
+
+
+class Commands:
+    """All verbs of one daemon."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self.status_desk = StatusDesk(daemon)
+        exceptions, snapshots = ExceptionDesk(daemon), SnapshotDesk(daemon)
+        self._verbs: Mapping[str, Verb] = {
+            "status": self._status,
+            "sku": self._sku,
+            "plan": self._plan,
+            "backlog": self._backlog,
+            "exceptions.list": exceptions.listed,
+            "exceptions.show": exceptions.show,
+            "exceptions.retry": exceptions.retry,
+            "exceptions.dismiss": exceptions.dismiss,
+            "snapshot.list": snapshots.listed,
+            "snapshot.show": snapshots.show,
+            "snapshot.approve": snapshots.approve,
+            "snapshot.reject": snapshots.reject,
+            "pause": self._pause,
+            "resume": self._resume,
+            "backup": self._backup,
+            "reload": self._reload,
+        }
+
+    async def answer(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what is asked. Raises Refusal, also for whatever the store cannot do now."""
+        known = self._verbs.get(verb)
+        if known is None:
+            raise Refusal(
+                f"There is no verb {verb[:64]!r}; this daemon is version {self._daemon.version}.", EXIT_USAGE
+            )
+        if verb in CHANGING:
+            _LOG.info("asked by a person: %s %s", verb, json.dumps(dict(arguments))[:1000])
+        try:
+            return await known(Arguments(arguments))
+        except StoreFull as full:
+            raise Refusal(
+                f"The disk is full ({full}): nothing was changed. Make room and try again."
+            ) from full
+        except StoreBroken as broken:
+            raise Refusal(
+                f"The database cannot be used ({broken}): restart archsyncd.", EXIT_CRITICAL
+            ) from broken
+        except FencedOff as fenced:
+            raise Refusal(f"This host may not write any more ({fenced}): ask the one that does.") from fenced
+
+    async def _status(self, arguments: Arguments) -> dict[str, Any]:
+        arguments.finish()
+        return await self.status_desk.status()
+
+    async def _sku(self, arguments: Arguments) -> dict[str, Any]:
+        sku = arguments.text("sku")
+        arguments.finish()
+        story = await self._story(sku)
+        if story.empty:
+            raise Refusal(f"Nothing is known of the SKU {sku!r}.{await self._near(sku)}")
+        told = story.told(self._daemon.clock.wall_ms())
+        cases = {case.id: case for case in story.found.cases}
+        for location in story.levels:
+            subject = f"{sku} at {location}"
+            for case in await self._daemon.store.cases.listed(subject=subject, limit=20):
+                cases[case.id] = case
+        told["cases"], _ = fitting(briefs(self._daemon, sorted(cases.values(), key=lambda case: case.id)))
+        return told
+
+    async def _story(self, sku: str) -> Story:
+        return Story(await self._daemon.store.report.story(sku), self._daemon.store.rules)
+
+    async def _near(self, sku: str) -> str:
+        """The usual slips: spaces around, upper and lower case, leading zeros."""
+        for other in dict.fromkeys((sku.strip(), sku.upper(), sku.lower(), sku.lstrip("0"))):
+            if other and other != sku and not (await self._story(other)).empty:
+                return f" Did you mean {other!r}?"
+        return " Archean has not told of it, and no order names it."
+
+    async def _plan(self, arguments: Arguments) -> dict[str, Any]:
+        channel = arguments.text("channel", limit=256, default="")
+        sku = arguments.text("sku", default="")
+        arguments.finish()
+        after = StockKey(channel, sku) if channel or sku else None
+        found = await self._daemon.store.report.plan(after, PLAN_PAGE)
+        rows, cut = fitting([planned(row).told() for row in found])
+        last = rows[-1] if rows else {}
+        more = cut or len(found) == PLAN_PAGE
+        place = {"channel": last["channel"], "sku": last["sku"]} if more else None
+        return {"rows": rows, "next": place, "writes": self._daemon.drain.options.writes}
+
+    async def _backlog(self, arguments: Arguments) -> dict[str, Any]:
+        arguments.finish()
+        daemon = self._daemon
+        now_ms = daemon.clock.wall_ms()
+        backlog = await daemon.store.report.backlog()
+        ages = await daemon.store.report.ages(now_ms)
+        rate = max(daemon.limiter.state().rate_now * daemon.drain.batch_now, 0.01)
+        rows, before = [], 0
+        for due_class, name in CLASS_NAMES.items():
+            keys, since_ms = backlog.classes.get(due_class, (0, now_ms))
+            before += keys
+            rows.append(
+                {
+                    "class": int(due_class),
+                    "name": name,
+                    "keys": keys,
+                    "oldest_seconds": round(max(now_ms - since_ms, 0) / 1000, 1) if keys else None,
+                    "ages": list(ages.get(due_class, (0,) * (len(AGE_STEPS_SECONDS) + 1))),
+                    "done_in_seconds": round(before / rate, 1) if keys else None,
+                }
+            )
+        return {
+            "rows": rows,
+            "age_steps_seconds": list(AGE_STEPS_SECONDS),
+            "parked": dict(backlog.parked),
+            "keys_per_second_at_most": round(rate, 1),
+        }
+
+    async def _pause(self, arguments: Arguments) -> dict[str, Any]:
+        paused, name, what = self._target(arguments)
+        fresh = name not in paused
+        paused.add(name)
+        effect = "nothing is written to it" if what == "channel" else "it is not read"
+        said = f"{what} {name} is paused: {effect}" if fresh else f"{what} {name} was paused already"
+        return {"done": fresh, "says": f"{said}, until it is resumed or the daemon is restarted."}
+
+    async def _resume(self, arguments: Arguments) -> dict[str, Any]:
+        paused, name, what = self._target(arguments)
+        done = name in paused
+        paused.discard(name)
+        self._daemon.shared.work.set()
+        return {"done": done, "says": f"{what} {name} {'goes on' if done else 'was not paused'}."}
+
+    def _target(self, arguments: Arguments) -> tuple[set[str], str, str]:
+        what, name = arguments.choice("what", ("channel", "feed")), arguments.text("name")
+        arguments.finish()
+        daemon = self._daemon
+        known = list(daemon.store.rules.policies.channels if what == "channel" else daemon.tails)
+        if name not in known:
+            raise Refusal(f"There is no {what} {name!r}; there is {', '.join(sorted(known)[:20]) or 'none'}.")
+        paused = daemon.shared.paused_channels if what == "channel" else daemon.shared.paused_feeds
+        return paused, name, what
+
+    async def _backup(self, arguments: Arguments) -> dict[str, Any]:
+        wanted = arguments.text("file", limit=PATH_LIMIT_CHARACTERS)
+        arguments.finish()
+        target = backup_path(self._daemon.settings.daemon.state_dir, wanted)
+        size = await write_backup(target, self._daemon.store.backup)
+        return {
+            "done": True,
+            "file": str(target),
+            "bytes": size,
+            "says": f"The backup {target} ({size} bytes) was written and verified.",
+        }
+
+    async def _reload(self, arguments: Arguments) -> dict[str, Any]:
+        arguments.finish()
+        try:
+            restart = await self._daemon.reload()
+        except (ConfigurationFaults, RolloutFault) as faults:
+            told = str(faults)[:20_000]
+            raise Refusal(
+                f"The configuration has faults; the one in force stays:\n{told}", EXIT_USAGE
+            ) from faults
+        waits = f" These need a restart: {', '.join(restart[:20])}." if restart else ""
+        return {"done": True, "restart": restart[:500], "says": f"The configuration was read again.{waits}"}

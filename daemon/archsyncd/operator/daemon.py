@@ -1,0 +1,101 @@
+"""What the verbs need of the running daemon, as a protocol; the daemon itself is built elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from archsyncd.config import Settings
+from archsyncd.engine.drain import Drain
+from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.ports import Clock, Feed
+from archsyncd.engine.shared import Shared
+from archsyncd.engine.store import Store
+from archsyncd.engine.tail import Freshness, Keeper, Tail
+
+
+class OperatedStore(Store, Protocol):
+    """The store with what only operators use."""
+
+    @property
+    def broken(self) -> str | None:
+        """Why it cannot be used any more."""
+        ...
+
+    async def backup(self, target: Path) -> None:
+        """Copy the committed state into a new file."""
+        ...
+
+
+class Daemon(Protocol):
+    """The running daemon."""
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
+        ...
+
+    @property
+    def store(self) -> OperatedStore:
+        """The store."""
+        ...
+
+    @property
+    def shared(self) -> Shared:
+        """Facts in memory."""
+        ...
+
+    @property
+    def limiter(self) -> Limiter:
+        """The budget of requests."""
+        ...
+
+    @property
+    def drain(self) -> Drain:
+        """The drain."""
+        ...
+
+    @property
+    def feeds(self) -> Sequence[Feed]:
+        """The feeds in the configuration's order."""
+        ...
+
+    @property
+    def tails(self) -> Mapping[str, Tail]:
+        """Each feed's tail by name."""
+        ...
+
+    @property
+    def freshness(self) -> Freshness:
+        """How fresh each feed is."""
+        ...
+
+    @property
+    def keeper(self) -> Keeper:
+        """Applies approved snapshots."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def started_monotonic(self) -> float:
+        """When this process began to work, in monotonic seconds."""
+        ...
+
+    @property
+    def tenure_text(self) -> str:
+        """The lease's state in one line."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The program's version."""
+        ...
+
+    async def reload(self) -> list[str]:
+        """Read the configuration again; the paths that need a restart."""
+        ...

@@ -1,0 +1,212 @@
+"""The verbs about exceptions: the list, one case, a retry, a dismissal. Decides nothing about stock itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archsyncd.domain.cases import Case, CaseKind
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.times import rfc3339
+from archsyncd.operator.daemon import Daemon
+from archsyncd.operator.paging import fitting
+from archsyncd.operator.protocol import EXIT_ACT, NUMBER_LIMIT, Arguments, Refusal
+
+STATES = ("open", "waiting", "resolved", "dismissed", "all")
+LIST_LIMIT = 100
+LIST_MOST = 500
+SCAN_LIMIT = 5_000
+REASON_LIMIT_CHARACTERS = 500
+FOLDED = "(folded)"
+FREED_BY_HAND = (CaseKind.STOCK_UPDATE_FAILED, CaseKind.SKU_NOT_FOUND)
+
+# What becomes of a kind that nobody can hurry; the kinds left out have a retry.
+BY_ITSELF = {
+    CaseKind.LOCATION_UNMAPPED: "it closes itself when the location is mapped (or ignored) and the daemon reloads.",
+    CaseKind.CHANNEL_MISSING: "the channel is looked for every minute; the case closes itself when it is there.",
+    CaseKind.INVALID_RECORD: "a corrected record is applied when Archean sends it; dismiss the case when it was.",
+    CaseKind.HELD_SNAPSHOT: "decide it with `archsyncctl snapshot approve ID --digest DIGEST`, or `snapshot reject`.",
+    CaseKind.NEEDS_RESYNC: "it closes itself when a level of this SKU and location arrives.",
+    CaseKind.FOREIGN_WRITER: "the entry is read again by itself; the case closes when that read is clean.",
+    CaseKind.RESTOCKABLE_IN_DAYS: "unset the field in commercetools, then dismiss the case.",
+    CaseKind.UNTRACKED_DEMAND: "its pieces are subtracted already; dismiss the case when the cart's mode is set right.",
+    CaseKind.UNPROVEN_REFLECTION: "Archean is asked again by itself; the case closes when the order is proven.",
+    CaseKind.ORDER_UNMAPPED_LINE: "the order is read again after a reload; dismiss the case when it was settled by hand.",
+    CaseKind.DRIFT: "the difference is corrected by itself; the case closes when a clean read agrees.",
+    CaseKind.STALE_FEED: "the feed is tried again by itself; the case closes when it is back.",
+}
+
+
+class ExceptionDesk:
+    """Answers the `exceptions` verbs."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    async def listed(self, arguments: Arguments) -> dict[str, Any]:
+        """A page of cases, oldest first: `rows`, and `next` to go on `after` (None: no more)."""
+        kind = arguments.choice("kind", ("", *(each.value for each in CaseKind)), "")
+        state = arguments.choice("state", STATES, "open")
+        owner = arguments.text("owner", limit=64, default="")
+        after = arguments.whole("after", 0, NUMBER_LIMIT, 0)
+        limit = arguments.whole("limit", 1, LIST_MOST, LIST_LIMIT)
+        arguments.finish()
+        cases, place = await self._matching("" if state == "all" else state, kind, owner, after, limit)
+        rows, cut = fitting([self._brief(case) for case in cases])
+        if cut:
+            place = rows[-1]["id"]
+        return {"rows": rows, "next": place}
+
+    async def _matching(
+        self, state: str, kind: str, owner: str, after: int, limit: int
+    ) -> tuple[list[Case], int | None]:
+        """Cases of one owner; a bounded number of rows is looked at, and the place reached is told."""
+        found: list[Case] = []
+        scanned = 0
+        while len(found) < limit and scanned < SCAN_LIMIT:
+            page = await self._daemon.store.cases.listed(state=state, kind=kind, after=after, limit=limit)
+            for case in page:
+                after = case.id
+                if not owner or self._owner(case) == owner:
+                    found.append(case)
+                if len(found) == limit:
+                    return found, after
+            scanned += len(page)
+            if len(page) < limit:
+                return found, None
+        return found, after
+
+    async def show(self, arguments: Arguments) -> dict[str, Any]:
+        """One case whole."""
+        case = await self._find(arguments)
+        arguments.finish()
+        owner = self._daemon.settings.owner(case.kind)
+        due_ms = case.first_seen_ms + owner.escalate_minutes * 60_000
+        return self._brief(case) | {
+            "code": case.code,
+            "payload": case.payload.decode("utf-8", "backslashreplace"),
+            "correlation": case.correlation,
+            "note": case.note,
+            "escalates_at": rfc3339(due_ms),
+            "next": case.text.next_step,
+            "retry": _retry_text(case.kind),
+        }
+
+    async def retry(self, arguments: Arguments) -> dict[str, Any]:
+        """Do again what a case is about: `done`, and `says` what happened or what happens by itself."""
+        case = await self._find(arguments)
+        arguments.finish()
+        reopened = case.state == "dismissed" and case.kind in FREED_BY_HAND
+        if case.state not in {"open", "waiting"} and not reopened:
+            raise Refusal(f"Case {case.id} is {case.state} already: nothing is left to retry.")
+        if case.kind is CaseKind.HELD_LEVEL:
+            return await self._apply_level(case)
+        if case.kind in FREED_BY_HAND:
+            return await self._free(case)
+        return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {BY_ITSELF[case.kind]}"}
+
+    async def _apply_level(self, case: Case) -> dict[str, Any]:
+        if not case.payload or case.subject.startswith(FOLDED):
+            raise Refusal(f"Case {case.id} stands for several levels; have Archean send them again.")
+        applied = await self._daemon.store.cases.apply_held_level(case)
+        self._daemon.shared.work.set()
+        self._daemon.shared.bases.set()
+        said = "is applied as it came" if applied else "was not applied: a newer level had taken its place"
+        return {
+            "done": applied,
+            "says": f"The held level of {case.subject} {said}; case {case.id} is closed.",
+        }
+
+    async def _free(self, case: Case) -> dict[str, Any]:
+        store, note = self._daemon.store, "tried again as a person asked"
+        if case.subject.startswith(FOLDED):
+            freed = await store.outbox.free(case.kind.value, note, case.scope)
+        else:
+            freed = 1
+            await store.outbox.free_key(StockKey(case.scope, case.subject))
+        await store.cases.close(case.id, "resolved", note)
+        self._daemon.shared.work.set()
+        self._daemon.shared.bases.set()
+        keys = case.subject if freed == 1 else f"{freed} keys"
+        if case.kind is CaseKind.SKU_NOT_FOUND:
+            says = f"{keys} in {case.scope}: looked up again within 30 seconds; a new case opens if no product has it."
+        else:
+            says = f"{keys} in {case.scope}: written again now; a new case opens if commercetools refuses it again."
+        return {"done": True, "says": f"{says} Case {case.id} is closed."}
+
+    async def dismiss(self, arguments: Arguments) -> dict[str, Any]:
+        """Close a case with a person's reason."""
+        case = await self._find(arguments)
+        reason = arguments.text("reason", limit=REASON_LIMIT_CHARACTERS)
+        arguments.finish()
+        if not reason.strip() or not reason.isprintable():
+            raise Refusal("The reason must be a line of printable text.")
+        if case.kind is CaseKind.HELD_SNAPSHOT and case.state == "open":
+            raise Refusal(
+                f"A held snapshot is decided: archsyncctl snapshot reject {case.subject} --reason TEXT"
+            )
+        if not await self._daemon.store.cases.close(case.id, "dismissed", reason):
+            raise Refusal(f"Case {case.id} is {case.state} already.")
+        return {"done": True, "says": f"Case {case.id} is dismissed.{_after_dismissal(case)}"}
+
+    async def _find(self, arguments: Arguments) -> Case:
+        number = arguments.whole("id", 1, NUMBER_LIMIT)
+        case = await self._daemon.store.cases.find(number)
+        if case is None:
+            raise Refusal(
+                f"There is no case {number}; `archsyncctl exceptions list` shows what is open.", EXIT_ACT
+            )
+        return case
+
+    def _owner(self, case: Case) -> str:
+        return self._daemon.settings.owner(case.kind).team
+
+    def _brief(self, case: Case) -> dict[str, Any]:
+        return brief(self._daemon, case)
+
+
+def brief(daemon: Daemon, case: Case) -> dict[str, Any]:
+    """A case as lists tell it."""
+    owner = daemon.settings.owner(case.kind)
+    age = max(daemon.clock.wall_ms() - case.first_seen_ms, 0) / 1000
+    is_open = case.state in {"open", "waiting"}
+    return {
+        "id": case.id,
+        "kind": case.kind.value,
+        "severity": case.text.severity.value,
+        "owner": owner.team,
+        "state": case.state,
+        "scope": case.scope,
+        "subject": case.subject,
+        "reason": case.reason,
+        "count": case.count,
+        "first_seen": rfc3339(case.first_seen_ms),
+        "last_seen": rfc3339(case.last_seen_ms),
+        "age_seconds": round(age, 1),
+        "overdue": is_open and age > owner.escalate_minutes * 60,
+    }
+
+
+def briefs(daemon: Daemon, cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Several cases as lists tell them."""
+    return [brief(daemon, case) for case in cases]
+
+
+def _retry_text(kind: CaseKind) -> str:
+    if kind is CaseKind.HELD_LEVEL:
+        return "retry applies the level exactly as it came."
+    if kind is CaseKind.STOCK_UPDATE_FAILED:
+        return "retry writes the key again."
+    if kind is CaseKind.SKU_NOT_FOUND:
+        return "retry looks the SKU up again; that also happens by itself every 30 seconds."
+    return BY_ITSELF[kind]
+
+
+def _after_dismissal(case: Case) -> str:
+    if case.kind is CaseKind.STOCK_UPDATE_FAILED:
+        return f" Nothing is written for {case.subject} until you run: archsyncctl exceptions retry {case.id}"
+    if case.kind is CaseKind.HELD_LEVEL:
+        return " The level is dropped; the published quantity stays as it was."
+    if case.kind is CaseKind.SKU_NOT_FOUND:
+        return " The SKU is still looked up by itself and goes on sale when its product appears."
+    return ""

@@ -1,0 +1,88 @@
+"""The words of the control socket: one JSON object a line, asked and answered. Knows no verb and no socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+LINE_LIMIT_BYTES = 64 * 1024
+ANSWER_LIMIT_BYTES = 1024 * 1024
+PAGE_LIMIT_BYTES = 256 * 1024
+NUMBER_LIMIT = 2**63 - 1
+
+# Exit statuses of archsyncctl, and the `code` of an answer that is not ok.
+EXIT_OK = 0
+EXIT_ACT = 1
+EXIT_CRITICAL = 2
+EXIT_UNREACHED = 3
+EXIT_USAGE = 64
+
+
+class Refusal(Exception):
+    """The daemon does not do what was asked. `sentence` says why and what to do, `code` is the exit status."""
+
+    def __init__(self, sentence: str, code: int = EXIT_ACT) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.code = code
+
+
+def request_line(verb: str, arguments: Mapping[str, Any]) -> bytes:
+    """A request as its line. Raises Refusal when it is too long to be sent."""
+    line = json.dumps({"verb": verb, "arguments": dict(arguments)}).encode() + b"\n"
+    if len(line) > LINE_LIMIT_BYTES:
+        raise Refusal(f"The request is longer than {LINE_LIMIT_BYTES // 1024} KiB.", EXIT_USAGE)
+    return line
+
+
+def read_request(line: bytes) -> tuple[str, dict[str, Any]]:
+    """The verb and the arguments of a request line. Raises Refusal."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        raise Refusal("The request is not one JSON object on one line.", EXIT_USAGE) from None
+    if not isinstance(told, dict) or not isinstance(told.get("verb"), str):
+        raise Refusal('The request must read {"verb": "…", "arguments": {…}}.', EXIT_USAGE)
+    arguments = told.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise Refusal("arguments must be a JSON object.", EXIT_USAGE)
+    unknown = sorted(set(told) - {"verb", "arguments"})
+    if unknown:
+        raise Refusal(f"The request has an unknown field {unknown[0][:64]!r}.", EXIT_USAGE)
+    return told["verb"], arguments
+
+
+class Arguments:
+    """A verb's arguments, taken one by one and strictly; what is left over is refused."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._left = dict(given)
+
+    def text(self, name: str, *, limit: int = 256, default: str | None = None) -> str:
+        """Printable text of 1 to `limit` characters. Raises Refusal."""
+        value = self._left.pop(name, default)
+        if value is None:
+            raise Refusal(f"{name} is missing.", EXIT_USAGE)
+        if not isinstance(value, str) or len(value) > limit or (not value and default is None):
+            raise Refusal(f"{name} must be text of 1 to {limit} characters.", EXIT_USAGE)
+        return value
+
+    def whole(self, name: str, least: int, most: int, default: int | None = None) -> int:
+        """A whole number within bounds. Raises Refusal."""
+        value = self._left.pop(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise Refusal(f"{name} must be a whole number from {least} to {most}.", EXIT_USAGE)
+        return value
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        """One of some words. Raises Refusal."""
+        value = self._left.pop(name, default)
+        if not isinstance(value, str) or value not in allowed:
+            raise Refusal(f"{name} must be one of {', '.join(allowed)}.", EXIT_USAGE)
+        return value
+
+    def finish(self) -> None:
+        """Everything was taken. Raises Refusal."""
+        if self._left:
+            raise Refusal(f"There is no argument {min(self._left)[:64]!r} here.", EXIT_USAGE)

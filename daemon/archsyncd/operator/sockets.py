@@ -1,0 +1,115 @@
+"""The listening socket: one that systemd passed, or our own with group and mode. Knows no client and no verb."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, Fatal
+
+SOCKET_MODE = 0o660
+PASSED_FROM = 3
+PASSED_LIMIT = 64
+PASSED_NAMES = ("control", "archsyncd-control.socket")
+PATH_LIMIT_BYTES = 107
+BACKLOG = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A listening socket; `own` is the (device, inode) of a socket file that we made and take away again."""
+
+    socket: socket.socket
+    path: Path
+    own: tuple[int, int] | None
+
+    def close(self) -> None:
+        """Close it, and remove the file if it is still ours."""
+        self.socket.close()
+        if self.own is None:
+            return
+        with contextlib.suppress(OSError):
+            found = os.lstat(self.path)
+            if (found.st_dev, found.st_ino) == self.own:
+                self.path.unlink()
+
+
+def listen(path: Path, environment: Mapping[str, str]) -> Listening:
+    """The control socket at `path`: from systemd's socket unit where it passes one, else bound here with mode 0660.
+
+    Raises Fatal: when another process listens there (73), or the place cannot hold a socket (78).
+    """
+    passed = passed_socket(path, environment)
+    if passed is not None:
+        return Listening(passed, path, None)
+    _free_place(path)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        made.bind(str(path))
+        # Nobody can connect before listen(), so the mode is right from the first moment.
+        path.chmod(SOCKET_MODE)
+        made.listen(BACKLOG)
+        found = os.lstat(path)
+    except OSError as error:
+        made.close()
+        raise _fatal(path, f"cannot be made: {error.strerror}") from error
+    return Listening(made, path, (found.st_dev, found.st_ino))
+
+
+def passed_socket(path: Path, environment: Mapping[str, str]) -> socket.socket | None:
+    """The socket among those that systemd passed that is bound to `path` or named `control` (sd_listen_fds(3))."""
+    if environment.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    told = environment.get("LISTEN_FDS", "")
+    count = min(int(told), PASSED_LIMIT) if told.isascii() and told.isdigit() else 0
+    names = environment.get("LISTEN_FDNAMES", "").split(":")
+    for offset in range(count):
+        name = names[offset] if offset < len(names) else ""
+        found = _adopted(PASSED_FROM + offset, path, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _adopted(handle: int, path: Path, name: str) -> socket.socket | None:
+    try:
+        if not stat.S_ISSOCK(os.fstat(handle).st_mode):
+            return None
+        found = socket.socket(fileno=os.dup(handle))
+    except OSError:
+        return None
+    fits = found.family == socket.AF_UNIX and found.type == socket.SOCK_STREAM
+    if fits and (found.getsockname() == str(path) or name in PASSED_NAMES):
+        found.setblocking(False)
+        return found
+    found.close()
+    return None
+
+
+def _free_place(path: Path) -> None:
+    if len(os.fsencode(path)) > PATH_LIMIT_BYTES:
+        raise _fatal(path, f"is longer than {PATH_LIMIT_BYTES} bytes, which no Unix socket can be")
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _fatal(path, f"cannot be looked at: {error.strerror}") from error
+    if not stat.S_ISSOCK(mode):
+        raise _fatal(path, "is in the way and no socket; move it")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as caller:
+        answer = caller.connect_ex(str(path))
+    if answer in {0, errno.EAGAIN}:
+        raise Fatal(EXIT_FENCED_OFF, f"another archsyncd listens on {path}: only one may run on this host")
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _fatal(path: Path, trouble: str) -> Fatal:
+    return Fatal(EXIT_CONFIGURATION, f"the control socket {path} {trouble} (daemon.control_socket)")
