@@ -105,13 +105,13 @@ def decode_list_document(data: bytes, list_name: str) -> tuple[Mapping[str, Any]
         at = _expect(text, at, ",")
 
 
-def decode_list(data: bytes) -> list[Item]:
-    """Read a document that is one list (a JSON array file). Raises Unreadable."""
+def decode_list(data: bytes, limit: int = ITEMS_LIMIT) -> list[Item]:
+    """Read a document that is one list of at most `limit` entries (a JSON array file). Raises Unreadable."""
     text = _text(data)
     start = _after_space(text, 0)
     if text[start : start + 1] != "[":
         raise Unreadable("the document is no JSON list")
-    items, at = read_list(text, start)
+    items, at = read_list(text, start, limit)
     if at != len(text):
         raise Unreadable("something follows the list")
     return items
@@ -127,7 +127,7 @@ def _ended(
     return members, items
 
 
-def read_list(text: str, start: int) -> tuple[list[Item], int]:
+def read_list(text: str, start: int, limit: int = ITEMS_LIMIT) -> tuple[list[Item], int]:
     """Read a list's entries from its opening bracket; return them and the place after it. Raises Unreadable."""
     at = _after_space(text, start + 1)
     items: list[Item] = []
@@ -136,8 +136,8 @@ def read_list(text: str, start: int) -> tuple[list[Item], int]:
     while True:
         item, at = _item(text, at)
         items.append(item)
-        if len(items) > ITEMS_LIMIT:
-            raise Unreadable(f"a page holds more than {ITEMS_LIMIT} records")
+        if len(items) > limit:
+            raise Unreadable(f"more than {limit} records at once")
         at = _after_space(text, at)
         if text[at : at + 1] == "]":
             return items, _after_space(text, at + 1)

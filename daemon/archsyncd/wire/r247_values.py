@@ -160,7 +160,11 @@ def integer(fields: Mapping[str, Any], name: str, path: str = "", minimum: int =
     """
     value = stated(fields, name, path)
     where = f"{path}/{name}"
-    if isinstance(value, Literal) and value.text.lstrip("-").isdigit():
+    if (
+        isinstance(value, Literal)
+        and len(value.text) >= SEQ_LIMIT_DIGITS
+        and value.text.lstrip("-").isdigit()
+    ):
         raise Misread("out_of_range", "is beyond 64 bits", where, value)
     if type(value) is not int:
         raise Misread("not_an_integer", "must be a JSON integer", where, value)

@@ -1,0 +1,55 @@
+"""Judges a file whose content is known: as its manifest says, again, too late, or changed since it was begun. Pure."""
+
+from __future__ import annotations
+
+from archsyncd.adapters.r247_drop.content import Checked
+from archsyncd.adapters.r247_drop.memory import Memory
+from archsyncd.adapters.r247_drop.survey import Role
+from archsyncd.adapters.r247_drop.work import Work
+from archsyncd.wire.drop_names import DropCheckpoint, Kind, Manifest
+from archsyncd.wire.r247_values import Unreadable
+
+
+def compare(manifest: Manifest | None, checked: Checked, kind: Kind) -> None:
+    """Compare the content with what its writer says. Raises Unreadable; then nothing of it may be used."""
+    if manifest is None:
+        return
+    for what, told, is_so in (
+        ("bytes", manifest.bytes, checked.bytes),
+        ("records", manifest.records, checked.records),
+        ("sha256", manifest.sha256, checked.sha256),
+    ):
+        if told not in (None, is_so):
+            raise Unreadable(f"{what}: {is_so} here, {told} in the manifest")
+    if manifest.complete is False and kind is not Kind.FULL:
+        raise Unreadable("its manifest says that it is not complete")
+
+
+def judge(role: Role, work: Work, checked: Checked, last: DropCheckpoint, memory: Memory) -> Role:
+    """Say what the file is taken as in the end. A status set on `work` means that it is not read."""
+    same = checked.sha256 == last.sha256
+    if role is Role.RESUMED:
+        if same or last.line == 0:
+            return role
+        # The part that was applied and the part that follows must be one file's.
+        return _refused(work, "changed_content", "a part of this file was applied with other content")
+    if role is Role.ENDED:
+        if same:
+            work.passed = True
+            return role
+        role = Role.EARLIER
+    work.passed = memory.passed(work.epoch, work.name.file_seq)
+    full = work.name.kind is Kind.FULL
+    again = memory.first_of(checked.sha256, work.as_of, has_ids=checked.has_ids, full=full)
+    if again is not None:
+        work.status, work.reasons = "duplicate", (f"the content of {again}",)
+    elif role is Role.EARLIER and work.name.kind in {Kind.FULL, Kind.DELTA}:
+        # Levels of an earlier file are superseded; acceptances and shipments are not, those are read whenever they come.
+        work.status, work.code = "rejected", "stale_file"
+        work.reasons = (f"file {last.file_seq} of the sequence was read before it",)
+    return role
+
+
+def _refused(work: Work, code: str, reason: str) -> Role:
+    work.status, work.code, work.reasons = "rejected", code, (reason,)
+    return Role.REFUSED
