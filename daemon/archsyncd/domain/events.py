@@ -1,0 +1,324 @@
+"""What the journal tells: one constant id per class of event, how loud it is, its cause and remedy. Knows no journal.
+
+Ids never change and are never reused: filters, alerts and the message catalog stand on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
+
+
+@dataclass(frozen=True, slots=True)
+class EventText:
+    """A class of events. `level` counts as Python's logging does."""
+
+    message_id: str
+    level: int
+    subject: str
+    cause: str
+    remedy: str
+
+
+class Event(Enum):
+    """Every class of event; the value is its text."""
+
+    STARTED = EventText(
+        "b38fae3d6fcb469fb350ea8001cd9598",
+        INFO,
+        "Started",
+        "The store is open and checked, the credentials are read, operations in doubt are listed.",
+        "Nothing to do.",
+    )
+    STOPPING = EventText(
+        "107b1fa2799648b49dafdd8f71f4c01f",
+        INFO,
+        "Stopping",
+        "A stop was asked for: nothing new begins, what is under way finishes.",
+        "Nothing to do; a second stop leaves at once and the next start settles what was cut off.",
+    )
+    STOPPED = EventText(
+        "f14a459dcdc84050ab7fcb37c12f4b05", INFO, "Stopped", "The stop is complete.", "Nothing to do."
+    )
+    FATAL = EventText(
+        "cc354379f8ea4e6db9de16a06c19d29a",
+        CRITICAL,
+        "Ended by an error",
+        "The process cannot go on; its message says why. Status 78, 64, 74 and 73 are not restarted by systemd.",
+        "Do what the message says, then start the service.",
+    )
+    RELOADED = EventText(
+        "6fae419b6f4b4d2882563b7c0fa68170",
+        INFO,
+        "Configuration reloaded",
+        "A reload was asked for and the new configuration is in force.",
+        "Keys that need a restart are named in the message.",
+    )
+    CONFIGURATION_REFUSED = EventText(
+        "30c083d4a2a442b38cd6ec2c30e5a026",
+        ERROR,
+        "Configuration refused",
+        "The configuration has faults. After a reload the one before stays in force.",
+        "Correct the places named and check with: archsyncd check-config",
+    )
+    STORE_FULL = EventText(
+        "4805ab77cf9b4e1ba40cd3780f3fd319",
+        CRITICAL,
+        "No room on the disk",
+        "The state directory's disk is full: intake has stopped, nothing is lost, what is stored still drains.",
+        "Make room; intake resumes by itself.",
+    )
+    STORE_ROOM = EventText(
+        "eb1657527aac494ab83df282012c4e0a",
+        INFO,
+        "Room on the disk again",
+        "Intake has resumed.",
+        "Nothing to do.",
+    )
+    STORE_BROKEN = EventText(
+        "148831f7df224facb2a27be20937f528",
+        CRITICAL,
+        "The store cannot be used",
+        "Reading or writing the database failed, or its check did.",
+        "Look at the disk first. A damaged database may be set aside: the next start builds it anew from commercetools "
+        "and a snapshot, and raises nothing before it is proven.",
+    )
+    PLACE_DOUBTFUL = EventText(
+        "8c8b77a75eea48b4927cfd1c3f1686ca",
+        WARNING,
+        "The state directory lies in a doubtful place",
+        "Its filesystem does not outlive the container or the machine.",
+        "Give the service a volume or a local disk for its state.",
+    )
+    LEASE_HELD = EventText(
+        "59aa274361744f2d99e907c00f1870ce",
+        INFO,
+        "This host writes",
+        "The single-writer lease was taken.",
+        "Nothing to do.",
+    )
+    LEASE_STANDBY = EventText(
+        "6037998e751043a3a93c8c6c1c795684",
+        WARNING,
+        "Standing by",
+        "Another host holds the single-writer lease.",
+        "Right for a standby. Otherwise stop the daemon on the other host.",
+    )
+    LEASE_UNREACHABLE = EventText(
+        "a4c03a4cbbda46fd9938c2d24e2ac2c8",
+        WARNING,
+        "The lease cannot be renewed",
+        "commercetools did not answer for the lease. Once it may have run out increases stop; decreases go on.",
+        "See whether commercetools is reachable and the scope manage_key_value_documents is granted.",
+    )
+    LEASE_REGAINED = EventText(
+        "c092e34246644d6faa371449a6538475",
+        INFO,
+        "The lease is renewed again",
+        "commercetools answers for the lease again.",
+        "Nothing to do.",
+    )
+    FENCED_OFF = EventText(
+        "100199cf41bc464c8ad955c531fca66a",
+        CRITICAL,
+        "Fenced off",
+        "Another process writes with a newer fence: this one has ended, and is not started again by itself.",
+        "Find out which host is meant to write and stop the other one for good.",
+    )
+    PUMP_FAILED = EventText(
+        "e1bf3ca685274a9ba5de156618d20e80",
+        ERROR,
+        "A part failed and is started again",
+        "An error that was not expected ended one loop.",
+        "If it comes back, report it with the error that stands in this entry.",
+    )
+    PUMP_LATE = EventText(
+        "f7f345c9a1be45acb98f8c7df5011e16",
+        CRITICAL,
+        "A part does not progress",
+        "A loop made no step within its limit; systemd restarts the service when that lasts.",
+        "After the restart look for what it waited for: the disk, name resolution, memory.",
+    )
+    FEED_BLIND = EventText(
+        "e047552a316b4946911f3ddda6e9ab60",
+        CRITICAL,
+        "A feed is blind",
+        "The source refuses our credentials: stock is as old as its last record.",
+        "Renew the credential file and restart the service.",
+    )
+    FEED_FAILING = EventText(
+        "e236d462c3b24871a2e8b8bdc7e7cd13",
+        WARNING,
+        "A feed cannot be read",
+        "The source does not answer as agreed; it is tried again ever more rarely.",
+        "See the reason in the message, and whether the source is up.",
+    )
+    FEED_STALE = EventText(
+        "58bb2b2ebc534d3c8fa2bff953d3f781",
+        WARNING,
+        "A feed is stale",
+        "No sign of life came from the source for longer than agreed.",
+        "Ask the warehouse whether its export runs. Stock that is sold meanwhile is what it last told.",
+    )
+    FEED_RECOVERED = EventText(
+        "54fcddfcfbd1476bbbec3e9d2de323ec",
+        INFO,
+        "A feed is well again",
+        "Records come as agreed.",
+        "Nothing to do.",
+    )
+    FEED_EPOCH = EventText(
+        "7cb508935cd8447dbddcbf7fb94acb99",
+        WARNING,
+        "A feed began anew",
+        "The source came back with a new epoch and may have forgotten orders; their proofs are sought again.",
+        "Nothing to do unless exceptions follow.",
+    )
+    SNAPSHOT_HELD = EventText(
+        "fe3586a0cf83418c9f8d6814a71ab0ba",
+        ERROR,
+        "A snapshot is held",
+        "It would change more than the guards allow; nothing of it is published.",
+        "Look at it and decide: archsyncctl snapshot list, then approve or reject.",
+    )
+    SNAPSHOT_MERGED = EventText(
+        "29ad4c6d4ace4393959d7ef87eba7f40",
+        INFO,
+        "A snapshot was merged",
+        "A full set of levels was taken over.",
+        "Nothing to do.",
+    )
+    CASE_OPENED = EventText(
+        "a4e335f330db44a7b0c2901167dd4662",
+        WARNING,
+        "An exception was opened",
+        "Something was set aside for a person.",
+        "archsyncctl exceptions show tells the reason and the next step.",
+    )
+    CASE_RESOLVED = EventText(
+        "c5944943a1c6446d9996b75b794c014d",
+        INFO,
+        "An exception was resolved",
+        "Its cause is gone, or a person closed it.",
+        "Nothing to do.",
+    )
+    COMMERCETOOLS_THROTTLED = EventText(
+        "f4885fbeb20d4bb48343aaabb0c05372",
+        WARNING,
+        "commercetools asks for fewer requests",
+        "It answers 429 or 503; the rate is lowered, decreases go first.",
+        "If it lasts, lower requests_per_second or ask for a higher limit.",
+    )
+    COMMERCETOOLS_DOWN = EventText(
+        "03fc2c1c1bfa4991916b8f83e8b58d2f",
+        CRITICAL,
+        "commercetools does not answer",
+        "It has not answered for a while; it is probed, and changes wait in the outbox.",
+        "See status.commercetools.com and the way there from this host.",
+    )
+    COMMERCETOOLS_RECOVERED = EventText(
+        "1c2af0ac061548808a3f9bd9a226fc76",
+        INFO,
+        "commercetools answers again",
+        "Requests succeed at the configured rate.",
+        "Nothing to do.",
+    )
+    CREDENTIAL_REFUSED = EventText(
+        "6bc7e2dfe3554e769f94610ac65b9306",
+        CRITICAL,
+        "commercetools refuses our credential",
+        "The client secret was revoked or rotated: nobody calls any more.",
+        "Put the new secret into the credential file and restart the service; a reload cannot load it.",
+    )
+    SCOPE_MISSING = EventText(
+        "17931b73499744d787ad154def49a6d4",
+        ERROR,
+        "A scope is missing",
+        "The API client may not do what this part needs; the part waits, the others go on.",
+        "Grant the scope named in the message to an API client and use its credential.",
+    )
+    STOCK_WRITTEN = EventText(
+        "29c8d724789e49c18d2852e78fcd4f76",
+        DEBUG,
+        "Stock was written",
+        "An entry was moved by an increment with our marker.",
+        "Nothing to do.",
+    )
+    FOREIGN_WRITER = EventText(
+        "04b0341bef6844f089f7cc50ab9dbe1b",
+        WARNING,
+        "Somebody else changed stock",
+        "An entry does not carry the marker that we wrote last.",
+        "Find who writes stock beside this service and stop it; the entry is brought right under the guards.",
+    )
+    DRIFT = EventText(
+        "31d789d8dd48465ab739f1edb73ee895",
+        WARNING,
+        "Stock differs from what it should be",
+        "A reading of an entry contradicts the ledger.",
+        "Nothing to do once; often means another writer.",
+    )
+    ORDER_IN_DOUBT = EventText(
+        "02125ca5f6d645e0a0e67e0500ffa1af",
+        ERROR,
+        "An order is in doubt",
+        "It is not known whether Archean has it.",
+        "archsyncctl order NUMBER tells what was sent and answered.",
+    )
+    CLOCK_DOUBTFUL = EventText(
+        "710cfcb1e2ed4eed9af7173edf12ea9f",
+        WARNING,
+        "The clock is wrong",
+        "This machine's clock differs from commercetools' by more than a little.",
+        "Turn on time synchronisation; no stock decision depends on it, signatures and displays do.",
+    )
+    OPERATOR = EventText(
+        "a533942817074d7fa9fd62079efcd603",
+        INFO,
+        "An operator acted",
+        "A command came through the control socket.",
+        "Nothing to do.",
+    )
+    ALERT_UNDELIVERED = EventText(
+        "29d1d3cfba8a421d971c1bdb3f8113ee",
+        ERROR,
+        "An alert could not be delivered",
+        "The webhook, the mail or the command failed.",
+        "Check the [alerts] table; the alert itself stands in the journal.",
+    )
+    SUPPRESSED = EventText(
+        "9ab6288c2c7842948e66be3d60531e3f",
+        WARNING,
+        "Messages were suppressed",
+        "More messages of one kind came than are worth reading.",
+        "The number stands in the message; metrics and exceptions count every one.",
+    )
+    JOURNAL_DROPPED = EventText(
+        "12014a993a3047fa9a738cf3f6a96670",
+        WARNING,
+        "Messages were lost",
+        "The journal did not take messages for a while; the service never waits for it.",
+        "See whether systemd-journald was stopped or its disk was full.",
+    )
+    OTHER = EventText(
+        "d8fb548ac5b24f8282b48de033c56761",
+        INFO,
+        "A message",
+        "Told by a part that has no class of its own for it, or by a library.",
+        "Read the message.",
+    )
+
+
+def catalog() -> str:
+    """The message catalog for `journalctl -x` (catalog format of journald, section "Message Catalogs")."""
+    entries = (
+        f"-- {event.value.message_id}\n"
+        f"Subject: {event.value.subject}\n"
+        "Defined-By: archsyncd\n"
+        "Documentation: man:archsyncd(8)\n\n"
+        f"{event.value.cause}\n\n{event.value.remedy}\n"
+        for event in Event
+    )
+    return "\n".join(entries)
