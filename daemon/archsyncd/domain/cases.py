@@ -127,6 +127,18 @@ class NewCase:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseNews:
+    """A case was opened (`note` None), or closed for the reason in `note`; told once its transaction is durable."""
+
+    id: int
+    kind: CaseKind
+    scope: str
+    subject: str
+    reason: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A case as kept: its number, its state (open, resolved, dismissed), when and how often it was seen."""
 

@@ -13,13 +13,17 @@ from archsyncd.domain.outbox import OutboxRow
 
 @dataclass(frozen=True, slots=True)
 class LedgerState:
-    """The lineage of one database file. `run` counts how often it was opened."""
+    """The lineage of one database file. `run` counts how often it was opened.
+
+    `project` and `host` are where it was made; `rules` is the fingerprint of the rules its targets were reckoned by.
+    """
 
     id: str
     project: str
     host: str
     created_ms: int
     run: int
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)

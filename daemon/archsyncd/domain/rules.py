@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,21 @@ class Rules:
 
     policies: Policies
     rollout: frozenset[str] | None = None
+
+    def fingerprint(self) -> str:
+        """The same for the same rules in every process: tells whether stored targets were reckoned by them."""
+        policies = self.policies
+        channels = [
+            (name, channel.safety_stock, channel.percentage, channel.maximum, channel.order_location)
+            + tuple(
+                (place.location, place.sellable.value, place.buffer) for place in channel.locations.values()
+            )
+            for name, channel in sorted(policies.channels.items())
+        ]
+        rollout = None if self.rollout is None else sorted(self.rollout)
+        others = (policies.fallback_channel, policies.tracked, policies.reflection_seconds)
+        whole = (channels, sorted(policies.ignored), sorted(policies.withheld), others, rollout)
+        return hashlib.sha256(repr(whole).encode()).hexdigest()
 
     def parked_at_birth(self, sku: str) -> str | None:
         """Why a new key may not be written yet."""

@@ -65,10 +65,10 @@ class Bases:
     async def run(self) -> None:
         """Work until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
         try:
-            while True:
+            while not self._shared.stopping:
                 self._beat()
                 if not await self.prepare():
-                    await self._shared.clock.sleep(PREPARE_AGAIN_SECONDS)
+                    await self._shared.rest(PREPARE_AGAIN_SECONDS)
                     continue
                 await self.refresh_channels()
                 done = await self.look_up_some()

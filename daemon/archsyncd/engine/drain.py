@@ -111,7 +111,7 @@ class Drain:
         await asyncio.gather(settler, return_exceptions=True)
 
     async def _lease_and_send(self, settler: asyncio.Task[None]) -> None:
-        while True:
+        while not self._shared.stopping:
             self._beat()
             if settler.done():
                 settler.result()

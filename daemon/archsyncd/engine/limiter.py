@@ -207,6 +207,14 @@ class Limiter:
             self._quota = left
         return left is not None
 
+    def retune(self, requests_per_second: float, burst: float, max_in_flight: int) -> None:
+        """Take new limits. The new bucket begins empty, so that the change is no burst of its own."""
+        self._rate, self._burst = requests_per_second, burst
+        self._bucket = AsyncLimiter(burst, burst / requests_per_second)
+        self._take_now(burst)
+        self._pace = Pace.first(max_in_flight, burst)
+        self._wake()
+
     def quiesce(self) -> None:
         """Let nothing new begin: everybody who waits or comes later gets Quiesced. Requests in flight go on."""
         self._quiesced = True

@@ -80,7 +80,7 @@ class Orders:
     async def run(self) -> None:
         """Learn until the limiter lets nothing more begin."""
         try:
-            while True:
+            while not self._shared.stopping:
                 self._beat()
                 pause = self.options.poll_seconds
                 try:
@@ -88,7 +88,7 @@ class Orders:
                         pause = max(pause, RETRY_SECONDS)
                 except StoreFull:
                     pause = max(pause, RETRY_SECONDS)
-                await self._shared.clock.sleep(pause)
+                await self._shared.rest(pause)
         except Quiesced:
             pass
 

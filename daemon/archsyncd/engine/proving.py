@@ -58,7 +58,7 @@ class Proving:
     async def run(self) -> None:
         """Ask, refresh and fold until the limiter lets nothing more begin."""
         try:
-            while True:
+            while not self._shared.stopping:
                 self._beat()
                 try:
                     busy = await self.prove_some()
@@ -66,7 +66,7 @@ class Proving:
                     await self._tidy()
                 except (StoreFull, FeedFault):
                     busy = 0
-                await self._shared.clock.sleep(0 if busy >= LOOKUPS_PER_ROUND else self.options.poll_seconds)
+                await self._shared.rest(0 if busy >= LOOKUPS_PER_ROUND else self.options.poll_seconds)
         except Quiesced:
             pass
 

@@ -53,7 +53,7 @@ class Resolver:
     async def run(self) -> None:
         """Resolve until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
         try:
-            while True:
+            while not self._shared.stopping:
                 self._beat()
                 if not await self.resolve_some():
                     await wait_for(self._shared.doubt, IDLE_SECONDS)

@@ -31,6 +31,27 @@ class Shared:
     server_offset_ms: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the stop has begun."""
+        return self.stop.is_set()
+
+    def begin_stop(self) -> None:
+        """Wake every loop that waits, so that it sees the stop."""
+        self.stop.set()
+        for event in (self.work, self.doubt, self.bases):
+            event.set()
+
+    async def rest(self, seconds: float) -> None:
+        """Wait so long, or until the stop."""
+        if seconds <= 0:
+            await self.clock.sleep(0)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stop.wait()
 
     def server_now_ms(self) -> int:
         """Commercetools' clock now, as far as its last answer tells."""

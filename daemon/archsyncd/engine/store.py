@@ -337,6 +337,10 @@ class Store(Protocol):
         """The rules in force."""
         ...
 
+    async def fence(self) -> int:
+        """The highest fence this store was held under."""
+        ...
+
     async def take_tenure(self, tenure: Tenure) -> None:
         """Hold the store under this tenure. Raises FencedOff when a newer fence holds it."""
         ...

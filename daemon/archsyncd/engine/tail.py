@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
-from archsyncd.engine.shared import Shared, wait_for
+from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
 FULL_DISK_SECONDS = 5.0
@@ -53,19 +54,35 @@ class Tail:
         self._beat = beat
         self._failures = 0
         self.fault: str | None = None
-        self.stopping = False
+        self._reading: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Tail until told to stop; faults of the source are waited out, each longer than the one before."""
-        while not self.stopping:
+        while not self._shared.stopping:
             self._beat()
             try:
-                await self._read()
+                await self._read_until_stopped()
             except FeedFault as fault:
                 await self._failed(fault)
             except StoreFull as full:
                 self._note(f"intake stands still: {full}")
-                await self._shared.clock.sleep(FULL_DISK_SECONDS)
+                await self._shared.rest(FULL_DISK_SECONDS)
+
+    def stop(self) -> None:
+        """Give up waiting for the source; a commit under way still ends by itself."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _read_until_stopped(self) -> None:
+        self._reading = asyncio.ensure_future(self._read())
+        try:
+            await self._reading
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._shared.stopping or (task is not None and task.cancelling()):
+                raise
+        finally:
+            self._reading = None
 
     async def _read(self) -> None:
         state = await self._store.feeds.state(self._feed.name)
@@ -84,11 +101,11 @@ class Tail:
                     return
                 else:
                     again = await self._apply(event)
-                if self.stopping or again or self._feed.name in self._shared.paused_feeds:
+                if self._shared.stopping or again or self._feed.name in self._shared.paused_feeds:
                     break
-        while self._feed.name in self._shared.paused_feeds and not self.stopping:
+        while self._feed.name in self._shared.paused_feeds and not self._shared.stopping:
             self._beat()
-            await self._shared.clock.sleep(PAUSED_SECONDS)
+            await self._shared.rest(PAUSED_SECONDS)
 
     async def _record(self, batch: Batch) -> bool:
         """Commit a batch, then tell the source; whether reading must start anew (a new epoch wants a snapshot)."""
@@ -175,12 +192,10 @@ class Tail:
             with contextlib.suppress(StoreFull):
                 await self._store.cases.open(case)
         wait = max(delay(self._failures, self._chance()), fault.retry_after_seconds or 0.0)
-        await wait_for_stop(self, wait)
-
-    async def pause(self, seconds: float) -> None:
-        """Wait, beating."""
-        self._beat()
-        await self._shared.clock.sleep(seconds)
+        while wait > 0 and not self._shared.stopping:
+            self._beat()
+            await self._shared.rest(min(wait, PAUSED_SECONDS))
+            wait -= PAUSED_SECONDS
 
     def _note(self, text: str) -> None:
         self.fault = text
@@ -191,15 +206,6 @@ class Tail:
         if self.fault is not None:
             self.fault = None
             self._shared.notes.pop(f"feed {self._feed.name}", None)
-
-
-async def wait_for_stop(tail: Tail, seconds: float) -> None:
-    """Wait in short steps, so that a stop is not held up and the watch sees that waiting is right."""
-    left = seconds
-    while left > 0 and not tail.stopping:
-        step = min(left, PAUSED_SECONDS)
-        await tail.pause(step)
-        left -= step
 
 
 class Freshness:
@@ -218,10 +224,10 @@ class Freshness:
 
     async def run(self) -> None:
         """Look again every second."""
-        while True:
+        while not self._shared.stopping:
             self._beat()
             await self.look()
-            await self._shared.clock.sleep(1.0)
+            await self._shared.rest(1.0)
 
     async def look(self) -> None:
         """Judge every feed once: fresh, late (2 intervals without a sign) or stale (5)."""
@@ -266,15 +272,14 @@ class Keeper:
         self._shared = shared
         self.absent = absent
         self._beat = beat
-        self.wanted = shared.clock
         self._own: set[str] = set()
 
     async def run(self) -> None:
         """Look for work every second."""
         await self.apply_all()
-        while True:
+        while not self._shared.stopping:
             self._beat()
-            await self._shared.clock.sleep(1.0)
+            await self._shared.rest(1.0)
             if self._own:
                 await self.apply_all()
 
@@ -290,6 +295,3 @@ class Keeper:
                 self._shared.work.set()
                 self._shared.bases.set()
         self._own.clear()
-
-
-__all__ = ["Freshness", "Keeper", "Tail", "TailOptions", "wait_for"]

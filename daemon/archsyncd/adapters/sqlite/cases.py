@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archsyncd.adapters.sqlite.connection import Row, Transaction
-from archsyncd.domain.cases import FOLD_LIMIT_CASES, Case, CaseKind, NewCase
+from archsyncd.domain.cases import FOLD_LIMIT_CASES, Case, CaseKind, CaseNews, NewCase
 from archsyncd.domain.feed import PAYLOAD_LIMIT_BYTES
 
 FOLDED = "(folded)"
@@ -35,7 +35,11 @@ async def open_case(tx: Transaction, case: NewCase, now_ms: int) -> tuple[int, b
             case.correlation,
         ),
     )
-    return (0, False) if row is None else (int(row[0]), row[1] == 1)
+    if row is None:
+        return 0, False
+    if row[1] == 1:
+        tx.news.append(CaseNews(int(row[0]), case.kind, case.scope, subject, case.reason))
+    return int(row[0]), row[1] == 1
 
 
 async def open_cases(tx: Transaction, cases: Iterable[NewCase], now_ms: int) -> int:
@@ -50,7 +54,10 @@ async def resolve_case(
     tx: Transaction, kind: CaseKind, scope: str, subject: str, note: str, now_ms: int
 ) -> bool:
     """Close a case whose cause is gone; whether there was one."""
-    return await tx.row("case_resolve", (kind, scope, subject, now_ms, note)) is not None
+    row = await tx.row("case_resolve", (kind, scope, subject, now_ms, note))
+    if row is not None:
+        tx.news.append(CaseNews(int(row[0]), kind, scope, subject, "", note))
+    return row is not None
 
 
 def case_of(row: Row) -> Case:

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import aiosqlite
 
+from archsyncd.domain.cases import CaseNews
 from archsyncd.engine.ports import StoreBroken, StoreFull, StoreNewer
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Transaction:
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self.news: list[CaseNews] = []
 
     async def rows(self, name: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """All rows a query answers; the query bounds them."""

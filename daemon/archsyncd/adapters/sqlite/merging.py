@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archsyncd.adapters.sqlite.cases import open_cases
+from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.proofs import book_order_records, levels_carry_orders, withdraw_proofs
 from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
 from archsyncd.adapters.sqlite.scope import Scope
@@ -156,10 +156,9 @@ async def _settle_resyncs(scope: Scope, feed: str) -> None:
     if waiting is None or waiting[0] == 0:
         return
     for sku, location in await scope.tx.rows("resync_settled", (feed,)):
-        await scope.tx.run(
-            "case_resolve",
-            (CaseKind.NEEDS_RESYNC, feed, f"{sku} at {location}", scope.now_ms, "a newer level has arrived"),
-        )
+        subject = f"{sku} at {location}"
+        note = "a newer level has arrived"
+        await resolve_case(scope.tx, CaseKind.NEEDS_RESYNC, feed, subject, note, scope.now_ms)
 
 
 def _set_aside(

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from archsyncd.adapters.sqlite.connection import Database, Transaction
 from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.domain.cases import CaseNews
 from archsyncd.domain.report import LedgerState
 from archsyncd.domain.rules import Rules, Turn
 from archsyncd.domain.tenure import Tenure
@@ -17,6 +18,10 @@ from archsyncd.engine.ports import Clock, FencedOff, StoreFull
 T = TypeVar("T")
 
 FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+
+
+def _nobody(_news: CaseNews) -> None:
+    pass
 
 
 class Session:
@@ -29,6 +34,7 @@ class Session:
         self.ledger = ledger
         self.tenure: Tenure | None = None
         self.free_space_floor_bytes = FREE_SPACE_FLOOR_BYTES
+        self.tell: Callable[[CaseNews], None] = _nobody
 
     async def write(self, step: Callable[[Scope], Awaitable[T]]) -> T:
         """Run one step in one transaction, compared with the tenure inside it.
@@ -39,12 +45,18 @@ class Session:
         if tenure is None:
             raise FencedOff("no tenure is held")
 
+        news: list[CaseNews] = []
+
         async def body(tx: Transaction) -> T:
+            tx.news = news
             if await tx.row("tenure_holds", (tenure.name, tenure.ledger, tenure.fence)) is None:
                 raise FencedOff(f"the store is held by another tenure than {tenure.fence}")
             return await step(self.scope(tx))
 
-        return await self.database.write(body)
+        result = await self.database.write(body)
+        for item in news:
+            self.tell(item)
+        return result
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,7 @@ from archsyncd.adapters.sqlite.report_store import ReportStore
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
-from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.outbox import OutboxRow, freed
 from archsyncd.domain.report import (
@@ -60,6 +60,10 @@ class SqliteStore:
         """The rules in force."""
         return self._session.rules
 
+    def listen(self, tell: Callable[[CaseNews], None]) -> None:
+        """Have exceptions told as they open and close, once they are durable."""
+        self._session.tell = tell
+
     @property
     def broken(self) -> str | None:
         """Why the store cannot be used any more."""
@@ -84,13 +88,20 @@ class SqliteStore:
 
     async def use_rules(self, rules: Rules) -> int:
         """Put new rules in force and recompute every key, a bounded number at a time; how many targets changed."""
-        before, self._session.rules = self._session.rules, rules
+        self._session.rules = rules
         changed = 0
         for location in await self._locations():
             changed += await self._recompute_location(location)
-        if before.rollout != rules.rollout:
-            await self._roll_out()
+        await self._roll_out()
+        fingerprint = rules.fingerprint()
+        await self._session.write(lambda scope: scope.tx.run("ledger_policies", (fingerprint,)))
+        self._session.ledger = replace(self._session.ledger, rules=fingerprint)
         return changed
+
+    async def move_to_host(self, host: str) -> None:
+        """This file belongs to this host from now on."""
+        await self._session.database.write(lambda tx: tx.run("ledger_host", (host,)))
+        self._session.ledger = replace(self._session.ledger, host=host)
 
     async def _locations(self) -> list[str]:
         async with self._session.read() as tx:
@@ -205,7 +216,7 @@ async def open_store(
         row = await tx.row("ledger")
         if row is None:
             raise FencedOff("the ledger row is gone")
-        return LedgerState(row[0], row[1], row[2], row[3], row[4])
+        return LedgerState(row[0], row[1], row[2], row[3], row[4], row[6])
 
     try:
         state = await database.write(body)

@@ -1,0 +1,173 @@
+"""What the daemon says of itself: transitions into the journal, one line for systemd. Decides nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from archsyncd.adapters.journal import say
+from archsyncd.domain.cases import CaseKind, CaseNews
+from archsyncd.domain.events import Event
+from archsyncd.domain.report import Backlog
+from archsyncd.engine.drain import Drain
+from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.ports import Clock
+from archsyncd.engine.shared import Shared
+from archsyncd.engine.supervise import Restart
+from archsyncd.engine.tenure import LeaseChange, LeaseNews
+
+_EVENT_OF_CASE = {
+    CaseKind.FOREIGN_WRITER: Event.FOREIGN_WRITER,
+    CaseKind.DRIFT: Event.DRIFT,
+    CaseKind.HELD_SNAPSHOT: Event.SNAPSHOT_HELD,
+    CaseKind.STALE_FEED: Event.FEED_STALE,
+}
+_EVENT_OF_LEASE = {
+    LeaseChange.HELD: Event.LEASE_HELD,
+    LeaseChange.STANDBY: Event.LEASE_STANDBY,
+    LeaseChange.UNREACHABLE: Event.LEASE_UNREACHABLE,
+    LeaseChange.REGAINED: Event.LEASE_REGAINED,
+}
+_FEED_SCOPED = frozenset(
+    {CaseKind.INVALID_RECORD, CaseKind.LOCATION_UNMAPPED, CaseKind.NEEDS_RESYNC, CaseKind.HELD_LEVEL}
+)
+_ORDER_SCOPED = frozenset({CaseKind.UNPROVEN_REFLECTION, CaseKind.ORDER_UNMAPPED_LINE})
+_SECONDS = 1000
+
+
+class Announcer:
+    """Tells each thing once when it begins and once when it is over."""
+
+    def __init__(self, logger: logging.Logger, shared: Shared, limiter: Limiter) -> None:
+        self._logger = logger
+        self._shared = shared
+        self._limiter = limiter
+        self._notes: dict[str, str] = {}
+        self._blocked: str | None = None
+        self._throttled = 0
+        self._slow = False
+
+    def case(self, news: CaseNews) -> None:
+        """An exception opened or closed."""
+        fields = _fields(news)
+        if news.note is not None:
+            message = f"exception {news.id} {news.kind} {news.subject}: closed, {news.note}"
+            say(self._logger, Event.CASE_RESOLVED, message, **fields)
+            return
+        event = _EVENT_OF_CASE.get(news.kind, Event.CASE_OPENED)
+        say(self._logger, event, f"exception {news.id} {news.kind}: {news.reason}", **fields)
+
+    def lease(self, news: LeaseNews) -> None:
+        """The lease changed hands or cannot be reached."""
+        say(self._logger, _EVENT_OF_LEASE[news.change], news.sentence)
+
+    def restart(self, restart: Restart) -> None:
+        """A pump failed and is started again."""
+        why = (
+            "it ended by itself"
+            if restart.error is None
+            else f"{type(restart.error).__name__}: {restart.error}"
+        )
+        message = f"{restart.pump} failed ({why}) and is started again in {restart.delay_seconds:.1f} s"
+        say(self._logger, Event.PUMP_FAILED, message, pump=restart.pump, count=restart.failures)
+
+    def look(self) -> None:
+        """Tell what changed since the last look: notes, commercetools' state."""
+        notes = dict(self._shared.notes)
+        for name, text in notes.items():
+            if name not in self._notes:
+                self._note(name, text)
+        for name in self._notes.keys() - notes.keys():
+            feed = name.removeprefix("feed ") if name.startswith("feed ") else None
+            say(self._logger, Event.FEED_RECOVERED if feed else Event.OTHER, f"{name}: well again", feed=feed)
+        self._notes = notes
+        self._commercetools()
+
+    def _note(self, name: str, text: str) -> None:
+        if name.startswith("feed "):
+            feed = name.removeprefix("feed ")
+            say(self._logger, Event.FEED_FAILING, f"feed {feed}: {text}", feed=feed)
+        elif name == "marker":
+            say(self._logger, Event.SCOPE_MISSING, text)
+        else:
+            say(self._logger, Event.OTHER, f"{name}: {text}")
+
+    def _commercetools(self) -> None:
+        state = self._limiter.state()
+        if state.blocked_reason != self._blocked:
+            if state.blocked_reason is not None:
+                say(self._logger, Event.COMMERCETOOLS_DOWN, state.blocked_reason)
+            else:
+                say(self._logger, Event.COMMERCETOOLS_RECOVERED, "commercetools answers again")
+            self._blocked = state.blocked_reason
+        throttled = state.throttled_total > self._throttled
+        self._throttled = state.throttled_total
+        if throttled and not self._slow:
+            self._slow = True
+            message = (
+                f"commercetools turns requests away; down to {state.rate_now:.1f} requests/s, decreases first"
+            )
+            say(self._logger, Event.COMMERCETOOLS_THROTTLED, message)
+        elif self._slow and not throttled and state.retry_at_monotonic is None:
+            self._slow = False
+            say(self._logger, Event.COMMERCETOOLS_RECOVERED, "commercetools takes our requests again")
+
+
+def _fields(news: CaseNews) -> dict[str, object]:
+    fields: dict[str, object] = {"kind": news.kind.value}
+    if news.kind in _FEED_SCOPED:
+        fields["feed"] = news.scope
+        fields["sku"] = news.subject.split(" ", 1)[0]
+    elif news.kind in _ORDER_SCOPED:
+        fields["order"] = news.subject
+    elif news.kind in {CaseKind.STALE_FEED, CaseKind.HELD_SNAPSHOT}:
+        fields["feed"] = news.scope
+    else:
+        fields["channel"] = news.scope
+        fields["sku"] = news.subject
+    return fields
+
+
+class Reporting(Protocol):
+    """What the status line needs of the daemon."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def shared(self) -> Shared:
+        """Facts in memory."""
+        ...
+
+    @property
+    def limiter(self) -> Limiter:
+        """The budget of requests."""
+        ...
+
+    @property
+    def drain(self) -> Drain:
+        """The drain."""
+        ...
+
+
+def status_line(daemon: Reporting, backlog: Backlog, cases: Mapping[str, tuple[int, int, int]]) -> str:
+    """One line for STATUS=: what is wrong first, else how much waits."""
+    waiting = sum(count for count, _ in backlog.classes.values())
+    decreases = sum(count for due_class, (count, _) in backlog.classes.items() if due_class <= 2)  # noqa: PLR2004
+    open_cases = sum(count for count, _, _ in cases.values())
+    tail = f"{open_cases} exceptions" if open_cases != 1 else "1 exception"
+    state = daemon.limiter.state()
+    if state.blocked_reason is not None:
+        return f"{state.blocked_reason}; {waiting} changes waiting, decreases first; {tail}"
+    for name, text in daemon.shared.notes.items():
+        return f"{name}: {text}; {waiting} changes waiting; {tail}"
+    if state.retry_at_monotonic is not None:
+        return f"commercetools turns requests away; {waiting} changes waiting, decreases first; {tail}"
+    if not waiting:
+        return f"in step; {tail}"
+    oldest = min((since for _, since in backlog.classes.values() if since is not None), default=None)
+    age = 0.0 if oldest is None else max(0.0, (daemon.clock.wall_ms() - oldest) / _SECONDS)
+    return f"{waiting} changes waiting ({decreases} decreases), the oldest for {age:.1f} s; {tail}"

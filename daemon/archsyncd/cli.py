@@ -1,0 +1,222 @@
+"""`archsyncd`: the daemon and its first-day commands. Turns faults into sentences and exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from archsyncd import __version__
+from archsyncd.adapters.clock import SystemChance, SystemClock
+from archsyncd.adapters.journal import say, set_up
+from archsyncd.adapters.systemd import notifier
+from archsyncd.app import App, World, adopt
+from archsyncd.config import (
+    ConfigurationFaults,
+    CredentialFault,
+    Settings,
+    credential_directory,
+    load,
+    read_credential,
+    refuse_secrets,
+)
+from archsyncd.domain.events import Event
+from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, Fatal
+
+CONFIG = Path("/etc/archsyncd/config.toml")
+MACHINE_ID = Path("/etc/machine-id")
+EXIT_USAGE = 64
+LOGGER = logging.getLogger("archsyncd")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with the exit status that systemd does not restart from."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Say what was wrong, and leave with 64."""
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `archsyncd`."""
+    top = Parser(
+        prog="archsyncd",
+        description="Keeps Archean R247 stock and commercetools inventory in step without overselling.",
+        epilog="Exit status: 0 stopped, 64 usage, 73 another instance writes, 74 the store cannot be used, "
+        "78 configuration, 75 restart me.",
+    )
+    top.add_argument("--version", action="version", version=f"archsyncd {__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, parser_class=Parser)
+    run = verbs.add_parser("run", help="run the daemon in the foreground")
+    _common(run)
+    check = verbs.add_parser("check-config", help="check the configuration, all faults at once")
+    _common(check)
+    check.add_argument("--online", action="store_true", help="also ask commercetools and the feeds")
+    check.add_argument("--explain", metavar="KEY", help="explain one key and leave")
+    move = verbs.add_parser("adopt", help="let a database that was copied here belong to this host")
+    _common(move)
+    demo = verbs.add_parser("demo", help="a day's trade against simulators, to watch")
+    demo.add_argument("--seconds", type=int, default=40, help="length of the day (default %(default)s)")
+    demo.add_argument("--seed", type=int, default=1, help="which day (default %(default)s)")
+    demo.add_argument("--json", action="store_true", help="end with one JSON object")
+    demo.add_argument(
+        "--serve", action="store_true", help="only start the simulators and print their addresses"
+    )
+    return top
+
+
+def _common(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--config", type=Path, default=CONFIG, help="configuration file (default %(default)s)")
+    verb.add_argument(
+        "--credentials",
+        type=Path,
+        default=None,
+        help="directory of credential files (default $CREDENTIALS_DIRECTORY)",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; its exit status."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    given = parser().parse_args(argv)
+    try:
+        return int(_VERBS[given.verb](given, argv))
+    except ConfigurationFaults as faults:
+        for fault in faults.faults:
+            print(f"archsyncd: {fault}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    except CredentialFault as fault:
+        print(f"archsyncd: {fault}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    except Fatal as fatal:
+        print(f"archsyncd: {fatal.sentence}", file=sys.stderr)
+        return fatal.code
+
+
+def _settings(given: argparse.Namespace, argv: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    refuse_secrets({}, argv)
+    return load(given.config, given.credentials, environment)
+
+
+def _run(given: argparse.Namespace, argv: Sequence[str]) -> int:
+    import uvloop  # noqa: PLC0415 - the other verbs need no event loop of their own
+
+    settings = _settings(given, argv, os.environ)
+    clock = SystemClock()
+    journal = set_up(settings.daemon.log_level, os.environ, sys.stderr, clock.monotonic)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, _world(given, clock)))
+    except Fatal as fatal:
+        say(LOGGER, Event.FATAL, fatal.sentence)
+        return fatal.code
+    except Exception:
+        LOGGER.exception("an error that was not expected ended the daemon")
+        return EXIT_RESTART
+    else:
+        say(LOGGER, Event.STOPPED, "stopped")
+        return 0
+    finally:
+        journal.close()
+
+
+async def _serve(settings: Settings, world: World) -> None:
+    app = App(settings, world)
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[list[str]]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(app.reload())
+        reloads.add(task)
+        task.add_done_callback(_reloaded)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, app.stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        await app.run()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+        await asyncio.gather(*reloads, return_exceptions=True)
+
+
+def _reloaded(task: asyncio.Task[list[str]]) -> None:
+    # Refusals were told where they were found; the daemon goes on with the configuration before.
+    if not task.cancelled():
+        with contextlib.suppress(ConfigurationFaults, Fatal):
+            error = task.exception()
+            if error is not None:
+                raise error
+
+
+def _world(given: argparse.Namespace, clock: SystemClock) -> World:
+    directory = credential_directory(given.credentials, os.environ)
+
+    def secret(name: str) -> str:
+        if directory is None:
+            raise CredentialFault(name, "no credential directory is given")
+        return read_credential(directory, name).reveal()
+
+    return World(
+        clock=clock,
+        chance=SystemChance(),
+        secret=secret,
+        new_id=partial(secrets.token_hex, 8),
+        host_id=host_id(MACHINE_ID),
+        host_name=socket.gethostname(),
+        pid=os.getpid(),
+        notifier=notifier(os.environ, os.getpid()),
+        reload=partial(load, given.config, given.credentials, dict(os.environ)),
+    )
+
+
+def host_id(machine_id: Path) -> str:
+    """This host, by its machine id, which a copied disk image should not share; by its name where there is none."""
+    try:
+        text = machine_id.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    return hashlib.sha256(f"archsyncd {text or socket.gethostname()}".encode()).hexdigest()[:32]
+
+
+def _check(given: argparse.Namespace, argv: Sequence[str]) -> int:
+    from archsyncd import checking  # noqa: PLC0415 - only this verb needs it
+
+    if given.explain:
+        print(checking.explain(given.explain))
+        return 0
+    refuse_secrets({}, argv)
+    code, text = asyncio.run(checking.check(given.config, given.credentials, online=given.online))
+    print(text)
+    return code
+
+
+def _adopt(given: argparse.Namespace, argv: Sequence[str]) -> int:
+    settings = _settings(given, argv, os.environ)
+    print(asyncio.run(adopt(settings, _world(given, SystemClock()))))
+    return 0
+
+
+def _demo(given: argparse.Namespace, _argv: Sequence[str]) -> int:
+    from archsyncd import demo  # noqa: PLC0415 - only this verb needs the simulators
+
+    return demo.main(seconds=given.seconds, seed=given.seed, as_json=given.json, serve=given.serve)
+
+
+_VERBS = {"run": _run, "check-config": _check, "adopt": _adopt, "demo": _demo}
+
+if __name__ == "__main__":
+    sys.exit(main())
