@@ -107,12 +107,11 @@ class ControlServer:
         talk = Conversation(reader, writer, self._limits)
         try:
             await self._converse(talk)
+            await talk.bye()
         except (ConnectionError, TimeoutError):
             pass  # the client left, or does not take its answer
         finally:
             writer.transport.abort()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
 
     async def _converse(self, talk: Conversation) -> None:
         while True:
@@ -139,8 +138,7 @@ class ControlServer:
             answer = orjson.dumps({"ok": True, "data": data})
         except Refusal as refusal:
             return _refused(refusal)
-        except Exception:
-            # One verb's fault must not end the others, nor show its inside to whoever asked.
+        except Exception:  # noqa: BLE001 - one verb's fault must not end the server, nor show its inside
             _LOG.exception("the verb %r failed", verb[:64])
             return _refused(Refusal("The daemon failed at this; the journal says more.", EXIT_CRITICAL))
         if len(answer) > ANSWER_LIMIT_BYTES:
@@ -210,6 +208,12 @@ class Conversation:
         self._writer.write(answer + b"\n")
         async with asyncio.timeout(self._limits.write_seconds):
             await self._writer.drain()
+
+    async def bye(self) -> None:
+        """Close once everything said has left. Raises TimeoutError when the client does not take it."""
+        self._writer.close()
+        async with asyncio.timeout(self._limits.write_seconds):
+            await self._writer.wait_closed()
 
     async def gone(self) -> None:
         """Wait until the client says anything or leaves."""

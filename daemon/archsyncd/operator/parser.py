@@ -1,0 +1,134 @@
+"""The command line of archsyncctl: verbs, options, help. Knows no socket; imports argparse only."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from typing import NoReturn
+
+from archsyncd.operator.protocol import EXIT_USAGE
+
+DEFAULT_SOCKET = "/run/archsyncd/control.sock"
+STATES = ("open", "waiting", "resolved", "dismissed", "all")
+_EXITS = """\
+exit status:
+  0   done; with status --check: healthy
+  1   somebody must act, or there is no such thing; with status --check: degraded
+  2   with status --check: critical; else the daemon failed at it
+  3   the daemon is not reachable
+  64  the command line was wrong
+"""
+_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with exit status 64 and a guess at what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how to get help."""
+        found = _CHOICE.search(message)
+        if found:
+            known = [word.strip(" '") for word in found[2].split(",")]
+            near = difflib.get_close_matches(found[1], known, n=1)
+            message += f"; did you mean {near[0]}?" if near else ""
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+
+
+def parser() -> Parser:
+    """Build the whole command line."""
+    common = Parser(add_help=False)
+    common.add_argument(
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="answer as JSON, with stable field names",
+    )
+    common.add_argument(
+        "--socket",
+        metavar="PATH",
+        default=argparse.SUPPRESS,
+        help=f"the control socket (default {DEFAULT_SOCKET})",
+    )
+    made = Parser(
+        prog="archsyncctl",
+        description="Asks the running archsyncd, and acts on what it set aside for a person.",
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[common],
+    )
+    verbs = made.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+    _looks(verbs, common)
+    _exceptions(verbs, common)
+    _snapshots(verbs, common)
+    _acts(verbs, common)
+    return made
+
+
+def _verb(verbs: argparse._SubParsersAction[Parser], name: str, common: Parser, says: str) -> Parser:
+    # Exit statuses stand below every verb's help too: they differ from tool to tool, and scripts rest on them.
+    return verbs.add_parser(
+        name,
+        help=says,
+        description=says[0].upper() + says[1:] + ".",
+        parents=[common],
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    status = _verb(verbs, "status", common, "the verdict with its root cause, and the figures behind it")
+    status.add_argument(
+        "--check", action="store_true", help="exit 0 healthy, 1 degraded, 2 critical, 3 unreachable"
+    )
+    watch = _verb(verbs, "watch", common, "the status every second")
+    watch.add_argument("--count", type=int, default=0, metavar="N", help="stop after so many looks")
+    sku = _verb(verbs, "sku", common, "everything known of one SKU, with the arithmetic checked")
+    sku.add_argument("sku", metavar="SKU")
+    plan = _verb(verbs, "plan", common, "what would be written now: current, wanted and why")
+    plan.add_argument("--csv", action="store_true", help="every key as CSV")
+    plan.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="keys shown in the table (default 50)"
+    )
+    _verb(verbs, "backlog", common, "what waits to be written, by class and age")
+
+
+def _exceptions(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    exceptions = _verb(verbs, "exceptions", common, "cases set aside for a person")
+    acts = exceptions.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
+    listed = _verb(acts, "list", common, "open cases, oldest first")
+    listed.add_argument("--kind", default="", metavar="KIND")
+    listed.add_argument("--state", default="open", choices=STATES)
+    listed.add_argument("--owner", default="", metavar="TEAM")
+    listed.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="cases shown in the table (default 100)"
+    )
+    for name, says in (("show", "one case whole"), ("retry", "do again what the case is about")):
+        _verb(acts, name, common, says).add_argument("id", type=int, metavar="ID")
+    dismiss = _verb(acts, "dismiss", common, "close a case for a reason")
+    dismiss.add_argument("id", type=int, metavar="ID")
+    dismiss.add_argument("--reason", required=True, metavar="TEXT")
+
+
+def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    snapshot = _verb(verbs, "snapshot", common, "full batches, and those held for a person")
+    acts = snapshot.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
+    _verb(acts, "list", common, "the newest snapshots")
+    _verb(acts, "show", common, "one snapshot in figures").add_argument("id", metavar="ID")
+    approve = _verb(acts, "approve", common, "apply exactly what was reviewed")
+    approve.add_argument("id", metavar="ID")
+    approve.add_argument("--digest", required=True, metavar="D", help="as `snapshot show` tells it")
+    reject = _verb(acts, "reject", common, "drop a held snapshot")
+    reject.add_argument("id", metavar="ID")
+    reject.add_argument("--reason", required=True, metavar="TEXT")
+
+
+def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    for name, says in (("pause", "stop reading a feed or writing to a channel"), ("resume", "let it go on")):
+        verb = _verb(verbs, name, common, says)
+        verb.add_argument("what", choices=("channel", "feed"))
+        verb.add_argument("name", metavar="NAME")
+    backup = _verb(verbs, "backup", common, "write and verify a backup below the state directory")
+    backup.add_argument("file", metavar="FILE", help="a bare name, or a path inside the state directory")
+    _verb(verbs, "reload", common, "read the configuration again")

@@ -1,0 +1,241 @@
+"""Answers as text for people: the status, one SKU, one case, one snapshot. Plain values in, lines out; asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from archsyncd.operator.tables import age, counted, shown
+
+STATUS_LINES = 24
+WIDTH_CHARACTERS = 160
+FEED_LINES = 4
+CASE_LINES = 5
+REASON_LINES = 3
+NOTE_LINES = 3
+LINES_SHOWN = 30
+
+Answer = Mapping[str, Any]
+
+
+def status_lines(status: Answer) -> list[str]:
+    """The status in at most 24 lines; the first one is the verdict with its root cause."""
+    lines = [status["sentence"], *_reasons(status)]
+    if "feeds" in status:
+        lines += [*_feeds(status), *_work(status), *_exceptions(status)]
+    lines += [*_foot(status)]
+    return [_one_line(line) for line in lines][:STATUS_LINES]
+
+
+def _one_line(line: str) -> str:
+    text = shown(line)
+    return text if len(text) <= WIDTH_CHARACTERS else text[: WIDTH_CHARACTERS - 1] + "…"
+
+
+def _capped(lines: Sequence[str], most: int, noun: str) -> list[str]:
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[: most - 1], f"{'':<12}and {counted(len(lines) - most + 1, noun)} more"]
+
+
+def _reasons(status: Answer) -> list[str]:
+    reasons = status["reasons"]
+    lines = [f"  also      {reason['level']}: {reason['says']}" for reason in reasons[1:]]
+    if reasons:
+        return [f"  next      {reasons[0]['next']}", *_capped(lines, REASON_LINES, "cause")]
+    return []
+
+
+def _feeds(status: Answer) -> list[str]:
+    return _capped([_feed(feed) for feed in status["feeds"]], FEED_LINES, "feed")
+
+
+def _feed(feed: Answer) -> str:
+    parts = [
+        feed["verdict"],
+        f"sign of life {age(feed['age_seconds'])} ago (every {age(feed['interval_seconds'])})",
+    ]
+    if feed["age_seconds"] is None:
+        parts[1] = "no sign of life yet"
+    if feed["behind"]:
+        parts.append(f"{feed['behind']:,} behind")
+    parts += ["paused"] if feed["paused"] else []
+    parts += [f"snapshot due ({feed['snapshot_due']})"] if feed["snapshot_due"] else []
+    parts += [feed["fault"]] if feed["fault"] else []
+    return f"feed        {feed['name']}: {', '.join(parts)}"
+
+
+def _work(status: Answer) -> Iterator[str]:
+    waiting = [
+        f"{each['keys']:,} {each['name']} (oldest {age(each['oldest_seconds'])})"
+        for each in status["waiting"]
+    ]
+    yield f"waiting     {'; '.join(waiting) or 'nothing'}"
+    oldest = status["oldest_decrease_seconds"]
+    told = "none waits" if oldest is None else f"the oldest has waited {age(oldest)}"
+    yield f"decreases   {told}; an increase waits {age(status['increase_bound_seconds'])} at most"
+    yield _requests(status["requests"])
+    orders = status["orders"]
+    to = (
+        "not known completely yet"
+        if orders["complete_to"] is None
+        else f"complete to {orders['complete_to']}"
+    )
+    behind = "" if orders["behind_seconds"] is None else f" ({age(orders['behind_seconds'])} ago)"
+    yield f"orders      {to}{behind}, {orders['open']:,} open"
+    keys = status["keys"]
+    parked = ", ".join(f"{count:,} {reason}" for reason, count in sorted(status["parked"].items()))
+    rest = f"; parked: {parked}" if parked else ""
+    yield f"keys        {keys['total']:,}, {keys['out_of_step']:,} out of step{rest}"
+
+
+def _requests(requests: Answer) -> str:
+    told = (
+        f"requests    {requests['per_second']:g}/s of {requests['limit_per_second']:g}/s"
+        f" (configured {requests['configured_per_second']}/s), "
+        f"{requests['in_flight']} of {requests['in_flight_limit']} in flight"
+    )
+    if requests["throttled"]:
+        told += f", {requests['throttled']:,} throttled"
+    if requests["blocked"]:
+        told += f"; blocked: {requests['blocked']}"
+    elif requests["held_back_seconds"]:
+        told += f"; held back for {age(requests['held_back_seconds'])}"
+    return told
+
+
+def _exceptions(status: Answer) -> list[str]:
+    lines = [
+        f"exceptions  {each['cases']:,} {each['kind']} ({each['severity']}, owner {each['owner']}, "
+        f"oldest {age(each['oldest_seconds'])}{', overdue' if each['overdue'] else ''})"
+        for each in status["exceptions"]
+    ]
+    return _capped(lines, CASE_LINES, "kind") or ["exceptions  none open"]
+
+
+def _foot(status: Answer) -> list[str]:
+    tenure = f"tenure      {status['tenure']}"
+    notes = [f"note        {name}: {text}" for name, text in sorted(status["notes"].items())]
+    if not status["writes"]:
+        notes.insert(0, f"note        rollout stage {status['rollout']}: nothing is written")
+    up = f"archsyncd   {status['version']}, project {status['project']}, up {age(status['uptime_seconds'])}"
+    return [tenure, *_capped(notes, NOTE_LINES, "note"), up]
+
+
+def sku_lines(story: Answer) -> list[str]:
+    """One SKU's story, one fact a line."""
+    return [shown(line) for line in _sku(story)]
+
+
+def _sku(story: Answer) -> Iterator[str]:
+    yield f"SKU {story['sku']}"
+    for level in story["levels"]:
+        yield _level(level)
+    for key in story["keys"]:
+        yield from _key(key)
+    for line in story["lines"][:LINES_SHOWN]:
+        yield from _line(line)
+    hidden = story["lines_total"] - min(len(story["lines"]), LINES_SHOWN)
+    if hidden > 0:
+        yield f"  and {counted(hidden, 'more open order line')}; --json shows more"
+    if not story["lines_total"]:
+        yield "  no open order line"
+    for case in story["cases"]:
+        yield f"case {case['id']}  {case['kind']} ({case['severity']}, owner {case['owner']}): {case['reason']}"
+    if not story["cases"]:
+        yield "  no open exception"
+
+
+def _level(level: Answer) -> str:
+    figures = f"available {shown(level['available'])}, on hand {shown(level['on_hand'])}"
+    place = f"feed {level['feed']} {level['epoch']}/{level['seq']}"
+    if level["channel"] is None:
+        return (
+            f"  level     {level['location']}: {figures} ({place}; the location is not mapped or is ignored)"
+        )
+    counts = "withheld: its feed is stale" if level["withheld"] else f"counts {shown(level['counts'])}"
+    buffer = f", buffer {level['buffer']}" if level["buffer"] else ""
+    return f"  level     {level['location']} → {level['channel']}: {figures}; {counts} (sells {level['sells']}{buffer}; {place})"
+
+
+def _key(key: Answer) -> Iterator[str]:
+    yield f"channel {key['channel']}"
+    yield f"  ledger    {key['sentence']}"
+    for name in ("f", "reflected", "untracked", "known"):
+        note = (
+            f" (of them {key['closed']:,} of closed orders)"
+            if name in {"reflected", "known"} and key["closed"]
+            else ""
+        )
+        yield f"  {name:<9} {key[name]:>10,}{note}"
+    yield f"  X         {key['x_target']:>10,}   applied {shown(key['x_applied'])} (base {key['base']})"
+    wrong = [check["says"] for check in key["checks"] if not check["ok"]]
+    yield f"  checked   {'DOES NOT ADD UP: ' + '; '.join(wrong) if wrong else 'the arithmetic adds up'}"
+    entry = key["entry"]
+    if entry is None:
+        yield "  entry     none known"
+    else:
+        yield (
+            f"  entry     {entry['id']} version {entry['version']}: shows {shown(entry['shows'])}, wanted {entry['wanted']:,}"
+        )
+    operation = key["operation"]
+    if operation is not None:
+        doubt = ", outcome unknown: the entry is being read" if operation["in_doubt"] else ""
+        yield f"  in flight {operation['kind']} {operation['delta']:+,} ({operation['id']}{doubt})"
+    if key["waiting"]:
+        yield f"  waiting   {age(key['waiting']['seconds'])} among the {key['waiting']['name']}"
+    if key["parked"]:
+        yield f"  parked    nothing is written: {key['parked']}"
+
+
+def _line(line: Answer) -> Iterator[str]:
+    kind = "tracked" if line["tracked"] else "untracked"
+    accepted = f", accepted {line['accepted']}" if line["accepted"] else ""
+    released = ", released" if line["released"] else ""
+    yield (
+        f"  order     {line['number'] or line['order']} ({line['state']}): {line['quantity']:,} {kind} in {line['channel']}, "
+        f"{line['reflected']:,} reflected{accepted}{released}"
+    )
+    for proof in line["proofs"]:
+        where = proof["location"] or "every location"
+        holds = "the level is past it" if proof["holds"] else "the level has not reached it"
+        yield (
+            f"    proof   {proof['quantity']:,} off {proof['figure']} at {where} from {proof['feed']} "
+            f"{proof['epoch']}/{proof['seq']}: {holds}"
+        )
+
+
+def case_lines(case: Answer) -> list[str]:
+    """One exception whole."""
+    lines = [
+        f"case {case['id']}: {case['kind']} ({case['severity']}), {case['state']}",
+        f"  about     {case['subject']} ({case['scope']})",
+        f"  reason    {case['reason']}",
+        f"  owner     {case['owner']}, to be solved by {case['escalates_at']}{' (overdue)' if case['overdue'] else ''}",
+        f"  seen      {counted(case['count'], 'time')}, first {case['first_seen']}, last {case['last_seen']}",
+    ]
+    for name in ("code", "correlation", "note"):
+        lines += [f"  {name:<9} {case[name]}"] if case[name] else []
+    lines += [f"  next      {case['next']}", f"  retry     {case['retry']}"]
+    lines += [f"  received  {case['payload']}"] if case["payload"] else []
+    return [shown(line) for line in lines]
+
+
+def snapshot_lines(snapshot: Answer) -> list[str]:
+    """One snapshot with its figures."""
+    lines = [
+        f"snapshot {snapshot['id']} of feed {snapshot['feed']}: {snapshot['state']}",
+        f"  records   {snapshot['records']:,}, {snapshot['rejected']:,} unreadable; as of {snapshot['as_of'] or '-'}",
+        f"  digest    {snapshot['digest'] or '-'}",
+        f"  places    {', '.join(snapshot['locations']) or '-'}",
+    ]
+    figures = snapshot["figures"]
+    if figures:
+        lines += [
+            f"  known     {figures['known']:,} levels there, {figures['in_stock']:,} in stock, {figures['absent']:,} not named",
+            f"  would     change {figures['changed']:,} levels and set {figures['to_zero']:,} to zero",
+            f"  pieces    {figures['pieces_up']:,} more and {figures['pieces_down']:,} fewer",
+        ]
+    lines += [f"  because   {reason}" for reason in snapshot["reasons"]]
+    lines += [f"  next      {snapshot['next']}"] if snapshot.get("next") else []
+    return [shown(line) for line in lines]
