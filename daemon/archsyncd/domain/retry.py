@@ -106,6 +106,17 @@ class Pace:
             floor=min(1.0, max(PACE_FLOOR, 1.0 / burst)),
         )
 
+    def within(self, most_in_flight: int, burst: float) -> Pace:
+        """The same pace under other limits: what was learnt of the service still holds."""
+        first = Pace.first(most_in_flight, burst)
+        return replace(
+            self,
+            most_in_flight=most_in_flight,
+            in_flight=min(self.in_flight, first.in_flight),
+            multiplier=max(self.multiplier, first.floor),
+            floor=first.floor,
+        )
+
     def slower(self, now: float) -> Pace:
         """Halve rate and places, once for all answers of the same second: one overload is told many times."""
         if now - self.cut_at < PACE_CUT_PAUSE_SECONDS:

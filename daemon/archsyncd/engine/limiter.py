@@ -212,7 +212,7 @@ class Limiter:
         self._rate, self._burst = requests_per_second, burst
         self._bucket = AsyncLimiter(burst, burst / requests_per_second)
         self._take_now(burst)
-        self._pace = Pace.first(max_in_flight, burst)
+        self._pace = self._pace.within(max_in_flight, burst)
         self._wake()
 
     def quiesce(self) -> None:
