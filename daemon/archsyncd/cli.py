@@ -32,6 +32,7 @@ from archsyncd.config import (
 )
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, Fatal
+from archsyncd.operator.control import serving
 
 CONFIG = Path("/etc/archsyncd/config.toml")
 MACHINE_ID = Path("/etc/machine-id")
@@ -180,6 +181,7 @@ def _world(given: argparse.Namespace, clock: SystemClock) -> World:
         pid=os.getpid(),
         notifier=notifier(os.environ, os.getpid()),
         reload=partial(load, given.config, given.credentials, dict(os.environ)),
+        control=serving,
     )
 
 
