@@ -270,7 +270,7 @@ class App:
     def _pumps(self, lease: Lease, rules: Rules) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
         pumps = [
-            Pump("lease", partial(self._keep_lease, lease)),
+            Pump("lease", partial(self._keep_lease, lease), excused=held_back),
             Pump("rules", partial(self._reckon, rules)),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
