@@ -220,16 +220,20 @@ def read_receipt(data: bytes) -> Receipt | None:
         fields = mapping(decode_carefully(data), "")
         return Receipt(
             file=text(fields, "file"),
-            sha256=optional_text(fields, "sha256") or "",
+            sha256=_text_or_nothing(fields, "sha256"),
             status=text(fields, "status"),
             outcome=_outcome(fields),
             at=text(fields, "at"),
-            epoch=optional_text(fields, "epoch") if fields.get("epoch") else "",  # type: ignore[arg-type]
+            epoch=_text_or_nothing(fields, "epoch"),
             as_of=instant(fields, "asOf"),
             passed=flag(fields, "passed"),
         )
     except Misread:
         return None
+
+
+def _text_or_nothing(fields: Mapping[str, Any], name: str) -> str:
+    return text(fields, name) if fields.get(name) else ""
 
 
 def _outcome(fields: Mapping[str, Any]) -> Outcome:

@@ -14,16 +14,13 @@ from tests.wire.r247.documents import level, level_text, page
 
 from archsyncd.domain.feed import Level, OrderLookup
 from archsyncd.wire.ndjson import LINE_LIMIT_BYTES, LineCutter, read_lines
-from archsyncd.wire.r247 import (
-    CursorLine,
-    Mark,
+from archsyncd.wire.r247 import CursorLine, Mark, read_cursor_line, read_page
+from archsyncd.wire.r247_answers import (
     Problem,
     SnapshotPending,
     StockPage,
-    read_cursor_line,
     read_locations,
     read_order_answer,
-    read_page,
     read_problem,
     read_snapshot_answer,
     read_stock_page,

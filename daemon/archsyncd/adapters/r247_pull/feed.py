@@ -17,12 +17,11 @@ from archsyncd.adapters.r247_pull.stream import StreamReader
 from archsyncd.domain.feed import Batch, KeyReading, OrderLookup, Outcome, SnapshotCause, SnapshotDue
 from archsyncd.engine.ports import Clock, FeedFault, SnapshotSource
 from archsyncd.wire.commercetools.exchange import path_segment
-from archsyncd.wire.r247 import (
-    Page,
+from archsyncd.wire.r247 import Page, read_page
+from archsyncd.wire.r247_answers import (
     StockPage,
     read_locations,
     read_order_answer,
-    read_page,
     read_problem,
     read_snapshot_answer,
 )

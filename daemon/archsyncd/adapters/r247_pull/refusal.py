@@ -8,7 +8,7 @@ from archsyncd.adapters.r247_pull.caller import Answer
 from archsyncd.domain.feed import SnapshotCause, SnapshotDue
 from archsyncd.engine.ports import FeedFault
 from archsyncd.wire.commercetools.exchange import retry_after_seconds
-from archsyncd.wire.r247 import read_problem
+from archsyncd.wire.r247_answers import read_problem
 
 OK: Final = 200
 ACCEPTED: Final = 202

@@ -13,7 +13,7 @@ from archsyncd.adapters.r247_pull.rounds import Rounds
 from archsyncd.domain.feed import Outcome, SnapshotEnd, SnapshotHead, SnapshotPage, SnapshotStatus
 from archsyncd.engine.ports import Clock, FeedFault
 from archsyncd.wire.commercetools.exchange import retry_after_seconds
-from archsyncd.wire.r247 import SnapshotPending, StockPage, read_stock_page
+from archsyncd.wire.r247_answers import SnapshotPending, StockPage, read_stock_page
 from archsyncd.wire.r247_values import Unreadable
 
 EMPTY_PAGES_LIMIT: Final = 100
