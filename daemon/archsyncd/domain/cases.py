@@ -25,6 +25,7 @@ class CaseKind(StrEnum):
     UNTRACKED_DEMAND = "untracked_demand"
     UNPROVEN_REFLECTION = "unproven_reflection"
     ORDER_UNMAPPED_LINE = "order_unmapped_line"
+    ORDER_REJECTED = "order_rejected"
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
 
@@ -98,6 +99,10 @@ TEXTS: dict[CaseKind, CaseText] = {
     CaseKind.ORDER_UNMAPPED_LINE: CaseText(
         Severity.WARNING,
         "Give the line a managed supply channel, or set orders.default_location; its stock cannot be counted until then.",
+    ),
+    CaseKind.ORDER_REJECTED: CaseText(
+        Severity.WARNING,
+        "Correct what Archean objects to and have the order imported again, or cancel it in commercetools.",
     ),
     CaseKind.DRIFT: CaseText(
         Severity.WARNING,

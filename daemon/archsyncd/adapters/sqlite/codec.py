@@ -95,6 +95,7 @@ def outbox_parameters(row: OutboxRow) -> Sequence[Any]:
         row.read_stock,
         row.read_version,
         row.read_at_ms,
+        row.seen,
     )
 
 

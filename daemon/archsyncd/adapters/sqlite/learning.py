@@ -8,7 +8,7 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
-from archsyncd.adapters.sqlite.proofs import open_lines, release_order, take_early
+from archsyncd.adapters.sqlite.proofs import CANCELLED, open_lines, release_order, take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of, recompute, stored
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import NewCase
@@ -97,7 +97,7 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
     if reflected:
         await scope.tx.run("head_lookup_due", (None, order.id))
     touched |= await take_early(scope, order.id, order.number)
-    if order.order_state == "Cancelled" and rules.restores_on_cancel:
+    if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)
     return touched
 
@@ -117,6 +117,8 @@ def _line_row(order: Order, line: CountedLine, *, released: bool) -> Sequence[An
 
 async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]:
     """An order changed in commercetools: its state always, its lines perhaps (an order edit)."""
+    heads = await scope.tx.rows("heads_by_id", (array([order.id]),))
+    refused = bool(heads and heads[0][9])
     before = (await open_lines(scope, (order.id,))).get(order.id, [])
     await _head(scope, order, rules)
     lines = {(line.key, line.line_id): line for line in await _counted(scope, order, rules)}
@@ -137,9 +139,11 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     added = [line for (_, line_id), line in lines.items() if line_id not in moved]
     await scope.tx.run_many("line_put", [_line_row(order, line, released=False) for line in added])
     touched |= edited | {line.key for line in added}
+    if order.order_state == CANCELLED and refused:
+        touched |= await release_order(scope, order.id)
     if edited or added:
         await doubt_bases(scope, touched)
-    if order.order_state == "Cancelled" and rules.restores_on_cancel:
+    if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)
     return touched
 

@@ -94,8 +94,12 @@ class OrderStore:
 
         async def step(scope: Scope) -> None:
             touched: set[StockKey] = set()
-            if found.status in {"cancelled", "rejected"}:
+            if found.status == "cancelled":
                 touched = await proofs.release_order(scope, order_id)
+            elif found.status == "rejected":
+                touched = await proofs.book_statement(
+                    scope, order_id, proofs.Statement("refused", feed, Position(0, 0))
+                )
             elif found.status == "accepted":
                 touched = await self._accepted(scope, order_id, feed, found)
             await recompute(scope, touched)

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.recompute import proof_row
 from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import (
     Figure,
     Fulfilment,
@@ -29,11 +31,15 @@ from archsyncd.domain.order import ELSEWHERE, acceptance_proofs, shares_elsewher
 EARLY_LIMIT_ROWS = 100_000
 EARLY_EVICTION_ROWS = 5_000
 SHIPPED = "shipped"
+CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a source says of one order at a position. `kind`: level, accepted, shipped, released."""
+    """What a source says of one order at a position. `kind`: level, accepted, shipped, released, refused.
+
+    `source_order` is Archean's number for it, or its reason for refusing.
+    """
 
     kind: str
     feed: str
@@ -161,8 +167,8 @@ def _statement(record: OrderRecord, feed: str, epoch: int, now_ms: int) -> State
     match record:
         case OrderAccepted():
             return Statement("accepted", feed, position, "", record.source_order, record.lines, now_ms)
-        case OrderRejected():
-            return Statement("released", feed, position)
+        case OrderRejected(code=code):
+            return Statement("refused", feed, position, "", code)
         case OrderCancelled():
             # Whether it was imported or not: the units are nobody's any more, and come back by levels if they had left.
             return Statement("released", feed, position)
@@ -215,10 +221,13 @@ async def book_statement(scope: Scope, order_id: str, statement: Statement) -> s
     lines = (await open_lines(scope, (order_id,))).get(order_id, [])
     if statement.kind == "released":
         return await release_order(scope, order_id)
+    if statement.kind == "refused":
+        return await _refuse(scope, order_id, statement)
     if statement.kind == "accepted":
         await scope.tx.run(
             "head_accepted", (statement.at_ms or scope.now_ms, statement.source_order, order_id)
         )
+        await _accepted_after_all(scope, order_id, "Archean has accepted it after all")
     rows: list[Sequence[Any]] = []
     touched: set[StockKey] = set()
     for line in lines:
@@ -243,6 +252,22 @@ async def book_statement(scope: Scope, order_id: str, statement: Statement) -> s
             touched |= await _move_elsewhere(scope, line, statement)
     await scope.tx.run_many("proof_put", rows)
     return touched
+
+
+async def _refuse(scope: Scope, order_id: str, statement: Statement) -> set[StockKey]:
+    """Archean rejected the order. While it stands in commercetools somebody may yet have it taken: nothing is given back."""
+    row = await scope.tx.row("head_refused", (order_id,))
+    if row is None:
+        return set()
+    if row[0] == CANCELLED:
+        return await release_order(scope, order_id)
+    name = row[1] or order_id
+    reason = (
+        f"Archean rejected order {name} ({statement.source_order or 'no reason told'}); its pieces stay subtracted "
+        "until it is accepted after all, or cancelled in commercetools"
+    )
+    await open_case(scope.tx, NewCase(CaseKind.ORDER_REJECTED, "orders", name, reason), scope.now_ms)
+    return set()
 
 
 def _shipment_proofs(line: OpenLine, statement: Statement, scope: Scope) -> list[Proof]:
@@ -292,9 +317,17 @@ async def _move_elsewhere(scope: Scope, line: OpenLine, statement: Statement) ->
 async def release_order(scope: Scope, order_id: str) -> set[StockKey]:
     """The order takes nothing from the warehouse: tracked lines are given back for good, untracked ones count no more."""
     await scope.tx.run("head_released", (order_id,))
+    await _accepted_after_all(scope, order_id, "the order is cancelled")
     released = await scope.tx.rows("lines_release", (order_id,))
     gone = await scope.tx.rows("lines_untracked_of_order", (order_id,))
     return {StockKey(row[0], row[1]) for row in (*released, *gone)}
+
+
+async def _accepted_after_all(scope: Scope, order_id: str, note: str) -> None:
+    for row in await scope.tx.rows("heads_by_id", (array([order_id]),)):
+        if row[9]:
+            name = row[1] or order_id
+            await resolve_case(scope.tx, CaseKind.ORDER_REJECTED, "orders", name, note, scope.now_ms)
 
 
 async def take_early(scope: Scope, order_id: str, number: str | None) -> set[StockKey]:

@@ -104,6 +104,7 @@ CREATE TABLE outbox (
     read_stock INTEGER,
     read_version INTEGER,
     read_at_ms INTEGER,
+    seen TEXT,
     PRIMARY KEY (channel, sku),
     CHECK (x_target = f + refl - ntrk),
     CHECK ((op_id IS NULL) = (op_delta IS NULL) AND (op_id IS NULL) = (op_base IS NULL)),
@@ -119,6 +120,7 @@ CREATE INDEX outbox_check ON outbox (check_due_ms) WHERE check_due_ms IS NOT NUL
 CREATE INDEX outbox_parked ON outbox (parked, channel, sku) WHERE parked IS NOT NULL;
 
 -- One row an order with lines that still count one by one. `accepted_ms`: when Archean took it, as far as we were told.
+-- `refused`: Archean rejected it; its pieces stay subtracted until commercetools cancels it too.
 CREATE TABLE order_head (
     order_id TEXT PRIMARY KEY,
     number TEXT,
@@ -129,6 +131,7 @@ CREATE TABLE order_head (
     accepted_ms INTEGER,
     source_order TEXT,
     released INTEGER NOT NULL DEFAULT 0 CHECK (released IN (0, 1)),
+    refused INTEGER NOT NULL DEFAULT 0 CHECK (refused IN (0, 1)),
     learned_ms INTEGER NOT NULL,
     lookup_due_ms INTEGER,
     refresh_due_ms INTEGER NOT NULL
@@ -180,7 +183,7 @@ CREATE TABLE early_proof (
     feed TEXT NOT NULL,
     epoch INTEGER NOT NULL,
     seq INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('level', 'accepted', 'shipped', 'released')),
+    kind TEXT NOT NULL CHECK (kind IN ('level', 'accepted', 'shipped', 'released', 'refused')),
     source TEXT NOT NULL,
     sku TEXT NOT NULL,
     location TEXT NOT NULL,

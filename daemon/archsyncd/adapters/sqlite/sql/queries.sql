@@ -101,7 +101,7 @@ SELECT feed, sku, location FROM resync WHERE feed = ? AND asked_ms <= ? ORDER BY
 UPDATE resync SET asked_ms = ? WHERE feed = ? AND sku = ?
 
 -- name: outbox_for_merge
-SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_applied, o.base, o.entry_id, o.op_id, o.x_target, o.since_ms
+SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_applied, o.base, o.entry_id, o.op_id, o.x_target, o.since_ms, o.due_class, o.nearness
 FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
 
 -- name: outbox_insert
@@ -114,14 +114,14 @@ WHERE channel = ? AND sku = ?
 -- name: outbox_by_key
 SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_target, o.x_applied, o.base, o.entry_id, o.version,
     o.needs_type, o.entry_created_ms, o.op_id, o.op_kind, o.op_delta, o.op_base, o.in_doubt, o.superseded, o.due_class,
-    o.nearness, o.since_ms, o.run, o.not_before, o.attempts, o.parked, o.check_due_ms, o.read_stock, o.read_version, o.read_at_ms
+    o.nearness, o.since_ms, o.run, o.not_before, o.attempts, o.parked, o.check_due_ms, o.read_stock, o.read_version, o.read_at_ms, o.seen
 FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
 
 -- name: outbox_put
 INSERT INTO outbox (channel, sku, f, refl, ntrk, known, closed, x_target, x_applied, base, entry_id, version, needs_type,
     entry_created_ms, op_id, op_kind, op_delta, op_base, in_doubt, superseded, due_class, nearness, since_ms, run, not_before,
-    attempts, parked, check_due_ms, read_stock, read_version, read_at_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    attempts, parked, check_due_ms, read_stock, read_version, read_at_ms, seen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (channel, sku) DO UPDATE SET f = excluded.f, refl = excluded.refl, ntrk = excluded.ntrk, known = excluded.known,
     closed = excluded.closed, x_target = excluded.x_target, x_applied = excluded.x_applied, base = excluded.base,
     entry_id = excluded.entry_id, version = excluded.version, needs_type = excluded.needs_type,
@@ -130,7 +130,7 @@ ON CONFLICT (channel, sku) DO UPDATE SET f = excluded.f, refl = excluded.refl, n
     superseded = excluded.superseded, due_class = excluded.due_class, nearness = excluded.nearness,
     since_ms = excluded.since_ms, run = excluded.run, not_before = excluded.not_before, attempts = excluded.attempts,
     parked = excluded.parked, check_due_ms = excluded.check_due_ms, read_stock = excluded.read_stock,
-    read_version = excluded.read_version, read_at_ms = excluded.read_at_ms
+    read_version = excluded.read_version, read_at_ms = excluded.read_at_ms, seen = excluded.seen
 
 -- name: outbox_due
 SELECT channel, sku, due_class FROM outbox
@@ -220,7 +220,7 @@ UNION SELECT h.order_id, h.number FROM json_each(?1) AS w CROSS JOIN order_head 
 SELECT c.order_id FROM json_each(?) AS w CROSS JOIN order_closed AS c ON c.order_id = w.value
 
 -- name: heads_by_id
-SELECT h.order_id, h.number, h.version, h.created_ms, h.order_state, h.final, h.accepted_ms, h.source_order, h.released
+SELECT h.order_id, h.number, h.version, h.created_ms, h.order_state, h.final, h.accepted_ms, h.source_order, h.released, h.refused
 FROM json_each(?) AS w CROSS JOIN order_head AS h ON h.order_id = w.value
 
 -- name: head_put
@@ -234,6 +234,9 @@ ON CONFLICT (order_id) DO UPDATE SET number = excluded.number, version = exclude
 
 -- name: head_accepted
 UPDATE order_head SET accepted_ms = coalesce(accepted_ms, ?), source_order = coalesce(source_order, ?) WHERE order_id = ?
+
+-- name: head_refused
+UPDATE order_head SET refused = 1 WHERE order_id = ? RETURNING order_state, number
 
 -- name: head_released
 UPDATE order_head SET released = 1, lookup_due_ms = NULL WHERE order_id = ?
