@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.virtual_time import VirtualClock
 
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions
 from archsyncd.domain.feed import Batch, Level, Outcome, SnapshotDue, SnapshotEnd, SnapshotStatus
-from archsyncd.engine.ports import SnapshotSource
+from archsyncd.engine.ports import FeedFault, SnapshotSource
 
 STAMP = "20261123T101500Z"
 
@@ -191,3 +192,26 @@ async def _take(source: SnapshotSource, told: Told, status: SnapshotStatus) -> N
         Outcome(read=len(items), applied=len(items)),
         [] if status is SnapshotStatus.APPLIED else ["guard"],
     )
+
+
+async def fault_of(feed: DropFeed, after: str | None) -> str:
+    """Read until the feed faults."""
+    with pytest.raises(FeedFault) as fault:
+        await follow(feed, after, 1)
+    assert not fault.value.blind
+    return fault.value.reason
+
+
+async def started(feed: DropFeed, drop: Drop) -> Told:
+    """A feed that has read one full file."""
+    drop.put(level("A", 5), kind="full")
+    return await follow(feed, None, 1)
+
+
+@asynccontextmanager
+async def begun(feed: DropFeed) -> AsyncIterator[SnapshotSource]:
+    """The full file that a new feed meets first."""
+    async with aclosing(feed.batches(None)) as reading:  # type: ignore[type-var]
+        source = await anext(reading)
+        assert not isinstance(source, Batch | SnapshotDue)
+        yield source

@@ -6,13 +6,16 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
+import pytest
 from aiohttp import web
 from tests.support.virtual_time import VirtualClock
 
 from archsyncd.adapters.r247_pull import PullFeed, PullOptions, session_factory
+from archsyncd.domain.feed import Batch, SnapshotDue
+from archsyncd.engine.ports import FeedFault
 from archsyncd.simulators.r247 import R247Config, R247Simulator, serve
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -89,3 +92,55 @@ async def simulated(**settings: Any) -> AsyncIterator[tuple[R247Simulator, str]]
     simulator = R247Simulator(R247Config(**settings), SimulatorClock(), random.Random(7))
     async with serve(simulator) as url:
         yield simulator, url
+
+
+EMPTY: dict[str, Any] = {
+    "schema": "r247/1",
+    "feed": "main",
+    "epoch": "e1",
+    "items": [],
+    "next": "c1",
+    "more": False,
+}
+
+
+def level(seq: int, sku: str = "A", **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"r{seq}",
+        "type": "stock.level",
+        "seq": str(seq),
+        "sku": sku,
+        "location": "WH1",
+        "onHand": seq,
+        **more,
+    }
+
+
+def pages(*bodies: dict[str, Any] | web.Response) -> tuple[Handler, list[web.Request]]:
+    """Answer the requests one after the other; the last answer is given again and again."""
+    asked: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request)
+        body = bodies[min(len(asked), len(bodies)) - 1]
+        return (
+            web.json_response(EMPTY | body)
+            if isinstance(body, dict)
+            else body.__class__(status=body.status, body=body.body, headers=body.headers)
+        )
+
+    return answer, asked
+
+
+async def first(feed: PullFeed, after: str | None = "c0") -> Batch | SnapshotDue:
+    """What the feed tells first."""
+    async with aclosing(feed.batches(after)) as reading:  # type: ignore[type-var]
+        found = await anext(reading)
+        assert isinstance(found, Batch | SnapshotDue)
+        return found
+
+
+async def fault_of(feed: PullFeed, after: str = "c0") -> FeedFault:
+    with pytest.raises(FeedFault) as fault:
+        await first(feed, after)
+    return fault.value
