@@ -35,6 +35,7 @@ from archsyncd.connections import commercetools_client, feed_of
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules
+from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter, Quiesced
@@ -53,12 +54,16 @@ TAIL_LIMIT_SECONDS = 120.0
 LOGGER = logging.getLogger("archsyncd")
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What the process stands in: time, chance, secrets, names. Tests pass their own.
 
     `secret(name)` gives a credential's text; `new_id()` a fresh random id; `reload()` reads the configuration again.
-    `control` serves operators while the daemon runs.
+    `tick` is called every second; `control` serves operators while the daemon runs.
     """
 
     clock: Clock
@@ -70,6 +75,7 @@ class World:
     pid: int
     notifier: Notifier
     reload: Callable[[], Settings]
+    tick: Callable[[], None] = _nothing
     control: Callable[[App], contextlib.AbstractAsyncContextManager[object]] | None = None
 
 
@@ -123,6 +129,7 @@ class App:
             for warning in place.warnings:
                 say(LOGGER, Event.PLACE_DOUBTFUL, warning)
             self.store = await self._open(state_dir, rules)
+            self._file = host_lock.identity(state_dir / DATABASE_NAME)
             try:
                 await self._run_with_store(rules)
             finally:
@@ -175,7 +182,7 @@ class App:
                 "the database was made on another host, so nothing is written: if this host takes over for good, "
                 "stop the service and run `archsyncd adopt`"
             )
-        self._build(rules, writes=not copied)
+        self._build(writes=not copied)
         watchdog = self._start_watchdog()
         try:
             async with self.world.control(self) if self.world.control else contextlib.nullcontext():
@@ -203,7 +210,7 @@ class App:
             feed_watchdog(self.watch, self.clock, interval, self.world.notifier.watchdog), name="watchdog"
         )
 
-    def _build(self, rules: Rules, *, writes: bool) -> None:
+    def _build(self, *, writes: bool) -> None:
         settings, shared, chance = self.settings, self.shared, self.world.chance
         beater = self.watch.beater
         options = replace(drain_options(settings, self.store.ledger.id, 0), writes=False)
@@ -236,9 +243,8 @@ class App:
             self.client, self.limiter, self.clock, self.world.chance, await self._claim(), self._lease_news
         )
         self.shared.may_increase = lease.may_increase
-        try:
-            tenure = await lease.acquire()
-        except Quiesced:
+        tenure = await self._acquire(lease)
+        if tenure is None:
             return
         try:
             await self.store.take_tenure(tenure)
@@ -256,6 +262,20 @@ class App:
         finally:
             with contextlib.suppress(Exception):
                 await lease.release()
+
+    async def _acquire(self, lease: Lease) -> Tenure | None:
+        """Wait for the lease, or for the stop: as a standby that may be long, and a call under way must not hold it up."""
+        acquiring = asyncio.ensure_future(lease.acquire())
+        stopped = asyncio.ensure_future(self.shared.stop.wait())
+        try:
+            await asyncio.wait({acquiring, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return acquiring.result() if acquiring.done() else None
+        except Quiesced:
+            return None
+        finally:
+            acquiring.cancel()
+            stopped.cancel()
+            await asyncio.gather(acquiring, stopped, return_exceptions=True)
 
     async def _claim(self) -> Claim:
         holder = f"{self.world.host_name}:{self.world.pid}:{self.world.new_id()}"
@@ -302,11 +322,22 @@ class App:
     async def _tell_status(self) -> None:
         while not self.shared.stopping:
             self.watch.beat("status")
+            self.world.tick()
             self.announcer.look()
+            self._look_at_file()
             backlog = await self.store.report.backlog()
             cases = await self.store.cases.counts()
             self.world.notifier.status(status_line(self, backlog, cases))
             await self.shared.rest(STATUS_SECONDS)
+
+    def _look_at_file(self) -> None:
+        path = self.settings.daemon.state_dir / DATABASE_NAME
+        if not host_lock.still_there(path, self._file):
+            raise Fatal(
+                EXIT_STORE,
+                f"{path} was moved, replaced or removed while the daemon runs: what it writes is lost to the next start. "
+                "Put the right file in place and start again",
+            )
 
     def _lease_news(self, news: LeaseNews) -> None:
         self.tenure_text = news.sentence

@@ -18,7 +18,9 @@ from archsyncd.engine.tail import TailOptions
 SWEEP_EVERY_SECONDS = 600.0
 LOOKUP_AFTER_SECONDS = 30.0
 REFRESH_AFTER_SECONDS = 3_600.0
-LEASE_REQUEST_LIMIT_SECONDS = 60.0
+REQUEST_LIMIT_SECONDS = (
+    60.0  # commercetools ends every request by then: nothing of a predecessor lands after it
+)
 CONFIRM_MARGIN_SECONDS = 15.0
 ROLLOUT_LIMIT_SKUS = 1_000_000
 
@@ -100,7 +102,7 @@ def drain_options(settings: Settings, ledger: str, fence: int) -> DrainOptions:
         write_batch=project.write_batch,
         batch_token_cost=float(project.batch_token_cost),
         increase_interval_seconds=float(settings.drain.increase_interval_seconds),
-        confirm_seconds=settings.lease.seconds + LEASE_REQUEST_LIMIT_SECONDS + CONFIRM_MARGIN_SECONDS,
+        confirm_seconds=REQUEST_LIMIT_SECONDS + CONFIRM_MARGIN_SECONDS,
         tracked=project.inventory_mode == "tracked",
         writes=settings.rollout.stage != "plan",
         ledger=ledger,

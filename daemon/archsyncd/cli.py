@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def _run(given: argparse.Namespace, argv: Sequence[str]) -> int:
     journal = set_up(settings.daemon.log_level, os.environ, sys.stderr, clock.monotonic)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, _world(given, clock)))
+            runner.run(_serve(settings, replace(_world(given, clock), tick=journal.tick)))
     except Fatal as fatal:
         say(LOGGER, Event.FATAL, fatal.sentence)
         return fatal.code
