@@ -160,6 +160,14 @@ class Operation:
         return self.base + self.delta
 
 
+PROVISIONAL_SIGN = "p"
+
+
+def signature(marker: Marker) -> str:
+    """What tells one state of an entry's marker from another: ledger and op id, empty without a marker."""
+    return f"{marker.ledger or ''}/{marker.op_id or ''}" if marker.ledger or marker.op_id else ""
+
+
 class Finding(StrEnum):
     """What an entry's marker says about an operation of ours."""
 
@@ -171,22 +179,29 @@ class Finding(StrEnum):
 
 
 def judge(
-    marker: Marker, ledger: str, fence: int, operation: Operation, superseded: Sequence[str] = ()
+    marker: Marker,
+    ledger: str,
+    fence: int,
+    operation: Operation,
+    superseded: Sequence[str] = (),
+    seen: str | None = None,
 ) -> Finding:
     """Settle what became of an operation from the entry's marker.
 
-    A newer fence means another tenure writes: stop. Our op id: applied. The base we wrote on: not applied, though a
-    request that was answered with an error may still land, which only a later versioned write of ours rules out. An op id
-    we issued before and replaced: it landed late. Anything else is not from this ledger's history.
+    A newer fence means another tenure writes: stop. Our op id: applied. The base we wrote on, or the very marker that was
+    `seen` before the operation was sent: not applied, though a request that was answered with an error may still land,
+    which only a later versioned write of ours rules out. An op id we issued before and replaced: it landed late. Anything
+    else is not from this ledger's history.
     """
     if marker.fence is not None and marker.fence > fence:
         return Finding.FENCED
     if marker.ledger == ledger and marker.op_id == operation.op_id:
         return Finding.APPLIED
+    if (marker.ledger == ledger and marker.x == operation.base) or signature(marker) == seen:
+        # Before LATE_OWN: a late one that was booked already is what the entry goes on showing.
+        return Finding.NOT_APPLIED
     if marker.ledger == ledger and marker.op_id is not None and marker.op_id in superseded:
         return Finding.LATE_OWN
-    if marker.ledger == ledger and marker.x == operation.base:
-        return Finding.NOT_APPLIED
     return Finding.FOREIGN
 
 
@@ -194,9 +209,12 @@ def adoptable(marker: Marker, ledger: str, *, orders_complete: bool) -> bool:
     """Whether an entry's archX may become our x_applied as it stands.
 
     Only when this very ledger wrote it and our knowledge of orders has no hole since our last order checkpoint: a value
-    that counted other orders than we know would oversell, or hide stock for ever.
+    that counted other orders than we know would oversell, or hide stock for ever. And never one written while its base
+    was provisional: our own marker written from such a base proves nothing.
     """
-    return marker.ledger == ledger and marker.x is not None and orders_complete
+    if marker.ledger != ledger or marker.x is None or not orders_complete:
+        return False
+    return marker.op_id is None or not marker.op_id.endswith(PROVISIONAL_SIGN)
 
 
 def drift(quantity_on_stock: int, x_applied: int, known: int) -> int:

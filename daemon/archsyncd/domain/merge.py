@@ -6,15 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from archsyncd.domain.feed import (
-    INT64_MAXIMUM,
-    INT64_MINIMUM,
-    Figure,
-    Level,
-    Movement,
-    Removal,
-    StockRecord,
-)
+from archsyncd.domain.feed import Figure, Level, Movement, Removal, StockRecord
 from archsyncd.domain.stock import ChannelPolicy, needs_person
 
 
@@ -48,6 +40,8 @@ class KeptLevel:
     rev: str | None = None
 
 
+# No site holds more pieces of anything; the sums of a channel's locations and lines stay within 64 bits below it.
+QUANTITY_LIMIT = 10**15
 _REV_DIGITS = 19
 
 Merged: TypeAlias = tuple[Verdict, KeptLevel | None]
@@ -60,27 +54,33 @@ def merge(
     epoch: int,
     policy: ChannelPolicy | None,
     as_of_ms: int | None = None,
+    *,
+    interrupted: bool = False,
 ) -> Merged:
     """Apply one record to what is kept (None: nothing yet); `policy` None for an unmapped location.
 
-    Rules: r247/1 section 1, "Rules of application" 2, 5 and 5b. HELD, RESYNC, STALE and UNUSABLE leave what is kept.
+    `interrupted`: a record of this key between what is kept and this one was set aside, so that a movement has nothing
+    to stand on. Rules: r247/1 section 1, "Rules of application" 2, 5 and 5b. HELD, RESYNC, STALE and UNUSABLE leave what
+    is kept.
     """
     if kept is not None and not _newer(kept, record, feed, epoch, as_of_ms):
         return Verdict.STALE, None
     if isinstance(record, Movement) and not record.states_balance:
-        return _moved(kept, record, feed, epoch, policy)
+        return (Verdict.RESYNC, None) if interrupted else _moved(kept, record, feed, epoch, policy)
     if isinstance(record, Removal):
         return _kept_or_changed(
             kept, KeptLevel(record.location, record.sku, feed, epoch, record.seq, None, None, as_of_ms)
         )
     level = _level(record, feed, epoch, as_of_ms)
+    if any(abs(figure) > QUANTITY_LIMIT for figure in (level.on_hand, level.available) if figure is not None):
+        return Verdict.UNUSABLE, None
     if policy is not None:
         figure = policy.locations[record.location].sellable
         after = level.on_hand if figure is Figure.ON_HAND else level.available
         if after is None:
             return Verdict.UNUSABLE, None
         before = None if kept is None else kept.on_hand if figure is Figure.ON_HAND else kept.available
-        if after > policy.maximum and needs_person(policy, before, after):
+        if needs_person(policy, before, after):
             return Verdict.HELD, level
     return _kept_or_changed(kept, level)
 
@@ -141,7 +141,7 @@ def _moved(
     if before is None or sells is not record.figure:
         return Verdict.RESYNC, None
     after = before + record.delta
-    if not INT64_MINIMUM <= after <= INT64_MAXIMUM:
+    if abs(after) > QUANTITY_LIMIT:
         return Verdict.UNUSABLE, None
     on_hand, available = (after, kept.available) if record.figure is Figure.ON_HAND else (kept.on_hand, after)
     level = KeptLevel(record.location, record.sku, feed, epoch, record.seq, on_hand, available, kept.as_of_ms)

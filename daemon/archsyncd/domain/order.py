@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.feed import Figure, LineShare, Position
+from archsyncd.domain.feed import Figure, LineShare
 from archsyncd.domain.inventory import LineMode, Order, OrderLine, StockKey
 from archsyncd.domain.ledger import Line, Proof
 from archsyncd.domain.stock import ChannelPolicy, Policies, StoredLevel
@@ -115,44 +115,51 @@ def _mode_trouble(order: Order, line: OrderLine, key: StockKey, policies: Polici
     )
 
 
-def acceptance_proofs(
-    line_id: str,
-    key: StockKey,
-    quantity: int,
-    shares: tuple[LineShare, ...],
-    policy: ChannelPolicy,
-    feed: str,
-    position: Position,
-) -> tuple[Proof, ...]:
-    """What an acceptance at `position` proves of one line: where it was told by location, else where the channel says."""
-    own = [share for share in shares if _is_about(share, line_id, key.sku)]
-    if not own:
-        if shares:
-            return ()
-        return (Proof(feed, position, Figure.AVAILABLE, quantity, policy.place_of(None)),)
-    return tuple(
-        Proof(
-            feed, position, Figure.AVAILABLE, min(share.quantity, quantity), policy.place_of(share.location)
-        )
-        for share in own
-        if share.location is None or share.location in policy.locations
-    )
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Pieces of one line that a statement speaks of, at a place of `channel`; `location` None: not told where."""
+
+    line_id: str
+    channel: str
+    location: str | None
+    pieces: int
 
 
-def _is_about(share: LineShare, line_id: str, sku: str) -> bool:
-    return share.line_ref == line_id if share.line_ref else share.sku == sku
+def assign(
+    shares: Iterable[LineShare], lines: Sequence[CountedLine], taken: Mapping[str, int], policies: Policies
+) -> tuple[Part, ...]:
+    """Say which lines a statement's shares are about, no piece twice.
+
+    A share names its line, or only a SKU: then it fills the lines of that SKU one after the other, first those whose own
+    channel has the location. `taken`: pieces by line that other statements of the kind speak of already. What a location
+    fulfils for another channel's line is a part in the location's channel; a location that is not mapped proves nothing.
+    """
+    parts: dict[tuple[str, str, str | None], int] = {}
+    left = {line.line_id: max(line.quantity - taken.get(line.line_id, 0), 0) for line in lines}
+    for share in sorted(shares, key=lambda told: told.line_ref not in left):
+        mapped = policies.by_location.get(share.location or "")
+        if share.location and mapped is None:
+            continue
+        rest = share.quantity
+        for line in _meant(share, lines, None if mapped is None else mapped.channel):
+            pieces = min(rest, left[line.line_id])
+            channel = policies.channels.get(line.key.channel)
+            if pieces <= 0 or channel is None:
+                continue
+            rest -= pieces
+            left[line.line_id] -= pieces
+            place = channel.place_of(None) if mapped is None else mapped.location
+            at = (line.line_id, line.key.channel if mapped is None else mapped.channel, place)
+            parts[at] = parts.get(at, 0) + pieces
+    return tuple(Part(*at, pieces) for at, pieces in parts.items())
 
 
-def shares_elsewhere(
-    line_id: str, key: StockKey, shares: tuple[LineShare, ...], policies: Policies
-) -> tuple[tuple[str, str, int], ...]:
-    """Parts of a line that another channel's location fulfils: (channel, location, pieces)."""
-    found = []
-    for share in shares:
-        location = policies.by_location.get(share.location or "")
-        if location is not None and location.channel != key.channel and _is_about(share, line_id, key.sku):
-            found.append((location.channel, location.location, share.quantity))
-    return tuple(found)
+def _meant(share: LineShare, lines: Sequence[CountedLine], channel: str | None) -> list[CountedLine]:
+    named = [line for line in lines if share.line_ref == line.line_id]
+    if named:
+        return named
+    alike = [line for line in lines if line.key.sku == share.sku]
+    return sorted(alike, key=lambda line: (line.key.channel != channel, line.line_id))
 
 
 def implied_proofs(

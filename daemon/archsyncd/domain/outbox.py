@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from archsyncd.domain.inventory import Entry, StockKey, WriteKind
-from archsyncd.domain.ledger import Base, CleanRead, Operation, rebased
+from archsyncd.domain.ledger import PROVISIONAL_SIGN, Base, CleanRead, Operation, rebased, signature
 from archsyncd.domain.priority import due
 
 SUPERSEDED_LIMIT = 16
+# commercetools ends a request after 60 s; what was given up before that and a margin cannot land any more.
+LATE_LANDING_MS = 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,12 @@ class OutboxRow:
     """A key's row. Quantities in pieces, times in UTC milliseconds of our clock unless said otherwise.
 
     `closed`: tracked pieces of closed lines. `entry_id` None and `base` not UNKNOWN: the entry is known not to exist and
-    will be created; with all of X when the base is PROVEN, with nothing to sell when it is PROVISIONAL. `in_doubt`: the operation was sent and its outcome is not known. `superseded`: op ids given up after a
-    negative read-back, any of which may still land. `parked`: why nothing may be sent (an exception kind, or `rollout`).
-    `not_before`: monotonic milliseconds of process run `run`. `check_due_ms`: wall time from when the entry is to be read
-    again; `read_*`: that read (server time), waiting to be judged clean.
+    will be created; with all of X when the base is PROVEN, with nothing to sell when it is PROVISIONAL. `in_doubt`: the
+    operation was sent and its outcome is not known. `superseded`: op ids given up after a negative read-back, any of which
+    may still land. `parked`: why nothing may be sent (an exception kind, or `rollout`). `not_before`: monotonic milliseconds
+    of process run `run`. `check_due_ms`: wall time from when the entry is to be read again; `read_*`: that read (server
+    time), waiting to be judged clean. `seen`: the signature of the marker that our last look or write left on the entry,
+    None when not known.
     """
 
     key: StockKey
@@ -56,6 +60,7 @@ class OutboxRow:
     read_stock: int | None = None
     read_version: int | None = None
     read_at_ms: int | None = None
+    seen: str | None = None
 
     @property
     def operation(self) -> Operation | None:
@@ -85,13 +90,12 @@ class Lease:
 
 
 def scheduled(row: OutboxRow, now_ms: int) -> OutboxRow:
-    """The row with its place in the drain order; a row with an operation in flight has none."""
-    place = None
-    if row.op_id is None:
-        place = due(row.base, row.x_applied, row.x_target, row.known, exists=not row.to_create)
+    """The row with its place in the drain order; one with an operation keeps what place that operation has."""
+    if row.op_id is not None:
+        return row
+    place = due(row.base, row.x_applied, row.x_target, row.known, exists=not row.to_create)
     if place is None:
-        since = row.since_ms if row.op_id is not None else None
-        return replace(row, due_class=None, nearness=None, since_ms=since)
+        return replace(row, due_class=None, nearness=None, since_ms=None)
     return replace(
         row,
         due_class=int(place.due_class),
@@ -101,7 +105,10 @@ def scheduled(row: OutboxRow, now_ms: int) -> OutboxRow:
 
 
 def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Lease]:
-    """Put an operation in flight. `absolute`: untracked mode, where the target itself is written."""
+    """Put an operation in flight. `absolute`: untracked mode, where the target itself is written.
+
+    Whatever the row had to wait for is over. An op id issued on a provisional base says so, for whoever finds the marker.
+    """
     if row.op_id is not None and row.op_delta is not None and row.op_base is not None:
         # An operation put back after a negative read-back with its list of superseded ids full: the same op id again.
         op_id, delta, base, kind = row.op_id, row.op_delta, row.op_base, row.op_kind or WriteKind.INCREMENT
@@ -111,6 +118,7 @@ def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Le
         if row.to_create and row.base is Base.PROVISIONAL:
             target = min(target, 0)
         delta = target - base
+        op_id += PROVISIONAL_SIGN if row.base is Base.PROVISIONAL else ""
         kind = WriteKind.CREATE if row.to_create else WriteKind.SET if absolute else WriteKind.INCREMENT
     operation = Operation(op_id, delta, base)
     quantity = delta if kind is WriteKind.INCREMENT else operation.x_after
@@ -133,6 +141,7 @@ def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Le
         in_doubt=False,
         due_class=None,
         nearness=None,
+        not_before=0,
     )
     return after, lease
 
@@ -141,11 +150,12 @@ def _without_operation(row: OutboxRow) -> OutboxRow:
     return replace(row, op_id=None, op_kind=None, op_delta=None, op_base=None, in_doubt=False)
 
 
-def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int) -> OutboxRow:
+def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int, ledger: str) -> OutboxRow:
     """The operation took effect: it stands in x_applied, and nothing we gave up before can land any more."""
     operation = row.operation
     if operation is None:
         return row
+    seen = None if row.op_kind is WriteKind.SET else f"{ledger}/{operation.op_id}"
     after = replace(
         _without_operation(row),
         x_applied=operation.x_after,
@@ -156,6 +166,7 @@ def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int) -> OutboxRo
         attempts=0,
         parked=None,
         since_ms=None,
+        seen=seen,
         check_due_ms=now_ms if row.to_create and row.base is Base.PROVISIONAL else row.check_due_ms,
     )
     return scheduled(after, now_ms)
@@ -173,10 +184,14 @@ def doubted(row: OutboxRow) -> OutboxRow:
 
 
 def given_up(row: OutboxRow, version: int, now_ms: int) -> OutboxRow:
-    """A read-back did not show the operation: replace it by the newer target, remembering that it may still land."""
+    """A read-back did not show the operation: replace it by the newer target, remembering that it may still land.
+
+    The entry is read once more when it cannot land any more: what is read until then proves nothing.
+    """
     operation = row.operation
     if operation is None:
         return row
+    row = read_discarded(row, max(row.check_due_ms or 0, now_ms + LATE_LANDING_MS))
     if len(row.superseded) >= SUPERSEDED_LIMIT:
         # Too many may still land: the same op id goes out again rather than one more to remember.
         place = due(row.base, operation.base, operation.x_after, row.known, exists=not row.to_create)
@@ -195,9 +210,16 @@ def given_up(row: OutboxRow, version: int, now_ms: int) -> OutboxRow:
     return scheduled(after, now_ms)
 
 
-def landed_late(row: OutboxRow, x: int, entry_id: str, version: int, now_ms: int) -> OutboxRow:
-    """An operation we had given up took effect after all, so the present one was not applied: go on from there."""
-    after = replace(_without_operation(row), x_applied=x, entry_id=entry_id, version=version)
+def landed_late(
+    row: OutboxRow, x: int, entry_id: str, version: int, now_ms: int, seen: str | None
+) -> OutboxRow:
+    """An operation we had given up took effect after all, so the present one was not applied: go on from there.
+
+    All others were sent on the same version or an older one, which is gone: they cannot land any more.
+    """
+    after = replace(
+        _without_operation(row), x_applied=x, entry_id=entry_id, version=version, superseded=(), seen=seen
+    )
     return scheduled(after, now_ms)
 
 
@@ -230,6 +252,7 @@ def _from_entry(row: OutboxRow, entry: Entry) -> OutboxRow:
         version=entry.version,
         needs_type=entry.type_id is None,
         entry_created_ms=entry.created_at_ms,
+        seen=signature(entry.marker),
         parked=None if row.parked == "sku_not_found" else row.parked,
     )
 
@@ -256,6 +279,7 @@ def absent(row: OutboxRow, now_ms: int) -> OutboxRow:
         read_stock=None,
         read_version=None,
         read_at_ms=None,
+        seen=None,
     )
     return scheduled(after, now_ms)
 
@@ -304,6 +328,7 @@ def proven(row: OutboxRow, known_at_read: int, now_ms: int) -> OutboxRow:
         x_applied=rebased(row.read_stock, known_at_read),
         base=Base.PROVEN,
         check_due_ms=None,
+        superseded=(),
         read_stock=None,
         read_version=None,
         read_at_ms=None,

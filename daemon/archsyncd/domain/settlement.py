@@ -47,11 +47,16 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class LandedLate:
-    """An earlier operation of ours, given up before, shows on the entry: x_applied is `x`."""
+    """An earlier operation of ours, given up before, shows on the entry: x_applied is `x`.
+
+    `op_id` names it; `created_at_ms` is told where it created the entry.
+    """
 
     x: int
     entry_id: str
     version: int
+    op_id: str = ""
+    created_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

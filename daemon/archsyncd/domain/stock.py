@@ -67,7 +67,8 @@ class StoredLevel:
 class Policies:
     """All channels' rules, and which location belongs to which of them.
 
-    `ignored` locations are read and not sold. `withheld` locations count nothing while their feed is critical.
+    `ignored` locations are read and not sold. `withheld` locations offer nothing while their feed is critical; what they
+    owe still counts.
     `fallback_channel` is where lines without a supply channel are fulfilled from, None when that is not configured.
     `tracked`: commercetools moves stock at order creation. `reflection_seconds`: the weaker, configured proof (None: off).
     """
@@ -97,11 +98,12 @@ def sellable_quantity(
     total = 0
     for level in levels:
         location = policy.locations.get(level.location)
-        if location is None or level.location in withheld:
+        quantity = None if location is None else level.figure(location.sellable)
+        if location is None or quantity is None:
             continue
-        quantity = level.figure(location.sellable)
-        if quantity is not None:
-            total += quantity - location.buffer
+        counted = quantity - location.buffer
+        # Withholding may only take away: a location in debt stays a debt.
+        total += min(counted, 0) if level.location in withheld else counted
     sold = total * policy.percentage // 100 if total > 0 else total
     return sold - policy.safety_stock
 

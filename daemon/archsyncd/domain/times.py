@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+# fromisoformat alone reads more than RFC 3339: week dates, times without seconds, offsets with seconds.
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def utc_ms(text: str) -> int | None:
     """UTC milliseconds since 1970 of an RFC 3339 time with offset; None when it is not one."""
+    if _RFC3339.fullmatch(text) is None:
+        return None
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        return None
-    return int(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def rfc3339(at_ms: int) -> str:
     """The UTC time as RFC 3339 with milliseconds, the form commercetools uses."""
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"

@@ -120,17 +120,22 @@ class Resolver:
             # Untracked: absolute under the version, so writing it again is right whatever became of it.
             return PutBack(again_ms if row.attempts else 0, entry.version)
         finding = judge(
-            entry.marker, self._store.ledger.id, self._drain.options.fence, operation, row.superseded
+            entry.marker,
+            self._store.ledger.id,
+            self._drain.options.fence,
+            operation,
+            row.superseded,
+            row.seen,
         )
         if finding is Finding.FENCED:
             raise FencedOff(
                 f"the entry of {row.key.sku} in {row.key.channel} carries the fence {entry.marker.fence}, newer than ours"
             )
+        created = entry.created_at_ms if row.op_kind is WriteKind.CREATE else None
         if finding is Finding.APPLIED:
-            created = entry.created_at_ms if row.op_kind is WriteKind.CREATE else None
             return Booked(entry.id, entry.version, created)
         if finding is Finding.LATE_OWN and entry.marker.x is not None:
-            return LandedLate(entry.marker.x, entry.id, entry.version)
+            return LandedLate(entry.marker.x, entry.id, entry.version, entry.marker.op_id or "", created)
         if finding is Finding.NOT_APPLIED and row.op_kind is not WriteKind.CREATE:
             return self._not_applied(row, entry, again_ms if row.attempts else 0)
         return Foreign(entry)

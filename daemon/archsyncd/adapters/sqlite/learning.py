@@ -8,7 +8,8 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
-from archsyncd.adapters.sqlite.proofs import CANCELLED, open_lines, release_order, take_early
+from archsyncd.adapters.sqlite.lines import CANCELLED, open_lines, release_order
+from archsyncd.adapters.sqlite.proofs import take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of, recompute, stored
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import NewCase

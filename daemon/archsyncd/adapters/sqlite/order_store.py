@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
 from archsyncd.adapters.sqlite import learning, proofs
+from archsyncd.adapters.sqlite.lines import release_order
 from archsyncd.adapters.sqlite.merging import (
     epoch_of,
 )
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
+from archsyncd.adapters.sqlite.statements import Statement, book_statement
 from archsyncd.domain.feed import (
     KeyReading,
     OrderLookup,
@@ -95,11 +97,9 @@ class OrderStore:
         async def step(scope: Scope) -> None:
             touched: set[StockKey] = set()
             if found.status == "cancelled":
-                touched = await proofs.release_order(scope, order_id)
+                touched = await release_order(scope, order_id)
             elif found.status == "rejected":
-                touched = await proofs.book_statement(
-                    scope, order_id, proofs.Statement("refused", feed, Position(0, 0))
-                )
+                touched = await book_statement(scope, order_id, Statement("refused", feed, Position(0, 0)))
             elif found.status == "accepted":
                 touched = await self._accepted(scope, order_id, feed, found)
             await recompute(scope, touched)
@@ -112,10 +112,10 @@ class OrderStore:
             return set()
         epoch, fresh = await epoch_of(scope, feed, found.epoch)
         touched = await proofs.withdraw_proofs(scope, feed, epoch) if fresh else set()
-        statement = proofs.Statement(
+        statement = Statement(
             "accepted", feed, Position(epoch, found.seq), "", found.source_order, (), scope.now_ms
         )
-        return touched | await proofs.book_statement(scope, order_id, statement)
+        return touched | await book_statement(scope, order_id, statement)
 
     async def book_fresh_read(self, order_id: str, reading: KeyReading) -> None:
         """A linearizable read begun after the acceptance was known: it excludes the order from its position on.
@@ -129,7 +129,7 @@ class OrderStore:
         """An order that Archean does not know and commercetools has cancelled takes nothing from the warehouse."""
 
         async def step(scope: Scope) -> None:
-            await recompute(scope, await proofs.release_order(scope, order_id))
+            await recompute(scope, await release_order(scope, order_id))
 
         await self._session.write(step)
 

@@ -108,9 +108,8 @@ async def _settled_row(
     match item.settlement:
         case Booked(entry_id, version, created):
             paced = row.op_delta is not None and row.op_delta > 0
-            after = outbox.booked(row, entry_id, version, now)
-            if created is not None:
-                after = replace(after, entry_created_ms=created)
+            row = await _created(scope, row, created)
+            after = outbox.booked(row, entry_id, version, now, turn.ledger)
             if row.attempts:
                 await _recovered(scope, row.key)
             return _waiting(after, turn, rules.increase_interval_ms) if paced else after
@@ -121,8 +120,10 @@ async def _settled_row(
             return _waiting(outbox.doubted(row), turn, delay)
         case GivenUp(version, delay):
             return _waiting(outbox.given_up(row, version, now), turn, delay)
-        case LandedLate(x, entry_id, version):
-            return outbox.landed_late(row, x, entry_id, version, now)
+        case LandedLate(x, entry_id, version, op_id, created):
+            row = await _created(scope, row, created)
+            seen = f"{turn.ledger}/{op_id}" if op_id else None
+            return outbox.landed_late(row, x, entry_id, version, now, seen)
         case Foreign(entry):
             await _foreign_case(scope, row, entry, turn)
             return await rebase(scope, turn, row, entry, rules)
@@ -132,6 +133,14 @@ async def _settled_row(
             case = NewCase(kind, row.key.channel, row.key.sku, message, code=code)
             await open_case(scope.tx, case, now)
             return outbox.parked(row, kind.value)
+
+
+async def _created(scope: Scope, row: OutboxRow, created_ms: int | None) -> OutboxRow:
+    """The row once its entry exists: a line learnt while it was being created may be older than the entry."""
+    if created_ms is None:
+        return row
+    await _untrack(scope, [(row.key, created_ms)])
+    return replace((await outbox_rows(scope, [row.key]))[row.key], entry_created_ms=created_ms)
 
 
 def _waiting(row: OutboxRow, turn: Turn, delay_ms: int) -> OutboxRow:

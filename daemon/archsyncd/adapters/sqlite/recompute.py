@@ -179,20 +179,14 @@ def _insertion(key: StockKey, result: Figures, scope: Scope) -> Sequence[Any]:
 
 
 def _update(key: StockKey, result: Figures, row: Row, now_ms: int) -> Sequence[Any]:
-    _, _, _, _, _, _, _, x_applied, base, entry_id, op_id, _, since = row
-    place = None
-    if op_id is None:
-        exists = entry_id is not None or base == Base.UNKNOWN
-        place = due(Base(base), x_applied, result.x_target, result.known, exists=exists)
-    return (
-        result.f,
-        result.refl,
-        result.ntrk,
-        result.known,
-        result.x_target,
-        None if place is None else int(place.due_class),
-        None if place is None else place.nearness,
-        (now_ms if since is None else since) if place is not None or op_id is not None else None,
-        key.channel,
-        key.sku,
-    )
+    x_applied, base, entry_id, op_id, _, since, due_class, nearness = row[7:]
+    figured = (result.f, result.refl, result.ntrk, result.known, result.x_target)
+    if op_id is not None:
+        # What is in flight keeps the place it has: an operation that goes out again must not be lost from the order.
+        return (*figured, due_class, nearness, since, key.channel, key.sku)
+    exists = entry_id is not None or base == Base.UNKNOWN
+    place = due(Base(base), x_applied, result.x_target, result.known, exists=exists)
+    if place is None:
+        return (*figured, None, None, None, key.channel, key.sku)
+    since = now_ms if since is None else since
+    return (*figured, int(place.due_class), place.nearness, since, key.channel, key.sku)

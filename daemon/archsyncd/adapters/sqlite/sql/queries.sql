@@ -233,7 +233,8 @@ ON CONFLICT (order_id) DO UPDATE SET number = excluded.number, version = exclude
     source_order = coalesce(order_head.source_order, excluded.source_order), refresh_due_ms = excluded.refresh_due_ms
 
 -- name: head_accepted
-UPDATE order_head SET accepted_ms = coalesce(accepted_ms, ?), source_order = coalesce(source_order, ?) WHERE order_id = ?
+UPDATE order_head SET accepted_ms = coalesce(accepted_ms, ?), source_order = coalesce(source_order, ?), refused = 0
+WHERE order_id = ?
 
 -- name: head_refused
 UPDATE order_head SET refused = 1 WHERE order_id = ? RETURNING order_state, number
@@ -298,7 +299,9 @@ SELECT count(*) FROM order_line WHERE order_id = ?
 INSERT INTO line_proof (order_id, line_id, location, figure, source, feed, epoch, seq, quantity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (order_id, line_id, location, figure, source, feed) DO UPDATE
     SET epoch = excluded.epoch, seq = excluded.seq, quantity = excluded.quantity
-    WHERE excluded.epoch > line_proof.epoch OR excluded.quantity > line_proof.quantity
+    WHERE excluded.epoch > line_proof.epoch OR (excluded.epoch = line_proof.epoch AND (
+        excluded.quantity > line_proof.quantity
+        OR (excluded.quantity = line_proof.quantity AND excluded.seq < line_proof.seq)))
 
 -- name: proofs_withdraw
 DELETE FROM line_proof WHERE feed = ? AND epoch < ? RETURNING order_id

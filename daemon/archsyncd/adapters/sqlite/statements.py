@@ -1,0 +1,159 @@
+"""Booking what a source says of a known order: proofs of its lines, and parts that another channel's location fulfils."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archsyncd.adapters.sqlite.cases import open_case
+from archsyncd.adapters.sqlite.lines import CANCELLED, OpenLine, no_longer_refused, open_lines, release_order
+from archsyncd.adapters.sqlite.recompute import proof_row
+from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.feed import Figure, LineShare, Position
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.ledger import Proof
+from archsyncd.domain.order import ELSEWHERE, CountedLine, Part, assign
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a source says of one order at a position. `kind`: level, accepted, shipped, released, refused.
+
+    `source_order` is Archean's number for it, or its reason for refusing.
+    """
+
+    kind: str
+    feed: str
+    position: Position
+    source: str = ""
+    source_order: str | None = None
+    shares: tuple[LineShare, ...] = ()
+    at_ms: int = 0
+
+
+async def book_statement(scope: Scope, order_id: str, statement: Statement) -> set[StockKey]:
+    """Apply one statement about a known order; the keys it touches. Repeating it changes nothing."""
+    if statement.kind == "released":
+        return await release_order(scope, order_id)
+    if statement.kind == "refused":
+        return await _refuse(scope, order_id, statement)
+    if statement.kind == "accepted":
+        await no_longer_refused(scope, order_id, "Archean has accepted it after all")
+        await scope.tx.run(
+            "head_accepted", (statement.at_ms or scope.now_ms, statement.source_order, order_id)
+        )
+    lines = (await open_lines(scope, (order_id,))).get(order_id, [])
+    if statement.kind == "accepted" and not statement.shares:
+        await scope.tx.run_many(
+            "proof_put", [row for line in lines for row in _whole_line(line, statement, scope)]
+        )
+        return {line.key for line in lines}
+    return await _book_shares(scope, order_id, lines, statement)
+
+
+async def _refuse(scope: Scope, order_id: str, statement: Statement) -> set[StockKey]:
+    """Archean rejected the order. While it stands in commercetools somebody may yet have it taken: nothing is given back."""
+    row = await scope.tx.row("head_refused", (order_id,))
+    if row is None:
+        return set()
+    if row[0] == CANCELLED:
+        return await release_order(scope, order_id)
+    name = row[1] or order_id
+    reason = (
+        f"Archean rejected order {name} ({statement.source_order or 'no reason told'}); its pieces stay subtracted "
+        "until it is accepted after all, or cancelled in commercetools"
+    )
+    await open_case(scope.tx, NewCase(CaseKind.ORDER_REJECTED, "orders", name, reason), scope.now_ms)
+    return set()
+
+
+def _whole_line(line: OpenLine, statement: Statement, scope: Scope) -> list[Sequence[Any]]:
+    """An acceptance that tells no lines is about all of every line."""
+    policy = scope.policies.channels.get(line.key.channel)
+    if policy is None:
+        return []
+    place = line.part if line.part in policy.locations else policy.place_of(None)
+    return [proof_row(line.order_id, line.line_id, _proof(statement, line.quantity, place))]
+
+
+def _proof(statement: Statement, pieces: int, place: str | None) -> Proof:
+    figure = Figure.ON_HAND if statement.kind == "shipped" else Figure.AVAILABLE
+    return Proof(statement.feed, statement.position, figure, pieces, place, statement.source)
+
+
+async def _book_shares(
+    scope: Scope, order_id: str, lines: Sequence[OpenLine], statement: Statement
+) -> set[StockKey]:
+    shipped = await _shipped(scope, order_id, statement.source) if statement.kind == "shipped" else {}
+    own = {line.line_id: line for line in lines if line.part is None}
+    moved: dict[tuple[str, str], int] = {}
+    for line in lines:
+        whole = own.get(line.whole)
+        if line.part is not None and (whole is None or line.key.channel != whole.key.channel):
+            moved[line.whole, line.part] = line.quantity
+    counted = [
+        CountedLine(line.key, line.line_id, line.quantity + _sum_of(moved, line.line_id), line.tracked)
+        for line in own.values()
+    ]
+    taken: dict[str, int] = defaultdict(int)
+    for line_id, pieces in shipped.items():
+        taken[line_id.partition(ELSEWHERE)[0]] += pieces
+    rows: list[Sequence[Any]] = []
+    touched = {line.key for line in lines}
+    for part in assign(statement.shares, counted, taken, scope.policies):
+        line = own[part.line_id]
+        if part.channel == line.key.channel:
+            rows.append(proof_row(order_id, line.line_id, _proof(statement, part.pieces, part.location)))
+            continue
+        there = moved.get((line.line_id, part.location or ""), 0)
+        told = part.pieces + shipped.get(f"{line.line_id}{ELSEWHERE}{part.location}", 0)
+        own[line.line_id] = await _move(scope, line, part, there, max(told - there, 0))
+        rows.append(
+            proof_row(
+                order_id,
+                f"{line.line_id}{ELSEWHERE}{part.location}",
+                _proof(statement, part.pieces, part.location),
+            )
+        )
+        touched.add(StockKey(part.channel, line.key.sku))
+    await scope.tx.run_many("proof_put", rows)
+    return touched
+
+
+def _sum_of(moved: Mapping[tuple[str, str], int], line_id: str) -> int:
+    return sum(pieces for (whole, _), pieces in moved.items() if whole == line_id)
+
+
+async def _shipped(scope: Scope, order_id: str, source: str) -> dict[str, int]:
+    """Pieces by line and part that other shipments speak of already."""
+    found: dict[str, int] = defaultdict(int)
+    for row in await scope.tx.rows("proofs_by_order", (array([order_id]),)):
+        if row[3] == Figure.ON_HAND.value and row[4] != source:
+            found[row[1]] += row[8]
+    return found
+
+
+async def _move(scope: Scope, line: OpenLine, part: Part, there: int, more: int) -> OpenLine:
+    """Count pieces where another channel's location fulfils them: untracked there, and given back here if tracked.
+
+    commercetools debited this line's own entry. The line keeps its row, even with nothing left, so that a repeated
+    statement finds what is moved already.
+    """
+    more = min(more, line.quantity)
+    if more == 0:
+        return line
+    sku, order_id, part_id = line.key.sku, line.order_id, f"{line.line_id}{ELSEWHERE}{part.location}"
+    if line.tracked:
+        here = (line.key.channel, sku, order_id, part_id, there + more, 1, line.created_ms, 1)
+        await scope.tx.run("line_put", here)
+    away = (part.channel, sku, order_id, part_id, there + more, 0, line.created_ms, 0)
+    await scope.tx.run("line_put", away)
+    left = OpenLine(line.key, order_id, line.line_id, line.quantity - more, line.tracked, line.created_ms)
+    await scope.tx.run(
+        "line_put",
+        (line.key.channel, sku, order_id, line.line_id, left.quantity, int(line.tracked), line.created_ms, 0),
+    )
+    return left
