@@ -235,3 +235,36 @@ async def test_without_a_full_file_reading_begins_with_the_lowest_number() -> No
             told = await follow(feed, None, 1)
             assert clock.monotonic() - began >= 60
         assert told.levels == [("A", 6)]
+
+
+@virtual
+async def test_f032_a_restored_database_reads_what_it_does_not_know_again() -> None:
+    """Receipts of a newer database are no proof: the gap is an alarm that names the way out, and nothing is a duplicate."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            old = (await started(feed, drop)).checkpoint
+            names = [drop.put(level("A", 4)), drop.put(level("A", 3))]
+            await follow(feed, old, 2)
+        async with opened(drop) as feed:
+            drop.put(level("A", 2))
+            assert "move it and what follows back from done to in" in await fault_of(feed, old)
+            for name in names:
+                for one in (name, f"{name}.done"):
+                    (drop.root / "done" / one).rename(drop.root / "in" / one)
+            assert (await follow(feed, old, 3)).levels == [("A", 4), ("A", 3), ("A", 2)]
+
+
+@virtual
+async def test_f032_a_restored_database_follows_the_source_into_the_epoch_it_missed() -> None:
+    """An epoch that only the newer database saw is new to this one."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            old = (await started(feed, drop)).checkpoint
+            drop.epoch = "e2"
+            await VirtualClock().sleep(1)
+            drop.put(level("A", 4), seq=1, stamp="20261123T101501Z")
+            await follow(feed, old, 1)
+        async with opened(drop) as feed:
+            drop.put(level("A", 3), kind="full", seq=2)
+            told = await follow(feed, old, 1)
+        assert told.fulls[0][0] == [("A", 3)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from archsyncd.adapters.r247_drop.directory import RECEIPTS, DropDirectory
-from archsyncd.wire.drop_names import DropName, Receipt, is_later, read_name, read_receipt
+from archsyncd.wire.drop_names import DropCheckpoint, DropName, Receipt, is_later, read_name, read_receipt
 
 RECEIPT_ENDING: Final = ".ack.json"
 RECEIPT_LIMIT_BYTES: Final = 64 * 1024
@@ -16,44 +16,59 @@ REMEMBERED: Final = 5_000
 
 @dataclass(slots=True)
 class Memory:
-    """Digests, numbers and epochs of the newest files that were dealt with."""
+    """Digests, numbers and epochs of the newest files that were dealt with.
 
-    _by_digest: dict[str, Receipt] = field(default_factory=dict)
-    _passed: dict[tuple[str, int], None] = field(default_factory=dict)
-    _epochs: dict[str, None] = field(default_factory=dict)
+    The database may be older than the receipts (a restored backup): what it says it has read counts, never a receipt.
+    """
+
+    _by_digest: dict[str, tuple[DropName, Receipt]] = field(default_factory=dict)
+    _skipped: dict[tuple[str, int], None] = field(default_factory=dict)
+    _applied: dict[tuple[str, int], None] = field(default_factory=dict)
+    _epochs: dict[str, int] = field(default_factory=dict)
 
     def load(self, directory: DropDirectory, feed: str) -> None:
         """Read the newest receipts of this feed. Raises OSError."""
         found = (read_name(one.removesuffix(RECEIPT_ENDING)) for one in directory.names(RECEIPTS))
         own = (name for name in found if name is not None and name.feed == feed)
-        for name in reversed(heapq.nlargest(REMEMBERED, own, key=lambda name: name.file_seq)):
+        known: list[tuple[DropName, Receipt]] = []
+        for name in heapq.nlargest(REMEMBERED, own, key=lambda name: name.file_seq):
             data = directory.read_small(RECEIPTS, name.text + RECEIPT_ENDING, RECEIPT_LIMIT_BYTES)
             receipt = None if data is None else read_receipt(data)
             if receipt is not None:
-                self.learn(name, receipt)
+                known.append((name, receipt))
+        for name, receipt in sorted(known, key=lambda one: (one[1].at, one[0].file_seq)):
+            self.learn(name, receipt)
 
     def learn(self, name: DropName, receipt: Receipt) -> None:
         """Remember a file. What was refused left nothing behind and may come again."""
+        place = (receipt.epoch, name.file_seq)
         if receipt.epoch:
-            self._epochs[receipt.epoch] = None
+            self._epochs.setdefault(receipt.epoch, len(self._epochs))
         if receipt.passed:
-            self._passed[receipt.epoch, name.file_seq] = None
+            kept = self._skipped if receipt.status in {"held", "rejected"} else self._applied
+            kept[place] = None
         if receipt.sha256 and receipt.status in {"applied", "partial", "held", "duplicate"}:
-            self._by_digest.setdefault(receipt.sha256, receipt)
-        for kept in (self._by_digest, self._passed, self._epochs):
-            while len(kept) > REMEMBERED:
-                del kept[next(iter(kept))]  # type: ignore[arg-type]
+            self._by_digest.setdefault(receipt.sha256, (name, receipt))
+        for table in (self._by_digest, self._skipped, self._applied, self._epochs):
+            _bound(table)
 
-    def knows_epoch(self, epoch: str) -> bool:
-        """Whether a file of this epoch was dealt with."""
-        return epoch in self._epochs
+    def left(self, epoch: str, current: str) -> bool:
+        """Whether the source had this epoch before the current one."""
+        first, now = self._epochs.get(epoch), self._epochs.get(current)
+        return first is not None and now is not None and first < now
 
-    def passed(self, epoch: str, file_seq: int) -> bool:
-        """Whether the sequence went on behind this file."""
-        return (epoch, file_seq) in self._passed
+    def skipped(self, epoch: str, file_seq: int) -> bool:
+        """Whether this was a full file that was not applied and that the sequence went on behind."""
+        return (epoch, file_seq) in self._skipped
 
-    def first_of(self, sha256: str, as_of: str | None, *, has_ids: bool, full: bool) -> str | None:
-        """Name the file that said this before, None when it is news.
+    def applied(self, epoch: str, file_seq: int) -> bool:
+        """Whether a file of this number was applied, by this database or by a newer one that is gone."""
+        return (epoch, file_seq) in self._applied
+
+    def first_of(
+        self, sha256: str, as_of: str | None, last: DropCheckpoint, *, has_ids: bool, full: bool
+    ) -> str | None:
+        """Name the file that said this before, None when it is news to a database that has read up to `last`.
 
         Ids are unique for ever, so the same bytes with ids are the same records (section 1). Without ids, or in a full
         file, the same bytes captured later are a new statement: stock that came back to where it was.
@@ -61,5 +76,13 @@ class Memory:
         earlier = self._by_digest.get(sha256)
         if earlier is None:
             return None
-        restated = (full or not has_ids) and is_later(as_of, earlier.as_of)
-        return None if restated else earlier.file
+        name, receipt = earlier
+        if receipt.epoch == last.epoch and name.file_seq > last.file_seq:
+            return None
+        restated = (full or not has_ids) and is_later(as_of, receipt.as_of)
+        return None if restated else receipt.file
+
+
+def _bound(table: dict[Any, Any]) -> None:
+    while len(table) > REMEMBERED:
+        del table[next(iter(table))]

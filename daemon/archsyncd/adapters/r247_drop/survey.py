@@ -191,9 +191,8 @@ class Surveyor:
             begins = self._follows(first, manifest, last) or self._may_begin(first, manifest, now)
             return Take(first, Role.NEXT, manifest) if begins else None
         if manifest is not None and manifest.epoch != last.epoch:
-            return Take(
-                first, Role.EARLIER, manifest
-            )  # an epoch that was left: its numbers mean nothing any more
+            # An epoch that was left: its numbers mean nothing any more.
+            return Take(first, Role.EARLIER, manifest)
         return Take(first, Role.NEXT, manifest) if self._follows(first, manifest, last) else None
 
     def _follows(self, found: Found, manifest: Manifest | None, last: DropCheckpoint) -> bool:
@@ -203,11 +202,14 @@ class Surveyor:
             before = manifest.previous_seq
         if last.file_seq == 0:
             return False
-        return before == last.file_seq or (before > last.file_seq and self._memory.passed(last.epoch, before))
+        return before == last.file_seq or (
+            before > last.file_seq and self._memory.skipped(last.epoch, before)
+        )
 
     def _begins_epoch(self, manifest: Manifest | None, last: DropCheckpoint) -> bool:
-        told = manifest is not None and manifest.epoch != last.epoch
-        return told and manifest is not None and not self._memory.knows_epoch(manifest.epoch)
+        if manifest is None or manifest.epoch == last.epoch:
+            return False
+        return not self._memory.left(manifest.epoch, last.epoch)
 
     def _may_begin(self, found: Found, manifest: Manifest | None, now: float) -> bool:
         """Whether to begin with this file: at once if nothing can come before it, else when nothing did for a while."""
@@ -228,6 +230,11 @@ class Surveyor:
         if isinstance(state, Unready):
             return f"{first.name.text}: {state.reason}"
         wanted = last.file_seq if not last.ended else last.file_seq + 1
+        if self._memory.applied(last.epoch, wanted):
+            return (
+                f"file {wanted} was applied by a database newer than this one: "
+                "move it and what follows back from done to in"
+            )
         return f"file {wanted} is missing; {count} later files are held, the first is {first.name.text}"
 
     def _overdue(self, what: object, now: float) -> bool:

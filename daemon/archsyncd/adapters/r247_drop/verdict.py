@@ -38,9 +38,11 @@ def judge(role: Role, work: Work, checked: Checked, last: DropCheckpoint, memory
             work.passed = True
             return role
         role = Role.EARLIER
-    work.passed = memory.passed(work.epoch, work.name.file_seq)
+    # A receipt that is written anew for a file dropped again must not forget that the sequence went on behind it.
+    place = (work.epoch, work.name.file_seq)
+    work.passed = role is Role.EARLIER and (memory.applied(*place) or memory.skipped(*place))
     full = work.name.kind is Kind.FULL
-    again = memory.first_of(checked.sha256, work.as_of, has_ids=checked.has_ids, full=full)
+    again = memory.first_of(checked.sha256, work.as_of, last, has_ids=checked.has_ids, full=full)
     if again is not None:
         work.status, work.reasons = "duplicate", (f"the content of {again}",)
     elif role is Role.EARLIER and work.name.kind in {Kind.FULL, Kind.DELTA}:
