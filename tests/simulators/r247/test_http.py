@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -168,3 +169,17 @@ async def test_the_administration_is_another_door() -> None:
         async with session.post(f"{url}/_simulator/seed", json=seed) as answer:
             assert (answer.status, await answer.json()) == (200, {"seeded": 1})
     assert house.warehouse.available("X", "WH1") == 5
+
+
+async def test_the_source_runs_as_a_process_of_its_own() -> None:
+    """The first line of its output is its address; SIGTERM ends it cleanly."""
+    arguments = ("-m", "archsyncd.simulators.r247", "--location", "WH1=web", "--location", "WH2")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=pipe)
+    assert process.stdout is not None
+    url = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
+    async with aiohttp.ClientSession() as session:
+        status, body = await read(session, "GET", f"{url}/v1/locations", None)
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert (status, [entry["location"] for entry in json.loads(body)["locations"]]) == (200, ["WH1", "WH2"])

@@ -67,7 +67,9 @@ def _break(request: web.Request) -> None:
 @asynccontextmanager
 async def serve(simulator: R247Simulator, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Run the source on a socket while the block lasts, its clock's work included; yields the base address."""
-    runner = web.AppRunner(application(simulator), handler_cancellation=True, shutdown_timeout=0.2)
+    runner = web.AppRunner(
+        application(simulator), access_log=None, handler_cancellation=True, shutdown_timeout=0.2
+    )
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await site.start()
