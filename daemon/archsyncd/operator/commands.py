@@ -7,8 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-from archsyncd.assembly import RolloutFault
+from archsyncd.adapters.journal import say
 from archsyncd.config import ConfigurationFaults
+from archsyncd.domain.events import Event
+from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import AGE_STEPS_SECONDS
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
@@ -76,7 +78,7 @@ class Commands:
                 f"There is no verb {verb[:64]!r}; this daemon is version {self._daemon.version}.", EXIT_USAGE
             )
         if verb in CHANGING:
-            _LOG.info("asked by a person: %s %s", verb, json.dumps(dict(arguments))[:1000])
+            say(_LOG, Event.OPERATOR, f"an operator asked for {verb} {json.dumps(dict(arguments))[:1000]}")
         try:
             return await known(Arguments(arguments))
         except StoreFull as full:
@@ -200,7 +202,7 @@ class Commands:
         arguments.finish()
         try:
             restart = await self._daemon.reload()
-        except (ConfigurationFaults, RolloutFault) as faults:
+        except (ConfigurationFaults, Fatal) as faults:
             told = str(faults)[:20_000]
             raise Refusal(
                 f"The configuration has faults; the one in force stays:\n{told}", EXIT_USAGE

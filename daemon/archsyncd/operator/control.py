@@ -10,7 +10,8 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,6 +160,17 @@ class ControlServer:
                 if task is not None:
                     task.cancel()
             await asyncio.gather(*(task for task in (gone, pause) if task), return_exceptions=True)
+
+
+@asynccontextmanager
+async def serving(daemon: Daemon) -> AsyncIterator[ControlServer]:
+    """Serve operators for as long as the context lasts. Raises Fatal when the socket cannot be had."""
+    server = ControlServer(daemon)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close()
 
 
 class Conversation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archsyncd.domain.cases import Case, CaseKind
+from archsyncd.domain.cases import TEXTS, Case, CaseKind
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
@@ -20,7 +20,7 @@ REASON_LIMIT_CHARACTERS = 500
 FOLDED = "(folded)"
 FREED_BY_HAND = (CaseKind.STOCK_UPDATE_FAILED, CaseKind.SKU_NOT_FOUND)
 
-# What becomes of a kind that nobody can hurry; the kinds left out have a retry.
+# What becomes of a kind that nobody can hurry. Kinds left out have a retry, or only their next step.
 BY_ITSELF = {
     CaseKind.LOCATION_UNMAPPED: "it closes itself when the location is mapped (or ignored) and the daemon reloads.",
     CaseKind.CHANNEL_MISSING: "the channel is looked for every minute; the case closes itself when it is there.",
@@ -103,7 +103,7 @@ class ExceptionDesk:
             return await self._apply_level(case)
         if case.kind in FREED_BY_HAND:
             return await self._free(case)
-        return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {BY_ITSELF[case.kind]}"}
+        return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {_by_itself(case.kind)}"}
 
     async def _apply_level(self, case: Case) -> dict[str, Any]:
         if not case.payload or case.subject.startswith(FOLDED):
@@ -199,7 +199,11 @@ def _retry_text(kind: CaseKind) -> str:
         return "retry writes the key again."
     if kind is CaseKind.SKU_NOT_FOUND:
         return "retry looks the SKU up again; that also happens by itself every 30 seconds."
-    return BY_ITSELF[kind]
+    return _by_itself(kind)
+
+
+def _by_itself(kind: CaseKind) -> str:
+    return BY_ITSELF.get(kind, TEXTS[kind].next_step)
 
 
 def _after_dismissal(case: Case) -> str:

@@ -115,9 +115,14 @@ def _exceptions(status: Answer) -> list[str]:
 
 def _foot(status: Answer) -> list[str]:
     tenure = f"tenure      {status['tenure']}"
-    notes = [f"note        {name}: {text}" for name, text in sorted(status["notes"].items())]
-    if not status["writes"]:
-        notes.insert(0, f"note        rollout stage {status['rollout']}: nothing is written")
+    told_above = ("feed ", "marker", "host")
+    notes = [
+        f"note        {name}: {text}"
+        for name, text in sorted(status["notes"].items())
+        if not name.startswith(told_above)
+    ]
+    if status["rollout"] == "plan":
+        notes.insert(0, "note        rollout stage plan: nothing is written")
     up = f"archsyncd   {status['version']}, project {status['project']}, up {age(status['uptime_seconds'])}"
     return [tenure, *_capped(notes, NOTE_LINES, "note"), up]
 

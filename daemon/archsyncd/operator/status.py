@@ -119,6 +119,10 @@ class StatusDesk:
             **rest,
         }
 
+    @property
+    def _planning(self) -> bool:
+        return self._daemon.settings.rollout.stage == "plan"
+
     def _window_note(self) -> dict[str, str]:
         settings = self._daemon.settings
         if settings.commercetools.inventory_mode == "tracked":
@@ -155,6 +159,8 @@ class StatusDesk:
             blocked=state.blocked_reason,
             marker=daemon.shared.notes.get("marker"),
             feeds=tuple(feeds),
+            idle=None if self._planning or daemon.drain.options.writes else daemon.tenure_text,
+            copied=daemon.shared.notes.get("host"),
             may_increase=daemon.shared.may_increase(),
             tenure=daemon.tenure_text,
             oldest_decrease_seconds=self._oldest_decrease(backlog) if daemon.drain.options.writes else None,

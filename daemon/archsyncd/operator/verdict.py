@@ -61,6 +61,7 @@ class Facts:
     """What a verdict rests on. Durations in seconds.
 
     `refused`: commercetools refuses our credential; `blocked`: it does not answer. `marker`: why no stock may be written.
+    `idle`: why nothing is written yet though it should be; `copied`: the database belongs to another host.
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
     """
 
@@ -69,6 +70,8 @@ class Facts:
     blocked: str | None = None
     marker: str | None = None
     feeds: tuple[FeedHealth, ...] = ()
+    idle: str | None = None
+    copied: str | None = None
     may_increase: bool = True
     tenure: str = ""
     oldest_decrease_seconds: float | None = None
@@ -176,7 +179,13 @@ def _feed(feed: FeedHealth) -> Iterator[Reason]:
 
 
 def _lease(facts: Facts) -> Iterator[Reason]:
-    if not facts.may_increase:
+    if facts.copied is not None:
+        step = "Run archsyncd adopt if this host takes over for good; else stop the service here."
+        yield Reason(Level.CRITICAL, "copied", facts.copied, step)
+    elif facts.idle is not None:
+        step = "Nothing, unless it lasts: then check which host holds the lease."
+        yield Reason(Level.DEGRADED, "idle", f"nothing is written here: {facts.idle}", step)
+    elif not facts.may_increase:
         says = f"increases are held back: {facts.tenure}"
         yield Reason(
             Level.DEGRADED, "lease", says, "Nothing, unless it lasts: then check that only one host writes."

@@ -1,0 +1,150 @@
+"""The verdict: what makes it worse, and which cause stands first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsyncd.operator.verdict import Facts, FeedHealth, Level, OpenCases, judge
+
+FRESH = FeedHealth("main", "fresh", 3.0, 15.0)
+UNKNOWN_SKUS = OpenCases("sku_not_found", "warning", "data", 12, 40, 600.0, 28_800.0, "create them")
+RESTOCKABLE = OpenCases("restockable_in_days", "critical", "operations", 1, 1, 7_200.0, 3_600.0, "unset it")
+REFUSED = "commercetools refuses our credential"
+SILENT = "commercetools does not answer"
+
+
+def test_quiet_facts_are_healthy() -> None:
+    """With fresh feeds, nothing waiting and no case the verdict is healthy, on one line."""
+    verdict = judge(Facts(feeds=(FRESH,)))
+    assert verdict.level is Level.HEALTHY
+    assert verdict.reasons == ()
+    assert verdict.sentence.startswith("healthy: ")
+
+
+@pytest.mark.parametrize(
+    ("facts", "level", "code"),
+    [
+        (Facts(store_broken="disk I/O error"), Level.CRITICAL, "store_broken"),
+        (Facts(refused=REFUSED, blocked=REFUSED), Level.CRITICAL, "credential_refused"),
+        (Facts(blocked=SILENT), Level.DEGRADED, "commercetools_unreachable"),
+        (Facts(blocked=SILENT, oldest_decrease_seconds=61), Level.CRITICAL, "commercetools_unreachable"),
+        (Facts(marker="the marker's type cannot be used"), Level.CRITICAL, "marker_type"),
+        (Facts(feeds=(replace(FRESH, verdict="late"),)), Level.DEGRADED, "feed_late"),
+        (Facts(feeds=(replace(FRESH, verdict="stale"),)), Level.CRITICAL, "feed_stale"),
+        (Facts(feeds=(replace(FRESH, fault="answers 500"),)), Level.DEGRADED, "feed_fault"),
+        (Facts(feeds=(replace(FRESH, snapshot_due="gap"),)), Level.DEGRADED, "snapshot_due"),
+        (Facts(feeds=(replace(FRESH, paused=True),)), Level.DEGRADED, "feed_paused"),
+        (Facts(paused_channels=("warehouse-1",)), Level.DEGRADED, "channel_paused"),
+        (Facts(may_increase=False, tenure="not renewed"), Level.DEGRADED, "lease"),
+        (Facts(idle="another host holds the lease"), Level.DEGRADED, "idle"),
+        (Facts(copied="the database was made on another host"), Level.CRITICAL, "copied"),
+        (Facts(oldest_decrease_seconds=61), Level.DEGRADED, "decrease_waits"),
+        (Facts(oldest_decrease_seconds=301), Level.CRITICAL, "decrease_waits"),
+        (Facts(orders_behind_seconds=361), Level.DEGRADED, "orders_behind"),
+        (Facts(orders_behind_seconds=361, tracked=False), Level.CRITICAL, "orders_behind"),
+        (Facts(orders_behind_seconds=None, uptime_seconds=301), Level.DEGRADED, "orders_unknown"),
+        (Facts(cases=(UNKNOWN_SKUS,)), Level.DEGRADED, "sku_not_found"),
+        (Facts(cases=(RESTOCKABLE,)), Level.CRITICAL, "restockable_in_days"),
+    ],
+)
+def test_each_cause_has_its_level_and_code(facts: Facts, level: Level, code: str) -> None:
+    """Every single cause gives its own level, a stable code, a sentence and a next step."""
+    verdict = judge(facts)
+    assert verdict.level is level
+    assert verdict.reasons[0].code == code
+    assert all(reason.says and reason.next_step for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        Facts(oldest_decrease_seconds=60),
+        Facts(orders_behind_seconds=360),
+        Facts(orders_behind_seconds=None, uptime_seconds=300),
+        Facts(orders_behind_seconds=None, uptime_seconds=1e6, orders_off=True, tracked=False),
+        Facts(cases=(replace(UNKNOWN_SKUS, severity="notice"),)),
+    ],
+)
+def test_what_is_within_its_limit_is_healthy(facts: Facts) -> None:
+    """Waiting a little, a first start, and what is only to be known do not spoil the verdict."""
+    assert judge(facts).level is Level.HEALTHY
+
+
+def test_the_root_cause_stands_before_what_follows_from_it() -> None:
+    """A refused credential is named first, not the decreases and the orders that wait because of it."""
+    verdict = judge(
+        Facts(
+            refused=REFUSED,
+            blocked=REFUSED,
+            oldest_decrease_seconds=900,
+            orders_behind_seconds=900,
+            feeds=(FRESH,),
+            cases=(UNKNOWN_SKUS,),
+        )
+    )
+    assert [reason.code for reason in verdict.reasons] == [
+        "credential_refused",
+        "decrease_waits",
+        "orders_behind",
+        "sku_not_found",
+    ]
+    assert verdict.sentence == f"critical: {REFUSED} (and 3 more)"
+
+
+def test_a_broken_store_is_the_only_cause() -> None:
+    """With a broken store nothing else can be known, so nothing else is told."""
+    facts = Facts(store_broken="damaged", blocked=SILENT, cases=(RESTOCKABLE,))
+    assert [reason.code for reason in judge(facts).reasons] == ["store_broken"]
+
+
+def test_an_overdue_case_says_so() -> None:
+    """A case older than its owner's limit is told as overdue."""
+    assert "owner operations, overdue" in judge(Facts(cases=(RESTOCKABLE,))).sentence
+
+
+ages = st.none() | st.floats(0, 1e7)
+facts_of_all_kinds = st.builds(
+    Facts,
+    refused=st.none() | st.just(REFUSED),
+    blocked=st.none() | st.just(SILENT),
+    feeds=st.lists(
+        st.builds(
+            FeedHealth,
+            st.text(max_size=5),
+            st.sampled_from(["fresh", "late", "stale"]),
+            ages,
+            st.floats(1, 1e4),
+            st.none() | st.text(max_size=5),
+            st.booleans(),
+        ),
+        max_size=4,
+    ).map(tuple),
+    may_increase=st.booleans(),
+    oldest_decrease_seconds=ages,
+    orders_behind_seconds=ages,
+    tracked=st.booleans(),
+    uptime_seconds=st.floats(0, 1e7),
+    cases=st.lists(st.sampled_from([UNKNOWN_SKUS, RESTOCKABLE]), max_size=3).map(tuple),
+)
+
+
+@given(facts_of_all_kinds)
+def test_the_level_is_that_of_the_worst_cause_and_causes_are_sorted(facts: Facts) -> None:
+    """For any facts the verdict is its worst cause's level, causes come worst first, and only health has none."""
+    verdict = judge(facts)
+    levels = [reason.level for reason in verdict.reasons]
+    assert levels == sorted(levels, reverse=True)
+    assert verdict.level == max(levels, default=Level.HEALTHY)
+    assert Level.HEALTHY not in levels
+    assert verdict.sentence.split(":")[0] == verdict.level.word
+
+
+@given(facts_of_all_kinds, st.floats(0, 1e6))
+def test_a_longer_wait_never_makes_the_verdict_better(facts: Facts, more: float) -> None:
+    """The verdict is monotone in how long the oldest decrease has waited."""
+    longer = replace(facts, oldest_decrease_seconds=(facts.oldest_decrease_seconds or 0) + more)
+    assert judge(longer).level >= judge(facts).level
