@@ -60,12 +60,14 @@ class DrainLimits:
 class SettleRules:
     """Waits in milliseconds: between increases of a key, and until a key taken over is read once more.
 
-    `orders_complete_ms`: orders are known completely up to this server time.
+    `orders_complete_ms`: orders are known completely up to this server time. `tenure_since_ms`: the server time since which
+    nobody but us writes for this ledger (0: not known yet); orders complete up to there are all that a marker of ours counts.
     """
 
     increase_interval_ms: int
     confirm_ms: int
     orders_complete_ms: int
+    tenure_since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,6 +301,7 @@ class Drain:
             int(self.options.increase_interval_seconds * 1000),
             int(self.options.confirm_seconds * 1000),
             self._shared.orders_complete_ms,
+            self._shared.tenure_since_ms,
         )
 
 

@@ -121,6 +121,8 @@ class Orders:
             self._shared.saw_server_time(page.server_ms)
         elif enabled and not isinstance(project, Project):
             return False
+        if not self._shared.tenure_since_ms:
+            self._shared.tenure_since_ms = self._shared.server_now_ms()
         began = await self._store.orders.cursor(BOOTSTRAP)
         self._bootstrap_ms = began.complete_ms or self._shared.server_now_ms()
         if not began.complete_ms:

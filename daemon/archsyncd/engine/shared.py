@@ -14,7 +14,7 @@ from archsyncd.engine.ports import Clock
 class Shared:
     """Facts in memory; all of them can be lost and are found again. Times in UTC milliseconds of commercetools' clock.
 
-    `orders_complete_ms`: orders are known completely up to there. `server_offset_ms`: their clock minus ours.
+    `orders_complete_ms`: orders are known completely up to there. `tenure_since_ms`: we alone write since then (0: unknown). `server_offset_ms`: their clock minus ours.
     `channel_keys`: supply channel id to key, as commercetools has them. `may_increase`: the lease allows raising.
     """
 
@@ -28,6 +28,7 @@ class Shared:
     channel_keys: Mapping[str, str] = field(default_factory=dict)
     channels_without_role: frozenset[str] = frozenset()
     orders_complete_ms: int = 0
+    tenure_since_ms: int = 0
     server_offset_ms: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)

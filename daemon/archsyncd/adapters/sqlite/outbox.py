@@ -187,10 +187,12 @@ async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: 
     if not scope.policies.tracked:
         based = outbox.based(row, entry, scope.now_ms, 0)
         return outbox.scheduled(replace(based, base=Base.PROVEN, check_due_ms=None), scope.now_ms)
-    complete = rules.orders_complete_ms >= entry.read_at_ms
+    complete = 0 < rules.tenure_since_ms <= rules.orders_complete_ms
     if adoptable(entry.marker, turn.ledger, orders_complete=complete) and entry.marker.x is not None:
         return outbox.adopted(row, entry, entry.marker.x, scope.now_ms, scope.now_ms + rules.confirm_ms)
-    return outbox.based(row, entry, scope.now_ms, scope.now_ms)
+    # Whoever wrote a marker may have a request under way: the read that proves this base comes when none can land any more.
+    wait_ms = rules.confirm_ms if entry.marker.ledger is not None else 0
+    return outbox.based(row, entry, scope.now_ms, scope.now_ms + wait_ms)
 
 
 async def book_lookups(
