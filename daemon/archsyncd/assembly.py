@@ -144,6 +144,7 @@ def proving_options(settings: Settings) -> ProvingOptions:
         settle_seconds=float(settings.orders.settle_seconds),
         poll_seconds=float(settings.orders.poll_seconds),
         refresh_after_seconds=REFRESH_AFTER_SECONDS,
+        linearizable=frozenset(feed.name for feed in settings.feeds if feed.linearizable),
     )
 
 

@@ -85,7 +85,6 @@ def _pull(feed: FeedSettings, world: Surroundings) -> Feed:
         wait_seconds=feed.wait_seconds,
         stream=feed.stream,
         consumer=feed.consumer if feed.acknowledge else None,
-        offers_lookup=feed.linearizable,
         margin_seconds=float(feed.request_timeout_seconds),
     )
     context = ssl.create_default_context(cafile=feed.ca_file) if feed.ca_file else None

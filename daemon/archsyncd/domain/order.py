@@ -163,12 +163,19 @@ def _meant(share: LineShare, lines: Sequence[CountedLine], channel: str | None) 
 
 
 def implied_proofs(
-    line: Line, policy: ChannelPolicy, levels: Mapping[str, StoredLevel], reflection_seconds: int | None
+    line: Line,
+    policy: ChannelPolicy,
+    levels: Mapping[str, StoredLevel],
+    reflection_seconds: int | None,
+    now_ms: int,
+    fresh: Collection[str],
 ) -> tuple[Proof, ...]:
     """What the levels' own times prove of a line that Archean is known to have accepted.
 
-    `ordersThrough` covers orders created up to its time; the weaker configured form trusts a level captured long enough
-    after the acceptance. Without a known location every location's level must say so, on one feed.
+    `ordersThrough` covers orders created up to its time, of those that were known as accepted before the level came: an
+    older order may be imported after a level that names a later time. So it is asked only of the locations whose level is
+    `fresh` at `now_ms`. The weaker configured form trusts a level captured long enough after the acceptance. Without a
+    known location every location's level must say so, on one feed.
     """
     if line.accepted_ms is None or line.released:
         return ()
@@ -176,7 +183,12 @@ def implied_proofs(
     def covers(level: StoredLevel | None) -> bool:
         if level is None or line.accepted_ms is None:
             return False
-        through = level.orders_through_ms is not None and level.orders_through_ms >= line.created_ms
+        through = (
+            level.location in fresh
+            and line.accepted_ms < now_ms
+            and level.orders_through_ms is not None
+            and level.orders_through_ms >= line.created_ms
+        )
         waited = (
             reflection_seconds is not None
             and level.as_of_ms is not None

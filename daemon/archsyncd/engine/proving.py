@@ -27,12 +27,16 @@ CANCELLED = "Cancelled"
 
 @dataclass(frozen=True, slots=True)
 class ProvingOptions:
-    """Limits of waiting. `settle_seconds`: from when Archean's "unknown" counts for a cancelled order."""
+    """Limits of waiting. `settle_seconds`: from when Archean's "unknown" counts for a cancelled order.
+
+    `linearizable`: feeds whose single-key read shows everything that was accepted before it began.
+    """
 
     unproven_minutes: float
     settle_seconds: float
     poll_seconds: float
     refresh_after_seconds: float
+    linearizable: frozenset[str]
 
 
 class Proving:
@@ -110,7 +114,11 @@ class Proving:
                 return
             await self._store.orders.book_order_lookup(order.order_id, feed.name, found)
             left = await self._store.orders.unproven_lines([order.order_id])
-            if found.status == "accepted" and left.get(order.order_id):
+            if (
+                found.status == "accepted"
+                and left.get(order.order_id)
+                and feed.name in self.options.linearizable
+            ):
                 await self._read_fresh(feed, order, keys)
         except FeedFault as fault:
             self._shared.notes["proving"] = f"feed {feed.name} does not answer about orders: {fault.reason}"

@@ -96,7 +96,8 @@ async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels
         row = rows.get(key)
         if row is None and not own:
             continue
-        counted = _with_implied(lines.get(key, ()), policy, own, scope, implied)
+        arrived = [name for name in own if (name, key.sku) in fresh]
+        counted = _with_implied(lines.get(key, ()), policy, own, arrived, scope, implied)
         result = figures(policy, own, counted, row[6] if row else 0, scope.policies.withheld)
         if row is None:
             inserts.append(_insertion(key, result, scope))
@@ -115,12 +116,14 @@ def _with_implied(
     lines: Iterable[Line],
     policy: ChannelPolicy,
     levels: Mapping[str, StoredLevel],
+    arrived: Sequence[str],
     scope: Scope,
     found: list[Sequence[Any]],
 ) -> list[Line]:
     counted = []
     for line in lines:
-        extra = implied_proofs(line, policy, levels, scope.policies.reflection_seconds)
+        seconds = scope.policies.reflection_seconds
+        extra = implied_proofs(line, policy, levels, seconds, scope.now_ms, arrived)
         fresh = tuple(proof for proof in extra if not _has(line, proof))
         found.extend(proof_row(line.order_id, line.line_id, proof) for proof in fresh)
         counted.append(_plus(line, fresh) if fresh else line)
