@@ -1,0 +1,110 @@
+"""`archsyncd check-config`: every fault of the configuration at once, the mapping, and on request what the systems say.
+
+Starts nothing and writes nothing: online it asks commercetools and the sources read-only questions.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archsyncd import config
+from archsyncd.adapters.clock import SystemClock
+from archsyncd.assembly import RolloutFault, rules_of
+from archsyncd.checking_online import Answers, ask_systems
+from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
+from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
+from archsyncd.engine.ports import Clock
+
+EXIT_ACT = 1
+_MARKS = {Weight.FACT: "   ", Weight.LOOK: "?  ", Weight.WRONG: "!! "}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a check by hand stands in: time, names and secrets, as the daemon's connections want them."""
+
+    clock: Clock
+    host_name: str
+    credentials: Path | None
+
+    def secret(self, name: str) -> str:
+        """A credential's text. Raises CredentialFault."""
+        if self.credentials is None:
+            raise config.CredentialFault(name, "no credential directory is given (--credentials DIR)")
+        return config.read_credential(self.credentials, name).reveal()
+
+    def new_id(self) -> str:
+        """A random id for one request."""
+        return os.urandom(8).hex()
+
+
+async def check(
+    path: Path,
+    credentials: Path | None,
+    *,
+    online: bool,
+    environment: Mapping[str, str] = os.environ,
+    clock: Clock | None = None,
+) -> tuple[int, str]:
+    """Check the file at `path`; the exit status and the report.
+
+    0: ready. 1: somebody must act, in the mapping or on one of the systems. 78: the configuration has faults; all of
+    them are told, each with line and column. Credentials are checked when a directory of them is known, and online.
+    """
+    directory = config.credential_directory(credentials, environment)
+    try:
+        settings = config.load(
+            path, credentials, environment, require_credentials=online or directory is not None
+        )
+        rules_of(settings)
+    except ConfigurationFaults as faults:
+        count = len(faults.faults)
+        return EXIT_CONFIGURATION, f"{faults}\n{count} fault{'s' if count != 1 else ''}; nothing was started."
+    except RolloutFault as fault:
+        return EXIT_CONFIGURATION, f"{path}: {fault}\n1 fault; nothing was started."
+    parts: Answers = [
+        ("mapping", mapping_report(settings)),
+        ("credentials", _credentials(settings, directory)),
+    ]
+    if online:
+        person = Person(clock or SystemClock(), socket.gethostname(), directory)
+        parts += await ask_systems(settings, person)
+    return _report(path, parts)
+
+
+def explain(key: str) -> str:
+    """What a key means, what it may hold, its default and when a change applies. Raises Fatal for an unknown key."""
+    try:
+        return config.explain(key)
+    except UnknownKey as unknown:
+        raise Fatal(EXIT_USAGE, str(unknown)) from unknown
+
+
+def _credentials(settings: Settings, directory: Path | None) -> tuple[MappingNote, ...]:
+    needed = ", ".join(config.required_credentials(settings))
+    if directory is None:
+        told = f"were not checked: give --credentials DIR to have them read ({needed})"
+        return (MappingNote(Weight.FACT, "credentials", told),)
+    return (MappingNote(Weight.FACT, "credentials", f"are all there: {needed}"),)
+
+
+def _report(path: Path, parts: Sequence[tuple[str, Sequence[MappingNote]]]) -> tuple[int, str]:
+    lines = [f"{path}: no fault"]
+    for title, notes in parts:
+        lines.append(title)
+        lines += [f"  {_MARKS[note.weight]}{_printable(f'{note.subject}: {note.says}')}" for note in notes]
+    every = [note.weight for _, notes in parts for note in notes]
+    wrong, look = every.count(Weight.WRONG), every.count(Weight.LOOK)
+    seen = f"{look} to look at (?)"
+    if wrong:
+        return EXIT_ACT, "\n".join([*lines, f"not ready: {wrong} wrong (!!), {seen}"])
+    return 0, "\n".join([*lines, f"ready: nothing wrong, {seen}"])
+
+
+def _printable(text: str) -> str:
+    # What the systems answered may hold anything.
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
