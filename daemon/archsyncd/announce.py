@@ -12,7 +12,7 @@ from archsyncd.domain.events import Event
 from archsyncd.domain.report import Backlog
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
-from archsyncd.engine.ports import Clock
+from archsyncd.engine.ports import Clock, StoreFull
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import Restart
 from archsyncd.engine.tenure import LeaseChange, LeaseNews

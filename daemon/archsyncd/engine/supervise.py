@@ -15,7 +15,7 @@ from typing import Any
 
 from archsyncd.domain.fatal import EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.retry import steady_delay
-from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreNewer
+from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull, StoreNewer
 
 __all__ = ["Fatal", "Pump", "Restart", "Supervisor", "Watch", "as_fatal", "feed_watchdog"]
 
@@ -196,7 +196,8 @@ class Supervisor:
             if self._stopping.is_set():
                 break
             settled = self._clock.monotonic() - began >= SETTLED_SECONDS
-            failures = 1 if settled else failures + 1
+            # A full disk is no fault of the pump: it waits for room, however long that takes.
+            failures = 1 if settled or isinstance(error, StoreFull) else failures + 1
             if failures > RESTART_LIMIT:
                 raise Fatal(
                     EXIT_RESTART, f"{pump.name} failed {failures} times in a row: {_told(error)}"
