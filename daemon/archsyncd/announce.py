@@ -66,6 +66,10 @@ class Announcer:
 
     def restart(self, restart: Restart) -> None:
         """A pump failed and is started again."""
+        if isinstance(restart.error, StoreFull):
+            message = f"there is no room on the disk ({restart.error}): {restart.pump} waits, nothing is lost"
+            say(self._logger, Event.STORE_FULL, message, pump=restart.pump)
+            return
         why = (
             "it ended by itself"
             if restart.error is None
