@@ -15,7 +15,15 @@ from archsyncd.simulators.commercetools.admin import Administration
 from archsyncd.simulators.r247 import Admin, Asked, R247Config, R247Simulator, serve
 from archsyncd.simulators.trade import Act, Administer, Trade, TradeConfig, TradeEvent, http_admin, plan
 
-SMALL = TradeConfig(seconds=20, keys=30, hot_keys=2, shoppers=4, orders_per_second=10, pieces_per_key=15)
+SMALL = TradeConfig(
+    seconds=20,
+    keys=30,
+    hot_keys=2,
+    shoppers=4,
+    orders_per_second=10,
+    pieces_per_key=15,
+    throttled_requests=1,
+)
 
 
 class RunningClock:
@@ -123,9 +131,19 @@ async def test_a_day_is_played_from_morning_to_close(seconds: float) -> None:
         "received_pieces",
         "recounted",
         "returned",
-        "throttled",
+        "overloads",
     } <= last.keys()
     assert events[-1].at_seconds >= seconds
+
+
+async def test_the_overload_is_a_low_rate_that_is_lifted_again() -> None:
+    """During the overload commercetools lets few requests through; afterwards there is no limit any more."""
+    stage = Stage()
+    await stage.trade.open()
+    stage.publish()
+    rates = [stage.shop.config.requests_per_second async for _ in stage.trade.run()]
+    assert SMALL.overload_requests_per_second in rates
+    assert rates[0] is rates[-1] is None
 
 
 async def test_equal_seeds_make_equal_days() -> None:
