@@ -15,7 +15,7 @@ from archsyncd.engine.orders import OrderOptions
 from archsyncd.engine.proving import ProvingOptions
 from archsyncd.engine.tail import TailOptions
 
-SWEEP_EVERY_SECONDS = 600.0
+SWEEP_EVERY_SECONDS = 15.0
 LOOKUP_AFTER_SECONDS = 30.0
 REFRESH_AFTER_SECONDS = 3_600.0
 REQUEST_LIMIT_SECONDS = (

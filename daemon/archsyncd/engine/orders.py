@@ -1,7 +1,8 @@
-"""Learning orders: the messages' head for speed, their complete read for certainty, a sweep for what messages miss.
+"""Learning orders: the messages' head for speed, their complete read for changes, a sweep for certainty.
 
-All three are at least once and unordered; an order counts from the moment it is learnt, and the place up to which the
-list is known to be complete moves in the same transaction as the orders before it.
+All three are at least once and unordered; an order counts from the moment it is learnt. Only the sweep over the orders
+themselves says up to when they are known completely: a message can be missing, and a base that was proven without the
+order it spoke of would sell its pieces twice.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ HEAD_LIMIT = 200
 SEEN_LIMIT = 20_000
 DELETED = "OrderDeleted"
 RETRY_SECONDS = 2.0
-SWEEP_OVERLAP_MS = 120_000
+CHANNELS_SECONDS = 0.1
+SWEEP_OVERLAP_MS = 10_000
+DEEP_SWEEP_SECONDS = 600.0
+DEEP_OVERLAP_MS = 900_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,9 @@ class Orders:
         self._bootstrap_ms = 0
         self._seen: dict[str, None] = {}
         self._swept_at = float("-inf")
+        self._deep_at = float("-inf")
         self._head_since_ms = 0
+        self._strange: dict[str, int] = {}
 
     async def run(self) -> None:
         """Learn until the limiter lets nothing more begin."""
@@ -85,7 +91,7 @@ class Orders:
                 pause = self.options.poll_seconds
                 try:
                     if not await self.poll():
-                        pause = max(pause, RETRY_SECONDS)
+                        pause = max(pause, RETRY_SECONDS) if self._shared.channels_read else CHANNELS_SECONDS
                 except StoreFull:
                     pause = max(pause, RETRY_SECONDS)
                 await self._shared.rest(pause)
@@ -107,6 +113,9 @@ class Orders:
 
     async def _prepare(self) -> bool:
         """Learn once per run whether messages may be queried, commercetools' clock, and when this ledger began."""
+        if not self._shared.channels_read:
+            self._shared.bases.set()
+            return False
         if self._messages is not None:
             return True
         project = await self._limiter.call(Priority.ORDERS, 1.0, self._client.project)
@@ -145,6 +154,20 @@ class Orders:
             int(self.options.refresh_after_seconds * 1000),
             self.options.restores_on_cancel,
         )
+
+    def _channels_known(self, orders: Iterable[Order]) -> bool:
+        """Whether every line's channel can be told. An order is counted once, so a new channel is read first.
+
+        Ids that are still unknown after the channels were read anew are of channels that are gone.
+        """
+        ids = {line.channel_id for order in orders for line in order.lines if line.channel_id is not None}
+        read = self._shared.channels_read
+        for channel_id in ids - self._shared.channel_keys.keys():
+            if len(self._strange) < SEEN_LIMIT and self._strange.setdefault(channel_id, read) == read:
+                self._shared.channels_stale = True
+        if self._shared.channels_stale:
+            self._shared.bases.set()
+        return not self._shared.channels_stale
 
     def _settled_ms(self) -> int:
         return self._shared.server_now_ms() - int(self.options.settle_seconds * 1000)
@@ -190,7 +213,6 @@ class Orders:
             if not await self._take_messages(fresh, cursor):
                 return False
             if not page.full:
-                self._complete_to(until_ms)
                 return True
 
     async def _complete_page(self, after: MessageCursor, until: str) -> MessagePage | Failure:
@@ -200,7 +222,7 @@ class Orders:
 
     def _start_ms(self) -> int:
         """Where the messages' read begins: before the sweep that came first, so that nothing falls between."""
-        return self._bootstrap_ms - int(self.options.settle_seconds * 1000) - SWEEP_OVERLAP_MS
+        return self._bootstrap_ms - int(self.options.settle_seconds * 1000) - DEEP_OVERLAP_MS
 
     def _complete_to(self, until_ms: int) -> None:
         self._shared.orders_complete_ms = max(self._shared.orders_complete_ms, until_ms)
@@ -223,7 +245,10 @@ class Orders:
         return True
 
     async def fetch(self, ids: Sequence[str]) -> list[Order] | None:
-        """Orders by id; what the list does not show yet is read singly. None when commercetools did not answer."""
+        """Orders by id; what the list does not show yet is read singly.
+
+        None when commercetools did not answer, or when a line's channel is not known yet.
+        """
         if not ids:
             return []
         page = await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.orders_by_id(ids))
@@ -238,7 +263,7 @@ class Orders:
                 found[order_id] = answer
             elif not isinstance(answer, Missing):
                 return None
-        return list(found.values())
+        return list(found.values()) if self._channels_known(found.values()) else None
 
     async def _one(self, order_id: str) -> Order | Failure:
         return await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.order(order_id))
@@ -252,11 +277,13 @@ class Orders:
             if not await self._sweep_open(rfc3339(since_ms)):
                 return False
         else:
-            since_ms = done.complete_ms - SWEEP_OVERLAP_MS
+            now = self._shared.clock.monotonic()
+            deep = now - self._deep_at >= DEEP_SWEEP_SECONDS
+            since_ms = done.complete_ms - (DEEP_OVERLAP_MS if deep else SWEEP_OVERLAP_MS)
+            self._deep_at = now if deep else self._deep_at
         if not await self._sweep_created(since_ms, until_ms):
             return False
-        if not self._messages or not done.complete_ms:
-            self._complete_to(until_ms)
+        self._complete_to(until_ms)
         return True
 
     async def _sweep_created(self, since_ms: int, until_ms: int) -> bool:
@@ -267,10 +294,12 @@ class Orders:
         while True:
             self._beat()
             page = await self._sweep_page(after, since, until)
-            if not isinstance(page, OrderPage):
+            if not isinstance(page, OrderPage) or not self._channels_known(page.orders):
                 return False
             after = page.cursors[-1] if page.cursors else after
-            cursor = Cursor(SWEEP, after or MessageCursor("", ""), 0 if page.full else until_ms)
+            # A place is kept only while a sweep is under way; a finished one leaves the time it reached.
+            under_way = after if page.full and after is not None else MessageCursor("", "")
+            cursor = Cursor(SWEEP, under_way, 0 if page.full else until_ms)
             fresh = await self._store.orders.learn(page.orders, self.learn_rules(), cursor)
             self._shared.count("orders", fresh)
             self._shared.count("swept", len(page.orders))
@@ -288,7 +317,7 @@ class Orders:
         while True:
             self._beat()
             page = await self._open_page(after, before)
-            if not isinstance(page, OrderPage):
+            if not isinstance(page, OrderPage) or not self._channels_known(page.orders):
                 return False
             after = page.cursors[-1] if page.cursors else after
             cursor = Cursor(OPEN_SWEEP, after or MessageCursor("", ""), 0)
@@ -307,7 +336,7 @@ class Orders:
         """Without messages: the newest orders by creation time, learnt without moving the place of completeness."""
         until_ms = self._settled_ms()
         page = await self._sweep_page(None, rfc3339(until_ms), rfc3339(self._shared.server_now_ms() + 60_000))
-        if not isinstance(page, OrderPage):
+        if not isinstance(page, OrderPage) or not self._channels_known(page.orders):
             return False
         self._shared.saw_server_time(page.server_ms)
         self._shared.count("orders", await self._store.orders.learn(page.orders, self.learn_rules()))
