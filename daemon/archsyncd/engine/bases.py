@@ -67,10 +67,11 @@ class Bases:
         try:
             while not self._shared.stopping:
                 self._beat()
+                # First: no order can be counted before it is known which channel its lines are of.
+                await self.refresh_channels()
                 if not await self.prepare():
                     await self._shared.rest(PREPARE_AGAIN_SECONDS)
                     continue
-                await self.refresh_channels()
                 done = await self.look_up_some()
                 done += await self.check_some()
                 if not done:
@@ -117,12 +118,14 @@ class Bases:
     async def refresh_channels(self) -> None:
         """Learn commercetools' channels anew from time to time; keys of missing ones are parked and freed by that."""
         now = self._shared.clock.monotonic()
-        if now - self._channels_at < CHANNELS_EVERY_SECONDS:
+        if now - self._channels_at < CHANNELS_EVERY_SECONDS and not self._shared.channels_stale:
             return
         channels = await self._read_channels()
         if channels is None:
             return
         self._channels_at = now
+        self._shared.channels_stale = False
+        self._shared.channels_read += 1
         self._client.use_channels(channels)
         before = set(self._shared.channel_keys.values())
         self._shared.channel_keys = {channel.id: channel.key for channel in channels}

@@ -15,7 +15,8 @@ class Shared:
     """Facts in memory; all of them can be lost and are found again. Times in UTC milliseconds of commercetools' clock.
 
     `orders_complete_ms`: orders are known completely up to there. `tenure_since_ms`: we alone write since then (0: unknown). `server_offset_ms`: their clock minus ours.
-    `channel_keys`: supply channel id to key, as commercetools has them. `may_increase`: the lease allows raising.
+    `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
+    and `channels_stale` asks for it now. `may_increase`: the lease allows raising.
     """
 
     clock: Clock
@@ -27,6 +28,8 @@ class Shared:
     paused_feeds: set[str] = field(default_factory=set)
     channel_keys: Mapping[str, str] = field(default_factory=dict)
     channels_without_role: frozenset[str] = frozenset()
+    channels_read: int = 0
+    channels_stale: bool = False
     orders_complete_ms: int = 0
     tenure_since_ms: int = 0
     server_offset_ms: int = 0
