@@ -22,7 +22,8 @@ class BatchFigures:
     `previous_records`: of the last accepted full for the same locations, None when there was none. `in_stock` and `known`:
     keys we hold at those locations with stock, and at all. `to_zero`, `changed`: of those, how many would change so.
     `unmapped`: records at locations without a mapping. `absent`: keys we hold that the batch does not name.
-    `older_than_applied`: keys whose level is newer than the batch. `pieces_change`: published pieces up or down.
+    `older_than_applied`: keys whose level is newer than the batch. `pieces_up`, `pieces_down`: how they would
+    change. `absent_to_zero`: absent keys in stock that the configuration would set to zero.
     """
 
     records: int
@@ -37,6 +38,7 @@ class BatchFigures:
     missing_locations: tuple[str, ...]
     pieces_up: int = 0
     pieces_down: int = 0
+    absent_to_zero: int = 0
 
 
 def _beyond(part: int, whole: int, limit_percent: int) -> bool:
@@ -48,16 +50,17 @@ def objections(figures: BatchFigures, limits: GuardLimits) -> tuple[str, ...]:
     reasons: list[str] = []
     if figures.records == 0 and (figures.known or figures.previous_records):
         reasons.append(f"it is empty while {figures.known} levels are known at its locations")
-    elif figures.previous_records and _beyond(100, figures.records * 100 // figures.previous_records, 100):
+    elif figures.previous_records:
         percent = figures.records * 100 // figures.previous_records
         if percent < limits.minimum_records_percent:
             reasons.append(
                 f"it has {figures.records} records, {percent} % of the last full's {figures.previous_records} "
                 f"(at least {limits.minimum_records_percent} % expected)"
             )
-    if figures.in_stock and _beyond(figures.to_zero, figures.in_stock, limits.maximum_to_zero_percent):
+    emptied = figures.to_zero + figures.absent_to_zero
+    if figures.in_stock and _beyond(emptied, figures.in_stock, limits.maximum_to_zero_percent):
         reasons.append(
-            f"{figures.to_zero} of {figures.in_stock} SKUs in stock would fall to zero "
+            f"{emptied} of {figures.in_stock} SKUs in stock would fall to zero "
             f"(at most {limits.maximum_to_zero_percent} % allowed)"
         )
     if figures.known and _beyond(figures.changed, figures.known, limits.maximum_changed_percent):
