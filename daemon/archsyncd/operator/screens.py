@@ -67,10 +67,9 @@ def _feed(feed: Answer) -> str:
 
 def _work(status: Answer) -> Iterator[str]:
     waiting = [
-        f"{each['keys']:,} {each['name']} (oldest {age(each['oldest_seconds'])})"
-        for each in status["waiting"]
+        f"{each['name']} {each['keys']:,} ({age(each['oldest_seconds'])})" for each in status["waiting"]
     ]
-    yield f"waiting     {'; '.join(waiting) or 'nothing'}"
+    yield f"waiting     {', '.join(waiting) or 'nothing'}"
     oldest = status["oldest_decrease_seconds"]
     told = "none waits" if oldest is None else f"the oldest has waited {age(oldest)}"
     yield f"decreases   {told}; an increase waits {age(status['increase_bound_seconds'])} at most"

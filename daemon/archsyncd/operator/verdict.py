@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from archsyncd.operator.tables import age
+
 DECREASE_LATE_SECONDS = 60.0
 DECREASE_CRITICAL_SECONDS = 300.0
 FIRST_ORDERS_SECONDS = 300.0
@@ -159,10 +161,10 @@ def _feed(feed: FeedHealth) -> Iterator[Reason]:
     if feed.paused:
         says = f"feed {feed.name} was paused by a person"
         yield Reason(Level.DEGRADED, "feed_paused", says, f"archsyncctl resume feed {feed.name}")
-    age = (
-        "no sign of life yet" if feed.age_seconds is None else f"no sign of life for {feed.age_seconds:.0f} s"
+    quiet = (
+        "no sign of life yet" if feed.age_seconds is None else f"no sign of life for {age(feed.age_seconds)}"
     )
-    says = f"feed {feed.name}: {age} (expected every {feed.interval_seconds:.0f} s)"
+    says = f"feed {feed.name}: {quiet} (expected every {age(feed.interval_seconds)})"
     says += f": {feed.fault}" if feed.fault else ""
     step = "Check the Archean side and the network; published stock grows old meanwhile."
     if feed.verdict == "stale":
@@ -203,18 +205,20 @@ def _orders(facts: Facts) -> Iterator[Reason]:
                 level, "orders_unknown", says, "Wait for the first sweep; see the journal if it does not end."
             )
     elif behind > facts.orders_limit_seconds:
-        says = f"the order list stands {behind:.0f} s behind (at most {facts.orders_limit_seconds:.0f} s expected)"
+        says = (
+            f"the order list stands {age(behind)} behind (at most {age(facts.orders_limit_seconds)} expected)"
+        )
         yield Reason(
             level, "orders_behind", says, "See the journal for commercetools' answers to order queries."
         )
 
 
 def _decreases(facts: Facts) -> Iterator[Reason]:
-    age = facts.oldest_decrease_seconds
-    if age is None or age <= DECREASE_LATE_SECONDS:
+    waited = facts.oldest_decrease_seconds
+    if waited is None or waited <= DECREASE_LATE_SECONDS:
         return
-    level = Level.CRITICAL if age > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
-    says = f"a decrease has waited {age:.0f} s to be written: too much may be on sale"
+    level = Level.CRITICAL if waited > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
+    says = f"a decrease has waited {age(waited)} to be written: too much may be on sale"
     yield Reason(
         level,
         "decrease_waits",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from typing import TypeVar
 
 from archsyncd.adapters.sqlite.cases import case_of
@@ -41,11 +42,11 @@ class ReportStore:
     async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:
         """Waiting keys by class, counted by the steps of AGE_STEPS_SECONDS, the last beyond them all."""
         bounds = [now_ms - step * 1000 for step in AGE_STEPS_SECONDS]
-        found: dict[int, list[int]] = {}
+        found: dict[int, tuple[int, ...]] = {}
         async with self._session.read() as tx:
-            for due_class, step, count in await tx.rows("outbox_ages", bounds):
-                found.setdefault(due_class, [0] * (len(bounds) + 1))[step] = count
-        return {due_class: tuple(counts) for due_class, counts in found.items()}
+            for due_class, *older in await tx.rows("outbox_ages", bounds):
+                found[due_class] = tuple(more - less for more, less in pairwise((*older, 0)))
+        return found
 
     async def key_counts(self) -> tuple[int, int]:
         """How many keys there are, and how many are not in step. Counts every row: not for each second."""

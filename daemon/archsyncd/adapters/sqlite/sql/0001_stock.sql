@@ -112,7 +112,8 @@ CREATE TABLE outbox (
     CHECK (base = 'unknown' OR entry_id IS NOT NULL OR x_applied IS NULL)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX outbox_due ON outbox (due_class, nearness, since_ms) WHERE due_class IS NOT NULL AND parked IS NULL;
+-- `parked` is always NULL in it; with it, what waits is counted from the index alone.
+CREATE INDEX outbox_due ON outbox (due_class, nearness, since_ms, parked) WHERE due_class IS NOT NULL AND parked IS NULL;
 CREATE INDEX outbox_overdue ON outbox (since_ms) WHERE due_class >= 3 AND parked IS NULL;
 CREATE INDEX outbox_base ON outbox (channel, sku) WHERE base = 'unknown';
 CREATE INDEX outbox_doubt ON outbox (channel, sku) WHERE op_id IS NOT NULL;
