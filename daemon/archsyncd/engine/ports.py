@@ -72,6 +72,10 @@ class StoreFull(Exception):
     """No room on the disk: nothing was stored. Whoever reads must stop reading until there is room again."""
 
 
+class StoreBusy(StoreFull):
+    """Another process holds the database locked: nothing was stored; try again, as with no room."""
+
+
 class FencedOff(Exception):
     """Another tenure holds this store: this process may not write any more."""
 

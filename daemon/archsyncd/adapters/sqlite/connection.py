@@ -8,9 +8,9 @@ not guarantee, the connection is not used again: no state in memory may be ahead
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import aiosqlite
 
 from archsyncd.domain.cases import CaseNews
-from archsyncd.engine.ports import StoreBroken, StoreFull, StoreNewer
+from archsyncd.engine.ports import StoreBroken, StoreBusy, StoreFull, StoreNewer
 
 T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
@@ -136,26 +136,34 @@ class Database:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             return StoreFull(str(error))
-        if code in {
-            sqlite3.SQLITE_CONSTRAINT,
-            sqlite3.SQLITE_BUSY,
-            sqlite3.SQLITE_LOCKED,
-            sqlite3.SQLITE_TOOBIG,
-        }:
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            return StoreBusy(
+                f"another process holds {self.path.name} locked for longer than a write may wait"
+            )
+        if code in {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG}:
             return error
         # An I/O error, a corrupt page, a read-only file system: what is on disk is known only after opening it anew.
         self._broken = f"{self.path.name}: {error}"
         return StoreBroken(self._broken)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """A consistent look at the store that neither waits for the writer nor holds it up."""
+        """A consistent look at the store that neither waits for the writer nor holds it up.
+
+        Raises StoreBroken as `write` does: a page that cannot be read is no reason to guess.
+        """
         async with self._reading:
-            await self._reader.execute("BEGIN")
+            if self._broken or self._closing:
+                raise StoreBroken(self._broken or "the store is closing")
             try:
+                # Within the guard: a caller cancelled here leaves a BEGIN behind that the connection's thread still runs.
+                await self._reader.execute("BEGIN")
                 yield Transaction(self._reader)
+            except sqlite3.Error as error:
+                raise self._meaning(error) from error
             finally:
-                await self._reader.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):
+                    await self._reader.execute("ROLLBACK")
 
     async def backup(self, target: Path) -> None:
         """Copy the committed state into a new file while the daemon runs."""
@@ -167,7 +175,8 @@ class Database:
         self._closing = True
         if self._running:
             await asyncio.wait(set(self._running))
-        await self._reader.close()
+        async with self._reading:
+            await self._reader.close()
         await self._writer.close()
 
 

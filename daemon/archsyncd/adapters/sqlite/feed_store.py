@@ -8,7 +8,6 @@ from archsyncd.adapters.sqlite import proofs
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.merging import (
     apply_stock,
-    epoch_of,
     finish_merge,
     record_batch,
     reject_case,
@@ -71,8 +70,7 @@ class FeedStore:
 
         async def step(scope: Scope) -> Outcome:
             await scope.tx.run("feed_insert", (reading.feed,))
-            epoch, fresh = await epoch_of(scope, reading.feed, reading.epoch)
-            touched = await proofs.withdraw_proofs(scope, reading.feed, epoch) if fresh else set()
+            epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
             done = await apply_stock(scope, reading.feed, epoch, reading.levels)
             await finish_merge(scope, reading.feed, done)
             await recompute(scope, touched)

@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
-from archsyncd.adapters.sqlite.proofs import book_order_records, levels_carry_orders, withdraw_proofs
+from archsyncd.adapters.sqlite.proofs import (
+    book_order_records,
+    enter_epoch,
+    levels_carry_orders,
+    newest_epoch,
+)
 from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
-from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import (
     Batch,
@@ -32,12 +37,21 @@ from archsyncd.domain.times import utc_ms
 FAULTS_LIMIT = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A record of a key was set aside at `seq`; `whole`: an earlier batch says so, and what came before it is not known."""
+
+    seq: int
+    whole: bool = False
+
+
 @dataclass(slots=True)
 class Merge:
     """What merging some records comes to, gathered before anything is written."""
 
     levels: dict[tuple[str, str], KeptLevel]
     epoch: int = 0
+    gaps: dict[tuple[str, str], list[Gap]] = field(default_factory=dict)
     changed: dict[tuple[str, str], KeptLevel] = field(default_factory=dict)
     carrying: list[Level] = field(default_factory=list)
     resync: list[tuple[str, str, int]] = field(default_factory=list)
@@ -49,28 +63,13 @@ class Merge:
     rejected: int = 0
 
 
-async def epoch_of(scope: Scope, feed: str, name: str) -> tuple[int, bool]:
-    """The ordinal of an epoch, numbered by first sight, and whether it is new."""
-    row = await scope.tx.row("epoch", (feed, name))
-    if row is not None:
-        return int(row[0]), False
-    highest = await scope.tx.row("epoch_highest", (feed,))
-    ordinal = (highest[0] if highest else 0) + 1
-    await scope.tx.run("epoch_insert", (feed, ordinal, name))
-    return ordinal, ordinal > 1
-
-
 async def record_batch(scope: Scope, batch: Batch) -> Outcome:
     """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt."""
     await scope.tx.run("feed_insert", (batch.feed,))
-    epoch, fresh_epoch = await epoch_of(scope, batch.feed, batch.epoch)
-    touched: set[StockKey] = set()
-    if fresh_epoch:
-        touched |= await withdraw_proofs(scope, batch.feed, epoch)
-        await scope.tx.run("feed_snapshot_due", ("epoch_changed", batch.feed))
+    epoch, touched = await enter_epoch(scope, batch.feed, batch.epoch)
     stock = [record for record in batch.records if isinstance(record, (Level, Movement, Removal))]
     orders = [record for record in batch.records if isinstance(record, OrderRecord)]
-    done = await apply_stock(scope, batch.feed, epoch, stock)
+    done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects)
     touched |= await book_order_records(scope, batch.feed, epoch, orders)
     await _finish(scope, batch.feed, done, touched)
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
@@ -86,16 +85,21 @@ async def record_batch(scope: Scope, batch: Batch) -> Outcome:
     return outcome
 
 
-async def apply_stock(scope: Scope, feed: str, epoch: int, records: Sequence[StockRecord]) -> Merge:
-    """Merge stock records into the levels kept; nothing but the levels is written yet."""
-    if not records:
+async def apply_stock(
+    scope: Scope, feed: str, epoch: int, records: Sequence[StockRecord], rejects: Sequence[Reject] = ()
+) -> Merge:
+    """Merge stock records into the levels kept; nothing is written yet.
+
+    `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on.
+    """
+    if not records and not rejects:
         return Merge({}, epoch)
     done = Merge(await kept_levels(scope, {(record.location, record.sku) for record in records}), epoch)
-    current = await scope.tx.row("feed", (feed,))
-    if current is not None and epoch < current[1]:
+    if epoch < await newest_epoch(scope, feed):
         # A retired epoch is old whatever its numbers say (r247/1, section 1, rule 2).
         done.stale = len(records)
         return done
+    await _find_gaps(scope, feed, records, rejects, done)
     by_location = scope.policies.by_location
     channels = scope.policies.channels
     for record in records:
@@ -103,7 +107,9 @@ async def apply_stock(scope: Scope, feed: str, epoch: int, records: Sequence[Sto
         location = by_location.get(record.location)
         policy = None if location is None else channels[location.channel]
         as_of = utc_ms(record.as_of) if isinstance(record, Level) and record.as_of else None
-        verdict, level = merge(done.levels.get(place), record, feed, epoch, policy, as_of)
+        kept = done.levels.get(place)
+        gap = kept is not None and _interrupted(done.gaps.get(place, ()), kept.seq, record.seq)
+        verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap)
         if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
             if level is not None:
                 done.levels[place] = done.changed[place] = level
@@ -116,6 +122,31 @@ async def apply_stock(scope: Scope, feed: str, epoch: int, records: Sequence[Sto
         else:
             _set_aside(scope, feed, epoch, record, verdict, level, done)
     return done
+
+
+async def _find_gaps(
+    scope: Scope, feed: str, records: Sequence[StockRecord], rejects: Sequence[Reject], done: Merge
+) -> None:
+    """Where movements may not be applied: keys that wait for a level, and keys of which a record could not be read."""
+    waiting = await scope.tx.row("resync_any")
+    bare = {
+        (record.sku, record.location)
+        for record in records
+        if isinstance(record, Movement) and not record.states_balance
+    }
+    if bare and waiting is not None and waiting[0]:
+        for sku, location, epoch, seq in await scope.tx.rows("resync_among", (feed, array(sorted(bare)))):
+            if epoch == done.epoch:
+                done.gaps.setdefault((location, sku), []).append(Gap(seq, whole=True))
+    for reject in rejects:
+        if reject.sku is not None and reject.location is not None and reject.seq is not None:
+            done.gaps.setdefault((reject.location, reject.sku), []).append(Gap(reject.seq))
+            done.resync.append((reject.sku, reject.location, reject.seq))
+
+
+def _interrupted(gaps: Iterable[Gap], kept_seq: int, seq: int) -> bool:
+    """Whether a record of the key was set aside after what is kept and before this one."""
+    return any(kept_seq < gap.seq and (gap.whole or gap.seq < seq) for gap in gaps)
 
 
 async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) -> None:
@@ -177,8 +208,10 @@ def _set_aside(
     if len(done.faults) < FAULTS_LIMIT:
         done.faults.append(RecordFault(verdict.value, sku=record.sku))
     subject = f"{record.sku} at {record.location}"
+    # Movements that follow have nothing to stand on until a level comes at or after this one.
+    done.resync.append((record.sku, record.location, record.seq))
+    done.gaps.setdefault((record.location, record.sku), []).append(Gap(record.seq))
     if verdict is Verdict.RESYNC:
-        done.resync.append((record.sku, record.location, record.seq))
         reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
         done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="no_baseline"))
     elif verdict is Verdict.HELD and level is not None:
@@ -254,7 +287,8 @@ def _reject_faults(rejects: Iterable[Reject]) -> list[RecordFault]:
 
 async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome) -> None:
     current = await scope.tx.row("feed", (batch.feed,))
-    newest = max((record.seq for record in batch.records), default=0)
+    retired = current is not None and epoch < current[1]
+    newest = 0 if retired else max((record.seq for record in batch.records), default=0)
     alive: list[Record] = [record for record in batch.records if not isinstance(record, Heartbeat)]
     await scope.tx.run(
         "feed_progress",

@@ -7,9 +7,6 @@ from typing import TypeVar
 
 from archsyncd.adapters.sqlite import learning, proofs
 from archsyncd.adapters.sqlite.lines import release_order
-from archsyncd.adapters.sqlite.merging import (
-    epoch_of,
-)
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
@@ -110,8 +107,7 @@ class OrderStore:
         if found.epoch is None or found.seq is None:
             await scope.tx.run("head_accepted", (scope.now_ms, found.source_order, order_id))
             return set()
-        epoch, fresh = await epoch_of(scope, feed, found.epoch)
-        touched = await proofs.withdraw_proofs(scope, feed, epoch) if fresh else set()
+        epoch, touched = await proofs.enter_epoch(scope, feed, found.epoch)
         statement = Statement(
             "accepted", feed, Position(epoch, found.seq), "", found.source_order, (), scope.now_ms
         )

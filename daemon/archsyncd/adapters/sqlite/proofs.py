@@ -31,10 +31,39 @@ EARLY_EVICTION_ROWS = 5_000
 SHIPPED = "shipped"
 
 
-async def withdraw_proofs(scope: Scope, feed: str, epoch: int) -> set[StockKey]:
-    """A source came back with a new epoch: it may have forgotten imports, so its proofs of open lines are sought anew."""
+async def enter_epoch(scope: Scope, feed: str, name: str) -> tuple[int, set[StockKey]]:
+    """The ordinal of a feed's epoch, numbered by first sight, and the keys to recompute where it is a new one."""
+    row = await scope.tx.row("epoch", (feed, name))
+    if row is not None:
+        return int(row[0]), set()
+    ordinal = await newest_epoch(scope, feed) + 1
+    await scope.tx.run("epoch_insert", (feed, ordinal, name))
+    if ordinal == 1:
+        return ordinal, set()
+    await scope.tx.run("feed_snapshot_due", ("epoch_changed", feed))
+    return ordinal, await _withdraw_proofs(scope, feed, ordinal)
+
+
+async def newest_epoch(scope: Scope, feed: str) -> int:
+    """The ordinal of the newest epoch seen of a feed; every older one is retired (r247/1, section 1, rule 2)."""
+    row = await scope.tx.row("epoch_highest", (feed,))
+    return int(row[0]) if row else 0
+
+
+async def _withdraw_proofs(scope: Scope, feed: str, epoch: int) -> set[StockKey]:
+    """A source came back with a new epoch: it may have forgotten imports, so its proofs of open lines are sought anew.
+
+    It may have forgotten acceptances too, and nothing may be inferred from them any more.
+    """
     orders = {row[0] for row in await scope.tx.rows("proofs_withdraw", (feed, epoch))}
     await scope.tx.run("early_withdraw", (feed, epoch))
+    fed = [
+        name
+        for name, channel in scope.policies.channels.items()
+        for place in channel.locations
+        if await scope.tx.row("level_of_feed", (place, feed)) is not None
+    ]
+    orders |= {row[0] for row in await scope.tx.rows("heads_unaccept", (array(fed),))}
     await scope.tx.run_many("head_lookup_due", [(scope.now_ms, order_id) for order_id in sorted(orders)])
     return {line.key for lines in (await open_lines(scope, orders)).values() for line in lines}
 

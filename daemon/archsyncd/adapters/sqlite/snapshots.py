@@ -10,8 +10,8 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case, open_cases, resolve_case
 from archsyncd.adapters.sqlite.connection import Row
-from archsyncd.adapters.sqlite.merging import apply_stock, epoch_of, finish_merge, reject_case
-from archsyncd.adapters.sqlite.proofs import withdraw_proofs
+from archsyncd.adapters.sqlite.merging import apply_stock, finish_merge, reject_case
+from archsyncd.adapters.sqlite.proofs import enter_epoch
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.domain.cases import CaseKind, NewCase
@@ -200,9 +200,8 @@ async def _supersede(scope: Scope, snapshot: Snapshot) -> None:
 
 
 async def _resume(scope: Scope, snapshot: Snapshot, records: int | None) -> None:
-    epoch, fresh = await epoch_of(scope, snapshot.feed, snapshot.epoch)
-    if fresh:
-        await recompute(scope, await withdraw_proofs(scope, snapshot.feed, epoch))
+    epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
+    await recompute(scope, touched)
     feed = await scope.tx.row("feed", (snapshot.feed,))
     last = records if records is not None else feed[4] if feed else None
     await scope.tx.run("feed_resumed", (snapshot.cursor, epoch, last, scope.now_ms, snapshot.feed))
@@ -218,7 +217,8 @@ async def apply_step(
     rows = await scope.tx.rows("snapshot_items", (snapshot.id, *after, STEP_RECORDS))
     if not rows:
         return None, Outcome()
-    epoch, _ = await epoch_of(scope, snapshot.feed, snapshot.epoch)
+    epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
+    await recompute(scope, touched)
     done = await apply_stock(scope, snapshot.feed, epoch, [_level(row) for row in rows])
     await finish_merge(scope, snapshot.feed, done)
     outcome = Outcome(len(rows), done.applied, done.unchanged, done.stale, done.rejected, tuple(done.faults))
@@ -246,7 +246,7 @@ async def absent_step(scope: Scope, snapshot: Snapshot, location: str, after: st
 
     `absent`: report (an exception, the quantity stays), zero (as a removal), keep (nothing).
     """
-    epoch, _ = await epoch_of(scope, snapshot.feed, snapshot.epoch)
+    epoch, _ = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
     rows = await scope.tx.rows(
         "levels_absent",
         (snapshot.id, location, after, snapshot.feed, epoch, snapshot.seq_at, STEP_RECORDS),

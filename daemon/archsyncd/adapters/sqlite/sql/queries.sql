@@ -63,6 +63,9 @@ INSERT INTO feed_epoch (feed, ordinal, name) VALUES (?, ?, ?)
 SELECT l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev
 FROM json_each(?) AS w CROSS JOIN level AS l ON l.location = w.value ->> 0 AND l.sku = w.value ->> 1
 
+-- name: level_of_feed
+SELECT 1 FROM level WHERE location = ? AND feed = ? LIMIT 1
+
 -- name: level_put
 INSERT INTO level (location, sku, feed, epoch, seq, on_hand, available, as_of_ms, orders_through_ms, rev)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -88,6 +91,10 @@ WHERE (excluded.epoch, excluded.seq) > (resync.epoch, resync.seq)
 
 -- name: resync_any
 SELECT count(*) FROM resync
+
+-- name: resync_among
+SELECT r.sku, r.location, r.epoch, r.seq FROM json_each(?2) AS w
+CROSS JOIN resync AS r ON r.feed = ?1 AND r.sku = w.value ->> 0 AND r.location = w.value ->> 1
 
 -- name: resync_settled
 DELETE FROM resync WHERE feed = ? AND EXISTS (
@@ -240,6 +247,10 @@ WHERE order_id = ?
 -- name: head_refused
 UPDATE order_head SET refused = 1 WHERE order_id = ? RETURNING order_state, number
 
+-- name: heads_unaccept
+UPDATE order_head SET accepted_ms = NULL WHERE accepted_ms IS NOT NULL AND released = 0 AND order_id IN (
+    SELECT n.order_id FROM order_line AS n WHERE n.channel IN (SELECT value FROM json_each(?))) RETURNING order_id
+
 -- name: head_released
 UPDATE order_head SET released = 1, lookup_due_ms = NULL WHERE order_id = ?
 
@@ -310,7 +321,10 @@ DELETE FROM line_proof WHERE feed = ? AND epoch < ? RETURNING order_id
 -- name: early_put
 INSERT INTO early_proof (reference, feed, epoch, seq, kind, source, sku, location, line_ref, quantity, at_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (reference, kind, source, sku, location, line_ref) DO NOTHING
+ON CONFLICT (reference, kind, source, sku, location, line_ref) DO UPDATE SET feed = excluded.feed,
+    epoch = excluded.epoch, seq = excluded.seq, quantity = excluded.quantity, at_ms = excluded.at_ms
+    WHERE excluded.feed = early_proof.feed AND (excluded.epoch > early_proof.epoch
+        OR (excluded.epoch = early_proof.epoch AND excluded.quantity > early_proof.quantity))
 
 -- name: early_take
 DELETE FROM early_proof WHERE reference IN (?, ?) RETURNING feed, epoch, seq, kind, source, sku, location, line_ref, quantity, at_ms
