@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from tests.support.virtual_time import VirtualClock
-
 from archsyncd.adapters.sqlite.store import SqliteStore, open_store
 from archsyncd.assembly import drain_options, rules_of, tail_options
 from archsyncd.config import Settings, read_settings
@@ -26,6 +24,7 @@ from archsyncd.engine.shared import Shared
 from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.operator.control import ControlLimits, ControlServer
 from archsyncd.operator.ctl import main
+from tests.support.virtual_time import VirtualClock
 
 LEDGER = "ledger-1"
 CHANNEL = "warehouse-1"

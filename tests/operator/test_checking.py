@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.virtual_time import VirtualClock
 
 from archsyncd.checking import check, explain
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
@@ -26,6 +25,7 @@ from archsyncd.simulators.commercetools import (
 from archsyncd.simulators.commercetools import serve as serve_project
 from archsyncd.simulators.r247 import Auth, R247Config, R247Simulator
 from archsyncd.simulators.r247 import serve as serve_source
+from tests.support.virtual_time import VirtualClock
 
 SECRET = "canary-1f0c"
 TOKEN = "canary-77aa"

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.operator.daemon import raw, served, small_daemon
-from tests.support.virtual_time import virtual
 
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, Fatal
 from archsyncd.operator.control import ControlLimits, ControlServer
 from archsyncd.operator.protocol import LINE_LIMIT_BYTES
 from archsyncd.operator.sockets import listen, passed_socket
+from tests.operator.daemon import raw, served, small_daemon
+from tests.support.virtual_time import virtual
 
 
 def open_handles() -> int:

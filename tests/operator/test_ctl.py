@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.operator.daemon import CHANNEL, HastyClock, SmallDaemon, ask_json, ctl, served
-from tests.support.virtual_time import virtual
 
 from archsyncd.config import ConfigurationFaults, Fault
 from archsyncd.domain.cases import CaseKind, NewCase
@@ -25,8 +23,11 @@ from archsyncd.domain.rules import DrainLimits
 from archsyncd.domain.settlement import Booked, Parked, Settled
 from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.ctl import main
+from archsyncd.operator.fields import FIELDS, fields_of
 from archsyncd.operator.protocol import Refusal, request_line
 from archsyncd.operator.tables import LEFT, Table
+from tests.operator.daemon import CHANNEL, HastyClock, SmallDaemon, ask_json, ctl, served
+from tests.support.virtual_time import virtual
 
 KEY = StockKey(CHANNEL, "ABC-1")
 
@@ -635,6 +636,32 @@ def test_help_documents_the_exit_statuses(capsys: pytest.CaptureFixture[str]) ->
             main(arguments)
         assert end.value.code == 0
         assert "the daemon is not reachable" in capsys.readouterr().out
+
+
+@virtual
+async def test_json_answers_have_exactly_the_documented_fields(tmp_path: Path) -> None:
+    """For every verb the fields that its help lists are those it answers with."""
+    async with served(tmp_path) as daemon:
+        await sold(daemon)
+        await held_level(daemon)
+        snapshot = await held_snapshot(daemon)
+        for verb in ("status", "plan", "backlog", "reload"):
+            assert set(await ask_json(daemon, verb)) == set(fields_of(verb)), verb
+        for verb, about in (("sku", "ABC-1"), ("backup", "x.db")):
+            assert set(await ask_json(daemon, verb, about)) == set(fields_of(verb)), verb
+        for act, words in (("list", ()), ("show", ("1",)), ("retry", ("1",))):
+            answer = await ask_json(daemon, "exceptions", act, *words)
+            assert set(answer) == set(fields_of(f"exceptions.{act}")), act
+        rejected = ["reject", snapshot, "--reason", "x"]
+        for act, *more in (["list"], ["show", snapshot], rejected, ["show", snapshot]):
+            answer = await ask_json(daemon, "snapshot", act, *more)
+            assert set(answer) == set(fields_of(f"snapshot.{act}")), act
+        status = await ask_json(daemon, "status")
+        for name in ("feeds", "exceptions", "waiting"):
+            told = FIELDS["status"][name].strip("[]").split(", ")
+            assert all(set(row) == set(told) for row in status[name]), name
+        for name in ("requests", "orders", "keys", "paused"):
+            assert set(status[name]) == set(FIELDS["status"][name].split(", ")), name
 
 
 def test_importing_the_tool_loads_nothing_heavy() -> None:

@@ -7,9 +7,11 @@ import difflib
 import re
 from typing import NoReturn
 
+from archsyncd.operator.fields import fields_text
 from archsyncd.operator.protocol import EXIT_USAGE
 
 DEFAULT_SOCKET = "/run/archsyncd/control.sock"
+GROUPS = ("exceptions", "snapshot")
 STATES = ("open", "waiting", "resolved", "dismissed", "all")
 _EXITS = """\
 exit status:
@@ -65,14 +67,17 @@ def parser() -> Parser:
     return made
 
 
-def _verb(verbs: argparse._SubParsersAction[Parser], name: str, common: Parser, says: str) -> Parser:
-    # Exit statuses stand below every verb's help too: they differ from tool to tool, and scripts rest on them.
+def _verb(
+    verbs: argparse._SubParsersAction[Parser], name: str, common: Parser, says: str, within: str = ""
+) -> Parser:
+    # Exit statuses and fields stand below every verb's help too: scripts rest on them.
+    fields = "" if name in GROUPS else f"{fields_text(within + name)}\n\n"
     return verbs.add_parser(
         name,
         help=says,
         description=says[0].upper() + says[1:] + ".",
         parents=[common],
-        epilog=_EXITS,
+        epilog=fields + _EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
@@ -97,7 +102,7 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
 def _exceptions(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     exceptions = _verb(verbs, "exceptions", common, "cases set aside for a person")
     acts = exceptions.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
-    listed = _verb(acts, "list", common, "open cases, oldest first")
+    listed = _verb(acts, "list", common, "open cases, oldest first", "exceptions.")
     listed.add_argument("--kind", default="", metavar="KIND")
     listed.add_argument("--state", default="open", choices=STATES)
     listed.add_argument("--owner", default="", metavar="TEAM")
@@ -105,8 +110,8 @@ def _exceptions(verbs: argparse._SubParsersAction[Parser], common: Parser) -> No
         "--limit", type=int, default=100, metavar="N", help="cases shown in the table (default 100)"
     )
     for name, says in (("show", "one case whole"), ("retry", "do again what the case is about")):
-        _verb(acts, name, common, says).add_argument("id", type=int, metavar="ID")
-    dismiss = _verb(acts, "dismiss", common, "close a case for a reason")
+        _verb(acts, name, common, says, "exceptions.").add_argument("id", type=int, metavar="ID")
+    dismiss = _verb(acts, "dismiss", common, "close a case for a reason", "exceptions.")
     dismiss.add_argument("id", type=int, metavar="ID")
     dismiss.add_argument("--reason", required=True, metavar="TEXT")
 
@@ -114,12 +119,12 @@ def _exceptions(verbs: argparse._SubParsersAction[Parser], common: Parser) -> No
 def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     snapshot = _verb(verbs, "snapshot", common, "full batches, and those held for a person")
     acts = snapshot.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
-    _verb(acts, "list", common, "the newest snapshots")
-    _verb(acts, "show", common, "one snapshot in figures").add_argument("id", metavar="ID")
-    approve = _verb(acts, "approve", common, "apply exactly what was reviewed")
+    _verb(acts, "list", common, "the newest snapshots", "snapshot.")
+    _verb(acts, "show", common, "one snapshot in figures", "snapshot.").add_argument("id", metavar="ID")
+    approve = _verb(acts, "approve", common, "apply exactly what was reviewed", "snapshot.")
     approve.add_argument("id", metavar="ID")
     approve.add_argument("--digest", required=True, metavar="D", help="as `snapshot show` tells it")
-    reject = _verb(acts, "reject", common, "drop a held snapshot")
+    reject = _verb(acts, "reject", common, "drop a held snapshot", "snapshot.")
     reject.add_argument("id", metavar="ID")
     reject.add_argument("--reason", required=True, metavar="TEXT")
 

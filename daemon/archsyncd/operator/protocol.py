@@ -60,7 +60,7 @@ class Arguments:
         self._left = dict(given)
 
     def text(self, name: str, *, limit: int = 256, default: str | None = None) -> str:
-        """Printable text of 1 to `limit` characters. Raises Refusal."""
+        """Text of 1 to `limit` characters; empty only where there is a default. Raises Refusal."""
         value = self._left.pop(name, default)
         if value is None:
             raise Refusal(f"{name} is missing.", EXIT_USAGE)

@@ -33,15 +33,14 @@ class SnapshotDesk:
         """One snapshot with its figures, and how to decide it."""
         snapshot = await self._find(arguments)
         arguments.finish()
-        told = _brief(snapshot) | {
+        approve = f"archsyncctl snapshot approve {snapshot.id} --digest {snapshot.digest}"
+        return _brief(snapshot) | {
             "epoch": snapshot.epoch,
             "seq_at": snapshot.seq_at,
             "locations": list(snapshot.locations[:100]),
             "figures": asdict(snapshot.figures) if snapshot.figures else None,
+            "next": approve if snapshot.state == "held" else None,
         }
-        if snapshot.state == "held":
-            told["next"] = f"archsyncctl snapshot approve {snapshot.id} --digest {snapshot.digest}"
-        return told
 
     async def approve(self, arguments: Arguments) -> dict[str, Any]:
         """Apply exactly what was reviewed; a second approval changes nothing."""

@@ -45,7 +45,7 @@ class StatusDesk:
         self.meter.sample(self._daemon.clock.monotonic(), state.requests_total)
 
     async def status(self) -> dict[str, Any]:
-        """The status object, documented in `status_fields`."""
+        """The status object; its fields are documented in `fields`."""
         return await self._status.get()
 
     async def _gather(self) -> dict[str, Any]:

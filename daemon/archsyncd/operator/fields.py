@@ -1,0 +1,118 @@
+"""The fields of each verb's JSON answer, as its help tells them; programs may rest on these names. Imports nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Durations are seconds, quantities pieces, times RFC 3339 in UTC. What is not known is null.
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "status": {
+        "verdict": "healthy | degraded | critical",
+        "sentence": "the verdict with its root cause",
+        "exit": "what --check ends with",
+        "reasons": "[level, code, says, next], root cause first",
+        "version": "the program's version",
+        "project": "commercetools' project key",
+        "ledger": "id of the database's lineage",
+        "at": "when it was looked at",
+        "uptime_seconds": "since the process started",
+        "inventory_mode": "tracked | untracked",
+        "rollout": "plan | allow-list | all",
+        "writes": "whether stock is written now",
+        "increase_bound_seconds": "how long an increase waits at most",
+        "tenure": "the lease in one line",
+        "requests": "per_second, limit_per_second, configured_per_second, in_flight, in_flight_limit, waiting, blocked, "
+        "held_back_seconds, total, throttled, write_batch",
+        "paused": "channels, feeds",
+        "notes": "by name, a sentence each",
+        "counters": "by name, since the start",
+        "feeds": "[name, transport, verdict, age_seconds, interval_seconds, fault, paused, snapshot_due, epoch, seq, behind, "
+        "read, applied, rejected]",
+        "waiting": "[class, name, keys, oldest_seconds]",
+        "oldest_decrease_seconds": "the age of the oldest decrease that waits",
+        "parked": "keys by reason",
+        "orders": "complete_to, behind_seconds, open, oldest_open",
+        "keys": "total, out_of_step",
+        "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
+    },
+    "sku": {
+        "sku": "as asked",
+        "levels": "[location, channel, sells, counts, buffer, withheld, feed, epoch, seq, on_hand, available, as_of]",
+        "keys": "[channel, f, reflected, untracked, closed, known, x_target, x_applied, base, parked, attempts, entry, "
+        "operation, waiting, sentence, checks, adds_up]",
+        "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
+        "lines_total": "how many open lines there are; at most 100 are told",
+        "cases": "as in exceptions list",
+    },
+    "plan": {
+        "rows": "[channel, sku, action, current, wanted, change, reason]; action is create, decrease, increase, wait, check "
+        "or parked",
+        "totals": "keys and pieces by action",
+    },
+    "backlog": {
+        "rows": "[class, name, keys, oldest_seconds, ages, done_in_seconds]",
+        "age_steps_seconds": "the upper ends of `ages`; its last count is of older ones",
+        "parked": "keys by reason",
+        "keys_per_second_at_most": "what the request rate allows now",
+    },
+    "exceptions.list": {
+        "rows": "[id, kind, severity, owner, state, scope, subject, reason, count, first_seen, last_seen, age_seconds, overdue]",
+        "more": "whether others were left out",
+    },
+    "exceptions.show": {
+        "id": "its number",
+        "kind": "its kind",
+        "severity": "critical | warning | notice",
+        "owner": "the team that acts",
+        "state": "open | waiting | resolved | dismissed",
+        "scope": "the channel or feed",
+        "subject": "what it is about",
+        "reason": "what happened",
+        "count": "how often it was seen",
+        "first_seen": "when it opened",
+        "last_seen": "when it was last seen",
+        "age_seconds": "since it opened",
+        "overdue": "whether its owner's limit is over",
+        "code": "a stable code within the kind",
+        "payload": "what was received, at most 4 KiB",
+        "correlation": "to find it in the journal",
+        "note": "how it was closed",
+        "escalates_at": "when its owner's limit is over",
+        "next": "the next step",
+        "retry": "what retry does",
+    },
+    "snapshot.list": {"rows": "[id, feed, state, records, rejected, digest, as_of, at, reasons]"},
+    "snapshot.show": {
+        "id": "its id here",
+        "feed": "the feed it came from",
+        "state": "reading | held | applying | applied | rejected",
+        "records": "levels in it",
+        "rejected": "unreadable records",
+        "digest": "names exactly this content",
+        "as_of": "the source's time",
+        "at": "when it was read",
+        "reasons": "why it is held",
+        "epoch": "the source's epoch",
+        "seq_at": "the position it stands at",
+        "locations": "what it covers, at most 100",
+        "figures": "what it would change",
+        "next": "the command that approves it, while it is held",
+    },
+    "backup": {"done": "true", "says": "a sentence", "file": "where it is", "bytes": "its size"},
+    "reload": {"done": "true", "says": "a sentence", "restart": "keys that need a restart"},
+}
+ACTED: Mapping[str, str] = {"done": "whether anything changed", "says": "a sentence"}
+REFUSED = 'refused: {"ok": false, "error": sentence, "code": exit status}'
+
+
+def fields_of(verb: str) -> Mapping[str, str]:
+    """The fields of a verb's answer; verbs that act and tell no more share theirs. `watch` repeats the status."""
+    return FIELDS["status"] if verb == "watch" else FIELDS.get(verb, ACTED)
+
+
+def fields_text(verb: str) -> str:
+    """The fields as help text."""
+    every = fields_of(verb)
+    width = max(len(name) for name in every)
+    lines = [f"  {name:<{width}}  {says}" for name, says in every.items()]
+    return "\n".join(["fields of --json:", *lines, f"  {REFUSED}"])

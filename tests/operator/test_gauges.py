@@ -1,0 +1,80 @@
+"""Figures that cost something: read rarely, and shared."""
+
+from __future__ import annotations
+
+import asyncio
+
+from archsyncd.operator.gauges import Kept, Meter
+from tests.support.virtual_time import VirtualClock, virtual
+
+
+class Counter:
+    """A figure that takes a while to read and tells how often it was."""
+
+    def __init__(self, clock: VirtualClock, cost_seconds: float) -> None:
+        self.clock = clock
+        self.cost_seconds = cost_seconds
+        self.reads = 0
+
+    async def read(self) -> int:
+        self.reads += 1
+        await self.clock.sleep(self.cost_seconds)
+        return self.reads
+
+
+@virtual
+async def test_three_watchers_share_one_reading() -> None:
+    """Whoever asks at the same time waits for the same reading, and later ones within its time get it too."""
+    clock = VirtualClock()
+    figure = Counter(clock, 0.001)
+    kept = Kept(clock, figure.read, 1.0)
+    assert await asyncio.gather(kept.get(), kept.get(), kept.get()) == [1, 1, 1]
+    await clock.sleep(0.5)
+    assert await kept.get() == 1
+    await clock.sleep(0.6)
+    assert await kept.get() == 2
+
+
+@virtual
+async def test_a_dear_figure_is_read_one_hundredth_of_the_time_at_most() -> None:
+    """What takes 200 ms to read is read again after 20 s, whatever was asked for."""
+    clock = VirtualClock()
+    figure = Counter(clock, 0.2)
+    kept = Kept(clock, figure.read, 1.0)
+    for _ in range(100):
+        await kept.get()
+        await clock.sleep(1.0)
+    assert figure.reads <= 5
+
+
+@virtual
+async def test_a_reading_that_fails_is_tried_again() -> None:
+    """A fault reaches whoever asked and is not kept."""
+    clock = VirtualClock()
+    told: list[int] = []
+
+    async def read() -> int:
+        told.append(1)
+        if len(told) == 1:
+            raise OSError("not now")
+        return 7
+
+    kept = Kept(clock, read, 5.0)
+    (fault,) = await asyncio.gather(kept.get(), return_exceptions=True)
+    assert isinstance(fault, OSError)
+    assert await kept.get() == 7
+
+
+def test_the_rate_is_that_of_the_last_samples() -> None:
+    """The meter tells the slope over its window, 0 before there are two samples, and ignores one at the same moment."""
+    meter = Meter()
+    assert meter.per_second == 0.0
+    meter.sample(10.0, 100)
+    meter.sample(10.0, 500)
+    assert meter.per_second == 0.0
+    for second in range(1, 30):
+        meter.sample(10.0 + second, 100 + 20 * second)
+    assert meter.per_second == 20.0
+    for second in range(30, 41):
+        meter.sample(10.0 + second, 680)
+    assert meter.per_second == 0.0
