@@ -28,7 +28,7 @@ async def test_three_watchers_share_one_reading() -> None:
     clock = VirtualClock()
     figure = Counter(clock, 0.001)
     kept = Kept(clock, figure.read, 1.0)
-    assert await asyncio.gather(kept.get(), kept.get(), kept.get()) == [1, 1, 1]
+    assert set(await asyncio.gather(kept.get(), kept.get(), kept.get())) == {1}
     await clock.sleep(0.5)
     assert await kept.get() == 1
     await clock.sleep(0.6)
