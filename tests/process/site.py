@@ -1,0 +1,297 @@
+"""Both simulators of one site on loopback sockets, watched; knows nothing of the daemon.
+
+Every request to commercetools passes here before its effect and after it.
+Time comes from a clock that is passed in: real seconds for processes, virtual ones for a daemon in this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlencode
+
+from archsyncd.simulators import commercetools
+from archsyncd.simulators.commercetools.admin import Administration
+from archsyncd.simulators.commercetools.exchange import Delivery, Reply, Request
+from archsyncd.simulators.r247 import Admin, Asked, R247Config, R247Simulator
+from archsyncd.simulators.r247 import serve as serve_house
+from archsyncd.simulators.trade import Trade, TradeConfig
+from tests.vendor_api import VARIABLE, VendorMismatchError, load
+
+CHANNEL = "warehouse-1"
+LOCATION = "WH1"
+PATIENCE_SECONDS = 90.0
+LOOK_SECONDS = 0.1
+SEEN_PER_KIND = 60
+SEEN_LIMIT = 4_000
+SECRET = "simulator-secret"  # the simulator's own default
+CHANGES = ("POST", "DELETE", "PUT")
+
+
+class Ticking(Protocol):
+    """UTC seconds, and a wait measured on the same clock."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer as they went over the wire."""
+
+    method: str
+    path: str
+    query: str
+    sent: bytes
+    status: int
+    answer: bytes
+    whole: bool
+
+
+@dataclass(slots=True)
+class Watcher:
+    """What was sent to commercetools: a bounded sample by kind, and a hook before and after each effect."""
+
+    sample: list[Exchange] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    before: Callable[[Request], Awaitable[None]] | None = None
+    after: Callable[[Request, Reply], Awaitable[None]] | None = None
+
+    def note(self, request: Request, reply: Reply) -> None:
+        kind = f"{request.method} {_shape(request)} {reply.status}"
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if self.counts[kind] <= SEEN_PER_KIND and len(self.sample) < SEEN_LIMIT:
+            whole = reply.delivery is Delivery.WHOLE
+            found = (request.method, request.path, request.query, request.body, reply.status, reply.body)
+            self.sample.append(Exchange(*found, whole))
+
+
+def _shape(request: Request) -> str:
+    parts = request.path.split("/")
+    what = "/".join(parts[2:3]) or request.path
+    if what != "graphql" or b"mutation" not in request.body[:200]:
+        return what
+    return "graphql-mutation"
+
+
+class WatchedCommercetools(commercetools.CommercetoolsSimulator):
+    """The simulated project with its watcher in the way of every request."""
+
+    def __init__(
+        self, config: commercetools.SimulatorConfig, clock: Ticking, chance: random.Random, watcher: Watcher
+    ) -> None:
+        super().__init__(config, clock, chance)
+        self.watcher = watcher
+
+    async def respond(self, request: Request) -> Reply:
+        """Answer a request, watched before its effect and after it."""
+        if self.watcher.before is not None:
+            await self.watcher.before(request)
+        reply = await super().respond(request)
+        self.watcher.note(request, reply)
+        if self.watcher.after is not None:
+            await self.watcher.after(request, reply)
+        return reply
+
+
+@dataclass(slots=True)
+class Site:
+    """One warehouse, one shop, and the addresses at which they answer."""
+
+    shop: WatchedCommercetools
+    house: R247Simulator
+    clock: Ticking
+    chance: random.Random
+    shop_url: str = ""
+    house_url: str = ""
+
+    @property
+    def watcher(self) -> Watcher:
+        return self.shop.watcher
+
+    def open(self, stock: Mapping[str, int], channel: str = CHANNEL, location: str = LOCATION) -> None:
+        """A channel, products and goods on the shelf, without entries in commercetools."""
+        self.shop.add_channel(channel)
+        self.shop.add_products(stock)
+        for sku, pieces in stock.items():
+            self.house.warehouse.seed(sku, location, pieces)
+
+    def order(
+        self,
+        sku: str,
+        pieces: int,
+        *,
+        channel: str | None = CHANNEL,
+        mode: str = "ReserveOnOrder",
+        import_seconds: float | None = 1.0,
+        number: str | None = None,
+        location: str = LOCATION,
+    ) -> str:
+        """A shopper buys; Archean imports it so many seconds later, or never (None). Returns the order's id."""
+        line = commercetools.OrderLine(sku, pieces, channel)
+        order_id = self.shop.place_order([line], mode=mode, order_number=number)
+        if import_seconds is not None:
+            self.tell_house(order_id, import_seconds, location)
+        return order_id
+
+    def tell_house(self, order_id: str, seconds: float, location: str = LOCATION) -> None:
+        """Another system hands an order over to Archean."""
+        order = self.shop.order(order_id)
+        lines = [
+            {
+                "lineRef": line["id"],
+                "sku": line["variant"]["sku"],
+                "quantity": line["quantity"],
+                "location": location,
+            }
+            for line in order["lineItems"]
+        ]
+        body = {
+            "orderId": order_id,
+            "orderNumber": order.get("orderNumber"),
+            "createdAt": order["createdAt"],
+            "lines": lines,
+            "delay_seconds": seconds,
+        }
+        asked = Asked("POST", "/_simulator/orders", body=json.dumps(body).encode())
+        answer = Admin(self.house).handle(asked)
+        assert answer.status == 200, answer.body
+
+    def stock(self, sku: str, channel: str = CHANNEL) -> int | None:
+        """What commercetools really has for sale, None without an entry."""
+        return self.shop.true_stock(sku, channel) if self.shop.has_entry(sku, channel) else None
+
+    async def until(
+        self, holds: Callable[[], object], what: str, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        """Wait for a condition by looking, so long at most."""
+        end = self.clock.now() + patience_seconds
+        while not holds():
+            assert self.clock.now() < end, f"not within {patience_seconds:g} s: {what}"
+            await self.clock.sleep(LOOK_SECONDS)
+
+    async def until_stock(
+        self, wanted: Mapping[str, int], patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        """Wait until entries show these quantities."""
+        end = self.clock.now() + patience_seconds
+        while (found := {sku: self.stock(sku) for sku in wanted}) != dict(wanted):
+            assert self.clock.now() < end, f"wanted {dict(wanted)}, found {found}"
+            await self.clock.sleep(LOOK_SECONDS)
+
+    async def stays(self, holds: Callable[[], object], what: str, seconds: float) -> None:
+        """Nothing changes for so long."""
+        end = self.clock.now() + seconds
+        while self.clock.now() < end:
+            assert holds(), what
+            await self.clock.sleep(LOOK_SECONDS)
+
+    def trade(self, config: TradeConfig, seed: int) -> Trade:
+        """A day of trade against both."""
+        shop, house = Administration(self.shop), Admin(self.house)
+
+        async def ask_shop(method: str, name: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+            query = urlencode(body or {}) if method == "GET" else ""
+            raw = b"" if method == "GET" else json.dumps(body or {}).encode()
+            status, said = shop.answer(method, f"/_simulator/{name}", query, raw)
+            return status, json.loads(said)
+
+        async def ask_house(method: str, name: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+            raw = b"" if method == "GET" else json.dumps(body or {}).encode()
+            answer = house.handle(Asked(method, f"/_simulator/{name}", body=raw))
+            return answer.status, answer.json()
+
+        return Trade(config, ask_shop, ask_house, self.clock, random.Random(seed))
+
+
+@asynccontextmanager
+async def site(
+    clock: Ticking,
+    *,
+    seed: int = 1,
+    shop: Mapping[str, Any] | None = None,
+    house: Mapping[str, Any] | None = None,
+) -> AsyncIterator[Site]:
+    """Serve both simulators; `shop` and `house` change their configurations."""
+    watcher = Watcher()
+    given: dict[str, Any] = {"stock_lag_seconds": 3.0, "message_lag_seconds": 1.0} | dict(shop or {})
+    project = WatchedCommercetools(
+        commercetools.SimulatorConfig(**given), clock, random.Random(seed), watcher
+    )
+    source: dict[str, Any] = {"channels": {LOCATION: CHANNEL}, "import_seconds": (0.5, 3.0)} | dict(
+        house or {}
+    )
+    warehouse = R247Simulator(R247Config(**source), clock, random.Random(seed + 1))
+    async with commercetools.serve(project) as shop_url, serve_house(warehouse) as house_url:
+        yield Site(project, warehouse, clock, random.Random(seed + 2), shop_url, house_url)
+
+
+async def in_step(site: Site, trade: Trade, patience_seconds: float) -> dict[str, Any]:
+    """Wait until everything that may be sold is offered and nothing else; the judge's last words."""
+    end = site.clock.now() + patience_seconds
+    while True:
+        verdict = await trade.verdict()
+        if not verdict["hidden_units"] and not verdict["excess_units"]:
+            return verdict
+        if site.clock.now() >= end:
+            return verdict
+        await site.clock.sleep(0.5)
+
+
+def assert_right(verdict: Mapping[str, Any]) -> None:
+    """Nothing was sold beyond physics, nothing is hidden, nothing offered that is not there, nothing doubled."""
+    wrong = {
+        name: verdict[name]
+        for name in ("oversold_beyond_physics", "hidden_units", "excess_units", "duplicate_orders")
+        if verdict[name]
+    }
+    assert not wrong, (wrong, verdict["pools"][:5])
+
+
+def vendor_mismatches(exchanges: Sequence[Exchange], folder: str) -> list[str]:
+    """Where requests or whole answers do not fit the vendor's description."""
+    api = load(folder)
+    found = []
+    for one in exchanges:
+        try:
+            if one.path == "/oauth/token":
+                continue
+            _check(api, one)
+        except VendorMismatchError as mismatch:
+            found.append(str(mismatch)[:600])
+    return found
+
+
+def _check(api: Any, one: Exchange) -> None:
+    body = json.loads(one.sent) if one.sent else None
+    query = {name: values[0] for name, values in parse_qs(one.query).items()}
+    api.check_request(one.method, one.path, body, query)
+    if one.path.endswith("/graphql"):
+        assert isinstance(body, dict)
+        api.check_graphql(body["query"], body.get("variables"))
+    elif one.whole and one.answer and one.method != "HEAD":
+        api.check_response(one.method, one.path, one.status, json.loads(one.answer))
+
+
+def vendor_folder(environment: Mapping[str, str]) -> str | None:
+    """The folder with the vendor's description, None when it was not named."""
+    folder = environment.get(VARIABLE)
+    return folder if folder and (Path(folder) / "openapi.yaml").exists() else None
+
+
+async def gather_all(*work: Awaitable[object]) -> None:
+    """Run scenarios side by side; the first failure is raised after the others were cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for one in work:
+            group.create_task(_awaited(one))
+
+
+async def _awaited(work: Awaitable[object]) -> None:
+    await work
