@@ -253,8 +253,8 @@ class Bases:
             return 0
         self._shared.saw_server_time(page.server_ms)
         self._watch_fences(page.entries)
-        found = {entry.key for entry in page.entries} | {fault.key for fault in page.faults}
-        missing = [row.key for row in rows if row.key not in found]
+        found = {entry.id for entry in page.entries} | {fault.id for fault in page.faults}
+        missing = [row.key for row in rows if row.entry_id is not None and row.entry_id not in found]
         await self._store.outbox.book_reads(page.entries, missing)
         return len(rows)
 

@@ -10,6 +10,7 @@ from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.retry import delay
 from archsyncd.domain.settlement import (
     Booked,
+    Doubted,
     Foreign,
     GivenUp,
     LandedLate,
@@ -27,6 +28,7 @@ from archsyncd.engine.store import Store
 IDLE_SECONDS = 1.0
 RETRY_BASE_SECONDS = 0.05
 RETRY_LIMIT_SECONDS = 30.0
+UNREADABLE_MS = 30_000
 
 
 class Resolver:
@@ -62,7 +64,12 @@ class Resolver:
 
     async def resolve_some(self) -> int:
         """Read and settle one request's worth of operations in doubt; how many were settled."""
-        rows = await self._store.outbox.in_doubt(self._client.ids_per_request)
+        channels = set(self._shared.channel_keys.values())
+        found = await self._store.outbox.in_doubt(self._client.ids_per_request)
+        # Entries can be told apart only below channels that are known: after a start they are read first.
+        rows = [row for row in found if row.key.channel in channels]
+        if len(rows) < len(found):
+            self._shared.bases.set()
         by_id = [row for row in rows if row.entry_id is not None]
         by_key = [row for row in rows if row.entry_id is None]
         done = await self._resolve_by_id(by_id) if by_id else 0
@@ -91,11 +98,17 @@ class Resolver:
             return 0
         self._shared.saw_server_time(page.server_ms)
         entries = {entry.key: entry for entry in page.entries if entry.key in asked}
+        unread = {fault.id for fault in page.faults} | {fault.key for fault in page.faults}
         settled = []
         for row in rows:
-            if row.op_id is not None:
+            if row.op_id is None:
+                continue
+            if row.entry_id in unread or row.key in unread:
+                # It is there, and cannot be read: neither gone nor settled.
+                settlement: Settlement = Doubted(UNREADABLE_MS)
+            else:
                 settlement = self._verdict(row, entries.get(row.key))
-                settled.append(Settled(row.key, row.op_id, settlement))
+            settled.append(Settled(row.key, row.op_id, settlement))
         await self._store.outbox.settle(settled, self._drain.settle_rules())
         self._shared.count("resolved", len(settled))
         self._shared.work.set()
