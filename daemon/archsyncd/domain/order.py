@@ -13,6 +13,9 @@ from archsyncd.domain.stock import ChannelPolicy, Policies, StoredLevel
 
 FINAL_ORDER_STATES = frozenset({"Complete", "Cancelled"})
 FINAL_SHIPMENT_STATES = frozenset({"Shipped", "Delivered"})
+CANCELLED = "Cancelled"
+DELETED = "Deleted"  # our word: commercetools does not know such an order any more
+GONE_ORDER_STATES = frozenset({CANCELLED, DELETED})
 ELSEWHERE = "/"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import OrderLookup
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.order import GONE_ORDER_STATES
 from archsyncd.domain.report import LookupDue
 from archsyncd.engine.limiter import Quiesced
 from archsyncd.engine.orders import Orders
@@ -22,7 +23,6 @@ ASK_AGAIN_LIMIT_MS = 600_000
 FOLD_AGE_MS = 900_000
 TIDY_EVERY_SECONDS = 300.0
 CLOSED_KEEP_MS = 2 * 24 * 3600 * 1000
-CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,9 @@ class Proving:
             self._shared.notes.pop("proving", None)
 
     async def _unknown_there(self, order: LookupDue) -> None:
-        """Archean does not know it: for a cancelled order, once imports have had their time, it never will."""
+        """Archean does not know it: of an order that is gone, once imports have had their time, it never will."""
         age = self._shared.server_now_ms() - order.created_ms
-        if order.order_state == CANCELLED and age > self.options.settle_seconds * 1000:
+        if order.order_state in GONE_ORDER_STATES and age > self.options.settle_seconds * 1000:
             await self._store.orders.release(order.order_id)
 
     async def _read_fresh(self, feed: Feed, order: LookupDue, keys: Sequence[StockKey]) -> None:

@@ -8,16 +8,19 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
-from archsyncd.adapters.sqlite.lines import CANCELLED, open_lines, release_order
+from archsyncd.adapters.sqlite.lines import open_lines, release_order
 from archsyncd.adapters.sqlite.proofs import take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of, recompute, stored
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import NewCase
 from archsyncd.domain.inventory import Order, StockKey
 from archsyncd.domain.ledger import Base, reflected_units
-from archsyncd.domain.order import ELSEWHERE, CountedLine, count_lines, is_final
-from archsyncd.domain.outbox import scheduled
+from archsyncd.domain.order import CANCELLED, DELETED, ELSEWHERE, CountedLine, count_lines, is_final
+from archsyncd.domain.outbox import read_discarded, scheduled
 from archsyncd.domain.rules import LearnRules
+
+# What commercetools changes through an order shows on the entry up to 10 s later; a read before that proves nothing.
+EFFECT_LAG_MS = 15_000
 
 
 async def learn_orders(scope: Scope, orders: Sequence[Order], rules: LearnRules) -> int:
@@ -118,8 +121,13 @@ def _line_row(order: Order, line: CountedLine, *, released: bool) -> Sequence[An
 
 async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]:
     """An order changed in commercetools: its state always, its lines perhaps (an order edit)."""
-    heads = await scope.tx.rows("heads_by_id", (array([order.id]),))
-    refused = bool(heads and heads[0][9])
+    _, _, _, _, state, _, _, _, released, refused = (
+        await scope.tx.rows("heads_by_id", (array([order.id]),))
+    )[0]
+    if released or (state == CANCELLED and rules.restores_on_cancel):
+        # Its lines are given back: nothing of it is counted again.
+        await _head(scope, order, rules)
+        return set()
     before = (await open_lines(scope, (order.id,))).get(order.id, [])
     await _head(scope, order, rules)
     lines = {(line.key, line.line_id): line for line in await _counted(scope, order, rules)}
@@ -137,7 +145,10 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
             kept = replace(now, tracked=line.tracked)
             await scope.tx.run("line_put", _line_row(order, kept, released=False))
             edited.add(line.key)
-    added = [line for (_, line_id), line in lines.items() if line_id not in moved]
+    stated = order.created_at_ms < rules.reflected_before_ms
+    added = [
+        line for (_, line_id), line in lines.items() if line_id not in moved and (line.tracked or not stated)
+    ]
     await scope.tx.run_many("line_put", [_line_row(order, line, released=False) for line in added])
     touched |= edited | {line.key for line in added}
     if order.order_state == CANCELLED and refused:
@@ -150,10 +161,18 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
 
 
 async def forget_order(scope: Scope, order_id: str) -> None:
-    """The order was deleted in commercetools: what it did to the entries is read off them anew."""
-    lines = (await open_lines(scope, (order_id,))).get(order_id, [])
-    keys = {line.key for line in lines}
-    await release_order(scope, order_id)
+    """The order was deleted in commercetools: what that did to the entries is read off them anew.
+
+    Its pieces stay counted until Archean has proven to have taken them, or does not know it: a deleted order may be on its
+    way out of the warehouse.
+    """
+    heads = await scope.tx.rows("heads_by_id", (array([order_id]),))
+    if not heads or heads[0][4] == DELETED:
+        return
+    keys = {line.key for line in (await open_lines(scope, (order_id,))).get(order_id, [])}
+    await scope.tx.run("head_deleted", (DELETED, scope.now_ms, order_id))
+    if heads[0][9]:
+        await release_order(scope, order_id)
     await doubt_bases(scope, keys)
     await recompute(scope, keys)
 
@@ -168,15 +187,12 @@ async def _give_back(scope: Scope, order_id: str) -> set[StockKey]:
 
 
 async def doubt_bases(scope: Scope, keys: set[StockKey]) -> None:
-    """Nobody can say what these entries' stock rests on: provisional until a clean read."""
-    rows = await outbox_rows(scope, keys)
-    doubted = [
-        scheduled(
-            replace(row, base=Base.PROVISIONAL, check_due_ms=scope.now_ms, read_at_ms=None), scope.now_ms
-        )
-        for row in rows.values()
-        if row.base is Base.PROVEN and row.entry_id is not None
-    ]
+    """Nobody can say what these entries' stock rests on: provisional until a clean read of what is to come."""
+    doubted = []
+    for row in (await outbox_rows(scope, keys)).values():
+        base = Base.PROVISIONAL if row.base is Base.PROVEN and row.entry_id is not None else row.base
+        unread = read_discarded(row, max(row.check_due_ms or 0, scope.now_ms + EFFECT_LAG_MS))
+        doubted.append(scheduled(replace(unread, base=base), scope.now_ms))
     await put_outbox_rows(scope, doubted)
 
 
@@ -194,6 +210,8 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
             scope.policies.channels[key.channel].locations if key.channel in scope.policies.channels else ()
         )
     ]
+    if any(row.read_at_ms is not None for row in (await outbox_rows(scope, keys)).values()):
+        return False  # a read that waits for its judgement is judged by the lines as they are
     kept = await kept_levels(scope, places)
     counted = await lines_of(scope, keys)
     units: dict[StockKey, int] = {}

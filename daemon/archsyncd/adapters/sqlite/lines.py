@@ -12,8 +12,6 @@ from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.order import ELSEWHERE
 
-CANCELLED = "Cancelled"
-
 
 @dataclass(frozen=True, slots=True)
 class OpenLine:

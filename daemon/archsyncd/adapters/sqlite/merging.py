@@ -160,6 +160,7 @@ async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) 
         )
     if done.changed:
         await _settle_resyncs(scope, feed)
+        await _heal(scope, feed, done)
     if done.carrying:
         touched |= await levels_carry_orders(scope, feed, done.epoch, done.carrying)
     by_location = scope.policies.by_location
@@ -190,6 +191,19 @@ async def _settle_resyncs(scope: Scope, feed: str) -> None:
         subject = f"{sku} at {location}"
         note = "a newer level has arrived"
         await resolve_case(scope.tx, CaseKind.NEEDS_RESYNC, feed, subject, note, scope.now_ms)
+
+
+async def _heal(scope: Scope, feed: str, done: Merge) -> None:
+    """Close what a good record of the same SKU has made up for: unreadable ones, and levels held above the maximum."""
+    waiting = await scope.tx.rows("case_healable", (feed,))
+    if not waiting:
+        return
+    fresh = {sku for _, sku in done.changed}
+    for kind, subject in waiting:
+        named = {subject.rsplit(" at ", 1)[0], subject.rsplit(" ", 1)[0]}
+        if named & fresh:
+            note = "a newer record of this SKU was applied"
+            await resolve_case(scope.tx, CaseKind(kind), feed, subject, note, scope.now_ms)
 
 
 def _set_aside(

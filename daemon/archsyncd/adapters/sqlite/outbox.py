@@ -13,7 +13,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain import outbox
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
-from archsyncd.domain.ledger import Base, adoptable, drift
+from archsyncd.domain.ledger import Base, adoptable, drift, signature
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.rules import DrainLimits, SettleRules, Turn
 from archsyncd.domain.settlement import (
@@ -175,13 +175,7 @@ async def _foreign_case(scope: Scope, row: OutboxRow, entry: Entry, turn: Turn) 
 
 async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: SettleRules) -> OutboxRow:
     """Give a key its base from its entry, adopting our own marker where nothing is missing between."""
-    if entry.restockable_in_days is not None:
-        reason = (
-            f"restockableInDays is {entry.restockable_in_days} on {row.key.sku} in {row.key.channel}: "
-            "commercetools accepts orders for it without stock"
-        )
-        case = NewCase(CaseKind.RESTOCKABLE_IN_DAYS, row.key.channel, row.key.sku, reason)
-        await open_case(scope.tx, case, scope.now_ms)
+    await _watch_restockable(scope, entry)
     await _untrack(scope, [(row.key, entry.created_at_ms)])
     row = (await outbox_rows(scope, [row.key]))[row.key]
     if not scope.policies.tracked:
@@ -192,7 +186,20 @@ async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: 
         return outbox.adopted(row, entry, entry.marker.x, scope.now_ms, scope.now_ms + rules.confirm_ms)
     # Whoever wrote a marker may have a request under way: the read that proves this base comes when none can land any more.
     wait_ms = rules.confirm_ms if entry.marker.ledger is not None else 0
-    return outbox.based(row, entry, scope.now_ms, scope.now_ms + wait_ms)
+    return outbox.based(row, entry, scope.now_ms, max(scope.now_ms + wait_ms, row.check_due_ms or 0))
+
+
+async def _watch_restockable(scope: Scope, entry: Entry) -> None:
+    """Commercetools sells without stock while restockableInDays is set, even to 0."""
+    kind, key = CaseKind.RESTOCKABLE_IN_DAYS, entry.key
+    if entry.restockable_in_days is None:
+        await resolve_case(scope.tx, kind, key.channel, key.sku, "the field is unset now", scope.now_ms)
+        return
+    reason = (
+        f"restockableInDays is {entry.restockable_in_days} on {key.sku} in {key.channel}: "
+        "commercetools accepts orders for it without stock"
+    )
+    await open_case(scope.tx, NewCase(kind, key.channel, key.sku, reason), scope.now_ms)
 
 
 async def book_lookups(
@@ -254,15 +261,30 @@ async def _found(scope: Scope, row: OutboxRow) -> None:
         )
 
 
-async def book_reads(scope: Scope, entries: Sequence[Entry], missing: Collection[StockKey]) -> None:
-    """Book entries read for a check; one that has an operation in flight by now is left for later."""
+async def book_reads(
+    scope: Scope, turn: Turn, entries: Sequence[Entry], missing: Collection[StockKey]
+) -> None:
+    """Book entries read for a check; one that has an operation in flight by now, or was written since, is left for later.
+
+    A marker that neither we left there nor have seen there is somebody's write: the base is taken anew, never adopted.
+    """
     await _untrack(scope, [(entry.key, entry.created_at_ms) for entry in entries])
     rows = await outbox_rows(scope, {entry.key for entry in entries} | set(missing))
     changed: list[OutboxRow] = []
     for entry in entries:
         row = rows.get(entry.key)
-        if row is not None and row.op_id is None and row.check_due_ms is not None:
+        if (
+            row is None
+            or row.op_id is not None
+            or row.check_due_ms is None
+            or entry.version < (row.version or 0)
+        ):
+            continue
+        if row.seen is None or row.seen == signature(entry.marker):
             changed.append(outbox.read_for_check(row, entry))
+            continue
+        await _foreign_case(scope, row, entry, turn)
+        changed.append(outbox.based(row, entry, scope.now_ms, scope.now_ms + outbox.LATE_LANDING_MS))
     changed.extend(outbox.unbased(row) for key in missing if (row := rows.get(key)) and row.op_id is None)
     await put_outbox_rows(scope, changed)
 
@@ -280,15 +302,17 @@ async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -
             continue
         window = (row.key.channel, row.key.sku, read.read_at_ms - lag_ms, read.read_at_ms + lag_ms)
         times = [line[0] for line in await scope.tx.rows("lines_in_window", window)]
-        if read.clean(complete_ms, times):
-            proven.append(await _proven(scope, row))
+        judged = await _proven(scope, row) if read.clean(complete_ms, times) else None
+        if judged is not None:
+            proven.append(judged)
         else:
             again.append(outbox.read_discarded(row, scope.now_ms + lag_ms))
     await put_outbox_rows(scope, [*proven, *again])
     return len(proven), len(again)
 
 
-async def _proven(scope: Scope, row: OutboxRow) -> OutboxRow:
+async def _proven(scope: Scope, row: OutboxRow) -> OutboxRow | None:
+    """The row as its clean read proves it; None when it must be seen once more before it may raise."""
     later = await scope.tx.row("lines_known_after", (row.key.channel, row.key.sku, row.read_at_ms))
     known = row.known - (int(later[0]) if later else 0)
     scope_key = (row.key.channel, row.key.sku)
@@ -300,7 +324,12 @@ async def _proven(scope: Scope, row: OutboxRow) -> OutboxRow:
                 f"{row.key.sku} in {row.key.channel} shows {abs(off)} pieces {way} than our writes and the known orders "
                 "explain: somebody else changed it; it is being corrected"
             )
-            await open_case(scope.tx, NewCase(CaseKind.DRIFT, *scope_key, reason), scope.now_ms)
+            # A raise is made only when the same was seen twice; the open case remembers the first time.
+            seen_before = await scope.tx.row("case_code", (CaseKind.DRIFT, *scope_key)) == (f"{off:+d}",)
+            case = NewCase(CaseKind.DRIFT, *scope_key, reason, code=f"{off:+d}")
+            await open_case(scope.tx, case, scope.now_ms)
+            if off < 0 and not seen_before:
+                return None
         else:
             await resolve_case(scope.tx, CaseKind.DRIFT, *scope_key, "a clean read agrees", scope.now_ms)
     await resolve_case(

@@ -110,14 +110,15 @@ class OutboxStore:
 
     async def free(self, reason: str, note: str, scope_name: str = "") -> int:
         """Let keys parked for a reason go on (in one channel where named); how many."""
-        freed_keys = 0
+        freed_keys, after = 0, StockKey(scope_name, "")
         while True:
             async with self._session.read() as tx:
-                rows = await tx.rows("outbox_parked", (reason, "", "", RECOMPUTE_KEYS))
+                rows = await tx.rows("outbox_parked", (reason, after.channel, after.sku, RECOMPUTE_KEYS))
             keys = [StockKey(row[0], row[1]) for row in rows if not scope_name or row[0] == scope_name]
             if not keys:
                 return freed_keys
             freed_keys += len(keys)
+            after = keys[-1]
             await self._session.write(lambda scope, keys=keys: self._free(scope, keys, reason, note))  # type: ignore[misc]
 
     async def _free(self, scope: Scope, keys: Sequence[StockKey], reason: str, note: str) -> None:
@@ -147,7 +148,8 @@ class OutboxStore:
 
     async def book_reads(self, entries: Sequence[Entry], missing: Collection[StockKey]) -> None:
         """Book entries read for a check."""
-        await self._session.write(lambda scope: outbox.book_reads(scope, entries, missing))
+        turn = self._session.turn()
+        await self._session.write(lambda scope: outbox.book_reads(scope, turn, entries, missing))
 
     async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
         """Judge pending reads; how many were proven, how many must be read again."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case
-from archsyncd.adapters.sqlite.lines import CANCELLED, OpenLine, no_longer_refused, open_lines, release_order
+from archsyncd.adapters.sqlite.lines import OpenLine, no_longer_refused, open_lines, release_order
 from archsyncd.adapters.sqlite.recompute import proof_row
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Figure, LineShare, Position
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.ledger import Proof
-from archsyncd.domain.order import ELSEWHERE, CountedLine, Part, assign
+from archsyncd.domain.order import ELSEWHERE, GONE_ORDER_STATES, CountedLine, Part, assign
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ async def _refuse(scope: Scope, order_id: str, statement: Statement) -> set[Stoc
     row = await scope.tx.row("head_refused", (order_id,))
     if row is None:
         return set()
-    if row[0] == CANCELLED:
+    if row[0] in GONE_ORDER_STATES:
         return await release_order(scope, order_id)
     name = row[1] or order_id
     reason = (

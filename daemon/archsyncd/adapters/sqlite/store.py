@@ -108,23 +108,26 @@ class SqliteStore:
             return [row[0] for row in await tx.rows("level_locations")]
 
     async def _recompute_location(self, location: str) -> int:
-        policy = self._session.rules.policies.by_location.get(location)
-        if policy is None:
-            return await self._recompute_orphans(location)
+        """Reckon all keys that a location feeds, or fed before it was mapped elsewhere or not at all."""
+        policies = self._session.rules.policies
+        own = policies.by_location.get(location)
+        others = [name for name in policies.channels if own is None or name != own.channel]
         changed, after = 0, ""
         while True:
             async with self._session.read() as tx:
                 rows = await tx.rows("levels_after", (location, after, RECOMPUTE_KEYS))
             if not rows:
                 break
-            keys = [StockKey(policy.channel, row[1]) for row in rows]
+            keys = [StockKey(own.channel, row[1]) for row in rows] if own else []
+            past = [StockKey(name, row[1]) for row in rows for name in others]
 
-            async def step(scope: Scope, keys: list[StockKey] = keys) -> int:
-                return await recompute(scope, keys)
+            async def step(scope: Scope, keys: list[StockKey] = keys, past: list[StockKey] = past) -> int:
+                return await recompute(scope, [*keys, *await outbox_rows(scope, past)])
 
             changed += await self._session.write(step)
             after = rows[-1][1]
-        await self._session.write(lambda scope: self._mapped(scope, location))
+        if own is not None:
+            await self._session.write(lambda scope: self._mapped(scope, location))
         return changed
 
     async def _mapped(self, scope: Scope, location: str) -> None:
@@ -137,25 +140,6 @@ class SqliteStore:
                 "the location is mapped now",
                 scope.now_ms,
             )
-
-    async def _recompute_orphans(self, location: str) -> int:
-        """A location that is no longer mapped: whatever it fed must be reckoned without it."""
-        changed, after = 0, ""
-        while True:
-            async with self._session.read() as tx:
-                rows = await tx.rows("levels_after", (location, after, RECOMPUTE_KEYS))
-            if not rows:
-                return changed
-            keys = [
-                StockKey(channel, row[1]) for row in rows for channel in self._session.rules.policies.channels
-            ]
-
-            async def step(scope: Scope, keys: list[StockKey] = keys) -> int:
-                known = await outbox_rows(scope, keys)
-                return await recompute(scope, known)
-
-            changed += await self._session.write(step)
-            after = rows[-1][1]
 
     async def _roll_out(self) -> None:
         """The rollout changed: park what may not be written any more, free what may be now."""

@@ -141,7 +141,8 @@ ON CONFLICT (channel, sku) DO UPDATE SET f = excluded.f, refl = excluded.refl, n
 
 -- name: outbox_due
 SELECT channel, sku, due_class FROM outbox
-WHERE due_class IS NOT NULL AND parked IS NULL AND (run <> :run OR not_before <= :now)
+WHERE due_class IS NOT NULL AND parked IS NULL
+    AND (run <> :run OR not_before <= :now OR (due_class <= 2 AND attempts = 0))
     AND due_class <= :highest AND channel NOT IN (SELECT value FROM json_each(:paused))
 ORDER BY due_class, nearness, since_ms LIMIT :limit
 
@@ -174,7 +175,7 @@ SELECT channel, sku FROM outbox WHERE base = 'unknown' AND (run <> :run OR not_b
 
 -- name: outbox_check_due
 SELECT channel, sku, entry_id FROM outbox WHERE check_due_ms <= :before AND read_at_ms IS NULL AND op_id IS NULL
-    AND entry_id IS NOT NULL ORDER BY check_due_ms LIMIT :limit
+    AND entry_id IS NOT NULL AND base <> 'unknown' ORDER BY check_due_ms LIMIT :limit
 
 -- name: outbox_check_read
 SELECT channel, sku FROM outbox WHERE check_due_ms IS NOT NULL AND read_at_ms IS NOT NULL AND read_at_ms <= :before
@@ -253,6 +254,9 @@ UPDATE order_head SET accepted_ms = NULL WHERE accepted_ms IS NOT NULL AND relea
 
 -- name: head_released
 UPDATE order_head SET released = 1, lookup_due_ms = NULL WHERE order_id = ?
+
+-- name: head_deleted
+UPDATE order_head SET order_state = ?, final = 1, lookup_due_ms = ? WHERE order_id = ?
 
 -- name: head_lookup_due
 UPDATE order_head SET lookup_due_ms = ? WHERE order_id = ?
@@ -444,11 +448,18 @@ SELECT id, kind, scope, subject, reason, code, state, count, first_ms, last_ms, 
 WHERE (:state = '' OR state = :state) AND (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject) AND id > :after
 ORDER BY id LIMIT :limit
 
+-- name: case_code
+SELECT code FROM exception_case WHERE kind = ? AND scope = ? AND subject = ? AND state IN ('open', 'waiting')
+
 -- name: cases_count
 SELECT kind, count(*), sum(count), min(first_ms) FROM exception_case WHERE state IN ('open', 'waiting') GROUP BY kind
 
 -- name: cases_purge
 DELETE FROM exception_case WHERE closed_ms < ?
+
+-- name: case_healable
+SELECT kind, subject FROM exception_case
+WHERE kind IN ('invalid_record', 'held_level') AND scope = ? AND state IN ('open', 'waiting') LIMIT 5000
 
 -- name: case_subjects
 SELECT subject FROM exception_case WHERE kind = ? AND scope = ? AND state IN ('open', 'waiting') AND subject > ? ORDER BY subject LIMIT ?
