@@ -298,7 +298,7 @@ def parked(row: OutboxRow, reason: str) -> OutboxRow:
 
 def freed(row: OutboxRow, now_ms: int) -> OutboxRow:
     """The cause is gone."""
-    return scheduled(replace(row, parked=None, attempts=0), now_ms)
+    return scheduled(replace(row, parked=None, attempts=0, not_before=0), now_ms)
 
 
 def read_for_check(row: OutboxRow, entry: Entry) -> OutboxRow:
