@@ -86,8 +86,9 @@ class Snapshots(Protocol):
         limits: GuardLimits,
         *,
         resumes: bool,
+        absent: str = "report",
     ) -> Snapshot:
-        """Judge a snapshot read to its end: applying, held or rejected."""
+        """Judge a snapshot read to its end: applying, held or rejected. `absent`: what its absent keys will come to."""
         ...
 
     async def apply(self, snapshot: Snapshot, absent: str) -> Outcome:

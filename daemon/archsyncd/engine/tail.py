@@ -149,7 +149,13 @@ class Tail:
             read += len(page.items) + len(page.rejects)
             rejected += len(page.rejects)
         snapshot = await self._store.snapshots.assess(
-            snapshot_id, source.end(), read, rejected, self.options.guards, resumes=True
+            snapshot_id,
+            source.end(),
+            read,
+            rejected,
+            self.options.guards,
+            resumes=True,
+            absent=self.options.absent,
         )
         self._shared.count("snapshots")
         await self._conclude(source, snapshot)

@@ -272,6 +272,7 @@ async def book_reads(
     rows = await outbox_rows(scope, {entry.key for entry in entries} | set(missing))
     changed: list[OutboxRow] = []
     for entry in entries:
+        await _watch_restockable(scope, entry)
         row = rows.get(entry.key)
         if (
             row is None

@@ -54,6 +54,7 @@ class SnapshotStore:
         limits: GuardLimits,
         *,
         resumes: bool,
+        absent: str = "report",
     ) -> Snapshot:
         """Judge a snapshot read to its end: applying, held or rejected."""
 
@@ -61,7 +62,9 @@ class SnapshotStore:
             snapshot = await snapshots.find(scope, snapshot_id)
             if snapshot is None:
                 raise FencedOff(f"snapshot {snapshot_id} is gone")
-            return await snapshots.assess(scope, snapshot, end, rejected, read, limits, resumes=resumes)
+            return await snapshots.assess(
+                scope, snapshot, end, rejected, read, limits, resumes=resumes, absent=absent
+            )
 
         return await self._session.write(step)
 

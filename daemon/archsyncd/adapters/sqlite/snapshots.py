@@ -11,7 +11,7 @@ from typing import Any
 from archsyncd.adapters.sqlite.cases import open_case, open_cases, resolve_case
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.merging import apply_stock, finish_merge, reject_case
-from archsyncd.adapters.sqlite.proofs import enter_epoch
+from archsyncd.adapters.sqlite.proofs import enter_epoch, newest_epoch
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.domain.cases import CaseKind, NewCase
@@ -97,15 +97,17 @@ async def assess(
     limits: GuardLimits,
     *,
     resumes: bool,
+    absent: str,
 ) -> Snapshot:
     """Judge a snapshot that was read to its end: rejected when broken, held beyond the guards, else to be applied.
 
-    `resumes`: the feed goes on from the snapshot's cursor whatever becomes of it, so that deltas are never held up.
+    `absent`: what will be done with keys it does not name. `resumes`: the feed goes on from the snapshot's cursor whatever
+    becomes of it, so that deltas are never held up.
     """
     sums = await scope.tx.row("snapshot_sums", (snapshot.id,))
     count, on_hand = (sums[0], sums[1]) if sums else (0, 0)
     broken = await _broken(scope, snapshot, end, read, on_hand, rejected)
-    figures = await _figures(scope, snapshot, count)
+    figures = await _figures(scope, snapshot, count, zeroing=absent == "zero")
     reasons = broken or objections(figures, limits)
     state = "rejected" if broken else "held" if reasons else "applying"
     digest = await _digest(scope, snapshot.id)
@@ -118,7 +120,7 @@ async def assess(
     else:
         await _supersede(scope, snapshot)
         if resumes:
-            await _resume(scope, snapshot, count if state == "applying" else None)
+            await _resume(scope, snapshot)
     if state == "held":
         reason = f"the snapshot of feed {snapshot.feed} is held: " + "; ".join(reasons)
         case = NewCase(CaseKind.HELD_SNAPSHOT, snapshot.feed, snapshot.id, reason)
@@ -146,8 +148,10 @@ async def _broken(
     return ()
 
 
-async def _figures(scope: Scope, snapshot: Snapshot, count: int) -> BatchFigures:
-    known = in_stock = to_zero = changed = unmapped = up = down = matched_total = 0
+async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: bool) -> BatchFigures:
+    known = in_stock = to_zero = changed = unmapped = up = down = matched_total = emptied = 0
+    row = await scope.tx.row("epoch", (snapshot.feed, snapshot.epoch))
+    epoch = int(row[0]) if row else await newest_epoch(scope, snapshot.feed) + 1
     places: dict[str, int] = dict(await scope.tx.rows("snapshot_places", (snapshot.id,)))
     policies = scope.policies
     for location in sorted({*places, *snapshot.locations}):
@@ -157,8 +161,17 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int) -> BatchFigures
         if location not in policies.by_location:
             unmapped += records
             continue
-        kept = await scope.tx.row("levels_in_location", (location,))
-        found = await scope.tx.row("snapshot_against_levels", (snapshot.id, location))
+        sells = policies.by_location[location].sellable.value
+        kept = await scope.tx.row("levels_in_location", {"location": location, "sells": sells})
+        found = await scope.tx.row(
+            "snapshot_against_levels", {"snapshot": snapshot.id, "location": location, "sells": sells}
+        )
+        if zeroing and location in snapshot.locations:
+            at = {"snapshot": snapshot.id, "location": location, "sells": sells, "feed": snapshot.feed}
+            gone = await scope.tx.row(
+                "levels_absent_in_stock", {**at, "epoch": epoch, "seq": snapshot.seq_at}
+            )
+            emptied += gone[0] if gone else 0
         if kept is None or found is None:
             continue
         known += kept[0]
@@ -168,11 +181,11 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int) -> BatchFigures
         changed += found[3]
         up += found[4]
         down += found[5]
-    feed = await scope.tx.row("feed", (snapshot.feed,))
+    previous = await scope.tx.row("snapshot_before", (snapshot.feed, json.dumps(snapshot.locations)))
     expected = [name for name in snapshot.locations if name in policies.by_location]
     return BatchFigures(
         records=count,
-        previous_records=feed[4] if feed else None,
+        previous_records=previous[0] if previous else None,
         known=known,
         in_stock=in_stock,
         to_zero=to_zero,
@@ -183,6 +196,7 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int) -> BatchFigures
         missing_locations=tuple(name for name in expected if not places.get(name)),
         pieces_up=up,
         pieces_down=down,
+        absent_to_zero=emptied,
     )
 
 
@@ -199,12 +213,10 @@ async def _supersede(scope: Scope, snapshot: Snapshot) -> None:
         )
 
 
-async def _resume(scope: Scope, snapshot: Snapshot, records: int | None) -> None:
+async def _resume(scope: Scope, snapshot: Snapshot) -> None:
     epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
     await recompute(scope, touched)
-    feed = await scope.tx.row("feed", (snapshot.feed,))
-    last = records if records is not None else feed[4] if feed else None
-    await scope.tx.run("feed_resumed", (snapshot.cursor, epoch, last, scope.now_ms, snapshot.feed))
+    await scope.tx.run("feed_resumed", (snapshot.cursor, epoch, scope.now_ms, snapshot.feed))
 
 
 async def apply_step(
@@ -269,7 +281,8 @@ def _absent_case(snapshot: Snapshot, location: str, sku: str) -> NewCase:
 
 async def finish(scope: Scope, snapshot: Snapshot) -> None:
     """All is applied: drop the staged items, keep the summary."""
-    await scope.tx.run("snapshot_moves", ("applied", snapshot.id, "applying"))
+    if await scope.tx.run("snapshot_moves", ("applied", snapshot.id, "applying")):
+        await scope.tx.run("feed_last_full", (snapshot.records, snapshot.feed))
     await scope.tx.run("snapshot_items_drop", (snapshot.id,))
 
 

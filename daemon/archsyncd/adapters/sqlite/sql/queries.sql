@@ -45,7 +45,10 @@ WHERE name = ?
 UPDATE feed SET snapshot_due = ? WHERE name = ?
 
 -- name: feed_resumed
-UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, snapshot_due = NULL, last_full_records = ?, sign_ms = ? WHERE name = ?
+UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, snapshot_due = NULL, sign_ms = ? WHERE name = ?
+
+-- name: feed_last_full
+UPDATE feed SET last_full_records = ? WHERE name = ?
 
 -- name: feed_sign
 UPDATE feed SET sign_ms = ? WHERE name = ?
@@ -374,7 +377,13 @@ UPDATE snapshot SET state = ? WHERE id = ? AND state = ?
 DELETE FROM snapshot WHERE feed = ? AND state = 'reading'
 
 -- name: snapshot_drop_old
-DELETE FROM snapshot WHERE state IN ('applied', 'rejected') AND at_ms < ?
+-- The last applied one of each feed and scope stays: the next is compared with it.
+DELETE FROM snapshot WHERE at_ms < ? AND (state = 'rejected' OR (state = 'applied' AND EXISTS (
+    SELECT 1 FROM snapshot AS n WHERE n.feed = snapshot.feed AND n.locations = snapshot.locations
+    AND n.state = 'applied' AND n.at_ms > snapshot.at_ms)))
+
+-- name: snapshot_before
+SELECT records FROM snapshot WHERE feed = ? AND locations = ? AND state = 'applied' ORDER BY at_ms DESC LIMIT 1
 
 -- name: snapshot_items_drop
 DELETE FROM snapshot_item WHERE snapshot_id = ?
@@ -397,17 +406,17 @@ SELECT location, count(*) FROM snapshot_item WHERE snapshot_id = ? GROUP BY loca
 SELECT count(*), coalesce(sum(on_hand), 0) FROM snapshot_item WHERE snapshot_id = ?
 
 -- name: snapshot_against_levels
-SELECT count(*),
-    coalesce(sum(coalesce(l.available, l.on_hand) > 0), 0),
-    coalesce(sum(coalesce(l.available, l.on_hand) > 0 AND coalesce(i.available, i.on_hand) <= 0), 0),
-    coalesce(sum(l.on_hand IS NOT i.on_hand OR l.available IS NOT i.available), 0),
-    coalesce(sum(max(coalesce(i.available, i.on_hand) - coalesce(l.available, l.on_hand), 0)), 0),
-    coalesce(sum(max(coalesce(l.available, l.on_hand) - coalesce(i.available, i.on_hand), 0)), 0)
-FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
-WHERE i.snapshot_id = ?1 AND i.location = ?2
+WITH pair AS (
+    SELECT CASE :sells WHEN 'onHand' THEN l.on_hand ELSE l.available END AS before,
+        CASE :sells WHEN 'onHand' THEN i.on_hand ELSE i.available END AS after,
+        l.on_hand IS NOT i.on_hand OR l.available IS NOT i.available AS differs
+    FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
+    WHERE i.snapshot_id = :snapshot AND i.location = :location
+) SELECT count(*), coalesce(sum(before > 0), 0), coalesce(sum(before > 0 AND after <= 0), 0), coalesce(sum(differs), 0),
+    coalesce(sum(max(after - coalesce(before, 0), 0)), 0), coalesce(sum(max(coalesce(before, 0) - after, 0)), 0) FROM pair
 
 -- name: levels_in_location
-SELECT count(*), coalesce(sum(coalesce(available, on_hand) > 0), 0) FROM level WHERE location = ?
+SELECT count(*), coalesce(sum(CASE :sells WHEN 'onHand' THEN on_hand ELSE available END > 0), 0) FROM level WHERE location = :location
 
 -- name: levels_newer
 SELECT count(*) FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
@@ -418,6 +427,12 @@ SELECT l.location, l.sku FROM level AS l WHERE l.location = ?2 AND l.sku > ?3 AN
     AND (l.epoch, l.seq) <= (?5, ?6) AND (l.on_hand IS NOT NULL OR l.available IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM snapshot_item AS i WHERE i.snapshot_id = ?1 AND i.location = l.location AND i.sku = l.sku)
 ORDER BY l.sku LIMIT ?7
+
+-- name: levels_absent_in_stock
+SELECT count(*) FROM level AS l WHERE l.location = :location AND l.feed = :feed AND (l.epoch, l.seq) <= (:epoch, :seq)
+    AND CASE :sells WHEN 'onHand' THEN l.on_hand ELSE l.available END > 0
+    AND NOT EXISTS (SELECT 1 FROM snapshot_item AS i
+        WHERE i.snapshot_id = :snapshot AND i.location = l.location AND i.sku = l.sku)
 
 -- name: case_open
 INSERT INTO exception_case (kind, scope, subject, code, reason, first_ms, last_ms, payload, correlation)
