@@ -66,6 +66,13 @@ def test_f074_an_operation_that_took_no_effect_is_forgotten_and_due_again(applie
     assert after.due_class == before.due_class
 
 
+def test_f074_an_overload_is_no_attempt_of_the_key_that_met_it() -> None:
+    """Turned away with everybody else, a key does not wait longer for it the next time."""
+    flying, _ = sent(row())
+    assert outbox.put_back(flying, 2_000, its_own_fault=False).attempts == flying.attempts
+    assert outbox.put_back(flying, 2_000, version=9).attempts == flying.attempts + 1
+
+
 def test_f056_an_operation_given_up_is_remembered_until_a_later_write_has_landed() -> None:
     """Its request may still land; only a later versioned write of ours rules that out."""
     flying, _ = sent(row())

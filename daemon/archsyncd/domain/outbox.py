@@ -172,10 +172,18 @@ def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int, ledger: str
     return scheduled(after, now_ms)
 
 
-def put_back(row: OutboxRow, now_ms: int, *, version: int | None = None) -> OutboxRow:
-    """The operation certainly took no effect (refused, turned away, or never sent): forget it, the next one is new."""
-    after = replace(_without_operation(row), version=version or row.version, attempts=row.attempts + 1)
-    return scheduled(after, now_ms)
+def put_back(
+    row: OutboxRow, now_ms: int, *, version: int | None = None, its_own_fault: bool = True
+) -> OutboxRow:
+    """The operation certainly took no effect (refused, turned away, or never sent): forget it, the next one is new.
+
+    What befalls everybody (an overload, no connection) is no attempt of this key: the limiter waits for all of them, and a
+    key that waited by itself on top would come long after the overload is over.
+    """
+    attempts = row.attempts + (1 if its_own_fault else 0)
+    return scheduled(
+        replace(_without_operation(row), version=version or row.version, attempts=attempts), now_ms
+    )
 
 
 def doubted(row: OutboxRow) -> OutboxRow:

@@ -114,7 +114,9 @@ async def _settled_row(
                 await _recovered(scope, row.key)
             return _waiting(after, turn, rules.increase_interval_ms) if paced else after
         case PutBack(delay, version, check):
-            after = _waiting(outbox.put_back(row, now, version=version), turn, delay)
+            its_own_fault = version is not None or delay > 0
+            free = outbox.put_back(row, now, version=version, its_own_fault=its_own_fault)
+            after = _waiting(free, turn, delay)
             return replace(after, check_due_ms=now, read_at_ms=None) if check else after
         case Doubted(delay):
             return _waiting(outbox.doubted(row), turn, delay)
