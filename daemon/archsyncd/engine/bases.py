@@ -175,6 +175,9 @@ class Bases:
 
     async def look_up_some(self) -> int:
         """Look up a bounded number of unknown keys; how many were booked."""
+        if self.options.tracked and not self._shared.orders_known:
+            # A base is what the entry shows and the orders that it shows the effect of: without these it falls short.
+            return 0
         rows = await self._store.outbox.unknown_bases(self._after, LOOKUP_KEYS)
         self._after = rows[-1].key if len(rows) == LOOKUP_KEYS else None
         usable = [row.key for row in rows if self._usable(row.key.channel)]

@@ -100,8 +100,14 @@ class Orders:
 
     async def poll(self) -> bool:
         """One round: head, complete read, and a sweep when one is due. False when commercetools did not answer."""
-        if not await self._prepare():
+        if not await self._prepare() or not await self._round():
             return False
+        if not self._shared.orders_known:
+            self._shared.orders_known = True
+            self._shared.bases.set()
+        return True
+
+    async def _round(self) -> bool:
         now = self._shared.clock.monotonic()
         if now - self._swept_at >= self.options.sweep_every_seconds:
             if not await self._sweep():

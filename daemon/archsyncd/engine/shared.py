@@ -14,7 +14,8 @@ from archsyncd.engine.ports import Clock
 class Shared:
     """Facts in memory; all of them can be lost and are found again. Times in UTC milliseconds of commercetools' clock.
 
-    `orders_complete_ms`: orders are known completely up to there. `tenure_since_ms`: we alone write since then (0: unknown). `server_offset_ms`: their clock minus ours.
+    `orders_complete_ms`: orders are known completely up to there; `orders_known`: the newest were read too since the start.
+    `tenure_since_ms`: we alone write since then (0: unknown). `server_offset_ms`: their clock minus ours.
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
     and `channels_stale` asks for it now. `may_increase`: the lease allows raising.
     """
@@ -31,6 +32,7 @@ class Shared:
     channels_read: int = 0
     channels_stale: bool = False
     orders_complete_ms: int = 0
+    orders_known: bool = False
     tenure_since_ms: int = 0
     server_offset_ms: int = 0
     notes: dict[str, str] = field(default_factory=dict)
