@@ -233,11 +233,16 @@ async def site(
         yield Site(project, warehouse, clock, random.Random(seed + 2), shop_url, house_url)
 
 
-async def in_step(site: Site, trade: Trade, patience_seconds: float) -> dict[str, Any]:
-    """Wait until everything that may be sold is offered and nothing else; the judge's last words."""
+async def in_step(
+    site: Site, trade: Trade, patience_seconds: float, blind_seconds: float = 5.0
+) -> dict[str, Any]:
+    """Wait until everything that may be sold is offered and nothing else; the judge's last words.
+
+    `blind_seconds`: how long nobody could act on what a reader was told, for the judge's physics.
+    """
     end = site.clock.now() + patience_seconds
     while True:
-        verdict = await trade.verdict()
+        verdict = await trade.verdict(blind_seconds)
         if not verdict["hidden_units"] and not verdict["excess_units"]:
             return verdict
         if site.clock.now() >= end:

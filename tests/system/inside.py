@@ -201,7 +201,7 @@ async def stop(running: Running, *, quiet: bool = True) -> None:
             raise AssertionError("it did not stop")
     if quiet:
         task.result()
-    else:
+    elif not task.cancelled():
         task.exception()
 
 

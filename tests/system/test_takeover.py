@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from archsyncd.adapters.sqlite.store import DATABASE_NAME
+from archsyncd.app import adopt
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.fatal import Fatal
+from archsyncd.simulators.commercetools.exchange import Request
 from archsyncd.simulators.trade import Trade, TradeConfig
-from tests.process.site import Site, assert_right, in_step
+from tests.process.site import CHANNEL, Site, assert_right, in_step
 from tests.support.virtual_time import virtual
-from tests.system.inside import House, inside
+from tests.system.inside import House, Running, inside
 
 DAY = TradeConfig(
     seconds=240,
@@ -19,15 +26,23 @@ DAY = TradeConfig(
     throttled_requests=4,
 )
 
+# The lease of a dead host, the standby's next look, and reading orders before the first base.
+BLIND_SECONDS = 60.0
+
 
 async def play(trade: Trade) -> None:
     async for _ in trade.run():
         pass
 
 
-async def ends_right(site: Site, trade: Trade) -> None:
+async def ends_right(site: Site, trade: Trade, blind_seconds: float = 5.0) -> None:
     await trade.settle()
-    assert_right(await in_step(site, trade, 240))
+    assert_right(await in_step(site, trade, 300, blind_seconds))
+
+
+def lose(house: House, name: str = "one") -> None:
+    for path in house.database(name).parent.glob(f"{DATABASE_NAME}*"):
+        path.unlink()
 
 
 @virtual
@@ -40,22 +55,230 @@ async def test_a_day_of_trade_ends_in_step() -> None:
         await ends_right(site, trade)
 
 
+@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize("pause_seconds", [0, 20])
 @virtual
-async def test_f034_a_lost_database_is_rebuilt_from_commercetools_while_trade_goes_on() -> None:
-    """The file is deleted in the middle of the day, and orders come in before, while and after."""
-    async with inside(seed=4) as (site, house):
-        trade = site.trade(DAY, 4)
+async def test_f034_a_lost_database_is_rebuilt_while_trade_goes_on(seed: int, pause_seconds: int) -> None:
+    """The file is deleted in the middle of the day; orders come in before, while and after."""
+    async with inside(seed=seed) as (site, house):
+        trade = site.trade(DAY, seed)
         await trade.open()
         day = asyncio.create_task(play(trade))
         async with house.daemon():
-            await site.clock.sleep(70)
+            await site.clock.sleep(100)
         lose(house)
-        await site.clock.sleep(5)
+        await site.clock.sleep(pause_seconds)
+        async with house.daemon():
+            await day
+            await ends_right(site, trade, pause_seconds + 15)
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+@virtual
+async def test_f032_f039_an_old_copy_put_back_catches_up_while_trade_goes_on(seed: int) -> None:
+    """The file of an earlier hour comes back, behind its own markers, its feed cursor and its order list."""
+    async with inside(seed=seed) as (site, house):
+        trade = site.trade(DAY, seed)
+        await trade.open()
+        day = asyncio.create_task(play(trade))
+        async with house.daemon():
+            await site.clock.sleep(60)
+        house.keep_copy("copy")
+        async with house.daemon():
+            await site.clock.sleep(80)
+        house.keep_copy("one", "copy")
         async with house.daemon():
             await day
             await ends_right(site, trade)
 
 
-def lose(house: House, name: str = "one") -> None:
-    for path in house.database(name).parent.glob("archsyncd.db*"):
-        path.unlink()
+@virtual
+async def test_f032_a_copy_taken_before_the_entries_were_made_finds_them() -> None:
+    """Everything the copy knows is older than the entries that its later self made."""
+    async with inside(seed=8) as (site, house):
+        site.open({"A": 5, "B": 7})
+        async with house.daemon(more='[rollout]\nstage = "plan"'):
+            await site.until(lambda: site.watcher.counts, "the first request")
+        house.keep_copy("copy")
+        house.write()
+        async with house.daemon():
+            await site.until_stock({"A": 5, "B": 7})
+            site.order("A", 2)
+            await site.until_stock({"A": 3})
+        house.keep_copy("one", "copy")
+        async with house.daemon():
+            site.house.warehouse.receipt("A", "WH1", 4)
+            await site.until_stock({"A": 7, "B": 7}, 200)
+            await site.stays(lambda: (site.stock("A"), site.stock("B")) == (7, 7), "it moved again", 60)
+
+
+@virtual
+async def test_f162_of_two_databases_one_writes_and_the_other_stands_by_and_takes_over() -> None:
+    """The first host dies without a word; the second takes its lease, keeps every base provisional and proves it."""
+    async with inside(seed=9) as (site, house):
+        trade = site.trade(DAY, 9)
+        await trade.open()
+        day = asyncio.create_task(play(trade))
+        house.write("one", lease_seconds=30)
+        house.write("two", lease_seconds=30)
+        async with house.daemon("one", host="a", quiet=False) as first:
+            await site.clock.sleep(30)
+            async with house.daemon("two", host="b", ready=False) as second:
+                await site.clock.sleep(30)
+                assert not second.app.ready.is_set()
+                assert "stands by" in second.app.tenure_text
+                await silence(site, first)
+                await asyncio.wait_for(second.app.ready.wait(), 120)
+                await day
+                await ends_right(site, trade, BLIND_SECONDS)
+
+
+async def silence(site: Site, running: Running) -> None:
+    """The host dies: nothing it sends arrives any more, and its process is gone."""
+    silent = f"/{running.app.world.host_name}"
+
+    async def swallow(request: Request) -> None:
+        if silent in request.headers.get("X-External-User-ID", ""):
+            await asyncio.get_running_loop().create_future()
+
+    site.watcher.before = swallow
+    running.task.cancel()
+    await asyncio.wait({running.task})
+
+
+@virtual
+async def test_f162_a_dead_hosts_request_that_lands_late_is_found_and_undone() -> None:
+    """An increment of the dead host lands after the take-over, on an entry that the new host had no reason to write."""
+    async with inside(seed=10) as (site, house):
+        site.open({"A": 5})
+        house.write("one", lease_seconds=30)
+        house.write("two", lease_seconds=30)
+        held = Held(site)
+        async with house.daemon("one", host="a", quiet=False) as first:
+            await site.until_stock({"A": 5})
+            held.arm("host-a")
+            seq = site.house.warehouse.receipt("A", "WH1", 3)
+            await asyncio.wait_for(held.holds.wait(), 60)
+            assert seq
+            first.task.cancel()
+            await asyncio.wait({first.task})
+        site.house.warehouse.store_sale("A", "WH1", 3)
+        async with house.daemon("two", host="b"):
+            await site.clock.sleep(20)
+            assert site.stock("A") == 5
+            held.release()
+            await site.clock.sleep(1)
+            assert site.stock("A") == 8, "the late request was not accepted, so this shows nothing"
+            await site.until_stock({"A": 5}, 240)
+            await site.stays(lambda: site.stock("A") == 5, "it moved again", 60)
+
+
+class Held:
+    """Holds the next write of one host back until it is let go; its sender does not wait for it."""
+
+    def __init__(self, site: Site) -> None:
+        self._host = ""
+        self._free = asyncio.Event()
+        self.holds = asyncio.Event()
+        site.watcher.before = self._before
+
+    def arm(self, host: str) -> None:
+        self._host = host
+
+    def release(self) -> None:
+        self._free.set()
+
+    async def _before(self, request: Request) -> None:
+        user = request.headers.get("X-External-User-ID", "")
+        if self._host and self._host in user and request.method == "POST" and "/inventory/" in request.path:
+            self._host = ""
+            self.holds.set()
+            await self._free.wait()
+
+
+@virtual
+async def test_f162_without_a_lease_two_ledgers_do_not_write_side_by_side() -> None:
+    """Both believe to be alone; the younger fence wins at the first entry both want to write, and nothing is oversold."""
+    async with inside(seed=11) as (site, house):
+        trade = site.trade(DAY, 11)
+        await trade.open()
+        day = asyncio.create_task(play(trade))
+        house.write("one", lease_seconds=0)
+        house.write("two", lease_seconds=0)
+        async with house.daemon("one", host="a", quiet=False) as first:
+            await site.clock.sleep(60)
+            async with house.daemon("two", host="b") as second:
+                with pytest.raises(Fatal) as ended:
+                    await asyncio.wait_for(first.task, 200)
+                assert ended.value.code == 73
+                await day
+                await ends_right(site, trade)
+                assert not second.task.done()
+
+
+@virtual
+async def test_f164_a_copied_database_writes_nothing_on_another_host_until_it_is_adopted() -> None:
+    """A clone of the machine starts beside nobody: it reads, says why, and does not write."""
+    async with inside(seed=12) as (site, house):
+        site.open({"A": 5})
+        async with house.daemon(host="a"):
+            await site.until_stock({"A": 5})
+        house.keep_copy("two")
+        house.write("two")
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        async with house.daemon("two", host="b") as clone:
+            await site.stays(lambda: site.stock("A") == 5, "the clone wrote", 60)
+            assert "archsyncd adopt" in clone.app.shared.notes["host"]
+            assert clone.journal.line("archsyncd adopt")
+        said = await adopt(house.settings("two"), house.world("two", clone.notes, "b"))
+        assert "belongs to this host now" in said
+        async with house.daemon("two", host="b"):
+            await site.until_stock({"A": 4})
+
+
+@virtual
+async def test_f031_f093_a_database_of_another_project_is_refused() -> None:
+    """Credentials of a sandbox beside the database of production end the start with 78."""
+    async with inside(seed=13) as (site, house):
+        site.open({"A": 5})
+        async with house.daemon():
+            await site.until_stock({"A": 5})
+        house.write(project="demo-2")
+        with pytest.raises(Fatal) as ended:
+            async with house.daemon(quiet=False):
+                pass
+        assert ended.value.code == 78
+        assert "belongs to the project demo at" in ended.value.sentence
+
+
+@virtual
+async def test_f091_a_take_over_finds_a_foreign_marker_and_raises_only_after_a_clean_read() -> None:
+    """Another ledger's marker proves nothing: its base is provisional, and reported."""
+    async with inside(seed=14) as (site, house):
+        site.open({"A": 5, "B": 5})
+        async with house.daemon("one"):
+            await site.until_stock({"A": 5, "B": 5})
+        lose(house)
+        site.house.warehouse.receipt("A", "WH1", 2)
+        site.house.warehouse.store_sale("B", "WH1", 2)
+        async with house.daemon("one") as taken:
+            await site.until_stock({"B": 3}, 30)
+            assert site.stock("A") == 5, "raised on a base that nothing proves"
+            await site.until_stock({"A": 7}, 240)
+            await taken.until_case(CaseKind.FOREIGN_WRITER, open_=False)
+
+
+@virtual
+async def test_f070_an_entry_deleted_behind_us_comes_back_without_its_old_orders() -> None:
+    """Made anew with what may be sold; an order that the old entry had taken is not sold again."""
+    async with inside(seed=15) as (site, house):
+        site.open({"A": 5})
+        async with house.daemon():
+            await site.until_stock({"A": 5})
+            site.order("A", 2, import_seconds=60)
+            site.shop.delete_entry("A", CHANNEL)
+            site.house.warehouse.receipt("A", "WH1", 1)
+            await site.until(lambda: site.shop.has_entry("A", CHANNEL), "a new entry")
+            await site.until_stock({"A": 4}, 240)
+            await site.clock.sleep(60)
+            await site.until_stock({"A": 4}, 120)
