@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
+
 from tests.adapters.sqlite.shelf import OpenStore, Shelf, open_sqlite
 
 STORES: dict[str, OpenStore] = {"sqlite": open_sqlite}

@@ -6,11 +6,11 @@ import random
 from typing import Any
 
 import pytest
-from tests.adapters.sqlite.shelf import Shelf
-from tests.domain.nouns import AVAILABLE, ON_HAND, channel, key, level, movement, place, removal, rules
 
 from archsyncd.domain.cases import FOLD_LIMIT_CASES, CaseKind
 from archsyncd.domain.feed import Batch, Heartbeat, KeyReading, Reject
+from tests.adapters.sqlite.shelf import Shelf
+from tests.domain.nouns import AVAILABLE, ON_HAND, channel, key, level, movement, place, removal, rules
 
 HOSTILE_SKUS = (
     'it\'s "quoted" and `ticked`',

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.feed import KeyReading, OrderLookup
+from archsyncd.domain.inventory import LineMode, MessageCursor
+from archsyncd.domain.ledger import Base
+from archsyncd.domain.report import Cursor
 from tests.adapters.sqlite.shelf import LAG_MS, Shelf, entry
 from tests.domain.nouns import (
     BORN_MS,
@@ -24,12 +30,6 @@ from tests.domain.nouns import (
     share,
     shipped,
 )
-
-from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.feed import KeyReading, OrderLookup
-from archsyncd.domain.inventory import LineMode, MessageCursor
-from archsyncd.domain.ledger import Base
-from archsyncd.domain.report import Cursor
 
 NONE = LineMode.NONE
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.adapters.sqlite.conftest import STORES
-from tests.adapters.sqlite.shelf import Shelf, entry
-from tests.domain.table import ELSEWHERE, TABLE, Row
 
 from archsyncd.domain.inventory import Order
 from archsyncd.domain.rules import Rules
+from tests.adapters.sqlite.conftest import STORES
+from tests.adapters.sqlite.shelf import Shelf, entry
+from tests.domain.table import ELSEWHERE, TABLE, Row
 
 
 @pytest.mark.parametrize("name", list(STORES))

@@ -99,6 +99,10 @@ async def settle(scope: Scope, turn: Turn, settled: Sequence[Settled], rules: Se
             continue
         changed[item.key] = await _settled_row(scope, turn, row, item, rules)
     await put_outbox_rows(scope, changed.values())
+    if await scope.tx.row("case_any", (CaseKind.STOCK_UPDATE_FAILED,)) is not None:
+        for item in settled:
+            if isinstance(item.settlement, Booked) and item.key in changed:
+                await _recovered(scope, item.key)
 
 
 async def _settled_row(
@@ -110,8 +114,6 @@ async def _settled_row(
             paced = row.op_delta is not None and row.op_delta > 0
             row = await _created(scope, row, created)
             after = outbox.booked(row, entry_id, version, now, turn.ledger)
-            if row.attempts:
-                await _recovered(scope, row.key)
             return _waiting(after, turn, rules.increase_interval_ms) if paced else after
         case PutBack(delay, version, check):
             its_own_fault = version is not None or delay > 0
@@ -219,13 +221,13 @@ async def book_lookups(
         row = rows.get(entry.key)
         if row is not None and row.base is Base.UNKNOWN:
             await _found(scope, row)
-            changed.append(await rebase(scope, turn, row, entry, rules))
+            changed.append(replace(await rebase(scope, turn, row, entry, rules), attempts=0, not_before=0))
     for key in creatable:
         row = rows.get(key)
         if row is not None and row.base is Base.UNKNOWN:
             await _found(scope, row)
             freed = replace(row, parked=None) if row.parked == CaseKind.SKU_NOT_FOUND else row
-            changed.append(outbox.absent(freed, scope.now_ms))
+            changed.append(replace(outbox.absent(freed, scope.now_ms), attempts=0, not_before=0))
     for key in unsold:
         row = rows.get(key)
         if row is not None and row.base is Base.UNKNOWN:

@@ -463,6 +463,9 @@ SELECT id, kind, scope, subject, reason, code, state, count, first_ms, last_ms, 
 WHERE (:state = '' OR state = :state) AND (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject) AND id > :after
 ORDER BY id LIMIT :limit
 
+-- name: case_any
+SELECT 1 FROM exception_case WHERE kind = ? AND state IN ('open', 'waiting') LIMIT 1
+
 -- name: case_code
 SELECT code FROM exception_case WHERE kind = ? AND scope = ? AND subject = ? AND state IN ('open', 'waiting')
 
