@@ -243,6 +243,7 @@ class App:
             self.client, self.limiter, self.clock, self.world.chance, await self._claim(), self._lease_news
         )
         self.shared.may_increase = lease.may_increase
+        self.shared.late_until = lambda: lease.predecessor_gone_at
         tenure = await self._acquire(lease)
         if tenure is None:
             return

@@ -20,9 +20,10 @@ class Rules:
         """The same for the same rules in every process: tells whether stored targets were reckoned by them."""
         policies = self.policies
         channels = [
-            (name, channel.safety_stock, channel.percentage, channel.maximum, channel.order_location)
-            + tuple(
-                (place.location, place.sellable.value, place.buffer) for place in channel.locations.values()
+            (
+                name,
+                (channel.safety_stock, channel.percentage, channel.maximum, channel.order_location),
+                [(each.location, each.sellable.value, each.buffer) for each in channel.locations.values()],
             )
             for name, channel in sorted(policies.channels.items())
         ]
@@ -62,12 +63,14 @@ class SettleRules:
 
     `orders_complete_ms`: orders are known completely up to this server time. `tenure_since_ms`: the server time since which
     nobody but us writes for this ledger (0: not known yet); orders complete up to there are all that a marker of ours counts.
+    `late_ms`: for so long a request of the lease's former holder may still land.
     """
 
     increase_interval_ms: int
     confirm_ms: int
     orders_complete_ms: int
     tenure_since_ms: int = 0
+    late_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,11 +297,14 @@ class Drain:
 
     def settle_rules(self) -> SettleRules:
         """What settling needs to know now."""
+        until = self._shared.late_until()
+        late_seconds = 0.0 if until is None else max(0.0, until - self._shared.clock.monotonic())
         return SettleRules(
             int(self.options.increase_interval_seconds * 1000),
-            int(self.options.confirm_seconds * 1000),
+            int(max(self.options.confirm_seconds, late_seconds) * 1000),
             self._shared.orders_complete_ms,
             self._shared.tenure_since_ms,
+            int(late_seconds * 1000),
         )
 
 

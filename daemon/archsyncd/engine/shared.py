@@ -18,10 +18,12 @@ class Shared:
     `tenure_since_ms`: we alone write since then (0: unknown). `server_offset_ms`: their clock minus ours.
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
     and `channels_stale` asks for it now. `may_increase`: the lease allows raising.
+    `late_until`: monotonic seconds until a request of the lease's former holder may land; None: there was none.
     """
 
     clock: Clock
     may_increase: Callable[[], bool] = lambda: True
+    late_until: Callable[[], float | None] = lambda: None
     work: asyncio.Event = field(default_factory=asyncio.Event)
     doubt: asyncio.Event = field(default_factory=asyncio.Event)
     bases: asyncio.Event = field(default_factory=asyncio.Event)

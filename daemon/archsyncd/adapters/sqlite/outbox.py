@@ -189,7 +189,7 @@ async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: 
     if adoptable(entry.marker, turn.ledger, orders_complete=complete) and entry.marker.x is not None:
         return outbox.adopted(row, entry, entry.marker.x, scope.now_ms, scope.now_ms + rules.confirm_ms)
     # Whoever wrote a marker may have a request under way: the read that proves this base comes when none can land any more.
-    wait_ms = rules.confirm_ms if entry.marker.ledger is not None else 0
+    wait_ms = rules.confirm_ms if entry.marker.ledger is not None else rules.late_ms
     return outbox.based(row, entry, scope.now_ms, max(scope.now_ms + wait_ms, row.check_due_ms or 0))
 
 
