@@ -149,7 +149,7 @@ async def _broken(
 
 
 async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: bool) -> BatchFigures:
-    known = in_stock = to_zero = changed = unmapped = up = down = matched_total = emptied = 0
+    known = in_stock = to_zero = changed = unmapped = up = down = matched_total = emptied = newer = 0
     row = await scope.tx.row("epoch", (snapshot.feed, snapshot.epoch))
     epoch = int(row[0]) if row else await newest_epoch(scope, snapshot.feed) + 1
     places: dict[str, int] = dict(await scope.tx.rows("snapshot_places", (snapshot.id,)))
@@ -164,7 +164,14 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: boo
         sells = policies.by_location[location].sellable.value
         kept = await scope.tx.row("levels_in_location", {"location": location, "sells": sells})
         found = await scope.tx.row(
-            "snapshot_against_levels", {"snapshot": snapshot.id, "location": location, "sells": sells}
+            "snapshot_against_levels",
+            {
+                "snapshot": snapshot.id,
+                "location": location,
+                "sells": sells,
+                "feed": snapshot.feed,
+                "epoch": epoch,
+            },
         )
         if zeroing and location in snapshot.locations:
             at = {"snapshot": snapshot.id, "location": location, "sells": sells, "feed": snapshot.feed}
@@ -181,6 +188,7 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: boo
         changed += found[3]
         up += found[4]
         down += found[5]
+        newer += found[6]
     previous = await scope.tx.row("snapshot_before", (snapshot.feed, json.dumps(snapshot.locations)))
     expected = [name for name in snapshot.locations if name in policies.by_location]
     return BatchFigures(
@@ -192,7 +200,7 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: boo
         changed=changed,
         unmapped=unmapped,
         absent=max(known - matched_total, 0),
-        older_than_applied=0,
+        older_than_applied=newer,
         missing_locations=tuple(name for name in expected if not places.get(name)),
         pieces_up=up,
         pieces_down=down,
@@ -227,7 +235,7 @@ async def apply_step(
     Items apply by position: a key that the deltas have moved on is left alone.
     """
     rows = await scope.tx.rows("snapshot_items", (snapshot.id, *after, STEP_RECORDS))
-    if not rows:
+    if not rows or not await _applying(scope, snapshot):
         return None, Outcome()
     epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
     await recompute(scope, touched)
@@ -235,6 +243,12 @@ async def apply_step(
     await finish_merge(scope, snapshot.feed, done)
     outcome = Outcome(len(rows), done.applied, done.unchanged, done.stale, done.rejected, tuple(done.faults))
     return (rows[-1][0], rows[-1][1]), outcome
+
+
+async def _applying(scope: Scope, snapshot: Snapshot) -> bool:
+    """Whether it is still to be applied: once it is done its items are gone, and every key would seem absent from it."""
+    row = await scope.tx.row("snapshot_by_id", (snapshot.id,))
+    return row is not None and row[2] == "applying"
 
 
 def _level(row: Row) -> Level:
@@ -258,6 +272,8 @@ async def absent_step(scope: Scope, snapshot: Snapshot, location: str, after: st
 
     `absent`: report (an exception, the quantity stays), zero (as a removal), keep (nothing).
     """
+    if not await _applying(scope, snapshot):
+        return None
     epoch, _ = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
     rows = await scope.tx.rows(
         "levels_absent",

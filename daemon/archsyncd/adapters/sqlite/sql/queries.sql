@@ -406,14 +406,19 @@ SELECT location, count(*) FROM snapshot_item WHERE snapshot_id = ? GROUP BY loca
 SELECT count(*), coalesce(sum(on_hand), 0) FROM snapshot_item WHERE snapshot_id = ?
 
 -- name: snapshot_against_levels
+-- An item that is not newer than what is kept changes nothing.
 WITH pair AS (
     SELECT CASE :sells WHEN 'onHand' THEN l.on_hand ELSE l.available END AS before,
         CASE :sells WHEN 'onHand' THEN i.on_hand ELSE i.available END AS after,
-        l.on_hand IS NOT i.on_hand OR l.available IS NOT i.available AS differs
+        l.on_hand IS NOT i.on_hand OR l.available IS NOT i.available AS differs,
+        l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq) AS newer
     FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
     WHERE i.snapshot_id = :snapshot AND i.location = :location
-) SELECT count(*), coalesce(sum(before > 0), 0), coalesce(sum(before > 0 AND after <= 0), 0), coalesce(sum(differs), 0),
-    coalesce(sum(max(after - coalesce(before, 0), 0)), 0), coalesce(sum(max(coalesce(before, 0) - after, 0)), 0) FROM pair
+) SELECT count(*), coalesce(sum(before > 0), 0), coalesce(sum(newer AND before > 0 AND after <= 0), 0),
+    coalesce(sum(newer AND differs), 0),
+    coalesce(sum(CASE WHEN newer THEN max(after - coalesce(before, 0), 0) END), 0),
+    coalesce(sum(CASE WHEN newer THEN max(coalesce(before, 0) - after, 0) END), 0),
+    coalesce(sum(NOT newer), 0) FROM pair
 
 -- name: levels_in_location
 SELECT count(*), coalesce(sum(CASE :sells WHEN 'onHand' THEN on_hand ELSE available END > 0), 0) FROM level WHERE location = :location
