@@ -1,0 +1,64 @@
+"""The demo: a day's trade through the real daemon against both simulators, and its verdict; knows no production setting.
+
+The exit status is 0 when the verdict is good, 1 when it is not, 64 for a wrong number, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+EXIT_OK = 0
+EXIT_BAD = 1
+EXIT_USAGE = 64
+EXIT_INTERRUPTED = 130
+LEAST_SECONDS, MOST_SECONDS = 10, 3600
+
+
+def main(*, seconds: int, seed: int, as_json: bool, serve: bool) -> int:
+    """Run the demo, or only its simulators (`serve`); the exit status.
+
+    With `as_json` the last line of standard output is one object (its fields: `verdict.Outcome.as_json`) and everything
+    else goes to standard error.
+    """
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+        sys.stderr.write(f"archsyncd demo: a day lasts {LEAST_SECONDS} to {MOST_SECONDS} seconds\n")
+        return EXIT_USAGE
+    # Imported here, so that a wrong number is told at once.
+    from archsyncd.demo import screen, serving, show  # noqa: PLC0415
+
+    if serve:
+        gone = "Stopped: the addresses above are gone, and so are configuration, credential and state."
+        return _run(serving.serve(seed, sys.stdout), EXIT_OK, gone)
+    with screen.screen(sys.stderr if as_json else sys.stdout) as shown:
+        play = show.play(seconds, seed, shown, sys.stdout if as_json else None)
+        return _run(play, EXIT_INTERRUPTED, "Stopped: the daemon is ended, its directory removed.")
+
+
+def _run(work: Coroutine[Any, Any, int], interrupted: int, farewell: str) -> int:
+    import uvloop  # noqa: PLC0415 - as above
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_until_signal(work, interrupted, farewell))
+
+
+async def _until_signal(work: Coroutine[Any, Any, int], interrupted: int, farewell: str) -> int:
+    """Run to the end, or until the first SIGINT, SIGTERM or SIGHUP; further ones do not disturb the clearing up."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    asked: list[signal.Signals] = []
+
+    def leave(number: signal.Signals) -> None:
+        if not asked:
+            task.cancel()
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, leave, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        sys.stderr.write(f"\n{farewell}\n")
+        return interrupted

@@ -1,0 +1,190 @@
+"""The demo's verdict: its figures, what makes it good, and how it is told. Pure; knows neither simulator nor screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+UNKNOWN_SKU = "sku_not_found"
+BAD_RECORD = "invalid_record"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a demo came to. Pieces and keys are the judge's figures, who knows both simulators and not the daemon.
+
+    `records`: read from Archean's feed, as the daemon tells. `requests`: all that commercetools' simulator saw of the
+    daemon, token calls and refused ones included; `throttled` of them were answered 429; `writes` of them were REST
+    creates and updates of entries or GraphQL requests that mutate. `changes`: operations applied, one per key and
+    operation marker. `keys_in_step`: keys whose true stock equals what the warehouse can sell less what it has not yet
+    imported. `oversold_units`: pieces sold that a right daemon would not have offered; `unavoidable_units`: pieces sold
+    online within the moments after a store sold or broke them. `hidden_units` could be sold and are not offered,
+    `excess_units` are offered and not there. `restarts`: starts after the first; `kills` of them were the demo's doing.
+    """
+
+    records: int
+    requests: int
+    throttled: int
+    writes: int
+    changes: int
+    keys: int
+    keys_in_step: int
+    oversold_units: int
+    unavoidable_units: int
+    hidden_units: int
+    excess_units: int
+    duplicate_orders: int
+    served: int
+    refused: int
+    restarts: int
+    kills: int
+    exit_status: int | None
+    exceptions_seen: frozenset[str] = frozenset()
+    exceptions_open: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def requests_per_change(self) -> float | None:
+        """Write requests divided by applied operations; None when nothing was applied."""
+        return self.writes / self.changes if self.changes else None
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Everything that makes the verdict bad, as sentences."""
+        return tuple(self._faults())
+
+    @property
+    def ok(self) -> bool:
+        """Whether the verdict is good."""
+        return not self.faults
+
+    def _faults(self) -> Iterator[str]:
+        if not (self.keys and self.records and self.changes and self.served):
+            yield "nothing was traded"
+        yield from self._stock_faults()
+        yield from self._daemon_faults()
+
+    def _stock_faults(self) -> Iterator[str]:
+        for pieces, what in (
+            (self.oversold_units, "oversold"),
+            (self.hidden_units, "hidden from sale"),
+            (self.excess_units, "offered and not there"),
+        ):
+            if pieces:
+                yield f"{_number(pieces, 'piece')} {what}"
+        if self.keys_in_step != self.keys:
+            yield f"{_number(self.keys - self.keys_in_step, 'key')} not in step"
+        if self.duplicate_orders:
+            yield f"{_number(self.duplicate_orders, 'order')} twice in the warehouse"
+
+    def _daemon_faults(self) -> Iterator[str]:
+        if self.restarts != self.kills:
+            yield f"the daemon ended by itself {_number(self.restarts - self.kills, 'time')}"
+        if self.exit_status != 0:
+            yield f"the daemon's exit status was {self.exit_status}"
+        for kind in (UNKNOWN_SKU, BAD_RECORD):
+            if kind not in self.exceptions_seen:
+                yield f"no exception {kind} was opened"
+        if UNKNOWN_SKU in self.exceptions_open:
+            yield f"the exception {UNKNOWN_SKU} is still open"
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` ends with: the fields above, requests_per_change (two decimals), faults and ok."""
+        per_change = self.requests_per_change
+        return {
+            "ok": self.ok,
+            "faults": list(self.faults),
+            "records": self.records,
+            "requests": self.requests,
+            "throttled": self.throttled,
+            "writes": self.writes,
+            "changes": self.changes,
+            "requests_per_change": None if per_change is None else round(per_change, 2),
+            "keys": self.keys,
+            "keys_in_step": self.keys_in_step,
+            "oversold_units": self.oversold_units,
+            "unavoidable_units": self.unavoidable_units,
+            "hidden_units": self.hidden_units,
+            "excess_units": self.excess_units,
+            "duplicate_orders": self.duplicate_orders,
+            "served": self.served,
+            "refused": self.refused,
+            "restarts": self.restarts,
+            "kills": self.kills,
+            "exit_status": self.exit_status,
+            "exceptions_seen": sorted(self.exceptions_seen),
+            "exceptions_open": dict(self.exceptions_open),
+        }
+
+    def lines(self) -> list[str]:
+        """The verdict for people."""
+        per_change = self.requests_per_change
+        ratio = "none" if per_change is None else f"{per_change:.2f}"
+        told = [
+            "Verdict: in step, nothing oversold, nothing hidden." if self.ok else "Verdict: NOT GOOD.",
+            *(f"  - {fault}" for fault in self.faults),
+            f"  records read              {self.records:>7,}",
+            f"  requests sent             {self.requests:>7,}   {self.throttled:,} of them answered 429",
+            f"  requests per changed key  {ratio:>7}   {self.writes:,} writes for {self.changes:,} changes",
+            f"  keys in step              {self.keys_in_step:>7,}   of {self.keys:,}",
+            f"  oversold pieces           {self.oversold_units:>7,}   {_residue(self.unavoidable_units)}",
+            f"  hidden pieces             {self.hidden_units:>7,}",
+        ]
+        return [line.rstrip() for line in told]
+
+
+@dataclass(frozen=True, slots=True)
+class Memorable:
+    """Moments worth telling, in seconds; None where they did not come about."""
+
+    opening_keys: int
+    opening_seconds: float
+    opening_writes: int
+    recounted: int
+    empty_writes: int
+    in_doubt: int | None
+    recovery_seconds: float | None
+    oldest_decrease_seconds: float
+    oldest_increase_seconds: float
+    unknown_sku_seconds: float | None
+
+
+def seen(outcome: Outcome, moments: Memorable) -> list[str]:
+    """What somebody who watched has just seen, in at most ten lines."""
+    doubt = "what" if moments.in_doubt is None else _number(moments.in_doubt, "operation") + " that"
+    back = (
+        "" if moments.recovery_seconds is None else f"; writing again after {moments.recovery_seconds:.1f} s"
+    )
+    opening = (
+        f"{moments.opening_keys:,} stock entries created in {moments.opening_seconds:.1f} s with "
+        f"{_number(moments.opening_writes, 'write request')}: a backlog goes in batches."
+    )
+    overload = (
+        f"An overload, {_number(outcome.throttled, 'answer')} 429: decreases waited "
+        f"{moments.oldest_decrease_seconds:.1f} s at most, increases {moments.oldest_increase_seconds:.1f} s."
+    )
+    empty = _number(moments.empty_writes, "write") if moments.empty_writes else "not one write"
+    told = [
+        opening,
+        f"A recount of {moments.recounted:,} records that changed nothing: {empty} for it.",
+        f"A flash sale: {outcome.served:,} orders served, {outcome.refused:,} refused because it was sold out.",
+        f"kill -9 in the middle of a write: {doubt} was under way is settled by its marker{back}.",
+        overload,
+        "An unreadable record became an exception; the feed went on, and a fresh reading of the key closed it.",
+    ]
+    if moments.unknown_sku_seconds is not None:
+        told.append(
+            "A SKU that commercetools did not know became an exception; it closed itself "
+            f"{moments.unknown_sku_seconds:.0f} s after the product appeared."
+        )
+    return ["What you just saw", *(f"  {line}" for line in told)]
+
+
+def _residue(pieces: int) -> str:
+    if not pieces:
+        return ""
+    return f"{_number(pieces, 'piece')} sold online just after a store sold them: a safety stock covers these"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
