@@ -53,6 +53,7 @@ class Tail:
         self._chance = chance
         self._beat = beat
         self._failures = 0
+        self._blind = False
         self.fault: str | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -110,6 +111,7 @@ class Tail:
     async def _record(self, batch: Batch) -> bool:
         """Commit a batch, then tell the source; whether reading must start anew (a new epoch wants a snapshot)."""
         outcome = await self._store.feeds.record(batch)
+        await self._sees_again()
         self._recovered()
         self._shared.count("records", outcome.read)
         self._shared.count("batches")
@@ -171,6 +173,7 @@ class Tail:
             self._note(f"snapshot {snapshot.id} is held: " + "; ".join(snapshot.reasons))
             return
         outcome = await self._store.snapshots.apply(snapshot, self.options.absent)
+        await self._sees_again()
         self._recovered()
         await source.finish(SnapshotStatus.APPLIED, outcome, ())
         self._shared.work.set()
@@ -195,6 +198,7 @@ class Tail:
         if fault.blind:
             reason = f"feed {self._feed.name} refuses our credential ({fault.reason}): stock is read no more"
             case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)
+            self._blind = True
             with contextlib.suppress(StoreFull):
                 await self._store.cases.open(case)
         wait = max(delay(self._failures, self._chance()), fault.retry_after_seconds or 0.0)
@@ -202,6 +206,13 @@ class Tail:
             self._beat()
             await self._shared.rest(min(wait, PAUSED_SECONDS))
             wait -= PAUSED_SECONDS
+
+    async def _sees_again(self) -> None:
+        if self._blind:
+            await self._store.cases.resolve(
+                CaseKind.STALE_FEED, self._feed.name, self._feed.name, "the source takes our credential again"
+            )
+            self._blind = False
 
     def _note(self, text: str) -> None:
         self.fault = text
@@ -226,6 +237,7 @@ class Freshness:
         self._beat = beat
         self._started = shared.clock.monotonic()
         self._signs: dict[str, tuple[int | None, float]] = {}
+        self._heard: set[str] = set()
         self.verdicts: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -236,17 +248,23 @@ class Freshness:
             await self._shared.rest(1.0)
 
     async def look(self) -> None:
-        """Judge every feed once: fresh, late (2 intervals without a sign) or stale (5)."""
+        """Judge every feed once: fresh, late (2 intervals without a sign) or stale (5), counted from the start at most."""
         now = self._shared.clock.monotonic()
-        for state in await self._store.feeds.states():
-            interval = self.intervals.get(state.name)
-            if interval is None:
-                continue
-            sign, since = self._signs.get(state.name, (None, self._started))
-            if state.sign_ms != sign:
+        found = {state.name: state.sign_ms for state in await self._store.feeds.states()}
+        for name, interval in self.intervals.items():
+            sign = found.get(name)
+            last, since = self._signs.setdefault(name, (sign, self._started))
+            if sign != last:
                 since = now
-                self._signs[state.name] = (state.sign_ms, now)
-            await self._judge(state.name, now - since, interval)
+                self._signs[name] = (sign, now)
+                await self._heard_of(name)
+            await self._judge(name, now - since, interval)
+
+    async def _heard_of(self, feed: str) -> None:
+        """The first sign of a run closes what an earlier run left open."""
+        if feed not in self._heard:
+            self._heard.add(feed)
+            await self._back(feed)
 
     async def _judge(self, feed: str, age: float, interval: float) -> None:
         before = self.verdicts.get(feed, "fresh")
@@ -267,7 +285,11 @@ class Freshness:
                 )
                 await self._store.cases.open(NewCase(CaseKind.STALE_FEED, feed, feed, reason))
             elif verdict == "fresh":
-                await self._store.cases.resolve(CaseKind.STALE_FEED, feed, feed, "the feed is back")
+                await self._back(feed)
+
+    async def _back(self, feed: str) -> None:
+        with contextlib.suppress(StoreFull):
+            await self._store.cases.resolve(CaseKind.STALE_FEED, feed, feed, "the feed is back")
 
 
 class Keeper:

@@ -304,6 +304,9 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome) ->
     retired = current is not None and epoch < current[1]
     newest = 0 if retired else max((record.seq for record in batch.records), default=0)
     alive: list[Record] = [record for record in batch.records if not isinstance(record, Heartbeat)]
+    # An answer without news is no sign of life: a source may answer for ever and stand still (fault 118).
+    told = batch.records or batch.rejects or current is None or current[0] != batch.checkpoint
+    moved = current is not None and (batch.head_seq, batch.head_at) != (current[5], current[6])
     await scope.tx.run(
         "feed_progress",
         (
@@ -312,7 +315,7 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome) ->
             newest,
             batch.head_seq,
             batch.head_at,
-            scope.now_ms,
+            scope.now_ms if told or moved else None,
             scope.now_ms if alive or batch.rejects else None,
             outcome.read,
             outcome.applied,

@@ -30,14 +30,14 @@ WHERE excluded.fence >= tenure.fence
 SELECT 1 FROM tenure WHERE name = ? AND ledger = ? AND fence = ?
 
 -- name: feed
-SELECT checkpoint, epoch, seq, snapshot_due, last_full_records FROM feed WHERE name = ?
+SELECT checkpoint, epoch, seq, snapshot_due, last_full_records, head_seq, head_at FROM feed WHERE name = ?
 
 -- name: feed_insert
 INSERT INTO feed (name) VALUES (?) ON CONFLICT (name) DO NOTHING
 
 -- name: feed_progress
 UPDATE feed SET checkpoint = ?, epoch = ?, seq = max(?, CASE WHEN epoch = ?2 THEN seq ELSE 0 END), head_seq = ?,
-    head_at = ?, sign_ms = ?, record_ms = coalesce(?, record_ms), read_total = read_total + ?,
+    head_at = ?, sign_ms = coalesce(?, sign_ms), record_ms = coalesce(?, record_ms), read_total = read_total + ?,
     applied_total = applied_total + ?, stale_total = stale_total + ?, rejected_total = rejected_total + ?
 WHERE name = ?
 
