@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 from archsyncd.adapters.sqlite import proofs
@@ -66,12 +67,13 @@ class FeedStore:
         await self._session.write(step)
 
     async def record_reading(self, reading: KeyReading) -> Outcome:
-        """Merge the answer to a single-key read."""
+        """Merge the answer to a single-key read: the key as of `seq_at`, however old its last record is."""
+        levels = [replace(level, seq=max(level.seq, reading.seq_at)) for level in reading.levels]
 
         async def step(scope: Scope) -> Outcome:
             await scope.tx.run("feed_insert", (reading.feed,))
             epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
-            done = await apply_stock(scope, reading.feed, epoch, reading.levels)
+            done = await apply_stock(scope, reading.feed, epoch, levels)
             await finish_merge(scope, reading.feed, done)
             await recompute(scope, touched)
             cases = [reject_case(reading.feed, reject) for reject in reading.rejects]
