@@ -118,7 +118,9 @@ class House:
         (place / "state").mkdir(parents=True, exist_ok=True, mode=0o700)
         credentials = place / "credentials"
         credentials.mkdir(exist_ok=True, mode=0o700)
-        (credentials / "commercetools-client-secret").write_text(SECRET)
+        secret = credentials / "commercetools-client-secret"
+        if not secret.exists():
+            secret.write_text(SECRET)
         return place
 
     def write(self, name: str = "one", **changes: object) -> Path:

@@ -1,0 +1,388 @@
+"""What commercetools does wrong, and the daemon whole: exactly one effect, no starving, no hidden stock afterwards."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from archsyncd.domain.cases import CaseKind
+from archsyncd.simulators.commercetools import SCOPES, ApiClient, FaultKind, RetryAfter
+from archsyncd.simulators.commercetools.exchange import Request
+from tests.process.site import CHANNEL, Site
+from tests.support.virtual_time import virtual
+from tests.system.inside import Running, inside
+
+STOCK = {"A": 50, "B": 40, "C": 30}
+# Everything that may be said of a write without telling whether it took effect.
+LOST = (
+    FaultKind.LOST_ANSWER,
+    FaultKind.LOST_ANSWER_APPLIED_LATE,
+    FaultKind.SERVER_ERROR,
+    FaultKind.SERVER_ERROR_APPLIED,
+    FaultKind.SERVER_ERROR_APPLIED_LATE,
+    FaultKind.BAD_GATEWAY,
+    FaultKind.BAD_GATEWAY_APPLIED,
+    FaultKind.GATEWAY_TIMEOUT,
+    FaultKind.GATEWAY_TIMEOUT_APPLIED,
+    FaultKind.UNKNOWN_ERROR,
+    FaultKind.PENDING_OPERATION,
+    FaultKind.OVER_CAPACITY,
+    FaultKind.UNAVAILABLE_TEXT,
+    FaultKind.DROP,
+    FaultKind.STALL,
+    FaultKind.TRUNCATED,
+    FaultKind.NOT_JSON,
+)
+
+
+def effects(site: Site, sku: str) -> list[int]:
+    """Every effect of the daemon on one entry, its opening quantity first."""
+    return [
+        line.delta
+        for line in site.shop.stock_lines(sku, CHANNEL)
+        if line.operation is not None and line.delta
+    ]
+
+
+async def started(site: Site) -> None:
+    site.open(STOCK)
+    await site.until_stock(STOCK)
+
+
+@pytest.mark.parametrize("kind", LOST)
+@virtual
+async def test_f006_f056_f074_f078_an_update_whose_outcome_is_unknown_takes_effect_once(
+    kind: FaultKind,
+) -> None:
+    """An answer is lost, or lies, or comes too late: read back, and never counted twice."""
+    async with inside(seed=20) as (site, house), house.daemon():
+        await started(site)
+        details: dict[str, Any] = {"seconds": 4.0} if kind.value.endswith("late") else {}
+        site.shop.faults.add("inventory.update", kind, count=2, **details)
+        site.house.warehouse.receipt("A", "WH1", 5)
+        site.order("A", 2)
+        site.house.warehouse.store_sale("B", "WH1", 7)
+        await site.until_stock({"A": 53, "B": 33, "C": 30}, 200)
+        await site.clock.sleep(100)
+        assert (site.stock("A"), site.stock("B"), site.stock("C")) == (53, 33, 30)
+
+
+@pytest.mark.parametrize("kind", LOST)
+@virtual
+async def test_f006_f056_an_entry_whose_creation_has_an_unknown_outcome_exists_once(kind: FaultKind) -> None:
+    """Creations and batches of them, with the same faults."""
+    async with inside(seed=21) as (site, house), house.daemon(commercetools="max_in_flight = 2"):
+        details: dict[str, Any] = {"seconds": 4.0} if kind.value.endswith("late") else {}
+        site.shop.faults.add("inventory.create", kind, count=2, **details)
+        site.shop.faults.add("graphql", kind, count=2, contains="createInventoryEntry", **details)
+        stock = {f"S{number}": number for number in range(1, 9)}
+        site.open(stock)
+        await site.until_stock(stock, 240)
+        await site.clock.sleep(60)
+        await site.until_stock(stock, 200)
+        for sku, pieces in stock.items():
+            assert sum(effects(site, sku)) == pieces
+
+
+@pytest.mark.parametrize("kind", LOST)
+@virtual
+async def test_f006_f056_a_batch_whose_outcome_is_unknown_takes_effect_once(kind: FaultKind) -> None:
+    """A backlog is written in batches, and whole batches are in doubt."""
+    async with inside(seed=22) as (site, house), house.daemon(commercetools="max_in_flight = 2") as daemon:
+        stock = {f"S{number}": 10 + number for number in range(12)}
+        site.open(stock)
+        await site.until_stock(stock)
+        daemon.app.shared.paused_channels.add(CHANNEL)
+        for number, sku in enumerate(stock):
+            site.house.warehouse.receipt(sku, "WH1", number + 1)
+        details: dict[str, Any] = {"seconds": 4.0} if kind.value.endswith("late") else {}
+        site.shop.faults.add("graphql", kind, count=2, contains="updateInventoryEntry", **details)
+        await site.clock.sleep(10)
+        daemon.app.shared.paused_channels.clear()
+        wanted = {sku: 11 + 2 * number for number, sku in enumerate(stock)}
+        await site.until_stock(wanted, 240)
+        await site.clock.sleep(100)
+        await site.until_stock(wanted, 1)
+
+
+@virtual
+async def test_f066_an_expired_token_costs_one_refresh_and_one_replay() -> None:
+    """A token is refused in the middle of the work; many calls need a new one, one is fetched."""
+    async with inside(seed=23) as (site, house), house.daemon():
+        await started(site)
+        tokens = site.shop.journal.requests["oauth.token"]
+        site.shop.tokens.revoke_all()
+        for sku in STOCK:
+            site.house.warehouse.store_sale(sku, "WH1", 1)
+        await site.until_stock({"A": 49, "B": 39, "C": 29}, 20)
+        assert site.shop.journal.requests["oauth.token"] == tokens + 1
+
+
+@virtual
+async def test_f067_a_rotated_secret_stops_everything_and_names_the_restart() -> None:
+    """The old secret is refused: no storm of attempts, a sentence in the status, and a restart with the new one works."""
+    async with inside(seed=24) as (site, house):
+        async with house.daemon() as daemon:
+            await started(site)
+            site.shop.replace_client(ApiClient(secret="a-new-one"))
+            site.shop.tokens.revoke_all()
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            await site.until(
+                lambda: any("restart" in one for one in daemon.notes.told), "a status that says restart"
+            )
+            requests = sum(site.shop.journal.requests.values())
+            await site.clock.sleep(600)
+            assert sum(site.shop.journal.requests.values()) - requests <= 2
+            assert site.stock("A") == 50
+        (house.place() / "credentials" / "commercetools-client-secret").write_text("a-new-one")
+        async with house.daemon():
+            await site.until_stock({"A": 49})
+
+
+@pytest.mark.parametrize("kind", [FaultKind.SERVER_ERROR, FaultKind.THROTTLED, FaultKind.GARBAGE_TOKEN])
+@virtual
+async def test_f068_a_token_endpoint_that_fails_is_asked_ever_more_rarely(kind: FaultKind) -> None:
+    """Down at the start for minutes; then everything goes on by itself."""
+    async with inside(seed=25) as (site, house):
+        site.open(STOCK)
+        site.shop.faults.add("oauth.token", kind, count=None)
+        async with house.daemon(ready=False, lease_seconds=30) as daemon:
+            await site.clock.sleep(300)
+            assert site.shop.journal.requests["oauth.token"] <= 60
+            site.shop.faults.clear()
+            await site.until_stock(STOCK, 120)
+            assert daemon.app.ready.is_set()
+
+
+@virtual
+async def test_f069_without_the_scope_for_orders_stock_is_lowered_and_says_what_is_missing() -> None:
+    """One missing scope parks what needs it, and the sentence names the scope."""
+    scopes = tuple(scope for scope in SCOPES if scope != "manage_types")
+    async with inside(seed=26, shop={"clients": (ApiClient(scopes=scopes),)}) as (site, house):
+        site.open(STOCK)
+        async with house.daemon() as daemon:
+            await site.until(
+                lambda: "manage_types" in daemon.app.shared.notes.get("marker", ""), "the scope named"
+            )
+            await site.stays(lambda: site.stock("A") is None, "an entry without a marker", 30)
+            site.shop.replace_client(ApiClient())
+            site.shop.tokens.revoke_all()
+            await site.until_stock(STOCK, 120)
+            assert "marker" not in daemon.app.shared.notes
+
+
+@virtual
+async def test_f072_f073_conflicts_without_end_on_one_sku_starve_no_other() -> None:
+    """Orders and people keep changing one entry; the others are written at once, and the hot one in the end."""
+    async with inside(seed=27) as (site, house), house.daemon():
+        await started(site)
+        hot = site.shop.entry_document("A", CHANNEL)["id"]
+        site.shop.faults.add("inventory.update", FaultKind.CONFLICT, count=None, contains=hot)
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        for step in range(10):
+            began = site.clock.now()
+            site.house.warehouse.store_sale("B", "WH1", 1)
+            site.order("A", 1)
+            await site.until_stock({"B": 39 - step}, 10)
+            assert site.clock.now() - began < 3
+            await site.clock.sleep(6)
+        assert site.shop.journal.requests["inventory.update"] < 150
+        site.shop.faults.clear()
+        await site.until_stock({"A": 39, "B": 30}, 120)
+
+
+@virtual
+async def test_f075_f076_nothing_is_sent_before_retry_after_and_all_arrives() -> None:
+    """A 429 with seven seconds to wait is kept to the second, for every kind of call."""
+    async with inside(seed=28) as (site, house), house.daemon():
+        await started(site)
+        times: list[float] = []
+
+        async def note(_request: Request) -> None:
+            times.append(site.clock.now())
+
+        site.shop.faults.add("*", FaultKind.THROTTLED, retry_after=RetryAfter.SECONDS, seconds=7)
+        site.watcher.before = note
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        await site.until_stock({"A": 49}, 60)
+        pauses = [after - before for before, after in itertools.pairwise(times)]
+        assert max(pauses[:20]) >= 7
+
+
+@virtual
+async def test_f075_a_throttling_service_is_asked_less_and_all_arrives() -> None:
+    """Every third request is turned away without a word when to come back."""
+    async with inside(seed=29) as (site, house), house.daemon():
+        await started(site)
+        site.shop.faults.add("*", FaultKind.THROTTLED, count=None, probability=0.3)
+        for _ in range(5):
+            for sku in STOCK:
+                site.house.warehouse.store_sale(sku, "WH1", 1)
+            await site.clock.sleep(2)
+        await site.until_stock({"A": 45, "B": 35, "C": 25}, 240)
+
+
+@virtual
+async def test_f080_an_outage_of_hours_is_survived_quietly() -> None:
+    """Two hours of 502: few probes, few lines, a bounded outbox, and the newest figures at once afterwards."""
+    async with inside(seed=30) as (site, house), house.daemon() as daemon:
+        await started(site)
+        site.shop.faults.add("*", FaultKind.BAD_GATEWAY, count=None)
+        requests = sum(site.shop.journal.requests.values())
+        for _ in range(24):
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            site.house.warehouse.receipt("A", "WH1", 1)
+            site.house.warehouse.receipt("B", "WH1", 1)
+            await site.clock.sleep(300)
+        asked = sum(site.shop.journal.requests.values()) - requests
+        assert asked < 1_000
+        assert len(daemon.journal.lines) < 60
+        assert any("waiting" in one for one in daemon.notes.told[-20:])
+        site.shop.faults.clear()
+        await site.until_stock({"A": 50, "B": 64, "C": 30}, 180)
+
+
+@virtual
+async def test_f081_a_refused_sku_is_set_aside_and_the_others_go_on() -> None:
+    """Commercetools' code is told, nothing of its body; a person has it tried again once the cause is gone."""
+    async with inside(seed=31) as (site, house), house.daemon() as daemon:
+        await started(site)
+        bad = site.shop.entry_document("A", CHANNEL)["id"]
+        site.shop.faults.add("inventory.update", FaultKind.INVALID_INPUT, count=None, contains=bad)
+        for sku in STOCK:
+            site.house.warehouse.store_sale(sku, "WH1", 1)
+        await site.until_stock({"B": 39, "C": 29}, 20)
+        case = await daemon.until_case(CaseKind.STOCK_UPDATE_FAILED)
+        assert case is not None
+        assert (case.subject, case.code) == ("A", "InvalidInput")
+        sent = site.shop.journal.requests["inventory.update"]
+        await site.clock.sleep(120)
+        assert site.shop.journal.requests["inventory.update"] == sent, "sent again unchanged"
+        site.shop.faults.clear()
+        await daemon.app.store.outbox.free_key((await daemon.row("A")).key)
+        await daemon.app.store.cases.close(case.id, "resolved", "tried again")
+        daemon.app.shared.work.set()
+        await site.until_stock({"A": 49}, 30)
+        assert await daemon.cases(CaseKind.STOCK_UPDATE_FAILED) == []
+
+
+async def backlog(site: Site, daemon: Running, pieces: int) -> dict[str, int]:
+    """Forty changes that become due together; what the entries must show then."""
+    daemon.app.shared.paused_channels.add(CHANNEL)
+    for number in range(40):
+        site.house.warehouse.receipt(f"S{number}", "WH1", pieces)
+    await site.clock.sleep(6)
+    daemon.app.shared.paused_channels.clear()
+    daemon.app.shared.work.set()
+    return {f"S{number}": 10 + pieces for number in range(40)}
+
+
+@pytest.mark.parametrize(
+    "kind", [FaultKind.CONTENT_TOO_LARGE, FaultKind.INVALID_INPUT, FaultKind.INSUFFICIENT_SCOPE]
+)
+@virtual
+async def test_f082_a_batch_that_is_refused_becomes_smaller_or_single_writes(kind: FaultKind) -> None:
+    """Too large: halved. GraphQL refused altogether: entries are written one by one."""
+    async with inside(seed=32) as (site, house), house.daemon(commercetools="max_in_flight = 2") as daemon:
+        site.open({f"S{number}": 10 for number in range(40)})
+        await site.until_stock({f"S{number}": 10 for number in range(40)})
+        site.shop.faults.add("graphql", kind, count=None, contains="updateInventoryEntry")
+        await site.until_stock(await backlog(site, daemon, 5), 120)
+        assert daemon.app.drain.batch_now < 20
+
+
+@virtual
+async def test_f082_a_project_without_graphql_is_written_singly() -> None:
+    """Batches are a convenience, not a need."""
+    async with inside(seed=33, shop={"graphql_enabled": False}) as (site, house):
+        site.open({f"S{number}": 10 for number in range(40)})
+        async with house.daemon(commercetools="max_in_flight = 2\ncheck_products = false") as daemon:
+            await site.until_stock({f"S{number}": 10 for number in range(40)}, 120)
+            await site.until_stock(await backlog(site, daemon, 5), 120)
+
+
+@pytest.mark.parametrize(
+    "kind", [FaultKind.REDIRECT, FaultKind.HUGE, FaultKind.ENDLESS, FaultKind.QUERY_TIMED_OUT]
+)
+@virtual
+async def test_f054_f061_f078_reads_that_go_wrong_are_read_again(kind: FaultKind) -> None:
+    """Redirects are not followed, endless bodies are cut off, and each kind of read goes on afterwards."""
+    async with inside(seed=34) as (site, house):
+        site.open(STOCK)
+        for route in ("channels.query", "inventory.query", "orders.query", "messages.query", "types.get"):
+            site.shop.faults.add(route, kind, count=2, size_bytes=40_000_000)
+        async with house.daemon():
+            await site.until_stock(STOCK, 240)
+
+
+@virtual
+async def test_f051_f064_a_flapping_link_is_left_in_step() -> None:
+    """For a minute every third answer or request is lost, whatever it was."""
+    async with inside(seed=35) as (site, house), house.daemon():
+        await started(site)
+        for kind in (FaultKind.DROP, FaultKind.LOST_ANSWER, FaultKind.TRUNCATED):
+            site.shop.faults.add("*", kind, count=None, probability=0.15)
+        for _ in range(20):
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            site.house.warehouse.receipt("B", "WH1", 1)
+            site.order("C", 1)
+            await site.clock.sleep(3)
+        site.shop.faults.clear()
+        await site.until_stock({"A": 30, "B": 60, "C": 10}, 240)
+        await site.clock.sleep(100)
+        await site.until_stock({"A": 30, "B": 60, "C": 10}, 1)
+
+
+@pytest.mark.parametrize(
+    "shop",
+    [
+        {"order_list_lag_seconds": 9.0},
+        {"message_lag_seconds": 9.0, "message_duplicates": 0.5},
+        {"message_losses": 0.5},
+        {"message_losses": 1.0},
+        {"messages_enabled": False},
+        {"stock_lag_seconds": 10.0},
+        {"order_effect_raises_version": False},
+        {"largest_version_step": 7},
+    ],
+)
+@virtual
+async def test_f084_f085_f086_however_late_orders_show_none_is_missed(shop: dict[str, object]) -> None:
+    """Messages lag, come twice or never; the order list lags: every order is counted in the end."""
+    async with inside(seed=36, shop=shop) as (site, house), house.daemon() as daemon:
+        await started(site)
+        for step in range(20):
+            site.order("A", 1, import_seconds=None if step % 4 == 0 else 2.0)
+            site.house.warehouse.store_sale("B", "WH1", 1)
+            await site.clock.sleep(2)
+        end = site.clock.now() + 700
+        while ((row := await daemon.row("A")).known, row.refl) != (20, 15):
+            assert site.clock.now() < end, row
+            await site.clock.sleep(1)
+        await site.until_stock({"A": 30, "B": 20}, 60)
+
+
+@virtual
+async def test_f092_orders_that_commercetools_does_not_track_are_subtracted_here() -> None:
+    """Mode None never touches the entry: counted until Archean's figure excludes it, and reported."""
+    async with inside(seed=37) as (site, house), house.daemon() as daemon:
+        await started(site)
+        site.order("A", 3, mode="None", import_seconds=40.0)
+        await site.until_stock({"A": 47}, 20)
+        await daemon.until_case(CaseKind.UNTRACKED_DEMAND)
+        await site.stays(lambda: site.stock("A") == 47, "subtracted twice or given back", 120)
+        assert (await daemon.row("A")).ntrk == 0
+
+
+@virtual
+async def test_f090_restockable_in_days_is_told() -> None:
+    """An entry that sells without stock is found when it is looked at, and the case names it."""
+    async with inside(seed=38) as (site, house):
+        site.open({"A": 5})
+        site.shop.add_entry("A", CHANNEL, 5, restockableInDays=0)
+        async with house.daemon() as daemon:
+            case = await daemon.until_case(CaseKind.RESTOCKABLE_IN_DAYS)
+            assert case is not None
+            assert case.subject == "A"
