@@ -33,14 +33,14 @@ from archsyncd.assembly import (
 from archsyncd.config import ConfigurationFaults, Settings, changes
 from archsyncd.connections import commercetools_client, feed_of
 from archsyncd.domain.events import Event
-from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_STORE, Fatal
+from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter, Quiesced
 from archsyncd.engine.orders import Orders
-from archsyncd.engine.ports import Clock, Feed, FencedOff, StoreBroken, StoreNewer
+from archsyncd.engine.ports import Clock, Feed, FencedOff, StoreBroken, StoreFull, StoreNewer
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
@@ -159,6 +159,9 @@ class App:
             )
         except StoreNewer as error:
             raise Fatal(EXIT_STORE, str(error)) from error
+        except StoreFull as error:
+            # Room or the other process's lock may be back at the next start.
+            raise Fatal(EXIT_RESTART, str(error)) from error
         except StoreBroken as error:
             raise Fatal(
                 EXIT_STORE,

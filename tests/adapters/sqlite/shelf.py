@@ -105,11 +105,10 @@ class Shelf:
     learn_rules: LearnRules = field(default_factory=learn_rules)
 
     @classmethod
-    async def open(
-        cls, opener: OpenStore, directory: Path, use: Rules | None = None, fence: int = 1
-    ) -> Shelf:
+    async def open(cls, opener: OpenStore, directory: Path, use: Rules | None = None) -> Shelf:
         clock = HandClock()
         store = await opener(directory, clock, use or rules())
+        fence = store.ledger.run  # every opening has a newer one
         shelf = cls(opener, directory, store, clock, fence)
         await store.take_tenure(Tenure("host", fence, store.ledger.id))
         return shelf
@@ -118,7 +117,7 @@ class Shelf:
         """Close and open anew under a newer fence, as after a restart."""
         await self.store.close()
         self.store = await self.opener(self.directory, self.clock, use or self.store.rules)
-        self.fence += 1
+        self.fence = self.store.ledger.run
         await self.store.take_tenure(Tenure("host", self.fence, self.store.ledger.id))
 
     async def close(self) -> None:

@@ -50,9 +50,6 @@ UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, snapshot_due = 
 -- name: feed_last_full
 UPDATE feed SET last_full_records = ? WHERE name = ?
 
--- name: feed_sign
-UPDATE feed SET sign_ms = ? WHERE name = ?
-
 -- name: epoch
 SELECT ordinal FROM feed_epoch WHERE feed = ? AND name = ?
 
@@ -311,9 +308,6 @@ SELECT created_ms FROM order_line WHERE channel = ? AND sku = ? AND created_ms B
 -- name: lines_known_after
 SELECT coalesce(sum(quantity), 0) FROM order_line WHERE channel = ? AND sku = ? AND tracked = 1 AND created_ms > ?
 
--- name: lines_count_of_order
-SELECT count(*) FROM order_line WHERE order_id = ?
-
 -- name: proof_put
 INSERT INTO line_proof (order_id, line_id, location, figure, source, feed, epoch, seq, quantity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (order_id, line_id, location, figure, source, feed) DO UPDATE
@@ -423,10 +417,6 @@ WITH pair AS (
 -- name: levels_in_location
 SELECT count(*), coalesce(sum(CASE :sells WHEN 'onHand' THEN on_hand ELSE available END > 0), 0) FROM level WHERE location = :location
 
--- name: levels_newer
-SELECT count(*) FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
-WHERE i.snapshot_id = ? AND l.feed = ? AND l.epoch = ? AND l.seq > ?
-
 -- name: levels_absent
 SELECT l.location, l.sku FROM level AS l WHERE l.location = ?2 AND l.sku > ?3 AND l.feed = ?4
     AND (l.epoch, l.seq) <= (?5, ?6) AND (l.on_hand IS NOT NULL OR l.available IS NOT NULL)
@@ -483,9 +473,6 @@ DELETE FROM exception_case WHERE closed_ms < ?
 -- name: case_healable
 SELECT kind, subject FROM exception_case
 WHERE kind IN ('invalid_record', 'held_level') AND scope = ? AND state IN ('open', 'waiting') LIMIT 5000
-
--- name: case_subjects
-SELECT subject FROM exception_case WHERE kind = ? AND scope = ? AND state IN ('open', 'waiting') AND subject > ? ORDER BY subject LIMIT ?
 
 -- name: feeds
 SELECT name, checkpoint, epoch, seq, head_seq, head_at, sign_ms, record_ms, snapshot_due, last_full_records, read_total,
