@@ -245,8 +245,8 @@ async def test_a_story_whose_arithmetic_fails_says_so(tmp_path: Path) -> None:
         await sold(daemon)
 
         async def tamper(scope: object) -> None:
-            connection = scope.tx._connection  # type: ignore[attr-defined]
-            await connection.execute("UPDATE outbox SET f = f + 1, x_target = x_target + 1")
+            connection = scope.tx.connection  # type: ignore[attr-defined]
+            connection.execute("UPDATE outbox SET f = f + 1, x_target = x_target + 1")
 
         await daemon.store._session.write(tamper)
         _, out, _ = await ctl(daemon, "sku", "ABC-1")

@@ -10,73 +10,43 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
-from archsyncd.domain.cases import CaseNews
+from archsyncd.adapters.sqlite.transaction import (
+    SQL,
+    Across,
+    Inside,
+    Row,
+    Steps,
+    Threaded,
+    Transaction,
+    Unsettled,
+    end_look,
+    looked,
+    written,
+)
 from archsyncd.engine.ports import StoreBroken, StoreBusy, StoreFull, StoreNewer
 
-T = TypeVar("T")
-Row: TypeAlias = tuple[Any, ...]
+__all__ = ["Database", "Row", "Transaction", "open_database"]
 
-BUSY_TIMEOUT_SECONDS = 10.0
+T = TypeVar("T")
+
 CACHE_KIBIBYTES = 32_768
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 CHECKPOINT_PAGES = 4_000
-_SQL = files("archsyncd.adapters.sqlite") / "sql"
 
-
-def _named_queries() -> Mapping[str, str]:
-    queries: dict[str, str] = {}
-    for part in _SQL.joinpath("queries.sql").read_text("utf-8").split("-- name: ")[1:]:
-        name, _, text = part.partition("\n")
-        queries[name.strip()] = text.strip().rstrip(";")
-    return queries
-
-
-QUERIES = _named_queries()
-
-
-class Transaction:
-    """One transaction's statements, by their names in queries.sql."""
-
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
-        self.news: list[CaseNews] = []
-
-    async def rows(self, name: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
-        """All rows a query answers; the query bounds them."""
-        return cast("list[Row]", await self._connection.execute_fetchall(QUERIES[name], parameters))
-
-    async def row(self, name: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
-        """The first row, None without one."""
-        found = await self.rows(name, parameters)
-        return found[0] if found else None
-
-    async def run(self, name: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
-        """Run one statement; how many rows it changed."""
-        cursor = await self._connection.execute(QUERIES[name], parameters)
-        count = cursor.rowcount
-        await cursor.close()
-        return count
-
-    async def run_many(self, name: str, parameters: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each set of parameters."""
-        cursor = await self._connection.executemany(QUERIES[name], parameters)
-        await cursor.close()
-
-
-Body: TypeAlias = Callable[[Transaction], Awaitable[T]]
+Body: TypeAlias = Callable[[Transaction], Steps[T]]
 
 
 class Database:
     """The open file: `write` for transactions, `read` for consistent looks that never wait for a writer."""
 
-    def __init__(self, path: Path, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
+    def __init__(self, path: Path, writer: Threaded, reader: Threaded) -> None:
         self.path = path
         self._writer = writer
         self._reader = reader
@@ -113,24 +83,14 @@ class Database:
         async with self._lock:
             if self._broken:
                 raise StoreBroken(self._broken)
+            tx = Inside()
             try:
-                await self._writer.execute("BEGIN IMMEDIATE")
-                result = await body(Transaction(self._writer))
-                await self._writer.execute("COMMIT")
+                return await self._writer.job(partial(written, body(tx), tx))
+            except Unsettled as unsettled:
+                self._broken = str(unsettled)
+                raise StoreBroken(self._broken) from unsettled
             except sqlite3.Error as error:
-                await self._roll_back()
                 raise self._meaning(error) from error
-            except BaseException:
-                await self._roll_back()
-                raise
-            return result
-
-    async def _roll_back(self) -> None:
-        try:
-            if self._writer.in_transaction:
-                await self._writer.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            self._broken = f"a failed transaction could not be rolled back: {error}"
 
     def _meaning(self, error: sqlite3.Error) -> Exception:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -155,15 +115,26 @@ class Database:
         async with self._reading:
             if self._broken or self._closing:
                 raise StoreBroken(self._broken or "the store is closing")
+            tx = Across(self._reader)
             try:
-                # Within the guard: a caller cancelled here leaves a BEGIN behind that the connection's thread still runs.
-                await self._reader.execute("BEGIN")
-                yield Transaction(self._reader)
+                yield tx
             except sqlite3.Error as error:
                 raise self._meaning(error) from error
             finally:
-                with contextlib.suppress(sqlite3.Error):
-                    await self._reader.execute("ROLLBACK")
+                if tx.begun:
+                    with contextlib.suppress(sqlite3.Error):
+                        await self._reader.job(end_look)
+
+    async def look(self, body: Body[T]) -> T:
+        """As `read`, for steps that wait for nothing but their queries: one turn of the thread for all of them."""
+        async with self._reading:
+            if self._broken or self._closing:
+                raise StoreBroken(self._broken or "the store is closing")
+            tx = Inside()
+            try:
+                return await self._reader.job(partial(looked, body(tx), tx))
+            except sqlite3.Error as error:
+                raise self._meaning(error) from error
 
     async def backup(self, target: Path) -> None:
         """Copy the committed state into a new file while the daemon runs."""
@@ -180,8 +151,8 @@ class Database:
         await self._writer.close()
 
 
-async def _open_writer(path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)
+async def _open_writer(path: Path) -> Threaded:
+    connection = await Threaded.on(path)
     try:
         found = list(await connection.execute_fetchall("PRAGMA journal_mode = WAL"))
         # The switch can fail without an error; only its answer tells.
@@ -208,17 +179,21 @@ async def _open_writer(path: Path) -> aiosqlite.Connection:
     return connection
 
 
-async def _open_reader(path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)
-    await connection.execute("PRAGMA query_only = ON")
-    await connection.execute("PRAGMA wal_autocheckpoint = 0")
-    await connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES // 4}")
+async def _open_reader(path: Path) -> Threaded:
+    connection = await Threaded.on(path)
+    try:
+        await connection.execute("PRAGMA query_only = ON")
+        await connection.execute("PRAGMA wal_autocheckpoint = 0")
+        await connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES // 4}")
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 
 def _migrations() -> list[tuple[int, str]]:
     found = []
-    for entry in _SQL.iterdir():
+    for entry in SQL.iterdir():
         number, _, rest = entry.name.partition("_")
         if number.isdigit() and rest.endswith(".sql"):
             found.append((int(number), entry.read_text("utf-8")))
@@ -257,7 +232,8 @@ def _statements(text: str) -> Iterable[str]:
 async def open_database(path: Path, *, check: bool = True) -> Database:
     """Open or create the file, bring its schema up to date and check its pages.
 
-    Raises StoreNewer, or StoreBroken when it is no database, is corrupt, or cannot be written safely.
+    Raises StoreNewer, StoreBroken when it is no database, is corrupt, or cannot be written safely, StoreFull when there is
+    no room to open it and StoreBusy when another process holds it.
     """
     writer = reader = None
     try:
@@ -270,11 +246,20 @@ async def open_database(path: Path, *, check: bool = True) -> Database:
         reader = await _open_reader(path)
     except sqlite3.Error as error:
         await _close(writer, reader)
-        raise StoreBroken(f"{path}: {error}") from error
+        raise _refusal(path, error) from error
     except BaseException:
         await _close(writer, reader)
         raise
     return Database(path, writer, reader)
+
+
+def _refusal(path: Path, error: sqlite3.Error) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull(f"{path}: {error}")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy(f"{path}: another process holds it locked")
+    return StoreBroken(f"{path}: {error}")
 
 
 async def _close(*connections: aiosqlite.Connection | None) -> None:

@@ -33,18 +33,17 @@ class OutboxStore:
 
     async def lease(self, limits: DrainLimits, limit: int) -> list[Lease]:
         """Take due keys in drain order; their intents are durable when this returns."""
-        return await self._session.write(
-            lambda scope: outbox.lease(scope, self._session.turn(), limits, limit)
-        )
+        turn = self._session.turn()
+        return await self._session.write(lambda scope: outbox.lease(scope, turn, limits, limit))
 
     async def settle(self, settled: Sequence[Settled], rules: SettleRules) -> None:
         """Book what became of operations."""
-        await self._session.write(lambda scope: outbox.settle(scope, self._session.turn(), settled, rules))
+        turn = self._session.turn()
+        await self._session.write(lambda scope: outbox.settle(scope, turn, settled, rules))
 
     async def due_count(self, at_most: int) -> int:
         """How many keys are due, counted up to a bound."""
-        async with self._session.read() as tx:
-            row = await tx.row("outbox_due_count", (at_most,))
+        row = await self._session.look(lambda tx: tx.row("outbox_due_count", (at_most,)))
         return int(row[0]) if row else 0
 
     async def most_urgent(self, limits: DrainLimits) -> int | None:
@@ -53,8 +52,7 @@ class OutboxStore:
             "highest": 4 if limits.increases else 2,
             "paused": array(limits.paused),
         }
-        async with self._session.read() as tx:
-            row = await tx.row("outbox_due", parameters)
+        row = await self._session.look(lambda tx: tx.row("outbox_due", parameters))
         return None if row is None else int(row[2])
 
     def _parameters(self, limits: int) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from archsyncd.adapters.sqlite.connection import Database, Transaction
 from archsyncd.adapters.sqlite.scope import Scope
@@ -24,6 +24,12 @@ def _nobody(_news: CaseNews) -> None:
     pass
 
 
+async def _held(tenure: Tenure, scope: Scope, step: Callable[[Scope], Awaitable[T]]) -> T:
+    if await scope.tx.row("tenure_holds", (tenure.name, tenure.ledger, tenure.fence)) is None:
+        raise FencedOff(f"the store is held by another tenure than {tenure.fence}")
+    return await step(scope)
+
+
 class Session:
     """What the parts of the store share. Writing needs the tenure to be taken first."""
 
@@ -39,6 +45,8 @@ class Session:
     async def write(self, step: Callable[[Scope], Awaitable[T]]) -> T:
         """Run one step in one transaction, compared with the tenure inside it.
 
+        The step waits for nothing but its statements and reads no clock but its scope's.
+
         Raises FencedOff, StoreFull (nothing stored) and StoreBroken (restart).
         """
         tenure = self.tenure
@@ -47,16 +55,19 @@ class Session:
 
         news: list[CaseNews] = []
 
-        async def body(tx: Transaction) -> T:
+        def body(tx: Transaction) -> Coroutine[Any, Any, T]:
+            # Called on the loop, where clocks are read; what it returns runs on the connection's thread.
             tx.news = news
-            if await tx.row("tenure_holds", (tenure.name, tenure.ledger, tenure.fence)) is None:
-                raise FencedOff(f"the store is held by another tenure than {tenure.fence}")
-            return await step(self.scope(tx))
+            return _held(tenure, self.scope(tx), step)
 
         result = await self.database.write(body)
         for item in news:
             self.tell(item)
         return result
+
+    async def look(self, step: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
+        """A consistent look that waits for no writer; `step` waits for nothing but its queries and reads no clock."""
+        return await self.database.look(step)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:

@@ -192,10 +192,11 @@ async def open_store(
     `project` and `host` are pinned at first: a copy of the file that finds itself elsewhere is told by `ledger`.
     """
     database = await open_database(directory / DATABASE_NAME, check=check)
+    now_ms = clock.wall_ms()
 
     async def body(tx: Transaction) -> LedgerState:
         if await tx.row("ledger") is None:
-            await tx.run("ledger_insert", (new_ledger_id, project, host, clock.wall_ms()))
+            await tx.run("ledger_insert", (new_ledger_id, project, host, now_ms))
         await tx.row("ledger_run")
         row = await tx.row("ledger")
         if row is None:

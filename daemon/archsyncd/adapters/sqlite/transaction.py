@@ -1,0 +1,193 @@
+"""Transactions on a connection's thread: their statements, and whole steps driven there in one turn. Knows no table.
+
+A transaction's steps are a coroutine that waits for nothing but its own statements, so it can be driven to its end on the
+thread that owns the connection. A turn of the loop and of the thread for each statement would cost more than most
+statements do, and the loop stays free meanwhile.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import aiosqlite
+
+from archsyncd.domain.cases import CaseNews
+
+T = TypeVar("T")
+Row: TypeAlias = tuple[Any, ...]
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
+Steps: TypeAlias = Coroutine[Any, Any, T]
+
+SQL = files("archsyncd.adapters.sqlite") / "sql"
+BUSY_TIMEOUT_SECONDS = 10.0
+# Beside the named queries: pragmas, BEGIN, COMMIT and ROLLBACK.
+SPARE_STATEMENTS = 16
+ROWS_AT_ONCE = 64
+
+
+def _named_queries() -> Mapping[str, str]:
+    queries: dict[str, str] = {}
+    for part in SQL.joinpath("queries.sql").read_text("utf-8").split("-- name: ")[1:]:
+        name, _, text = part.partition("\n")
+        queries[name.strip()] = text.strip().rstrip(";")
+    return queries
+
+
+QUERIES = _named_queries()
+
+
+class Transaction(ABC):
+    """One transaction's statements, by their names in queries.sql."""
+
+    def __init__(self) -> None:
+        self.news: list[CaseNews] = []
+
+    @abstractmethod
+    async def rows(self, name: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows a query answers; the query bounds them."""
+
+    @abstractmethod
+    async def run(self, name: str, parameters: Parameters = ()) -> int:
+        """Run one statement; how many rows it changed."""
+
+    @abstractmethod
+    async def run_many(self, name: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each set of parameters."""
+
+    async def row(self, name: str, parameters: Parameters = ()) -> Row | None:
+        """The first row, None without one."""
+        found = await self.rows(name, parameters)
+        return found[0] if found else None
+
+
+class Inside(Transaction):
+    """Statements on the connection's own thread: none of them ever suspends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection: sqlite3.Connection
+
+    async def rows(self, name: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows a query answers."""
+        return self.connection.execute(QUERIES[name], parameters).fetchall()
+
+    async def run(self, name: str, parameters: Parameters = ()) -> int:
+        """Run one statement."""
+        return self.connection.execute(QUERIES[name], parameters).rowcount
+
+    async def run_many(self, name: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each set of parameters."""
+        self.connection.executemany(QUERIES[name], parameters)
+
+
+class Across(Transaction):
+    """Queries of a look that is taken from the loop: the first one begins it, each is a turn of the thread."""
+
+    def __init__(self, reader: Threaded) -> None:
+        super().__init__()
+        self._reader = reader
+        self.begun = False
+
+    async def rows(self, name: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows a query answers."""
+        first, self.begun = not self.begun, True
+        return await self._reader.job(partial(_asked, QUERIES[name], parameters, first=first))
+
+    async def run(self, name: str, parameters: Parameters = ()) -> int:
+        """Refused: the connection would refuse it too."""
+        raise TypeError(f"a look changes nothing: {name} with {len(parameters)} parameters")
+
+    async def run_many(self, name: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Refused likewise."""
+        raise TypeError(f"a look changes nothing: {name} with {len(list(parameters))} sets of parameters")
+
+
+def _asked(query: str, parameters: Parameters, connection: sqlite3.Connection, *, first: bool) -> list[Row]:
+    if first:
+        connection.execute("BEGIN")
+    return connection.execute(query, parameters).fetchall()
+
+
+class Threaded(aiosqlite.Connection):
+    """aiosqlite's connection, to whose thread also a whole job can be given."""
+
+    @classmethod
+    async def on(cls, path: Path) -> Threaded:
+        """Open the file, each statement a transaction of its own unless one is begun."""
+        opening = partial(
+            sqlite3.connect,
+            path,
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            cached_statements=len(QUERIES) + SPARE_STATEMENTS,
+        )
+        connection = cls(opening, ROWS_AT_ONCE)
+        await connection
+        return connection
+
+    async def job(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have work done on the thread, between statements; what it returns or raises."""
+        done: T = await self._execute(self._work, work)  # type: ignore[no-untyped-call]
+        return done
+
+    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return work(self._conn)
+
+
+class Unsettled(Exception):
+    """A failed transaction could not be rolled back; the message says why."""
+
+
+def _driven(steps: Steps[T], tx: Inside, connection: sqlite3.Connection) -> T:
+    """Run steps to their end on this thread. Raises RuntimeError when they wait for anything but statements."""
+    tx.connection = connection
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise RuntimeError("a transaction may wait for nothing but its own statements")
+
+
+def written(steps: Steps[T], tx: Inside, connection: sqlite3.Connection) -> T:
+    """One writing transaction: committed when this returns, rolled back when it raises. Raises Unsettled."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        result = _driven(steps, tx, connection)
+        connection.execute("COMMIT")
+    except BaseException as error:
+        _roll_back(connection, error)
+        raise
+    finally:
+        steps.close()
+    return result
+
+
+def _roll_back(connection: sqlite3.Connection, cause: BaseException) -> None:
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise Unsettled(f"a failed transaction could not be rolled back: {error}") from cause
+
+
+def looked(steps: Steps[T], tx: Inside, connection: sqlite3.Connection) -> T:
+    """One consistent look that changes nothing."""
+    try:
+        connection.execute("BEGIN")
+        return _driven(steps, tx, connection)
+    finally:
+        steps.close()
+        end_look(connection)
+
+
+def end_look(connection: sqlite3.Connection) -> None:
+    """Let go of the look, if there is one."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
