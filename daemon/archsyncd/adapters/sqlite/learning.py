@@ -19,6 +19,8 @@ from archsyncd.domain.order import CANCELLED, DELETED, ELSEWHERE, CountedLine, c
 from archsyncd.domain.outbox import read_discarded, scheduled
 from archsyncd.domain.rules import LearnRules
 
+# Up to where orders that were folded are forgotten altogether.
+FORGOTTEN = "forgotten"
 # What commercetools changes through an order shows on the entry up to 10 s later; a read before that proves nothing.
 EFFECT_LAG_MS = 15_000
 
@@ -28,10 +30,14 @@ async def learn_orders(scope: Scope, orders: Sequence[Order], rules: LearnRules)
     ids = array([order.id for order in orders])
     closed = {row[0] for row in await scope.tx.rows("closed_by_reference", (ids,))}
     known = {row[0]: row for row in await scope.tx.rows("heads_by_id", (ids,))}
+    forgotten = await scope.tx.row("cursor", (FORGOTTEN,))
     touched: set[StockKey] = set()
     fresh = 0
     for order in orders:
         if order.id in closed:
+            continue
+        if order.id not in known and forgotten is not None and order.created_at_ms < forgotten[2]:
+            # Orders were complete beyond it: it was folded, and a late change of it must not count it a second time.
             continue
         if order.id in known:
             if order.version > known[order.id][2]:

@@ -153,10 +153,12 @@ class OrderStore:
         return await self._session.write(step)
 
     async def tidy(self, closed_orders_before_ms: int) -> None:
-        """Drop what no source can speak of any more."""
+        """Drop what no source can speak of any more. Orders must be known completely up to that time (server's clock)."""
 
         async def step(scope: Scope) -> None:
-            await scope.tx.run("closed_purge", (closed_orders_before_ms,))
+            if closed_orders_before_ms > 0:
+                await scope.tx.run("closed_purge", (closed_orders_before_ms,))
+                await scope.tx.run("cursor_put", (learning.FORGOTTEN, "", "", closed_orders_before_ms))
             await scope.tx.run("early_expire", (scope.now_ms - EARLY_KEEP_MS,))
             await scope.tx.run("cases_purge", (scope.now_ms - CLOSED_CASE_KEEP_MS,))
 
