@@ -1,0 +1,22 @@
+"""How much each measurement takes on: the full run, and a tiny one that only shows that everything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Counts of records and keys; `rounds` of which the best counts, so that a busy neighbour spoils none."""
+
+    rounds: int
+    ingest_records: int
+    ingest_batches: tuple[int, ...]
+    drain_updates: int
+    waiting_changes: int
+    resident_keys: tuple[int, ...]
+    idle_seconds: float
+
+
+FULL = Sizes(3, 100_000, (1_000, 5_000), 10_000, 10_000, (10_000, 100_000, 1_000_000), 10.0)
+QUICK = Sizes(1, 400, (100, 200), 60, 300, (200,), 0.2)
