@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from archsyncd.domain.inventory import (
     Failure,
+    Forbidden,
     MessageCursor,
     MessagePage,
     Missing,
@@ -19,11 +20,13 @@ from archsyncd.domain.inventory import (
     OrderMessage,
     OrderPage,
     Project,
+    Refused,
 )
 from archsyncd.domain.report import Cursor
 from archsyncd.domain.rules import LearnRules
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
+from archsyncd.engine.order_reader import OrderReader
 from archsyncd.engine.ports import Commercetools, StoreFull
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
@@ -36,6 +39,7 @@ PAGE_LIMIT = 500
 HEAD_LIMIT = 200
 SEEN_LIMIT = 20_000
 DELETED = "OrderDeleted"
+CREATED = frozenset({"OrderCreated", "OrderImported", "OrderCreatedFromRecurringOrder"})
 RETRY_SECONDS = 2.0
 CHANNELS_SECONDS = 0.1
 SWEEP_OVERLAP_MS = 10_000
@@ -82,6 +86,7 @@ class Orders:
         self._deep_at = float("-inf")
         self._head_since_ms = 0
         self._strange: dict[str, int] = {}
+        self.reader = OrderReader(store, client, limiter, self._channels_known)
 
     async def run(self) -> None:
         """Learn until the limiter lets nothing more begin."""
@@ -102,6 +107,7 @@ class Orders:
         """One round: head, complete read, and a sweep when one is due. False when commercetools did not answer."""
         if not await self._prepare() or not await self._round():
             return False
+        self._shared.notes.pop("orders", None)
         if not self._shared.orders_known:
             self._shared.orders_known = True
             self._shared.bases.set()
@@ -124,17 +130,8 @@ class Orders:
             return False
         if self._messages is not None:
             return True
-        project = await self._limiter.call(Priority.ORDERS, 1.0, self._client.project)
-        if isinstance(project, Project):
-            enabled = project.messages_enabled
-        elif isinstance(project, Failure):
-            # Without the scope to read project settings the messages query itself tells.
-            enabled = True
-        since = rfc3339(self._shared.server_now_ms())
-        page = await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.newest_messages(since, 1))
-        if isinstance(page, MessagePage):
-            self._shared.saw_server_time(page.server_ms)
-        elif enabled and not isinstance(project, Project):
+        enabled = await self._messages_enabled()
+        if enabled is None or not await self._ask_the_time():
             return False
         if not self._shared.tenure_since_ms:
             self._shared.tenure_since_ms = self._shared.server_now_ms()
@@ -143,12 +140,36 @@ class Orders:
         if not began.complete_ms:
             cursor = Cursor(BOOTSTRAP, MessageCursor("", ""), self._bootstrap_ms)
             await self._store.orders.learn((), self.learn_rules(), cursor)
-        self._messages = enabled and isinstance(page, MessagePage)
+        self._messages = enabled
         if not self._messages:
             self._shared.notes["messages"] = (
                 "the project's messages query is off: orders are learnt by sweep alone, a little later"
             )
         return True
+
+    async def _messages_enabled(self) -> bool | None:
+        """Whether messages may be queried, None when commercetools does not say; its clock comes with the answer."""
+        project = await self._limiter.call(Priority.ORDERS, 1.0, self._client.project)
+        since = rfc3339(self._shared.server_now_ms())
+        page = await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.newest_messages(since, 1))
+        if not isinstance(page, MessagePage):
+            # An overload now says nothing about the rest of the run: only a plain refusal does.
+            off = isinstance(project, Project) and not project.messages_enabled
+            return False if off or isinstance(page, Forbidden | Refused | Missing) else None
+        self._shared.saw_server_time(page.server_ms)
+        # Without the scope to read project settings the messages query itself tells.
+        return project.messages_enabled if isinstance(project, Project) else True
+
+    async def _ask_the_time(self) -> bool:
+        """Commercetools' clock from its orders, where messages do not tell it: ours may be wrong by hours."""
+        if not self._shared.server_time_known:
+            now = rfc3339(self._shared.server_now_ms())
+            page = await self._limiter.call(
+                Priority.ORDERS, 1.0, lambda: self._client.orders_created(None, now, now, 1)
+            )
+            if isinstance(page, OrderPage):
+                self._shared.saw_server_time(page.server_ms)
+        return self._shared.server_time_known
 
     def learn_rules(self) -> LearnRules:
         """What learning needs to know now."""
@@ -209,17 +230,16 @@ class Orders:
             page = await self._complete_page(after, rfc3339(until_ms))
             if not isinstance(page, MessagePage):
                 return False
-            last = page.messages[-1] if page.messages else None
-            cursor = Cursor(
-                MESSAGES,
-                MessageCursor(last.created_at, last.id) if last else after,
-                0 if page.full else until_ms,
-            )
-            fresh = [message for message in page.messages if message.id not in self._seen]
+            reached = page.last or after
+            cursor = Cursor(MESSAGES, reached, 0 if page.full else until_ms)
+            # What the head showed of a change may have been the order before it: its list lags, so changes are read twice.
+            fresh = [one for one in page.messages if one.id not in self._seen or one.type not in CREATED]
             if not await self._take_messages(fresh, cursor):
                 return False
             if not page.full:
                 return True
+            if reached == after:
+                return self._stuck("messages")
 
     async def _complete_page(self, after: MessageCursor, until: str) -> MessagePage | Failure:
         return await self._limiter.call(
@@ -238,41 +258,19 @@ class Orders:
         for order_id in dict.fromkeys(m.order_id for m in messages if m.type == DELETED):
             await self._store.orders.forget(order_id)
         ids = list(dict.fromkeys(m.order_id for m in messages if m.type != DELETED))
-        orders: list[Order] = []
-        for start in range(0, len(ids), self._client.ids_per_request):
-            found = await self.fetch(ids[start : start + self._client.ids_per_request])
-            if found is None:
-                return False
-            orders.extend(found)
-        fresh = await self._store.orders.learn(orders, self.learn_rules(), cursor)
+        found = await self.reader.fetch(ids)
+        if found is None:
+            return False
+        fresh = await self._store.orders.learn(found.orders, self.learn_rules(), cursor)
         if fresh:
             self._shared.count("orders", fresh)
             self._shared.work.set()
         return True
 
-    async def fetch(self, ids: Sequence[str]) -> list[Order] | None:
-        """Orders by id; what the list does not show yet is read singly.
-
-        None when commercetools did not answer, or when a line's channel is not known yet.
-        """
-        if not ids:
-            return []
-        page = await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.orders_by_id(ids))
-        if not isinstance(page, OrderPage):
-            return None
-        found = {order.id: order for order in page.orders}
-        for order_id in ids:
-            if order_id in found or order_id in page.faults:
-                continue
-            answer = await self._one(order_id)
-            if isinstance(answer, Order):
-                found[order_id] = answer
-            elif not isinstance(answer, Missing):
-                return None
-        return list(found.values()) if self._channels_known(found.values()) else None
-
-    async def _one(self, order_id: str) -> Order | Failure:
-        return await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.order(order_id))
+    def _stuck(self, what: str) -> bool:
+        """A full page without one row to go on from: not asked for again and again without a pause."""
+        self._shared.notes["orders"] = f"commercetools' list of {what} cannot be read any further"
+        return False
 
     async def _sweep(self) -> bool:
         """Orders by creation time from where the last sweep ended; at first the history and all open ones before it."""
@@ -302,7 +300,11 @@ class Orders:
             page = await self._sweep_page(after, since, until)
             if not isinstance(page, OrderPage) or not self._channels_known(page.orders):
                 return False
-            after = page.cursors[-1] if page.cursors else after
+            reached = page.last or after
+            if page.full and reached == after:
+                return self._stuck("orders")
+            after = reached
+            await self.reader.tell_unreadable(page.faults, (order.id for order in page.orders))
             # A place is kept only while a sweep is under way; a finished one leaves the time it reached.
             under_way = after if page.full and after is not None else MessageCursor("", "")
             cursor = Cursor(SWEEP, under_way, 0 if page.full else until_ms)
@@ -325,7 +327,11 @@ class Orders:
             page = await self._open_page(after, before)
             if not isinstance(page, OrderPage) or not self._channels_known(page.orders):
                 return False
-            after = page.cursors[-1] if page.cursors else after
+            reached = page.last or after
+            if page.full and reached == after:
+                return self._stuck("open orders")
+            after = reached
+            await self.reader.tell_unreadable(page.faults, (order.id for order in page.orders))
             cursor = Cursor(OPEN_SWEEP, after or MessageCursor("", ""), 0)
             self._shared.count(
                 "orders", await self._store.orders.learn(page.orders, self.learn_rules(), cursor)
@@ -345,5 +351,6 @@ class Orders:
         if not isinstance(page, OrderPage) or not self._channels_known(page.orders):
             return False
         self._shared.saw_server_time(page.server_ms)
+        await self.reader.tell_unreadable(page.faults, (order.id for order in page.orders))
         self._shared.count("orders", await self._store.orders.learn(page.orders, self.learn_rules()))
         return await self._sweep()

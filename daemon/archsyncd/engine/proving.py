@@ -156,17 +156,16 @@ class Proving:
         ids = await self._store.orders.refresh_due(REFRESH_PER_ROUND)
         if not ids:
             return 0
-        orders = await self._orders.fetch(ids)
-        if orders is None:
+        found = await self._orders.reader.fetch(ids)
+        if found is None:
             return 0
-        await self._store.orders.learn(orders, self._orders.learn_rules())
-        old = [
-            order.id for order in orders if self._shared.server_now_ms() - order.created_at_ms > FOLD_AGE_MS
-        ]
-        again = self._shared.clock.wall_ms() + int(self.options.refresh_after_seconds * 1000)
-        for order_id in set(ids) - {order.id for order in orders}:
+        await self._store.orders.learn(found.orders, self._orders.learn_rules())
+        for order_id in sorted(found.missing):
             await self._store.orders.forget(order_id)
-        folded = await self._store.orders.fold([*old, *(set(ids) - {order.id for order in orders})], again)
+        now_ms = self._shared.server_now_ms()
+        young = {order.id for order in found.orders if now_ms - order.created_at_ms <= FOLD_AGE_MS}
+        again = self._shared.clock.wall_ms() + int(self.options.refresh_after_seconds * 1000)
+        folded = await self._store.orders.fold([each for each in ids if each not in young], again)
         self._shared.count("folded", folded)
         return len(ids)
 

@@ -15,7 +15,7 @@ class Shared:
     """Facts in memory; all of them can be lost and are found again. Times in UTC milliseconds of commercetools' clock.
 
     `orders_complete_ms`: orders are known completely up to there; `orders_known`: the newest were read too since the start.
-    `tenure_since_ms`: we alone write since then (0: unknown). `server_offset_ms`: their clock minus ours.
+    `tenure_since_ms`: we alone write since then (0: unknown). `server_lead_ms`: their clock minus our monotonic one.
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
     and `channels_stale` asks for it now. `may_increase`: the lease allows raising.
     `late_until`: monotonic seconds until a request of the lease's former holder may land; None: there was none.
@@ -36,7 +36,7 @@ class Shared:
     orders_complete_ms: int = 0
     orders_known: bool = False
     tenure_since_ms: int = 0
-    server_offset_ms: int = 0
+    server_lead_ms: int | None = None
     notes: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,14 +61,25 @@ class Shared:
             async with asyncio.timeout(seconds):
                 await self.stop.wait()
 
+    @property
+    def server_time_known(self) -> bool:
+        """Whether commercetools has told its clock since the start."""
+        return self.server_lead_ms is not None
+
     def server_now_ms(self) -> int:
-        """Commercetools' clock now, as far as its last answer tells."""
-        return self.clock.wall_ms() + self.server_offset_ms
+        """Commercetools' clock now, as far as its last answer tells; our own only before the first one.
+
+        Counted on from that answer in monotonic time: by the wall clock, a jump of ours would make orders seem complete up
+        to a time that has not come (fault 42).
+        """
+        if self.server_lead_ms is None:
+            return self.clock.wall_ms()
+        return int(self.clock.monotonic() * 1000) + self.server_lead_ms
 
     def saw_server_time(self, server_ms: int) -> None:
         """Take commercetools' clock from an answer's Date."""
         if server_ms:
-            self.server_offset_ms = server_ms - self.clock.wall_ms()
+            self.server_lead_ms = server_ms - int(self.clock.monotonic() * 1000)
 
     def count(self, name: str, by: int = 1) -> None:
         """Count something for status."""
