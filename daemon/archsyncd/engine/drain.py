@@ -146,8 +146,14 @@ class Drain:
         due = await self._store.outbox.due_count(places * batch)
         permits = [first, *self._limiter.try_permits(min(due, places) - 1)]
         singly = due <= len(permits) or batch == 1
-        await self._measure_bound(due, batch)
-        leases = await self._store.outbox.lease(limits, len(permits) if singly else len(permits) * batch)
+        try:
+            await self._measure_bound(due, batch)
+            leases = await self._store.outbox.lease(limits, len(permits) if singly else len(permits) * batch)
+        except BaseException:
+            # A place that is not given back is lost for good, and soon nothing would be sent at all.
+            for permit in permits:
+                permit.release()
+            raise
         size = 1 if singly else min(batch, -(-len(leases) // len(permits)))
         groups = [leases[start : start + size] for start in range(0, len(leases), max(size, 1))]
         for permit, group in zip(permits, groups, strict=False):

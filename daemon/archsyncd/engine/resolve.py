@@ -70,10 +70,17 @@ class Resolver:
         rows = [row for row in found if row.key.channel in channels]
         if len(rows) < len(found):
             self._shared.bases.set()
+            await self._put_off([row for row in found if row.key.channel not in channels])
         by_id = [row for row in rows if row.entry_id is not None]
         by_key = [row for row in rows if row.entry_id is None]
         done = await self._resolve_by_id(by_id) if by_id else 0
         return done + (await self._resolve_by_key(by_key) if by_key else 0)
+
+    async def _put_off(self, rows: Sequence[OutboxRow]) -> None:
+        """Operations of a channel that commercetools does not have (any more) must not stand before all others."""
+        if self._shared.channels_read:
+            settled = [Settled(row.key, row.op_id, Doubted(UNREADABLE_MS)) for row in rows if row.op_id]
+            await self._store.outbox.settle(settled, self._drain.settle_rules())
 
     async def _resolve_by_id(self, rows: Sequence[OutboxRow]) -> int:
         ids = [row.entry_id for row in rows if row.entry_id is not None]
