@@ -91,9 +91,11 @@ def _common(verb: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; its exit status."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
-    given = parser().parse_args(argv)
     try:
-        return int(_VERBS[given.verb](given, argv))
+        # First of all: a usage error repeats what it does not understand.
+        refuse_secrets({}, argv)
+        given = parser().parse_args(argv)
+        return int(_VERBS[given.verb](given))
     except ConfigurationFaults as faults:
         for fault in faults.faults:
             print(f"archsyncd: {fault}", file=sys.stderr)
@@ -106,15 +108,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fatal.code
 
 
-def _settings(given: argparse.Namespace, argv: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    refuse_secrets({}, argv)
+def _settings(given: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
     return load(given.config, given.credentials, environment)
 
 
-def _run(given: argparse.Namespace, argv: Sequence[str]) -> int:
+def _run(given: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415 - the other verbs need no event loop of their own
 
-    settings = _settings(given, argv, os.environ)
+    settings = _settings(given, os.environ)
     clock = SystemClock()
     journal = set_up(settings.daemon.log_level, os.environ, sys.stderr, clock.monotonic)
     try:
@@ -195,25 +196,24 @@ def host_id(machine_id: Path) -> str:
     return hashlib.sha256(f"archsyncd {text or socket.gethostname()}".encode()).hexdigest()[:32]
 
 
-def _check(given: argparse.Namespace, argv: Sequence[str]) -> int:
+def _check(given: argparse.Namespace) -> int:
     from archsyncd import checking  # noqa: PLC0415 - only this verb needs it
 
     if given.explain:
         print(checking.explain(given.explain))
         return 0
-    refuse_secrets({}, argv)
     code, text = asyncio.run(checking.check(given.config, given.credentials, online=given.online))
     print(text)
     return code
 
 
-def _adopt(given: argparse.Namespace, argv: Sequence[str]) -> int:
-    settings = _settings(given, argv, os.environ)
+def _adopt(given: argparse.Namespace) -> int:
+    settings = _settings(given, os.environ)
     print(asyncio.run(adopt(settings, _world(given, SystemClock()))))
     return 0
 
 
-def _demo(given: argparse.Namespace, _argv: Sequence[str]) -> int:
+def _demo(given: argparse.Namespace) -> int:
     from archsyncd import demo  # noqa: PLC0415 - only this verb needs the simulators
 
     return demo.main(seconds=given.seconds, seed=given.seed, as_json=given.json, serve=given.serve)
