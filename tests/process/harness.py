@@ -72,6 +72,13 @@ wait_seconds = 5
 interval_seconds = 15
 {feed_more}
 """
+DROP = """
+[[feed]]
+name = "main"
+transport = "drop"
+directory = "{drop}"
+interval_seconds = 60
+"""
 
 
 def configuration(directory: Path, site: Site, **changes: object) -> str:

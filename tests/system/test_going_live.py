@@ -1,0 +1,176 @@
+"""Going live in steps, changing the configuration while it runs, and the other ways of receiving and publishing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archsyncd.config import ConfigurationFaults
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.fatal import Fatal
+from archsyncd.simulators.r247.drop import DropExporter, DropFault, DropStyle, DropWriter, Form
+from tests.process.harness import DROP
+from tests.process.site import CHANNEL, LOCATION, Site
+from tests.support.virtual_time import virtual
+from tests.system.inside import House, inside
+
+STOCK = {f"S{number:02}": 10 + number for number in range(6)}
+PLAN = '[rollout]\nstage = "plan"'
+
+
+def allow(house: House, *skus: str) -> str:
+    """A rollout of these SKUs only."""
+    path = house.place() / "skus.txt"
+    path.write_text("# first ones\n" + "\n".join(skus) + "\n")
+    return f'[rollout]\nstage = "allow-list"\nskus_file = "{path}"'
+
+
+def written(site: Site) -> int:
+    requests = site.shop.journal.requests
+    return requests["inventory.create"] + requests["inventory.update"] + requests["types.create"]
+
+
+@virtual
+async def test_rollout_goes_from_plan_to_some_skus_to_all_and_back_by_reload() -> None:
+    """Planned: nothing is written. Allowed: those only. All: the rest. Back: the rest stands still again."""
+    async with inside(seed=60) as (site, house), house.daemon(more=PLAN) as daemon:
+        site.open(STOCK)
+        await site.until(lambda: daemon.app.shared.orders_known, "orders read")
+        await site.stays(lambda: site.stock("S00") is None, "written though only planned", 30)
+        house.write(more=allow(house, "S00", "S01"))
+        await daemon.app.reload()
+        await site.until_stock({"S00": 10, "S01": 11}, 30)
+        await site.stays(lambda: site.stock("S02") is None, "written though not allowed", 20)
+        house.write(more="")
+        await daemon.app.reload()
+        await site.until_stock(STOCK, 30)
+        house.write(more=allow(house, "S00"))
+        await daemon.app.reload()
+        for sku in STOCK:
+            site.house.warehouse.store_sale(sku, LOCATION, 1)
+        await site.until_stock({"S00": 9}, 30)
+        await site.stays(lambda: site.stock("S05") == 15, "written though not allowed any more", 20)
+        house.write(more="")
+        await daemon.app.reload()
+        await site.until_stock({sku: pieces - 1 for sku, pieces in STOCK.items()}, 60)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["[commercetools", '[rollout]\nstage = "half"', '[rollout]\nstage = "allow-list"']
+)
+@virtual
+async def test_f013_a_reload_of_a_faulty_file_changes_nothing(wrong: str) -> None:
+    """The configuration before stays in force, the faults are told, and a right file is taken afterwards."""
+    async with inside(seed=61) as (site, house), house.daemon() as daemon:
+        site.open(STOCK)
+        await site.until_stock(STOCK)
+        house.write(more=wrong)
+        with pytest.raises((ConfigurationFaults, Fatal)):
+            await daemon.app.reload()
+        assert daemon.journal.line("stays in force")
+        site.house.warehouse.store_sale("S00", LOCATION, 1)
+        await site.until_stock({"S00": 9})
+        house.write(more=f'[channels."{CHANNEL}"]\nsafety_stock = 2')
+        assert await daemon.app.reload() == []
+        await site.until_stock({sku: pieces - 2 for sku, pieces in STOCK.items()} | {"S00": 7}, 60)
+
+
+@virtual
+async def test_a_reload_names_what_only_a_restart_changes() -> None:
+    """Such a value stays what it was."""
+    async with inside(seed=62) as (site, house), house.daemon() as daemon:
+        site.open(STOCK)
+        await site.until_stock(STOCK)
+        house.write(project="demo-2", lease_seconds=30)
+        assert set(await daemon.app.reload()) >= {"commercetools.project_key", "lease.seconds"}
+        site.house.warehouse.store_sale("S00", LOCATION, 1)
+        await site.until_stock({"S00": 9})
+
+
+@virtual
+async def test_a_percentage_a_safety_stock_and_a_buffer_are_in_force_after_a_reload() -> None:
+    """F of everything known is reckoned anew, orders that are open included, and goes back exactly."""
+    async with inside(seed=63) as (site, house), house.daemon() as daemon:
+        site.open(STOCK)
+        await site.until_stock(STOCK)
+        site.order("S05", 3, import_seconds=200)
+        await site.until_stock({"S05": 12})
+        rules = f'[channels."{CHANNEL}"]\npercentage = 50\nsafety_stock = 1'
+        house.write(more=rules, locations=f'{LOCATION} = {{ channel = "{CHANNEL}", buffer = 1 }}')
+        await daemon.app.reload()
+        # f(15) = (15 - 1) * 50 % - 1 = 6, and three pieces of it are promised.
+        await site.until_stock({"S05": 3, "S00": 3}, 60)
+        house.write()
+        await daemon.app.reload()
+        await site.until_stock({"S05": 12, "S00": 10}, 60)
+
+
+class Files:
+    """An Archean that writes files."""
+
+    def __init__(self, site: Site, house: House, style: DropStyle) -> None:
+        self.root = house.directory / "drop"
+        self.root.mkdir()
+        self.writer = DropWriter(self.root, style, "main", site.house.log)
+        self.exporter = DropExporter(site.house.warehouse, self.writer)
+
+    def receipts(self) -> int:
+        return len(list((self.root / "receipts").iterdir()))
+
+
+@pytest.mark.parametrize("form", list(Form))
+@virtual
+async def test_a_drop_directory_is_followed_from_the_first_full_to_receipts(form: Form) -> None:
+    """Full, deltas, an order imported, a gap that a late file fills, a broken file, and the restart between."""
+    async with inside(seed=64) as (site, house):
+        files = Files(site, house, DropStyle(form=form, compress=form is Form.CSV))
+        changes: dict[str, Any] = {"feed": DROP.format(drop=files.root)}
+        site.open(STOCK)
+        async with house.daemon(**changes):
+            files.exporter.full()
+            await site.until_stock(STOCK, 60)
+            site.house.warehouse.store_sale("S00", LOCATION, 1)
+            files.exporter.new()
+            await site.until_stock({"S00": 9}, 60)
+            site.order("S01", 2, import_seconds=5)
+            await site.until_stock({"S01": 9})
+            await site.clock.sleep(10)
+            files.exporter.new()
+            await site.clock.sleep(10)
+            site.house.warehouse.store_sale("S02", LOCATION, 1)
+            files.exporter.new(DropFault.WITHHELD)
+            site.house.warehouse.store_sale("S02", LOCATION, 1)
+            files.exporter.new()
+            files.writer.release()
+            await site.until_stock({"S02": 10}, 120)
+        site.house.warehouse.store_sale("S03", LOCATION, 1)
+        files.exporter.new()
+        async with house.daemon(**changes) as daemon:
+            await site.until_stock({"S03": 12}, 60)
+            row = await daemon.row("S01")
+            assert (row.known, row.refl) == (2, 2)
+            await site.until(lambda: files.receipts() >= len(files.writer.written), "a receipt for each file")
+            assert site.stock("S01") == 9
+
+
+@virtual
+async def test_an_untracked_project_is_written_absolutely_and_orders_are_subtracted() -> None:
+    """Every cart has mode None: the figure less what is open, corrected when somebody edits it, and said as its window."""
+    async with inside(seed=65, shop={"inventory_mode": "None"}) as (site, house):
+        site.open(STOCK)
+        async with house.daemon(commercetools='inventory_mode = "untracked"') as daemon:
+            await site.until_stock(STOCK)
+            site.order("S00", 3, mode="None", import_seconds=30)
+            await site.until_stock({"S00": 7}, 20)
+            await site.clock.sleep(60)
+            assert site.stock("S00") == 7
+            site.order("S01", 2, mode="None", import_seconds=None)
+            await site.until_stock({"S01": 9}, 20)
+            site.house.warehouse.receipt("S01", LOCATION, 1)
+            await site.until_stock({"S01": 10}, 20)
+            site.shop.update_entry("S02", CHANNEL, {"action": "changeQuantity", "quantity": 99})
+            site.house.warehouse.store_sale("S02", LOCATION, 1)
+            await site.until_stock({"S02": 11}, 30)
+            site.order("S03", 1, mode="ReserveOnOrder", import_seconds=None)
+            assert await daemon.until_case(CaseKind.UNTRACKED_DEMAND)
