@@ -206,14 +206,14 @@ class VendorApi:
         responses = self.operation(method, path)["responses"]
         described = responses.get(str(status))
         where = f"{method} {path} answer {status}"
-        if described is None:
+        if described is not None and "$ref" in described:
+            described = self._tree["components"]["responses"][described["$ref"].rpartition("/")[2]]
+        if described is None or "application/json" not in described.get("content", {}):
             if status < 400:
                 raise VendorMismatchError(f"{where}: the vendor describes no such status")
             if not isinstance(body, dict) or not {"statusCode", "message"} <= set(body):
                 raise VendorMismatchError(f"{where}: not in the error shape")
             return
-        if "$ref" in described:
-            described = self._tree["components"]["responses"][described["$ref"].rpartition("/")[2]]
         schema = described["content"]["application/json"]["schema"]
         if status in (401, 403) and isinstance(body, dict) and "error" in body:
             schema = {"$ref": f"{SCHEMA_PREFIX}AuthErrorResponse"}
