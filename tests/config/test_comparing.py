@@ -1,9 +1,9 @@
 """What a reload applies and what needs a restart."""
 
 import pytest
-from tests.config.texts import FEED, LEAST, settings_of
 
 from archsyncd.config import changes, described
+from tests.config.texts import FEED, LEAST, settings_of
 
 BASE = LEAST + (
     '[locations]\nWH1 = { channel = "warehouse-1" }\n[channels.warehouse-1]\npercentage = 90\n'

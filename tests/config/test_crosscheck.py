@@ -1,6 +1,7 @@
 """Rules over several keys."""
 
 import pytest
+
 from tests.config.texts import FEED, LEAST, PROJECT, faults_of, only_fault, settings_of
 
 LOCATIONS = '[locations]\nWH1 = { channel = "warehouse-1" }\n'

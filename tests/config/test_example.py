@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.config.texts import settings_of
-
 from archsyncd.config import described, load, read_settings
+from tests.config.texts import settings_of
 
 EXAMPLE = Path(__file__).parents[2] / "config.toml"
 

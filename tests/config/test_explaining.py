@@ -1,9 +1,9 @@
 """Explanations of keys."""
 
 import pytest
-from tests.config.test_reading import CONTRACT, written
 
 from archsyncd.config import UnknownKey, described, explain
+from tests.config.test_reading import CONTRACT, written
 
 
 def test_a_key_is_explained_with_range_default_and_effect() -> None:

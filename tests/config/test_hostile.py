@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.config.test_reading import SEEDED, contract_text
 
 from archsyncd.config import Fault, Settings, read_settings
+from tests.config.test_reading import SEEDED, contract_text
 
 TREE = tomllib.loads(
     contract_text() + '[locations]\nWH1 = { channel = "warehouse-1" }\n[channels.warehouse-1]\n'

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.config.texts import FEED, LEAST, PROJECT, settings_of
 
 from archsyncd.config import ConfigurationFaults, Fault, Settings, load, required_credentials
+from tests.config.texts import FEED, LEAST, PROJECT, settings_of
 
 CANARY = "Zk3v9Qm7Tt2LwX8sR4yB"
 

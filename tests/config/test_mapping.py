@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from tests.config.texts import LEAST, settings_of
-
 from archsyncd.config import ChannelSettings, Weight, mapping_report
+from tests.config.texts import LEAST, settings_of
 
 
 def report(text: str) -> list[tuple[str, str, str]]:

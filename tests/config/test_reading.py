@@ -7,10 +7,10 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from tests.config.texts import FEED, LEAST, PROJECT, faults_of, only_fault, settings_of
 
 from archsyncd.config import Fault, FeedSettings, ListenAddress, Reflection, Settings, read_settings
 from archsyncd.domain.feed import Figure
+from tests.config.texts import FEED, LEAST, PROJECT, faults_of, only_fault, settings_of
 
 # The contract: names and shipped defaults, as an administrator writes them. Required ones have no default.
 CONTRACT: dict[str, dict[str, object]] = {

@@ -1,10 +1,10 @@
 """No secret in configuration, environment or arguments, and none in any text of ours."""
 
 import pytest
-from tests.config.texts import FEED, LEAST, PROJECT, only_fault, settings_of
 
 from archsyncd.config import ConfigurationFaults, read_settings, refuse_secrets, secret_faults
 from archsyncd.config.secrecy import secret_value
+from tests.config.texts import FEED, LEAST, PROJECT, only_fault, settings_of
 
 CANARY = "Zk3v9Qm7Tt2LwX8sR4yB"
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tests.models.explore import Result
 
 

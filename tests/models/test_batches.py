@@ -1,6 +1,7 @@
 """Orders and receipts of several units, imported in portions, behind a percentage and a safety stock."""
 
 import pytest
+
 from tests.models.batches import Batches, Rule
 from tests.models.control import must_be_wrong_at_rest, must_oversell
 from tests.models.explore import explore

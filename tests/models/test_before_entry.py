@@ -1,6 +1,7 @@
 """Orders that are older than their entry, because it did not exist yet or was deleted and came back."""
 
 import pytest
+
 from tests.models.before_entry import BeforeEntry, Rule
 from tests.models.control import must_be_wrong_at_rest, must_oversell
 from tests.models.explore import explore

@@ -1,6 +1,7 @@
 """When the units of a cancelled order may be sold again."""
 
 import pytest
+
 from tests.models.cancellation import Cancellation, Rule
 from tests.models.control import must_oversell
 from tests.models.explore import explore

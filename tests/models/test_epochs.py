@@ -1,6 +1,7 @@
 """A warehouse that comes back from a backup and has forgotten imports."""
 
 import pytest
+
 from tests.models.control import must_be_wrong_at_rest, must_oversell
 from tests.models.epochs import Epochs, Rule
 from tests.models.explore import explore

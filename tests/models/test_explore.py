@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+
 from tests.models.explore import Model, explore
 
 

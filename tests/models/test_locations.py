@@ -1,6 +1,7 @@
 """Two locations behind one channel: at whose level an import counts."""
 
 import pytest
+
 from tests.models.control import must_be_wrong_at_rest, must_oversell
 from tests.models.explore import explore
 from tests.models.locations import Locations, Rule

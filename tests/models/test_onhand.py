@@ -1,6 +1,7 @@
 """A location that sells what is on hand: what proves that its level excludes a line."""
 
 import pytest
+
 from tests.models.control import must_oversell
 from tests.models.explore import explore
 from tests.models.onhand import OnHand, Rule

@@ -1,6 +1,7 @@
 """Which ways of publishing stock oversell, over all orders of events of one key."""
 
 import pytest
+
 from tests.models.control import must_be_wrong_at_rest, must_oversell
 from tests.models.explore import explore
 from tests.models.oversell import Oversell, Strategy

@@ -1,6 +1,7 @@
 """Which ways of correcting drift oversell, over all orders of late effects."""
 
 import pytest
+
 from tests.models.control import must_be_wrong_at_rest, must_oversell
 from tests.models.explore import explore
 from tests.models.reconcile import Reconcile, Rule

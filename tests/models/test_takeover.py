@@ -1,6 +1,7 @@
 """Which ways of taking a key over are exact, with late reads and late requests of the predecessor."""
 
 import pytest
+
 from tests.models.control import must_be_wrong_at_rest, must_oversell
 from tests.models.explore import explore
 from tests.models.takeover import Takeover

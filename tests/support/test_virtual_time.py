@@ -7,6 +7,7 @@ import time
 
 import aiosqlite
 import pytest
+
 from tests.support.virtual_time import START_SECONDS, Stuck, VirtualClock, run_virtual, virtual
 
 

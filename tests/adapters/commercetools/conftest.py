@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from tests.adapters.commercetools.bench import Bench, open_bench
 
 

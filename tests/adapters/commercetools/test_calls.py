@@ -6,19 +6,6 @@ import logging
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.adapters.commercetools.bench import (
-    CHANNEL,
-    ENTRY_ID,
-    INCREMENT,
-    KEY,
-    PROJECT,
-    Bench,
-    Said,
-    entry_tree,
-    fault,
-    open_bench,
-    page_of,
-)
 
 from archsyncd.domain.inventory import (
     Conflict,
@@ -42,6 +29,19 @@ from archsyncd.domain.inventory import (
     Written,
 )
 from archsyncd.engine.ports import Commercetools
+from tests.adapters.commercetools.bench import (
+    CHANNEL,
+    ENTRY_ID,
+    INCREMENT,
+    KEY,
+    PROJECT,
+    Bench,
+    Said,
+    entry_tree,
+    fault,
+    open_bench,
+    page_of,
+)
 
 MARKER = Marker("ledger-1", "op-7", 12, "90", 2)
 LEASE = TenureRecord(None, "ledger-1", "host-a", 3, 30.0, 0, 0)

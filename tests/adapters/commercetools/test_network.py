@@ -15,6 +15,11 @@ from typing import Any
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from archsyncd.adapters.commercetools import ClientOptions, tcp_connector
+from archsyncd.adapters.commercetools.guard import GuardedResolver, ThreadedResolver, is_public
+from archsyncd.adapters.commercetools.transport import probed_socket
+from archsyncd.domain.inventory import EntryPage, TooLarge, Unknown, Unreached, Written
 from tests.adapters.commercetools.bench import (
     ENTRY_ID,
     INCREMENT,
@@ -28,11 +33,6 @@ from tests.adapters.commercetools.bench import (
     page_of,
 )
 from tests.chaos import ChaosProxy, Fate, Kind
-
-from archsyncd.adapters.commercetools import ClientOptions, tcp_connector
-from archsyncd.adapters.commercetools.guard import GuardedResolver, ThreadedResolver, is_public
-from archsyncd.adapters.commercetools.transport import probed_socket
-from archsyncd.domain.inventory import EntryPage, TooLarge, Unknown, Unreached, Written
 
 DONE = Written(ENTRY_ID, 5, 12)
 TOKEN_ANSWER = (

@@ -8,6 +8,10 @@ import traceback
 from functools import partial
 
 import pytest
+
+from archsyncd.adapters.commercetools import tcp_connector
+from archsyncd.wire.commercetools.exchange import Reply
+from archsyncd.wire.commercetools.token import Grant, token_answer
 from tests.adapters.commercetools.bench import (
     INCREMENT,
     SECRET,
@@ -19,10 +23,6 @@ from tests.adapters.commercetools.bench import (
 )
 from tests.adapters.commercetools.test_network import FixedResolver
 from tests.chaos import ChaosProxy, Fate, Kind
-
-from archsyncd.adapters.commercetools import tcp_connector
-from archsyncd.wire.commercetools.exchange import Reply
-from archsyncd.wire.commercetools.token import Grant, token_answer
 
 TOKEN = "canary-token-9c1e77"  # it is what we look for
 BASIC = "Y2xpZW50LTE6Y2FuYXJ5LXNlY3JldC01ZjJkODE="

@@ -12,8 +12,6 @@ from urllib.parse import parse_qs
 
 import orjson
 import pytest
-from tests import vendor_api
-from tests.adapters.commercetools.bench import SECRET, ManualClock, open_client, options_for
 
 from archsyncd.adapters.commercetools import HttpCommercetools
 from archsyncd.domain.inventory import (
@@ -54,6 +52,8 @@ from archsyncd.simulators.commercetools import (
     serve,
 )
 from archsyncd.simulators.commercetools.exchange import Reply, Request
+from tests import vendor_api
+from tests.adapters.commercetools.bench import SECRET, ManualClock, open_client, options_for
 
 SKU = 'S"1 ä'
 NORTH, SOUTH = "warehouse-1", "warehouse-2"

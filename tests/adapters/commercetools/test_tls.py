@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 import trustme
+
+from archsyncd.adapters.commercetools import HttpCommercetools, TrustMissing, tcp_connector
+from archsyncd.domain.inventory import Unknown, Unreached, Written
 from tests.adapters.commercetools.bench import (
     ENTRY_ID,
     INCREMENT,
@@ -25,9 +28,6 @@ from tests.adapters.commercetools.bench import (
 )
 from tests.adapters.commercetools.test_network import FixedResolver
 from tests.chaos import ChaosProxy, Fate, Kind
-
-from archsyncd.adapters.commercetools import HttpCommercetools, TrustMissing, tcp_connector
-from archsyncd.domain.inventory import Unknown, Unreached, Written
 
 HOST = "api.localhost"
 DONE = Written(ENTRY_ID, 5, 12)

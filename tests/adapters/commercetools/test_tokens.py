@@ -6,6 +6,8 @@ import asyncio
 import itertools
 
 import pytest
+
+from archsyncd.domain.inventory import Unauthorised, Unreached, Written
 from tests.adapters.commercetools.bench import (
     ENTRY_ID,
     INCREMENT,
@@ -18,8 +20,6 @@ from tests.adapters.commercetools.bench import (
     open_client,
     options_for,
 )
-
-from archsyncd.domain.inventory import Unauthorised, Unreached, Written
 
 DONE = Written(ENTRY_ID, 5, 12)
 DAY_SECONDS = 86_400

@@ -10,10 +10,10 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol
 
 import pytest
-from tests.support.virtual_time import virtual
 
 from archsyncd.domain.feed import Batch, Level, Outcome, Record, Reject
 from archsyncd.engine.ports import Feed, FeedFault
+from tests.support.virtual_time import virtual
 
 PATIENCE_BATCHES = 20
 

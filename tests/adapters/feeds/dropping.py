@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.virtual_time import VirtualClock
 
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions
 from archsyncd.domain.feed import Batch, Level, Outcome, SnapshotDue, SnapshotEnd, SnapshotStatus
 from archsyncd.engine.ports import FeedFault, SnapshotSource
+from tests.support.virtual_time import VirtualClock
 
 STAMP = "20261123T101500Z"
 

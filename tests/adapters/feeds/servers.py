@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.support.virtual_time import VirtualClock
 
 from archsyncd.adapters.r247_pull import PullFeed, PullOptions, session_factory
 from archsyncd.domain.feed import Batch, SnapshotDue
 from archsyncd.engine.ports import FeedFault
 from archsyncd.simulators.r247 import R247Config, R247Simulator, serve
+from tests.support.virtual_time import VirtualClock
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

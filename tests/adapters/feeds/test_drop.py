@@ -6,6 +6,10 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+
+from archsyncd.adapters.r247_drop import DropOptions, Readiness
+from archsyncd.domain.feed import Batch
+from archsyncd.engine.ports import FeedFault
 from tests.adapters.feeds.dropping import (
     Told,
     begun,
@@ -19,10 +23,6 @@ from tests.adapters.feeds.dropping import (
     started,
 )
 from tests.support.virtual_time import VirtualClock, virtual
-
-from archsyncd.adapters.r247_drop import DropOptions, Readiness
-from archsyncd.domain.feed import Batch
-from archsyncd.engine.ports import FeedFault
 
 
 @virtual

@@ -8,6 +8,9 @@ import os
 from typing import Any
 
 import pytest
+
+from archsyncd.adapters.r247_drop import Readiness
+from archsyncd.domain.feed import Level, SnapshotEnd
 from tests.adapters.feeds.dropping import (
     begun,
     dropped,
@@ -19,9 +22,6 @@ from tests.adapters.feeds.dropping import (
     started,
 )
 from tests.support.virtual_time import virtual
-
-from archsyncd.adapters.r247_drop import Readiness
-from archsyncd.domain.feed import Level, SnapshotEnd
 
 
 @virtual

@@ -7,11 +7,10 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from archsyncd.adapters.r247_drop import DropFeed
 from tests.adapters.feeds.contract import FeedContract, Site
 from tests.adapters.feeds.dropping import Drop, dropped, follow, level
 from tests.support.virtual_time import VirtualClock
-
-from archsyncd.adapters.r247_drop import DropFeed
 
 
 class DropSite:

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.adapters.feeds.dropping import Drop, dropped, fault_of, follow, ndjson, opened
-from tests.adapters.feeds.dropping import level as a_level
-from tests.adapters.feeds.servers import SimulatorClock
-from tests.support.virtual_time import run_virtual, virtual
 
 from archsyncd.adapters.r247_drop import Readiness
 from archsyncd.domain.feed import Level
 from archsyncd.simulators.r247 import R247Config, R247Simulator
 from archsyncd.simulators.r247.drop import DropExporter, DropFault, DropStyle, DropWriter, Form, Ready
+from tests.adapters.feeds.dropping import Drop, dropped, fault_of, follow, ndjson, opened
+from tests.adapters.feeds.dropping import level as a_level
+from tests.adapters.feeds.servers import SimulatorClock
+from tests.support.virtual_time import run_virtual, virtual
 
 GOOD = ndjson(a_level("A", 1), a_level("B", 2))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
+
+from archsyncd.domain.feed import OrderAccepted, SnapshotEnd, SnapshotStatus
 from tests.adapters.feeds.dropping import (
     dropped,
     fault_of,
@@ -15,8 +17,6 @@ from tests.adapters.feeds.dropping import (
     started,
 )
 from tests.support.virtual_time import VirtualClock, virtual
-
-from archsyncd.domain.feed import OrderAccepted, SnapshotEnd, SnapshotStatus
 
 
 def test_the_highest_file_number_leaves_room_for_its_lines() -> None:

@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+
+from archsyncd.adapters.r247_pull.rounds import Rounds
+from archsyncd.domain.feed import Batch, Outcome, SnapshotCause, SnapshotDue
+from archsyncd.engine.ports import FeedFault
+from archsyncd.simulators.r247 import POISONS, Fault, FaultKind
 from tests.adapters.feeds.contract import levels, read
 from tests.adapters.feeds.servers import (
     EMPTY,
@@ -19,11 +24,6 @@ from tests.adapters.feeds.servers import (
     simulated,
 )
 from tests.support.virtual_time import VirtualClock, virtual
-
-from archsyncd.adapters.r247_pull.rounds import Rounds
-from archsyncd.domain.feed import Batch, Outcome, SnapshotCause, SnapshotDue
-from archsyncd.engine.ports import FeedFault
-from archsyncd.simulators.r247 import POISONS, Fault, FaultKind
 
 
 @virtual

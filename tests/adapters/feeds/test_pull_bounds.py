@@ -13,6 +13,11 @@ from contextlib import contextmanager
 import pytest
 import trustme
 from aiohttp import web
+
+from archsyncd.adapters.r247_pull import PullAuth, PullOptions, session_factory
+from archsyncd.domain.feed import Batch, SnapshotDue
+from archsyncd.engine.ports import FeedFault
+from archsyncd.simulators.r247 import Auth, Fault, FaultKind
 from tests.adapters.feeds.servers import (
     fault_of,
     first,
@@ -23,11 +28,6 @@ from tests.adapters.feeds.servers import (
     simulated,
 )
 from tests.support.virtual_time import VirtualClock, virtual
-
-from archsyncd.adapters.r247_pull import PullAuth, PullOptions, session_factory
-from archsyncd.domain.feed import Batch, SnapshotDue
-from archsyncd.engine.ports import FeedFault
-from archsyncd.simulators.r247 import Auth, Fault, FaultKind
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from tests.adapters.feeds.contract import FeedContract, Site
-from tests.adapters.feeds.servers import simulated
-from tests.support.virtual_time import VirtualClock
-
 from archsyncd.adapters.r247_pull import PullFeed, PullOptions, session_factory
 from archsyncd.domain.feed import SnapshotCause, SnapshotDue
 from archsyncd.simulators.r247 import R247Simulator
+from tests.adapters.feeds.contract import FeedContract, Site
+from tests.adapters.feeds.servers import simulated
+from tests.support.virtual_time import VirtualClock
 
 
 class PullSite:

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+
+from archsyncd.domain.feed import SnapshotCause, SnapshotDue
+from archsyncd.engine.ports import FeedFault
+from archsyncd.simulators.r247 import Fault, FaultKind
 from tests.adapters.feeds.servers import (
     EMPTY,
     opened,
@@ -15,10 +19,6 @@ from tests.adapters.feeds.servers import (
     simulated,
 )
 from tests.support.virtual_time import VirtualClock, virtual
-
-from archsyncd.domain.feed import SnapshotCause, SnapshotDue
-from archsyncd.engine.ports import FeedFault
-from archsyncd.simulators.r247 import Fault, FaultKind
 
 
 @virtual

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+
+from archsyncd.domain.feed import Batch
+from archsyncd.engine.ports import FeedFault
+from archsyncd.simulators.r247 import Fault, FaultKind
 from tests.adapters.feeds.contract import levels, read
 from tests.adapters.feeds.servers import (
     fault_of,
@@ -18,10 +22,6 @@ from tests.adapters.feeds.servers import (
     simulated,
 )
 from tests.support.virtual_time import VirtualClock, virtual
-
-from archsyncd.domain.feed import Batch
-from archsyncd.engine.ports import FeedFault
-from archsyncd.simulators.r247 import Fault, FaultKind
 
 
 @virtual

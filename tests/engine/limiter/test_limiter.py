@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.virtual_time import VirtualClock, run_virtual, virtual
 
 from archsyncd.domain.inventory import Throttled, Unauthorised, Unknown, Unreached, Written
 from archsyncd.engine.limiter import Limiter, Permit, Priority, Quiesced
+from tests.support.virtual_time import VirtualClock, run_virtual, virtual
 
 SUCCESS = Written("e", 1, 1)
 BUSY = Throttled(429, "TooManyRequests")

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.virtual_time import VirtualClock, virtual
 
 from archsyncd.domain.fatal import EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreNewer
@@ -21,6 +20,7 @@ from archsyncd.engine.supervise import (
     Watch,
     feed_watchdog,
 )
+from tests.support.virtual_time import VirtualClock, virtual
 
 
 class Stage:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.virtual_time import VirtualClock, virtual
 
 from archsyncd.domain.fatal import EXIT_FENCED_OFF, Fatal
 from archsyncd.domain.inventory import Conflict, Failure, TenureRecord, Throttled, Unknown, Unreached
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.limiter import Limiter, Quiesced
 from archsyncd.engine.tenure import Claim, Lease, LeaseChange, LeaseNews, Standby, Take, decide
+from tests.support.virtual_time import VirtualClock, virtual
 
 SKEW_MS = -7_200_000  # the server's clock is two hours behind ours, and no rule may notice
 

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
 import orjson
-from tests import vendor_api
 
 from archsyncd.simulators.commercetools import (
     ApiClient,
@@ -16,6 +15,7 @@ from archsyncd.simulators.commercetools import (
     OrderLine,
     SimulatorConfig,
 )
+from tests import vendor_api
 
 Json = Any
 MARKER_TYPE = {

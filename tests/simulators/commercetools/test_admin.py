@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.simulators.commercetools.caller import Caller
 
 from archsyncd.simulators.commercetools.admin import Administration
+from tests.simulators.commercetools.caller import Caller
 
 
 class Remote:

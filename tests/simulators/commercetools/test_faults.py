@@ -9,7 +9,6 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
-from tests.simulators.commercetools.caller import Caller, basic
 
 from archsyncd.simulators.commercetools import (
     CommercetoolsSimulator,
@@ -19,6 +18,7 @@ from archsyncd.simulators.commercetools import (
     SimulatorConfig,
     serve,
 )
+from tests.simulators.commercetools.caller import Caller, basic
 
 ADD_ONE = {"version": 1, "actions": [{"action": "addQuantity", "quantity": 1}]}
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.simulators.commercetools.caller import MARKER_TYPE, Caller, Json
-from tests.vendor_api import vendor_api
 
 from archsyncd.simulators.commercetools import ApiClient
 from archsyncd.simulators.commercetools.graphql_schema import SDL
+from tests.simulators.commercetools.caller import MARKER_TYPE, Caller, Json
+from tests.vendor_api import vendor_api
 
 UPDATE = """
 mutation ($id0: String, $v0: Long!, $a0: [InventoryEntryUpdateAction!]!, $id1: String, $v1: Long!,

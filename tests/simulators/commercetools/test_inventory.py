@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.simulators.commercetools.caller import MARKER_TYPE, Caller
 
 

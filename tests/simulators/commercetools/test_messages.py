@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from tests.simulators.commercetools.caller import Caller, Json
-
 from archsyncd.simulators.commercetools.clock import stamp
+from tests.simulators.commercetools.caller import Caller, Json
 
 
 def _shop(**config: Any) -> Caller:

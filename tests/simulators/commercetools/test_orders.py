@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.simulators.commercetools.caller import Caller
 
 from archsyncd.simulators.commercetools import ApiError, OrderLine
+from tests.simulators.commercetools.caller import Caller
 
 
 def _stocked(quantity: int = 5, **config: Any) -> Caller:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
-from tests.simulators.commercetools.caller import Caller, basic
 
 from archsyncd.simulators.commercetools import ApiClient
+from tests.simulators.commercetools.caller import Caller, basic
 
 SOURCE = Path(__file__).parents[3] / "daemon"
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.simulators.commercetools.caller import MARKER_TYPE, Caller
 
 from archsyncd.simulators.commercetools.errors import ApiError
 from archsyncd.simulators.commercetools.predicate_tree import lower_bound, needles, parse
 from archsyncd.simulators.commercetools.predicates import Kind, compile_predicate, moment
+from tests.simulators.commercetools.caller import MARKER_TYPE, Caller
 
 
 async def _stocked(count: int = 12) -> Caller:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from tests.simulators.commercetools.caller import Caller
 
 from archsyncd.simulators.commercetools import ApiError
 from archsyncd.simulators.commercetools.records import Actor
+from tests.simulators.commercetools.caller import Caller
 
 WRITER = Actor("archsyncd", "archsyncd@host")
 SKUS = st.sampled_from(["A", "B"])

@@ -2,9 +2,9 @@
 
 import orjson
 import pytest
-from tests.simulators.commercetools.caller import Caller, basic
 
 from archsyncd.simulators.commercetools import ApiClient
+from tests.simulators.commercetools.caller import Caller, basic
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.vendor_api import VendorMismatchError, vendor_api
 
 ENTRY = "/demo/inventory/some-id"

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from tests.simulators.r247.houses import ORDER_ID, House
 
 from archsyncd.simulators.r247 import Admin, Asked
+from tests.simulators.r247.houses import ORDER_ID, House
 
 
 class Office:

@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from tests.simulators.r247.houses import House, idle
 
 from archsyncd.simulators.r247 import Answer
+from tests.simulators.r247.houses import House, idle
 
 
 def busy(records: int = 5, **settings: Any) -> House:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.simulators.r247.houses import ORDER_ID, House, order_body
 
 from archsyncd.simulators.r247 import Reflection
+from tests.simulators.r247.houses import ORDER_ID, House, order_body
 
 ORDER = f"/v1/orders/{ORDER_ID}"
 

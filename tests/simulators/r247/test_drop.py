@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.simulators.r247.houses import ORDER_ID, House, order_body
 
 from archsyncd.simulators.r247.drop import DropExporter, DropFault, DropStyle, DropWriter, Form, Ready
 from archsyncd.simulators.r247.drop_desk import DropDesk
+from tests.simulators.r247.houses import ORDER_ID, House, order_body
 
 
 class Depot:

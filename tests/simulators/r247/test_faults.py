@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.simulators.r247.houses import ORDER_ID, House, idle, order_body
 
 from archsyncd.simulators.r247 import POISONS, Fault, FaultKind
 from archsyncd.simulators.r247.changes import BrokenStream
 from archsyncd.simulators.r247.faults import BAD_QUANTITIES, BAD_SKUS
+from tests.simulators.r247.houses import ORDER_ID, House, idle, order_body
 
 
 def faulty(*faults: Fault, records: int = 4, **settings: Any) -> House:

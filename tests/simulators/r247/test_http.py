@@ -10,10 +10,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.simulators.r247.houses import ORDER_ID, House, order_body, sku_path
 from yarl import URL
 
 from archsyncd.simulators.r247 import Auth, Fault, FaultKind, serve
+from tests.simulators.r247.houses import ORDER_ID, House, order_body, sku_path
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.simulators.r247.houses import House
 
 from archsyncd.simulators.r247 import Commitment, Judge, Verdict
+from tests.simulators.r247.houses import House
 
 POOL = ("X", "WH1")
 

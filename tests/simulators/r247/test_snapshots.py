@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.simulators.r247.houses import House, sku_path
 
 from archsyncd.simulators.r247 import Fault, FaultKind
+from tests.simulators.r247.houses import House, sku_path
 
 
 def stocked(keys: int = 5, **settings: Any) -> House:

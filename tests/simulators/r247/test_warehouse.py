@@ -1,9 +1,9 @@
 """What happens in the house, and what the feed says of it (r247/1, section 1)."""
 
 import pytest
-from tests.simulators.r247.houses import House
 
 from archsyncd.simulators.r247 import Movements, Reflection, Refused
+from tests.simulators.r247.houses import House
 
 
 async def test_a_store_sale_lowers_on_hand_and_available() -> None:

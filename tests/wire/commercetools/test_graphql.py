@@ -8,7 +8,6 @@ import orjson
 import pytest
 from graphql import OperationDefinitionNode, parse
 from hypothesis import given
-from tests.wire.commercetools.test_entries import JSON
 
 from archsyncd.domain.inventory import (
     Conflict,
@@ -30,6 +29,7 @@ from archsyncd.wire.commercetools.graphql import (
     writes_request,
 )
 from archsyncd.wire.commercetools.strict import MalformedAnswer
+from tests.wire.commercetools.test_entries import JSON
 
 MARKER = Marker("ledger-1", 'op "7"', 12, "90", 2)
 

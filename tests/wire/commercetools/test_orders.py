@@ -7,7 +7,6 @@ from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
-from tests.wire.commercetools.test_entries import JSON
 
 from archsyncd.domain.inventory import LineMode, MessageCursor, Order, OrderLine, OrderMessage
 from archsyncd.wire.commercetools.exchange import Request
@@ -22,6 +21,7 @@ from archsyncd.wire.commercetools.orders import (
     orders_open_before_request,
 )
 from archsyncd.wire.commercetools.strict import MalformedAnswer
+from tests.wire.commercetools.test_entries import JSON
 
 PLACE = MessageCursor("2026-03-01T10:00:00.123Z", "o-9")
 BEYOND = '(createdAt > "2026-03-01T10:00:00.123Z" or (createdAt = "2026-03-01T10:00:00.123Z" and id > "o-9"))'

@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given
-from tests.wire.commercetools.test_entries import JSON
 
 from archsyncd.domain.inventory import MarkerType, Refused, SupplyChannel, TenureRecord
 from archsyncd.wire.commercetools.exchange import Reply
@@ -29,6 +28,7 @@ from archsyncd.wire.commercetools.token import (
     needed_scopes,
     token_answer,
 )
+from tests.wire.commercetools.test_entries import JSON
 
 FIELDS = [{"name": name, "type": {"name": kind}} for name, kind in FIELD_TYPES.items()]
 NEEDED = needed_scopes("shop")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.wire.r247.documents import level
 
 from archsyncd.domain.feed import Level, Outcome, RecordFault, Reject
 from archsyncd.wire.csv_file import Table
@@ -32,6 +31,7 @@ from archsyncd.wire.drop_names import (
 )
 from archsyncd.wire.drop_records import Entry, Numbering, read_array, read_entries
 from archsyncd.wire.r247_values import Literal, Misread, Unreadable
+from tests.wire.r247.documents import level
 
 
 def named(text: str = "main-delta-000000004711-20261123T101500Z.ndjson") -> DropName:

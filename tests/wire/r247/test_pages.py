@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.wire.r247.documents import level, level_text, page
 
 from archsyncd.domain.feed import Level, OrderLookup
 from archsyncd.wire.ndjson import LINE_LIMIT_BYTES, LineCutter, read_lines
@@ -26,6 +25,7 @@ from archsyncd.wire.r247_answers import (
     read_stock_page,
 )
 from archsyncd.wire.r247_values import Unreadable
+from tests.wire.r247.documents import level, level_text, page
 
 
 def test_a_page_tells_its_place_in_the_feed() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.wire.r247.documents import level, level_text, page
 
 from archsyncd.domain.feed import (
     Figure,
@@ -28,6 +27,7 @@ from archsyncd.domain.feed import (
 from archsyncd.wire.r247 import read_page
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import to_ms
+from tests.wire.r247.documents import level, level_text, page
 
 
 def read_one(item: str | dict[str, Any]) -> Record | Reject:
