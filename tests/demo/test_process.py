@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from archsyncd import demo
+from archsyncd.demo.play import play
 from archsyncd.demo.screen import screen
-from archsyncd.demo.show import play
 
 SOURCE = Path(__file__).parents[2] / "daemon"
 PATIENCE_SECONDS = 90

@@ -12,7 +12,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 EXIT_OK = 0
-EXIT_BAD = 1
 EXIT_USAGE = 64
 EXIT_INTERRUPTED = 130
 LEAST_SECONDS, MOST_SECONDS = 10, 3600
@@ -28,25 +27,28 @@ def main(*, seconds: int, seed: int, as_json: bool, serve: bool) -> int:
         sys.stderr.write(f"archsyncd demo: a day lasts {LEAST_SECONDS} to {MOST_SECONDS} seconds\n")
         return EXIT_USAGE
     # Imported here, so that a wrong number is told at once.
-    from archsyncd.demo import screen, serving, show  # noqa: PLC0415
+    from archsyncd.demo import play, screen, serving  # noqa: PLC0415
 
     if serve:
-        gone = "Stopped: the addresses above are gone, and so are configuration, credential and state."
-        return _run(serving.serve(seed, sys.stdout), EXIT_OK, gone)
+        status = _run(serving.serve(seed, sys.stdout))
+        return EXIT_OK if status is None else status
     with screen.screen(sys.stderr if as_json else sys.stdout) as shown:
-        play = show.play(seconds, seed, shown, sys.stdout if as_json else None)
-        return _run(play, EXIT_INTERRUPTED, "Stopped: the daemon is ended, its directory removed.")
+        status = _run(play.play(seconds, seed, shown, sys.stdout if as_json else None))
+    if status is None:
+        sys.stderr.write("Stopped: the daemon is ended, its directory removed.\n")
+        return EXIT_INTERRUPTED
+    return status
 
 
-def _run(work: Coroutine[Any, Any, int], interrupted: int, farewell: str) -> int:
+def _run(work: Coroutine[Any, Any, int]) -> int | None:
     import uvloop  # noqa: PLC0415 - as above
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_until_signal(work, interrupted, farewell))
+        return runner.run(_until_signal(work))
 
 
-async def _until_signal(work: Coroutine[Any, Any, int], interrupted: int, farewell: str) -> int:
-    """Run to the end, or until the first SIGINT, SIGTERM or SIGHUP; further ones do not disturb the clearing up."""
+async def _until_signal(work: Coroutine[Any, Any, int]) -> int | None:
+    """Run to the end, or until the first SIGINT, SIGTERM or SIGHUP (None); further ones do not disturb the clearing up."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
     asked: list[signal.Signals] = []
 
@@ -60,5 +62,4 @@ async def _until_signal(work: Coroutine[Any, Any, int], interrupted: int, farewe
     try:
         return await task
     except asyncio.CancelledError:
-        sys.stderr.write(f"\n{farewell}\n")
-        return interrupted
+        return None

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, TextIO
-
-import orjson
+from typing import Any
 
 from archsyncd.demo.board import DAEMON, DEMO, Board, Note, from_log
-from archsyncd.demo.process import DaemonProcess, command
+from archsyncd.demo.process import DaemonProcess
 from archsyncd.demo.screen import Screen
-from archsyncd.demo.stage import Stage, day, stage
-from archsyncd.demo.verdict import UNKNOWN_SKU, Memorable, Outcome, seen
+from archsyncd.demo.stage import Stage, day
+from archsyncd.demo.verdict import UNKNOWN_SKU, Memorable, Outcome
 from archsyncd.demo.watching import ask
-from archsyncd.demo.workspace import Workspace, workspace
+from archsyncd.demo.workspace import Workspace
 from archsyncd.simulators.trade import Trade, TradeEvent
 
 DRAW_SECONDS = 0.25
@@ -28,6 +24,9 @@ CLOSE_SECONDS = 60.0
 RESTART_SECONDS = 1.0  # a service manager waits a moment, too
 WRITE_SECONDS = 3.0
 POLL_SECONDS = 0.002
+# A fall of stock has so long to arrive before a sale counts as oversold: the stage itself is in its way for 3 s of overload
+# and for a restart, and the daemon keeps its distance for a while after that.
+DRAIN_SECONDS = 10.0
 NEW_SKU = "NEW-00001"
 NEW_PIECES = 24
 ODD_SKU = "ODD-00001"
@@ -35,7 +34,6 @@ ODD_PIECES = 12
 LORRY_KEYS = 60
 BIG_LORRY_KEYS = 300
 LORRY_PIECES = 10
-LOG_TAIL = 15
 POISON_KIND = "1e400"
 OPENED = re.compile(r"exception \d+ (\w+): ")
 CLOSED = re.compile(r"exception \d+ (\w+) .*: closed, ")
@@ -254,7 +252,7 @@ class Show:
         reading = self.board.reading
         if reading is None or any(keys for keys, _ in reading.waiting.values()):
             return False
-        said = await self._trade.verdict()
+        said = await self._trade.verdict(DRAIN_SECONDS)
         return not off(said) and UNKNOWN_SKU not in reading.exceptions
 
     async def _outcome(self) -> Outcome:
@@ -262,7 +260,7 @@ class Show:
         open_cases = {} if board.reading is None else dict(board.reading.exceptions)
         status = await self._daemon.stop()
         self._look()
-        said = await self._trade.verdict()
+        said = await self._trade.verdict(DRAIN_SECONDS)
         keys = len(self._stage.house.warehouse.room.holdings)
         board.phase = "closed"
         self._screen.draw(board)
@@ -292,58 +290,3 @@ class Show:
 def off(said: dict[str, Any]) -> int:
     """How many keys the judge found not in step."""
     return sum(bool(pool["hidden"] or pool["excess"]) for pool in said["pools"])
-
-
-async def play(
-    seconds: int,
-    seed: int,
-    screen: Screen,
-    json_to: TextIO | None,
-    launch: Callable[[Workspace], list[str]] = command,
-    parent: Path | None = None,
-) -> int:
-    """Play a day in a directory below `parent` and tell its verdict; 0 when it is good, 1 when not."""
-    async with stage(seed) as staged:
-        with workspace(staged, parent) as place:
-            daemon = DaemonProcess(place, launch)
-            screen.say(
-                [f"The daemon runs as a process of its own; its log, while the demo lasts: {place.log}"]
-            )
-            show = Show(staged, place, daemon, screen, seconds, seed)
-            failure, outcome = "", None
-            try:
-                outcome = await show.run()
-            except* ShowFailed as failed:
-                failure = str(failed.exceptions[0])
-            finally:
-                await daemon.kill()
-            return _told(show, outcome, failure, place, screen, json_to)
-
-
-def _told(
-    show: Show,
-    outcome: Outcome | None,
-    failure: str,
-    place: Workspace,
-    screen: Screen,
-    json_to: TextIO | None,
-) -> int:
-    screen.end()
-    if outcome is None:
-        screen.say(["", f"The demo failed: {failure}.", *_last_lines(place)])
-    else:
-        screen.say(["", *outcome.lines(), "", *seen(outcome, show.moments)])
-    good = outcome is not None and outcome.ok
-    if not good:
-        screen.say(["", f"The daemon's log was kept: {place.keep_log()}"])
-    if json_to is not None:
-        said = {"ok": False, "faults": [failure]} if outcome is None else outcome.as_json()
-        json_to.write(orjson.dumps(said).decode() + "\n")
-        json_to.flush()
-    return 0 if good else 1
-
-
-def _last_lines(place: Workspace) -> list[str]:
-    with contextlib.suppress(OSError):
-        return place.log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL:]
-    return []

@@ -18,9 +18,10 @@ class Outcome:
     daemon, token calls and refused ones included; `throttled` of them were answered 429; `writes` of them were REST
     creates and updates of entries or GraphQL requests that mutate. `changes`: operations applied, one per key and
     operation marker. `keys_in_step`: keys whose true stock equals what the warehouse can sell less what it has not yet
-    imported. `oversold_units`: pieces sold that a right daemon would not have offered; `unavoidable_units`: pieces sold
-    online within the moments after a store sold or broke them. `hidden_units` could be sold and are not offered,
-    `excess_units` are offered and not there. `restarts`: starts after the first; `kills` of them were the demo's doing.
+    imported. `oversold_units`: pieces sold that a right daemon would not have offered. `unavoidable_units`: pieces sold
+    online within 10 s after a store had sold or broken them and Archean had told it. `hidden_units` could be sold and are
+    not offered, `excess_units` are offered and not there. `restarts`: starts after the first; `kills` of them were the
+    demo's doing.
     """
 
     records: int

@@ -48,7 +48,7 @@ class TradeConfig:
 
     `locations` maps Archean's locations to channel keys; orders are fulfilled from the first location of their channel.
     `imports_late` lets R247 import the orders by itself; otherwise the daemon is to hand them over. In the middle of the
-    flash sale commercetools lets through only `overload_requests_per_second` for `overload_seconds` (0: no overload) and
+    flash sale commercetools lets through only `overload_requests_per_second` for `overload_seconds` and
     answers 429 beyond, as a busy platform does; `throttled_requests` scripts so many 429 answers besides, whatever the rate.
     """
 
@@ -60,7 +60,7 @@ class TradeConfig:
     store_sales_per_second: float = 2.0
     pieces_per_key: int = 40
     recount_copies: int = 3
-    overload_seconds: float = 3.0
+    overload_seconds: float = 0.0
     overload_requests_per_second: float = 2.0
     throttled_requests: int = 0
     cancel_share: float = 0.05

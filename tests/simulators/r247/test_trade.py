@@ -22,6 +22,7 @@ SMALL = TradeConfig(
     shoppers=4,
     orders_per_second=10,
     pieces_per_key=15,
+    overload_seconds=3,
     throttled_requests=1,
 )
 
@@ -116,7 +117,9 @@ def test_the_flash_sale_is_about_few_skus() -> None:
 @pytest.mark.parametrize("seconds", [20, 300])
 async def test_a_day_is_played_from_morning_to_close(seconds: float) -> None:
     """Phases begin one after the other, counters only rise, and everything planned is done."""
-    stage = Stage(config=TradeConfig(seconds=seconds, keys=30, hot_keys=2, orders_per_second=5))
+    stage = Stage(
+        config=TradeConfig(seconds=seconds, keys=30, hot_keys=2, orders_per_second=5, overload_seconds=3)
+    )
     events = await stage.play()
     begun = [event.phase for event in events if event.begins]
     assert begun == ["morning", "delivery", "recount", "flash sale", "afternoon", "closing", "closed"]
