@@ -226,6 +226,7 @@ class SnapshotHead:
 
     `seq_at` is the position its items stand at unless they tell their own. `records` and `sum_on_hand` are the source's
     check figures (None: not told). `locations` scopes what an absent key means. `digest` names the exact content.
+    `over_gap`: it makes up for what is missing before it, so reading goes on behind it only once it is applied.
     """
 
     feed: str
@@ -235,6 +236,7 @@ class SnapshotHead:
     cursor: str | None
     as_of: str | None
     locations: tuple[str, ...]
+    over_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from archsyncd.domain.cases import Case, CaseKind, NewCase
@@ -91,8 +91,14 @@ class Snapshots(Protocol):
         """Judge a snapshot read to its end: applying, held or rejected. `absent`: what its absent keys will come to."""
         ...
 
-    async def apply(self, snapshot: Snapshot, absent: str) -> Outcome:
-        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash."""
+    async def apply(
+        self, snapshot: Snapshot, absent: str, beat: Callable[[], None] = lambda: None
+    ) -> Outcome:
+        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash. `beat`: each step."""
+        ...
+
+    async def unfinished(self) -> Sequence[Snapshot]:
+        """Snapshots that are to be applied and are not yet, the oldest first."""
         ...
 
     async def listed(self, limit: int = 50) -> Sequence[Snapshot]:

@@ -86,6 +86,7 @@ class Tail:
             self._reading = None
 
     async def _read(self) -> None:
+        await self._finish_left()
         state = await self._store.feeds.state(self._feed.name)
         if state.snapshot_due:
             await self._take_snapshot(state.snapshot_due)
@@ -108,6 +109,17 @@ class Tail:
             self._beat()
             await self._shared.rest(PAUSED_SECONDS)
 
+    async def _finish_left(self) -> None:
+        """Apply what a crash or a full disk left half applied, before anything that came after it is read.
+
+        The checkpoint stands behind it already; a movement read first would move a figure that it was to replace.
+        """
+        for snapshot in await self._store.snapshots.unfinished():
+            if snapshot.feed == self._feed.name:
+                await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+                self._shared.work.set()
+                self._shared.bases.set()
+
     async def _record(self, batch: Batch) -> bool:
         """Commit a batch, then tell the source; whether reading must start anew (a new epoch wants a snapshot)."""
         outcome = await self._store.feeds.record(batch)
@@ -119,8 +131,6 @@ class Tail:
             self._shared.work.set()
             self._shared.bases.set()
         await self._tell(batch.checkpoint, outcome)
-        if not outcome.read:
-            return False
         state = await self._store.feeds.state(self._feed.name)
         return state.snapshot_due is not None
 
@@ -156,7 +166,7 @@ class Tail:
             read,
             rejected,
             self.options.guards,
-            resumes=True,
+            resumes=not head.over_gap,
             absent=self.options.absent,
         )
         self._shared.count("snapshots")
@@ -172,7 +182,7 @@ class Tail:
             await source.finish(SnapshotStatus.HELD, read, snapshot.reasons)
             self._note(f"snapshot {snapshot.id} is held: " + "; ".join(snapshot.reasons))
             return
-        outcome = await self._store.snapshots.apply(snapshot, self.options.absent)
+        outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
         await self._sees_again()
         self._recovered()
         await source.finish(SnapshotStatus.APPLIED, outcome, ())
@@ -180,14 +190,21 @@ class Tail:
         self._shared.bases.set()
 
     async def _resync(self) -> None:
-        """Read keys singly whose movements could not be applied."""
+        """Read keys singly whose movements could not be applied. That it fails is no reason to stop reading the feed."""
         if not self._feed.offers_lookup:
             return
         before = self._shared.clock.wall_ms() - RESYNC_ASK_AGAIN_MS
         for wanted in await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS):
             self._beat()
             await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
-            reading = await self._feed.read_key(wanted.sku)
+            try:
+                reading = await self._feed.read_key(wanted.sku)
+            except FeedFault as fault:
+                self._shared.notes[f"resync {self._feed.name}"] = (
+                    f"{wanted.sku} cannot be read: {fault.reason}"
+                )
+                return
+            self._shared.notes.pop(f"resync {self._feed.name}", None)
             if reading is not None:
                 await self._store.feeds.record_reading(reading)
                 self._shared.work.set()
@@ -293,7 +310,7 @@ class Freshness:
 
 
 class Keeper:
-    """Applies snapshots that a person approved, and those that a crash left half applied."""
+    """Applies snapshots that a person approved; what a crash left half applied is finished before its feed is read."""
 
     def __init__(self, store: Store, shared: Shared, absent: str, beat: Callable[[], None]) -> None:
         self._store = store
@@ -304,7 +321,6 @@ class Keeper:
 
     async def run(self) -> None:
         """Look for work every second."""
-        await self.apply_all()
         while not self._shared.stopping:
             self._beat()
             await self._shared.rest(1.0)
@@ -317,9 +333,9 @@ class Keeper:
 
     async def apply_all(self) -> None:
         """Apply every snapshot that was left to this keeper."""
-        for snapshot in await self._store.snapshots.listed(50):
-            if snapshot.state == "applying" and (not self._own or snapshot.id in self._own):
-                await self._store.snapshots.apply(snapshot, self.absent)
+        for snapshot in await self._store.snapshots.unfinished():
+            if snapshot.id in self._own:
+                await self._store.snapshots.apply(snapshot, self.absent, self._beat)
+                self._own.discard(snapshot.id)
                 self._shared.work.set()
                 self._shared.bases.set()
-        self._own.clear()

@@ -51,6 +51,7 @@ class FullFile:
             cursor=after.encode(),
             as_of=self._work.as_of,
             locations=self._locations,
+            over_gap=not self._work.passed,
         )
 
     async def pages(self) -> AsyncIterator[SnapshotPage]:

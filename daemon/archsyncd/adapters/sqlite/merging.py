@@ -81,8 +81,27 @@ async def record_batch(scope: Scope, batch: Batch) -> Outcome:
         rejected=done.rejected + len(batch.rejects),
         faults=(*_reject_faults(batch.rejects), *done.faults)[:FAULTS_LIMIT],
     )
+    await _watch_epoch(scope, batch, epoch)
     await _progress(scope, batch, epoch, outcome)
     return outcome
+
+
+async def _watch_epoch(scope: Scope, batch: Batch, epoch: int) -> None:
+    """A source that goes on in an epoch it had left is read and not used, which must not look like a healthy feed."""
+    feed = await scope.tx.row("feed", (batch.feed,))
+    if not batch.records or feed is None or feed[0] == batch.checkpoint:
+        return
+    subject = f"{batch.feed} epoch"
+    if epoch >= await newest_epoch(scope, batch.feed):
+        note = "the source goes on in its newest epoch"
+        await resolve_case(scope.tx, CaseKind.STALE_FEED, batch.feed, subject, note, scope.now_ms)
+        return
+    reason = (
+        f"feed {batch.feed} goes on in the epoch {batch.epoch}, which it had left: nothing of it is used. A source that was "
+        "restored must begin an epoch of a new name"
+    )
+    case = NewCase(CaseKind.STALE_FEED, batch.feed, subject, reason, code="retired_epoch")
+    await open_cases(scope.tx, [case], scope.now_ms)
 
 
 async def apply_stock(
@@ -134,6 +153,12 @@ async def _find_gaps(
         for record in records
         if isinstance(record, Movement) and not record.states_balance
     }
+    if bare:
+        gap = await scope.tx.row("feed_missed", (feed,))
+        if gap is not None and gap[0] == done.epoch:
+            # Up to there only a held full tells what happened.
+            for sku, location in bare:
+                done.gaps.setdefault((location, sku), []).append(Gap(gap[1], whole=True))
     if bare and waiting is not None and waiting[0]:
         for sku, location, epoch, seq in await scope.tx.rows("resync_among", (feed, array(sorted(bare)))):
             if epoch == done.epoch:

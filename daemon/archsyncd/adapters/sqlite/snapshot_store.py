@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -68,17 +68,21 @@ class SnapshotStore:
 
         return await self._session.write(step)
 
-    async def apply(self, snapshot: Snapshot, absent: str) -> Outcome:
-        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash."""
+    async def apply(
+        self, snapshot: Snapshot, absent: str, beat: Callable[[], None] = lambda: None
+    ) -> Outcome:
+        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash. `beat`: each step."""
         total = Outcome()
         place: tuple[str, str] | None = ("", "")
         while place is not None:
             place, outcome = await self._session.write(partial(_apply, snapshot, place))
             total = total.plus(outcome)
+            beat()
         for location in snapshot.locations:
             after: str | None = ""
             while after is not None:
                 after = await self._session.write(partial(_absent, snapshot, location, after, absent))
+                beat()
         await self._session.write(partial(_finish, snapshot))
         return total
 
@@ -86,6 +90,10 @@ class SnapshotStore:
         """The newest snapshots."""
         async with self._session.read() as tx:
             return await snapshots.listed(self._session.scope(tx), limit)
+
+    async def unfinished(self) -> Sequence[Snapshot]:
+        """Snapshots that are to be applied and are not yet, the oldest first."""
+        return await self._session.look(snapshots.unfinished)
 
     async def decide(self, snapshot: Snapshot, note: str, *, approve: bool) -> bool:
         """Carry out a person's decision on a held snapshot; False when it is no longer held."""

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case, open_cases, resolve_case
-from archsyncd.adapters.sqlite.connection import Row
+from archsyncd.adapters.sqlite.connection import Row, Transaction
 from archsyncd.adapters.sqlite.merging import apply_stock, finish_merge, reject_case
 from archsyncd.adapters.sqlite.proofs import enter_epoch, newest_epoch
 from archsyncd.adapters.sqlite.recompute import recompute
@@ -21,6 +21,9 @@ from archsyncd.domain.snapshot import Snapshot
 
 STEP_RECORDS = 2_000
 DIGEST_ROWS = 10_000
+# Sums are made of two halves: a sum beyond 64 bits would be an error of the whole store.
+SUM_HALF = 10**9
+WHOLE = "(full)"
 KEEP_MS = 7 * 24 * 3600 * 1000
 
 
@@ -105,7 +108,7 @@ async def assess(
     becomes of it, so that deltas are never held up.
     """
     sums = await scope.tx.row("snapshot_sums", (snapshot.id,))
-    count, on_hand = (sums[0], sums[1]) if sums else (0, 0)
+    count, on_hand = (sums[0], sums[1] * SUM_HALF + sums[2]) if sums else (0, 0)
     broken = await _broken(scope, snapshot, end, read, on_hand, rejected)
     figures = await _figures(scope, snapshot, count, zeroing=absent == "zero")
     reasons = broken or objections(figures, limits)
@@ -117,10 +120,13 @@ async def assess(
     )
     if state == "rejected":
         await scope.tx.run("snapshot_items_drop", (snapshot.id,))
+        reason = f"a full of feed {snapshot.feed} was not used: " + "; ".join(reasons)
+        case = NewCase(CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, reason, code="broken_full")
+        await open_case(scope.tx, case, scope.now_ms)
     else:
         await _supersede(scope, snapshot)
-        if resumes:
-            await _resume(scope, snapshot)
+        if resumes or state == "applying":
+            await _resume(scope, snapshot, held=state == "held")
     if state == "held":
         reason = f"the snapshot of feed {snapshot.feed} is held: " + "; ".join(reasons)
         case = NewCase(CaseKind.HELD_SNAPSHOT, snapshot.feed, snapshot.id, reason)
@@ -209,7 +215,11 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: boo
 
 
 async def _supersede(scope: Scope, snapshot: Snapshot) -> None:
-    for (old,) in await scope.tx.rows("snapshot_supersede", (snapshot.feed, snapshot.id)):
+    """A held one whose every place this one speaks of as well is needed no more."""
+    for old, locations in await scope.tx.rows("snapshots_held", (snapshot.feed, snapshot.id)):
+        if not set(json.loads(locations)) <= set(snapshot.locations):
+            continue
+        await scope.tx.run("snapshot_moves", ("rejected", old, "held"))
         await scope.tx.run("snapshot_items_drop", (old,))
         await resolve_case(
             scope.tx,
@@ -221,10 +231,15 @@ async def _supersede(scope: Scope, snapshot: Snapshot) -> None:
         )
 
 
-async def _resume(scope: Scope, snapshot: Snapshot) -> None:
+async def _resume(scope: Scope, snapshot: Snapshot, *, held: bool) -> None:
+    """Let the feed go on behind the snapshot. Where that is beyond what was read, a held one leaves a gap."""
+    feed = await scope.tx.row("feed", (snapshot.feed,))
     epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
     await recompute(scope, touched)
+    if held and feed is not None and feed[3] is not None:
+        await scope.tx.run("feed_gap", (epoch, snapshot.seq_at, snapshot.feed))
     await scope.tx.run("feed_resumed", (snapshot.cursor, epoch, scope.now_ms, snapshot.feed))
+    await scope.tx.run("snapshot_resumed", (snapshot.id,))
 
 
 async def apply_step(
@@ -274,6 +289,9 @@ async def absent_step(scope: Scope, snapshot: Snapshot, location: str, after: st
     """
     if not await _applying(scope, snapshot):
         return None
+    if absent == "zero" and snapshot.rejected:
+        # Some items could not be read: what is not among the others may be one of them.
+        absent = "report"
     epoch, _ = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
     rows = await scope.tx.rows(
         "levels_absent",
@@ -299,7 +317,30 @@ async def finish(scope: Scope, snapshot: Snapshot) -> None:
     """All is applied: drop the staged items, keep the summary."""
     if await scope.tx.run("snapshot_moves", ("applied", snapshot.id, "applying")):
         await scope.tx.run("feed_last_full", (snapshot.records, snapshot.feed))
+        await _caught_up(scope, snapshot)
+        note = "a later full was applied"
+        await resolve_case(scope.tx, CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, note, scope.now_ms)
     await scope.tx.run("snapshot_items_drop", (snapshot.id,))
+
+
+async def _caught_up(scope: Scope, snapshot: Snapshot) -> None:
+    """What was missed before it is made up for; one that reading waited for lets it go on now."""
+    row, feed = (
+        await scope.tx.row("snapshot_by_id", (snapshot.id,)),
+        await scope.tx.row("feed", (snapshot.feed,)),
+    )
+    epoch = await scope.tx.row("epoch", (snapshot.feed, snapshot.epoch))
+    if row is None or feed is None or epoch is None:
+        return
+    at = (int(epoch[0]), snapshot.seq_at)
+    await scope.tx.run("feed_gap_closed", (snapshot.feed, *at))
+    if row[5] is not None and (feed[1], feed[2]) <= at:
+        await scope.tx.run("feed_resumed", (row[5], at[0], scope.now_ms, snapshot.feed))
+
+
+async def unfinished(tx: Transaction) -> Sequence[Snapshot]:
+    """Those to be applied, the oldest first."""
+    return [snapshot_of(row) for row in await tx.rows("snapshots_unfinished")]
 
 
 async def decide(scope: Scope, snapshot: Snapshot, note: str, *, approve: bool) -> bool:

@@ -21,6 +21,7 @@ CREATE TABLE tenure (
     fence INTEGER NOT NULL
 ) STRICT;
 
+-- `gap_epoch`, `gap_seq`: what happened up to there is told by a held full alone, so movements have nothing to stand on.
 CREATE TABLE feed (
     name TEXT PRIMARY KEY,
     checkpoint TEXT,
@@ -32,6 +33,8 @@ CREATE TABLE feed (
     record_ms INTEGER,
     snapshot_due TEXT,
     last_full_records INTEGER,
+    gap_epoch INTEGER,
+    gap_seq INTEGER,
     read_total INTEGER NOT NULL DEFAULT 0,
     applied_total INTEGER NOT NULL DEFAULT 0,
     stale_total INTEGER NOT NULL DEFAULT 0,

@@ -47,6 +47,15 @@ UPDATE feed SET snapshot_due = ? WHERE name = ?
 -- name: feed_resumed
 UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, snapshot_due = NULL, sign_ms = ? WHERE name = ?
 
+-- name: feed_gap
+UPDATE feed SET gap_epoch = ?, gap_seq = ? WHERE name = ?
+
+-- name: feed_gap_closed
+UPDATE feed SET gap_epoch = NULL, gap_seq = NULL WHERE name = ? AND (gap_epoch, gap_seq) <= (?, ?)
+
+-- name: feed_missed
+SELECT gap_epoch, gap_seq FROM feed WHERE name = ?
+
 -- name: feed_last_full
 UPDATE feed SET last_full_records = ? WHERE name = ?
 
@@ -382,8 +391,16 @@ SELECT records FROM snapshot WHERE feed = ? AND locations = ? AND state = 'appli
 -- name: snapshot_items_drop
 DELETE FROM snapshot_item WHERE snapshot_id = ?
 
--- name: snapshot_supersede
-UPDATE snapshot SET state = 'rejected' WHERE feed = ? AND state = 'held' AND id <> ? RETURNING id
+-- name: snapshots_held
+SELECT id, locations FROM snapshot WHERE feed = ? AND state = 'held' AND id <> ?
+
+-- name: snapshots_unfinished
+SELECT id, feed, state, epoch, seq_at, cursor, as_of, locations, records, rejected, digest, reasons, figures, at_ms
+FROM snapshot WHERE state = 'applying' ORDER BY at_ms
+
+-- name: snapshot_resumed
+-- A cursor that stays is one that reading waits for.
+UPDATE snapshot SET cursor = NULL WHERE id = ?
 
 -- name: snapshot_item_put
 INSERT INTO snapshot_item (snapshot_id, location, sku, seq, on_hand, available, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -397,7 +414,9 @@ WHERE snapshot_id = ? AND (location, sku) > (?, ?) ORDER BY location, sku LIMIT 
 SELECT location, count(*) FROM snapshot_item WHERE snapshot_id = ? GROUP BY location
 
 -- name: snapshot_sums
-SELECT count(*), coalesce(sum(on_hand), 0) FROM snapshot_item WHERE snapshot_id = ?
+-- Two halves, since a sum may leave 64 bits.
+SELECT count(*), coalesce(sum(on_hand / 1000000000), 0), coalesce(sum(on_hand % 1000000000), 0)
+FROM snapshot_item WHERE snapshot_id = ?
 
 -- name: snapshot_against_levels
 -- An item that is not newer than what is kept changes nothing.
@@ -410,8 +429,8 @@ WITH pair AS (
     WHERE i.snapshot_id = :snapshot AND i.location = :location
 ) SELECT count(*), coalesce(sum(before > 0), 0), coalesce(sum(newer AND before > 0 AND after <= 0), 0),
     coalesce(sum(newer AND differs), 0),
-    coalesce(sum(CASE WHEN newer THEN max(after - coalesce(before, 0), 0) END), 0),
-    coalesce(sum(CASE WHEN newer THEN max(coalesce(before, 0) - after, 0) END), 0),
+    CAST(total(CASE WHEN newer THEN max(after - coalesce(before, 0), 0) END) AS INTEGER),
+    CAST(total(CASE WHEN newer THEN max(coalesce(before, 0) - after, 0) END) AS INTEGER),
     coalesce(sum(NOT newer), 0) FROM pair
 
 -- name: levels_in_location
