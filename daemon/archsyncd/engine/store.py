@@ -163,6 +163,10 @@ class Outbox(Protocol):
         """Let one key go on, as a person asked."""
         ...
 
+    async def plan_checks(self, after: StockKey | None, limit: int) -> StockKey | None:
+        """Have the entries of the next keys read once more; the key to go on from, None at the end."""
+        ...
+
     async def checks_due(self, limit: int) -> list[OutboxRow]:
         """Rows whose entry is to be read once more."""
         ...
@@ -348,8 +352,8 @@ class Store(Protocol):
         """The highest fence this store was held under."""
         ...
 
-    async def take_tenure(self, tenure: Tenure) -> None:
-        """Hold the store under this tenure. Raises FencedOff when a newer fence holds it."""
+    async def take_tenure(self, tenure: Tenure) -> int:
+        """Hold the store under this tenure; how many operations are in doubt. Raises FencedOff for a newer fence."""
         ...
 
     async def use_rules(self, rules: Rules) -> int:

@@ -135,6 +135,21 @@ class OutboxStore:
 
         await self._session.write(step)
 
+    async def plan_checks(self, after: StockKey | None, limit: int) -> StockKey | None:
+        """Have the entries of the next keys read once more: a sample, or page by page all; the key to go on from.
+
+        None: there are no further keys.
+        """
+        start = after or StockKey("", "")
+
+        async def step(scope: Scope) -> StockKey | None:
+            rows = await scope.tx.rows("outbox_proven", (start.channel, start.sku, limit))
+            keys = [StockKey(row[0], row[1]) for row in rows]
+            await scope.tx.run("outbox_check_some", (scope.now_ms, pairs(keys)))
+            return keys[-1] if keys else None
+
+        return await self._session.write(step)
+
     async def checks_due(self, limit: int) -> list[OutboxRow]:
         """Rows whose entry is to be read once more."""
         async with self._session.read() as tx:

@@ -21,7 +21,7 @@ from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
 from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.outbox import OutboxRow, freed
+from archsyncd.domain.outbox import LATE_LANDING_MS, OutboxRow, freed
 from archsyncd.domain.report import (
     LedgerState,
 )
@@ -69,16 +69,28 @@ class SqliteStore:
         """Why the store cannot be used any more."""
         return self._session.database.broken
 
-    async def take_tenure(self, tenure: Tenure) -> None:
-        """Hold the store under this tenure. Raises FencedOff when a newer fence holds it."""
+    async def take_tenure(self, tenure: Tenure) -> int:
+        """Hold the store under this tenure; how many operations are in doubt. Raises FencedOff for a newer fence.
 
-        async def body(tx: Transaction) -> None:
+        Fences between the last one of this file and this one are tenures that the file knows nothing of: another host's, or
+        ours before the file was put back from a backup. Then every entry is read once more, when no request of theirs can
+        land any more.
+        """
+        settled_ms = self._session.clock.wall_ms() + LATE_LANDING_MS
+
+        async def body(tx: Transaction) -> int:
+            before = await tx.row("tenure")
+            if before is not None and tenure.fence > before[2] + 1:
+                await tx.run("outbox_check_all", (settled_ms,))
             if not await tx.run("tenure_set", (tenure.name, tenure.ledger, tenure.fence)):
                 raise FencedOff(f"the store has seen a newer fence than {tenure.fence}")
             await tx.run("outbox_all_in_doubt")
+            row = await tx.row("outbox_doubts")
+            return int(row[0]) if row else 0
 
-        await self._session.database.write(body)
+        doubts = await self._session.database.write(body)
         self._session.tenure = tenure
+        return doubts
 
     async def fence(self) -> int:
         """The highest fence this store was held under."""

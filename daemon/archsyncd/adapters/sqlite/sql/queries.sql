@@ -178,9 +178,24 @@ SELECT channel, sku, entry_id FROM outbox WHERE op_id IS NOT NULL AND in_doubt =
 -- name: outbox_all_in_doubt
 UPDATE outbox SET in_doubt = 1, due_class = NULL, nearness = NULL WHERE op_id IS NOT NULL AND in_doubt = 0
 
+-- name: outbox_doubts
+SELECT count(*) FROM outbox WHERE op_id IS NOT NULL
+
 -- name: outbox_unknown
 SELECT channel, sku FROM outbox WHERE base = 'unknown' AND (run <> :run OR not_before <= :now)
     AND (channel, sku) > (:channel, :sku) ORDER BY channel, sku LIMIT :limit
+
+-- name: outbox_check_all
+UPDATE outbox SET check_due_ms = max(coalesce(check_due_ms, 0), ?), read_stock = NULL, read_version = NULL, read_at_ms = NULL
+WHERE base <> 'unknown' AND entry_id IS NOT NULL
+
+-- name: outbox_proven
+SELECT channel, sku FROM outbox WHERE (channel, sku) > (?, ?) AND base = 'proven' AND entry_id IS NOT NULL
+ORDER BY channel, sku LIMIT ?
+
+-- name: outbox_check_some
+UPDATE outbox SET check_due_ms = coalesce(check_due_ms, ?1)
+WHERE (channel, sku) IN (SELECT w.value ->> 0, w.value ->> 1 FROM json_each(?2) AS w)
 
 -- name: outbox_check_due
 SELECT channel, sku, entry_id FROM outbox WHERE check_due_ms <= :before AND read_at_ms IS NULL AND op_id IS NULL
