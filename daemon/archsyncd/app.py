@@ -193,17 +193,13 @@ class App:
                 say(
                     LOGGER,
                     Event.STARTED,
-                    f"archsyncd {__version__}: store open, {await self._in_doubt_text()}",
+                    f"archsyncd {__version__}: the store is open",
                 )
                 await self._work(rules)
         finally:
             if watchdog is not None:
                 watchdog.cancel()
                 await asyncio.gather(watchdog, return_exceptions=True)
-
-    async def _in_doubt_text(self) -> str:
-        rows = await self.store.outbox.in_doubt(1_000)
-        return f"{len(rows)} operations in doubt" if rows else "no operation in doubt"
 
     def _start_watchdog(self) -> asyncio.Task[None] | None:
         interval = self.world.notifier.watchdog_seconds
@@ -251,9 +247,15 @@ class App:
         if tenure is None:
             return
         try:
-            await self.store.take_tenure(tenure)
+            doubts = await self.store.take_tenure(tenure)
         except FencedOff as error:
             raise Fatal(EXIT_FENCED_OFF, str(error)) from error
+        if doubts:
+            say(
+                LOGGER,
+                Event.STARTED,
+                f"{doubts} operations in doubt: their entries are read before anything else",
+            )
         self.tenure_text = f"held with fence {tenure.fence} by {tenure.name}"
         self.drain.options = replace(
             drain_options(self.settings, self.store.ledger.id, tenure.fence),
