@@ -7,6 +7,7 @@ statements do, and the loop stays free meanwhile.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -128,7 +129,12 @@ class Threaded(aiosqlite.Connection):
             cached_statements=len(QUERIES) + SPARE_STATEMENTS,
         )
         connection = cls(opening, ROWS_AT_ONCE)
-        await connection
+        try:
+            await connection
+        except BaseException:
+            # The thread tells the loop that it ends: a loop closed before that would make it fail.
+            await asyncio.to_thread(connection._thread.join)
+            raise
         return connection
 
     async def job(self, work: Callable[[sqlite3.Connection], T]) -> T:
