@@ -16,6 +16,7 @@ from pathlib import Path
 
 from archsyncd import __version__
 from archsyncd.adapters import host_lock
+from archsyncd.adapters.clock import SteadyClock
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.journal import say
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore, open_store
@@ -50,6 +51,7 @@ from archsyncd.engine.tenure import Claim, Lease, LeaseNews
 
 STATUS_SECONDS = 1.0
 FINISH_SECONDS = 30.0
+RELEASE_SECONDS = 5.0
 TAIL_LIMIT_SECONDS = 120.0
 LOGGER = logging.getLogger("archsyncd")
 
@@ -83,6 +85,7 @@ class App:
     """The daemon. `run` returns when it was stopped and raises Fatal when it must end with a status of its own."""
 
     def __init__(self, settings: Settings, world: World) -> None:
+        world = replace(world, clock=SteadyClock(world.clock))
         self.settings = settings
         self.world = world
         self.clock = world.clock
@@ -110,6 +113,10 @@ class App:
         self.freshness: Freshness
         self.keeper: Keeper
         self.ready = asyncio.Event()
+        self._rules_wanted: Rules
+        self._reckoning = asyncio.Lock()
+        self._begun = asyncio.Event()
+        self._ended = False
         self._supervisor = Supervisor(
             world.clock,
             world.chance,
@@ -121,7 +128,7 @@ class App:
 
     async def run(self) -> None:
         """Start, work until stopped, stop."""
-        rules = self._rules(self.settings)
+        self._rules_wanted = rules = self._rules(self.settings)
         state_dir = self.settings.daemon.state_dir
         lock = host_lock.take(state_dir, self.world.pid)
         try:
@@ -131,13 +138,15 @@ class App:
             self.store = await self._open(state_dir, rules)
             self._file = host_lock.identity(state_dir / DATABASE_NAME)
             try:
-                await self._run_with_store(rules)
+                await self._run_with_store()
             finally:
                 for feed in self.feeds:
                     await feed.close()
                 await self.client.close()
                 await self.store.close()
         finally:
+            self._ended = True
+            self._begun.set()
             lock.release()
 
     def _rules(self, settings: Settings) -> Rules:
@@ -178,7 +187,7 @@ class App:
         store.listen(self.announcer.case)
         return store
 
-    async def _run_with_store(self, rules: Rules) -> None:
+    async def _run_with_store(self) -> None:
         copied = self.store.ledger.host != self.world.host_id
         if copied:
             self.shared.notes["host"] = (
@@ -186,6 +195,7 @@ class App:
                 "stop the service and run `archsyncd adopt`"
             )
         self._build(writes=not copied)
+        self._begun.set()
         watchdog = self._start_watchdog()
         try:
             async with self.world.control(self) if self.world.control else contextlib.nullcontext():
@@ -195,7 +205,7 @@ class App:
                     Event.STARTED,
                     f"archsyncd {__version__}: the store is open",
                 )
-                await self._work(rules)
+                await self._work()
         finally:
             if watchdog is not None:
                 watchdog.cancel()
@@ -236,7 +246,7 @@ class App:
         self.freshness = Freshness(self.store, shared, intervals, beater("freshness"))
         self.keeper = Keeper(self.store, shared, settings.guards.absent, beater("keeper"))
 
-    async def _work(self, rules: Rules) -> None:
+    async def _work(self) -> None:
         """Take the lease, hold the store under it, and run the pumps until stopped."""
         lease = Lease(
             self.client, self.limiter, self.clock, self.world.chance, await self._claim(), self._lease_news
@@ -256,18 +266,22 @@ class App:
                 Event.STARTED,
                 f"{doubts} operations in doubt: their entries are read before anything else",
             )
+        await self.store.mend_times()
+        if self.store.ledger.rules != self._rules_wanted.fingerprint():
+            await self.store.begin_rules(self._rules_wanted)
         self.tenure_text = f"held with fence {tenure.fence} by {tenure.name}"
         self.drain.options = replace(
             drain_options(self.settings, self.store.ledger.id, tenure.fence),
             writes=self._writes and self.settings.rollout.stage != "plan",
         )
         self.ready.set()
-        pumps = self._pumps(lease, rules)
+        pumps = self._pumps(lease)
         try:
             await self._supervisor.run(pumps)
         finally:
             with contextlib.suppress(Exception):
-                await lease.release()
+                async with asyncio.timeout(RELEASE_SECONDS):
+                    await lease.release()
 
     async def _acquire(self, lease: Lease) -> Tenure | None:
         """Wait for the lease, or for the stop: as a standby that may be long, and a call under way must not hold it up."""
@@ -293,11 +307,11 @@ class App:
             fence = max(fence + 1, self.clock.wall_ms() // 1000)
         return Claim(self.store.ledger.id, holder, seconds, fence)
 
-    def _pumps(self, lease: Lease, rules: Rules) -> list[Pump]:
+    def _pumps(self, lease: Lease) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
         pumps = [
             Pump("lease", partial(self._keep_lease, lease), excused=held_back),
-            Pump("rules", partial(self._reckon, rules)),
+            Pump("rules", self._reckon),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
             Pump("bases", self.bases.run, excused=held_back),
@@ -317,13 +331,17 @@ class App:
         await lease.keep(self.shared.stop, self.watch.beater("lease"))
         await self.shared.stop.wait()
 
-    async def _reckon(self, rules: Rules) -> None:
-        """Targets reckoned by other rules than those in force are reckoned anew, beside everything else."""
-        if self.store.ledger.rules != rules.fingerprint():
-            await self.store.use_rules(rules)
+    async def _reckon(self) -> None:
+        """Targets reckoned by other rules than those wanted are reckoned anew, beside everything else."""
         while not self.shared.stopping:
             self.watch.beat("rules")
+            await self._put_rules_in_force()
             await self.shared.rest(STATUS_SECONDS)
+
+    async def _put_rules_in_force(self) -> None:
+        async with self._reckoning:
+            if self.store.ledger.rules != self._rules_wanted.fingerprint():
+                await self.store.use_rules(self._rules_wanted, self.watch.beater("rules"))
 
     async def _tell_status(self) -> None:
         while not self.shared.stopping:
@@ -371,7 +389,8 @@ class App:
 
         Raises ConfigurationFaults or Fatal, and nothing has changed then.
         """
-        if self._supervisor.stopping:
+        await self._begun.wait()
+        if self._supervisor.stopping or self._ended:
             return []
         self.world.notifier.reloading(self.clock.monotonic())
         try:
@@ -415,8 +434,9 @@ class App:
         self.keeper.absent = kept.guards.absent
         for name, tail in self.tails.items():
             tail.options = tail_options(kept, name)
-        if self.ready.is_set() and self.store.ledger.rules != rules.fingerprint():
-            await self.store.use_rules(rules)
+        self._rules_wanted = rules
+        if self.ready.is_set():
+            await self._put_rules_in_force()
         self.shared.work.set()
         self.shared.bases.set()
 

@@ -15,7 +15,8 @@ from archsyncd.domain.outbox import OutboxRow
 class LedgerState:
     """The lineage of one database file. `run` counts how often it was opened.
 
-    `project` and `host` are where it was made; `rules` is the fingerprint of the rules its targets were reckoned by.
+    `project` and `host` are where it was made; `rules` is the fingerprint of the rules its targets were reckoned by, empty
+    while they are reckoned anew. `mapping`: under which mapping orders were counted (Rules.mapping).
     """
 
     id: str
@@ -24,6 +25,7 @@ class LedgerState:
     created_ms: int
     run: int
     rules: str = ""
+    mapping: str = ""
 
 
 @dataclass(frozen=True, slots=True)

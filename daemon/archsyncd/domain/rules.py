@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,20 @@ class Rules:
         others = (policies.fallback_channel, policies.tracked, policies.reflection_seconds)
         whole = (channels, sorted(policies.ignored), sorted(policies.withheld), others, rollout)
         return hashlib.sha256(repr(whole).encode()).hexdigest()
+
+    def mapping(self) -> str:
+        """What says in which key an order's line counts, and what proves it: channels, their locations, the fallback."""
+        channels = {
+            name: [channel.order_location, [[each.location, each.sellable.value] for each in places]]
+            for name, channel in self.policies.channels.items()
+            for places in [sorted(channel.locations.values(), key=lambda each: each.location)]
+        }
+        whole = {"channels": channels, "fallback": self.policies.fallback_channel}
+        return json.dumps(whole, sort_keys=True)
+
+    def newly_mapped(self, before: str) -> tuple[str, ...]:
+        """Channels that an earlier mapping (of `mapping`) did not have: what was ordered from them was counted elsewhere."""
+        return tuple(sorted(set(self.policies.channels) - set(json.loads(before)["channels"])))
 
     def parked_at_birth(self, sku: str) -> str | None:
         """Why a new key may not be written yet."""

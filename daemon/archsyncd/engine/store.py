@@ -356,6 +356,14 @@ class Store(Protocol):
         """Hold the store under this tenure; how many operations are in doubt. Raises FencedOff for a newer fence."""
         ...
 
-    async def use_rules(self, rules: Rules) -> int:
-        """Put new rules in force and recompute every key; how many targets changed."""
+    async def begin_rules(self, rules: Rules) -> None:
+        """Reckon by new rules what is merged from now on."""
+        ...
+
+    async def use_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> int:
+        """Put new rules in force and recompute every key; how many targets changed. `beat`: each step."""
+        ...
+
+    async def mend_times(self) -> None:
+        """Bring back due times that an earlier, wrong clock put out of reach."""
         ...

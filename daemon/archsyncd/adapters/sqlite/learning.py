@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -192,14 +192,21 @@ async def _give_back(scope: Scope, order_id: str) -> set[StockKey]:
     return keys
 
 
-async def doubt_bases(scope: Scope, keys: set[StockKey]) -> None:
+async def doubt_bases(scope: Scope, keys: Iterable[StockKey], wait_ms: int = EFFECT_LAG_MS) -> None:
     """Nobody can say what these entries' stock rests on: provisional until a clean read of what is to come."""
     doubted = []
     for row in (await outbox_rows(scope, keys)).values():
         base = Base.PROVISIONAL if row.base is Base.PROVEN and row.entry_id is not None else row.base
-        unread = read_discarded(row, max(row.check_due_ms or 0, scope.now_ms + EFFECT_LAG_MS))
+        unread = read_discarded(row, max(row.check_due_ms or 0, scope.now_ms + wait_ms))
         doubted.append(scheduled(replace(unread, base=base), scope.now_ms))
     await put_outbox_rows(scope, doubted)
+
+
+async def recount_orders(scope: Scope) -> int:
+    """Have every open order read and counted anew, since lines may count in other keys now; how many there are."""
+    row = await scope.tx.row("heads_count")
+    await scope.tx.run("heads_recount", (scope.now_ms,))
+    return int(row[0]) if row else 0
 
 
 async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
@@ -208,6 +215,8 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
     Final: commercetools holds it done, or Archean has shipped or released every piece.
     """
     lines = (await open_lines(scope, (order_id,))).get(order_id, [])
+    if not lines and not final:
+        return False  # nothing of it counts by this mapping; by another one it may
     keys = {line.key for line in lines}
     places = [
         (name, key.sku)

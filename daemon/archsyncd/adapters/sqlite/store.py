@@ -12,6 +12,7 @@ from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.connection import Row, Transaction, open_database
 from archsyncd.adapters.sqlite.feed_store import FeedStore
+from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
 from archsyncd.adapters.sqlite.recompute import recompute
@@ -36,6 +37,10 @@ FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
 RECOMPUTE_KEYS = 2_000
 EARLY_KEEP_MS = 24 * 3600 * 1000
 CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
+# Orders are read again at this pace at least; a base may be proven only after all of them were.
+RECOUNT_MS_AN_ORDER = 10
+# No due time is set further ahead than this.
+FURTHEST_MS = 2 * 3600 * 1000
 
 
 class SqliteStore:
@@ -98,17 +103,53 @@ class SqliteStore:
             row = await tx.row("tenure")
         return int(row[2]) if row else 0
 
-    async def use_rules(self, rules: Rules) -> int:
+    async def use_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> int:
         """Put new rules in force and recompute every key, a bounded number at a time; how many targets changed."""
-        self._session.rules = rules
+        before = self._session.ledger.mapping
+        await self.begin_rules(rules)
         changed = 0
         for location in await self._locations():
-            changed += await self._recompute_location(location)
-        await self._roll_out()
-        fingerprint = rules.fingerprint()
-        await self._session.write(lambda scope: scope.tx.run("ledger_policies", (fingerprint,)))
-        self._session.ledger = replace(self._session.ledger, rules=fingerprint)
+            changed += await self._recompute_location(location, beat)
+        if before and before != rules.mapping():
+            await self._recount(rules.newly_mapped(before), beat)
+        await self._roll_out(beat)
+        await self._note_rules(rules.fingerprint(), rules.mapping())
         return changed
+
+    async def begin_rules(self, rules: Rules) -> None:
+        """What is merged from now on is reckoned by these rules; `use_rules` does so with all the rest.
+
+        Until that is done the targets are of no rules: a crash must not leave some of them under the name of others.
+        """
+        await self._note_rules("", self._session.ledger.mapping)
+        self._session.rules = rules
+
+    async def _note_rules(self, fingerprint: str, mapping: str) -> None:
+        await self._session.write(lambda scope: scope.tx.run("ledger_policies", (fingerprint, mapping)))
+        self._session.ledger = replace(self._session.ledger, rules=fingerprint, mapping=mapping)
+
+    async def _recount(self, channels: Sequence[str], beat: Callable[[], None]) -> None:
+        """Lines may count in other keys by a new mapping. Bases of channels that had none rest on orders counted elsewhere."""
+        orders = await self._session.write(recount_orders)
+        wait_ms = EFFECT_LAG_MS + orders * RECOUNT_MS_AN_ORDER
+        for channel in channels:
+            after = ""
+            while rows := await self._outbox_page(channel, after):
+                keys = [StockKey(channel, row[1]) for row in rows]
+                await self._session.write(lambda scope, keys=keys: doubt_bases(scope, keys, wait_ms))  # type: ignore[misc]
+                after = rows[-1][1]
+                beat()
+
+    async def mend_times(self) -> None:
+        """Bring back due times that an earlier, wrong clock put out of reach (fault 42)."""
+        now_ms = self._session.clock.wall_ms()
+
+        async def step(scope: Scope) -> None:
+            times = {"now": now_ms, "soon": now_ms + LATE_LANDING_MS, "beyond": now_ms + FURTHEST_MS}
+            for name in ("mend_checks", "mend_waits", "mend_heads", "mend_resyncs", "mend_early"):
+                await scope.tx.run(name, times)
+
+        await self._session.write(step)
 
     async def move_to_host(self, host: str) -> None:
         """This file belongs to this host from now on."""
@@ -119,7 +160,7 @@ class SqliteStore:
         async with self._session.read() as tx:
             return [row[0] for row in await tx.rows("level_locations")]
 
-    async def _recompute_location(self, location: str) -> int:
+    async def _recompute_location(self, location: str, beat: Callable[[], None]) -> int:
         """Reckon all keys that a location feeds, or fed before it was mapped elsewhere or not at all."""
         policies = self._session.rules.policies
         own = policies.by_location.get(location)
@@ -138,6 +179,7 @@ class SqliteStore:
 
             changed += await self._session.write(step)
             after = rows[-1][1]
+            beat()
         if own is not None:
             await self._session.write(lambda scope: self._mapped(scope, location))
         return changed
@@ -153,7 +195,7 @@ class SqliteStore:
                 scope.now_ms,
             )
 
-    async def _roll_out(self) -> None:
+    async def _roll_out(self, beat: Callable[[], None]) -> None:
         """The rollout changed: park what may not be written any more, free what may be now."""
         for channel in self._session.rules.policies.channels:
             after = ""
@@ -161,6 +203,7 @@ class SqliteStore:
                 keys = [StockKey(channel, row[1]) for row in rows]
                 await self._session.write(lambda scope, keys=keys: self._roll_out_keys(scope, keys))  # type: ignore[misc]
                 after = rows[-1][1]
+                beat()
 
     async def _outbox_page(self, channel: str, after: str) -> list[Row]:
         async with self._session.read() as tx:
@@ -213,7 +256,7 @@ async def open_store(
         row = await tx.row("ledger")
         if row is None:
             raise FencedOff("the ledger row is gone")
-        return LedgerState(row[0], row[1], row[2], row[3], row[4], row[6])
+        return LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7])
 
     try:
         state = await database.write(body)

@@ -10,7 +10,8 @@ CREATE TABLE ledger (
     created_ms INTEGER NOT NULL,
     run INTEGER NOT NULL DEFAULT 0,
     operations INTEGER NOT NULL DEFAULT 0,
-    policies TEXT NOT NULL DEFAULT ''
+    policies TEXT NOT NULL DEFAULT '',
+    mapping TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 -- One row: who may write. Every writing transaction compares it.

@@ -1,7 +1,7 @@
 -- Every statement the store runs, by name. Lists of keys arrive as JSON arrays.
 
 -- name: ledger
-SELECT id, project, host, created_ms, run, operations, policies FROM ledger
+SELECT id, project, host, created_ms, run, operations, policies, mapping FROM ledger
 
 -- name: ledger_insert
 INSERT INTO ledger (one, id, project, host, created_ms) VALUES (1, ?, ?, ?, ?)
@@ -13,7 +13,7 @@ UPDATE ledger SET run = run + 1 RETURNING run
 UPDATE ledger SET host = ?
 
 -- name: ledger_policies
-UPDATE ledger SET policies = ?
+UPDATE ledger SET policies = ?, mapping = ?
 
 -- name: operations_take
 UPDATE ledger SET operations = operations + ? RETURNING operations
@@ -134,19 +134,11 @@ SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_target, o.x
 FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
 
 -- name: outbox_put
-INSERT INTO outbox (channel, sku, f, refl, ntrk, known, closed, x_target, x_applied, base, entry_id, version, needs_type,
-    entry_created_ms, op_id, op_kind, op_delta, op_base, in_doubt, superseded, due_class, nearness, since_ms, run, not_before,
-    attempts, parked, check_due_ms, read_stock, read_version, read_at_ms, seen)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (channel, sku) DO UPDATE SET f = excluded.f, refl = excluded.refl, ntrk = excluded.ntrk, known = excluded.known,
-    closed = excluded.closed, x_target = excluded.x_target, x_applied = excluded.x_applied, base = excluded.base,
-    entry_id = excluded.entry_id, version = excluded.version, needs_type = excluded.needs_type,
-    entry_created_ms = excluded.entry_created_ms, op_id = excluded.op_id, op_kind = excluded.op_kind,
-    op_delta = excluded.op_delta, op_base = excluded.op_base, in_doubt = excluded.in_doubt,
-    superseded = excluded.superseded, due_class = excluded.due_class, nearness = excluded.nearness,
-    since_ms = excluded.since_ms, run = excluded.run, not_before = excluded.not_before, attempts = excluded.attempts,
-    parked = excluded.parked, check_due_ms = excluded.check_due_ms, read_stock = excluded.read_stock,
-    read_version = excluded.read_version, read_at_ms = excluded.read_at_ms, seen = excluded.seen
+UPDATE outbox SET closed = ?, x_applied = ?, base = ?, entry_id = ?, version = ?, needs_type = ?, entry_created_ms = ?,
+    op_id = ?, op_kind = ?, op_delta = ?, op_base = ?, in_doubt = ?, superseded = ?, due_class = ?, nearness = ?,
+    since_ms = ?, run = ?, not_before = ?, attempts = ?, parked = ?, check_due_ms = ?, read_stock = ?, read_version = ?,
+    read_at_ms = ?, seen = ?
+WHERE channel = ? AND sku = ?
 
 -- name: outbox_due
 SELECT channel, sku, due_class FROM outbox
@@ -156,7 +148,7 @@ WHERE due_class IS NOT NULL AND parked IS NULL
 ORDER BY due_class, nearness, since_ms LIMIT :limit
 
 -- name: outbox_overdue
-SELECT channel, sku, due_class FROM outbox
+SELECT channel, sku, due_class FROM outbox INDEXED BY outbox_overdue
 WHERE due_class >= 3 AND parked IS NULL AND since_ms < :before AND (run <> :run OR not_before <= :now)
     AND due_class <= :highest AND channel NOT IN (SELECT value FROM json_each(:paused))
 ORDER BY since_ms LIMIT :limit
@@ -294,6 +286,27 @@ SELECT order_id FROM order_head WHERE refresh_due_ms <= ? ORDER BY refresh_due_m
 
 -- name: head_refresh_due
 UPDATE order_head SET refresh_due_ms = ? WHERE order_id = ?
+
+-- name: heads_recount
+UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released THEN lookup_due_ms ELSE ? END
+
+-- name: mend_checks
+UPDATE outbox SET check_due_ms = :soon WHERE check_due_ms > :beyond
+
+-- name: mend_waits
+UPDATE outbox SET since_ms = :now WHERE due_class IS NOT NULL AND parked IS NULL AND since_ms > :now
+
+-- name: mend_heads
+UPDATE order_head SET lookup_due_ms = CASE WHEN lookup_due_ms > :beyond THEN :now ELSE lookup_due_ms END,
+    refresh_due_ms = CASE WHEN refresh_due_ms > :beyond THEN :now ELSE refresh_due_ms END,
+    learned_ms = min(learned_ms, :now), accepted_ms = min(accepted_ms, :now)
+WHERE lookup_due_ms > :beyond OR refresh_due_ms > :beyond OR learned_ms > :now OR accepted_ms > :now
+
+-- name: mend_resyncs
+UPDATE resync SET asked_ms = 0 WHERE asked_ms > :now
+
+-- name: mend_early
+UPDATE early_proof SET at_ms = :now WHERE at_ms > :now
 
 -- name: head_delete
 DELETE FROM order_head WHERE order_id = ?
