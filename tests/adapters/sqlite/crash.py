@@ -23,10 +23,11 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'daemon'}:{ROOT}", "PYTHOND
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its status (negative: the signal) and the promises it had made."""
+    """How a child ended: its status (negative: the signal), the promises it had made, the end of what it complained of."""
 
     status: int
     promises: tuple[str, ...]
+    complaint: str = ""
 
     def newest(self, kind: str) -> int:
         """The number of the newest promise of a kind, 0 without one."""
@@ -47,12 +48,12 @@ async def run_child(directory: Path, batches: int, strace: Sequence[str] = ()) -
         cwd=ROOT,
     )
     try:
-        out, _ = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
+        out, err = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return Ended(process.returncode or 0, tuple(out.decode().splitlines()))
+    return Ended(process.returncode or 0, tuple(out.decode().splitlines()), err.decode()[-2_000:])
 
 
 async def count_calls(directory: Path, batches: int, call: str) -> int:

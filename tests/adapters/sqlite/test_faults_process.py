@@ -34,10 +34,10 @@ async def sweep(tmp_path: Path, call: str, points: Sequence[int], batches: int) 
         directory = tmp_path / f"{call}-{point}"
         directory.mkdir()
         killed = await run_child(directory, batches, kill_at(call, point))
-        assert killed.status in {KILLED, 128 - KILLED}
+        assert killed.status in {KILLED, 128 - KILLED}, killed.complaint
         await check_image(directory, killed)
         finished = await run_child(directory, batches)
-        assert finished.promises[-1] == "done"
+        assert finished.promises[-1:] == ("done",), finished.complaint
         assert await check_image(directory, finished) >= batches
         ended.append(killed)
         shutil.rmtree(directory)
