@@ -134,11 +134,19 @@ SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_target, o.x
 FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
 
 -- name: outbox_put
-UPDATE outbox SET closed = ?, x_applied = ?, base = ?, entry_id = ?, version = ?, needs_type = ?, entry_created_ms = ?,
-    op_id = ?, op_kind = ?, op_delta = ?, op_base = ?, in_doubt = ?, superseded = ?, due_class = ?, nearness = ?,
-    since_ms = ?, run = ?, not_before = ?, attempts = ?, parked = ?, check_due_ms = ?, read_stock = ?, read_version = ?,
-    read_at_ms = ?, seen = ?
-WHERE channel = ? AND sku = ?
+INSERT INTO outbox (channel, sku, f, refl, ntrk, known, closed, x_target, x_applied, base, entry_id, version, needs_type,
+    entry_created_ms, op_id, op_kind, op_delta, op_base, in_doubt, superseded, due_class, nearness, since_ms, run, not_before,
+    attempts, parked, check_due_ms, read_stock, read_version, read_at_ms, seen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (channel, sku) DO UPDATE SET f = excluded.f, refl = excluded.refl, ntrk = excluded.ntrk, known = excluded.known,
+    closed = excluded.closed, x_target = excluded.x_target, x_applied = excluded.x_applied, base = excluded.base,
+    entry_id = excluded.entry_id, version = excluded.version, needs_type = excluded.needs_type,
+    entry_created_ms = excluded.entry_created_ms, op_id = excluded.op_id, op_kind = excluded.op_kind,
+    op_delta = excluded.op_delta, op_base = excluded.op_base, in_doubt = excluded.in_doubt,
+    superseded = excluded.superseded, due_class = excluded.due_class, nearness = excluded.nearness,
+    since_ms = excluded.since_ms, run = excluded.run, not_before = excluded.not_before, attempts = excluded.attempts,
+    parked = excluded.parked, check_due_ms = excluded.check_due_ms, read_stock = excluded.read_stock,
+    read_version = excluded.read_version, read_at_ms = excluded.read_at_ms, seen = excluded.seen
 
 -- name: outbox_due
 SELECT channel, sku, due_class FROM outbox
@@ -148,7 +156,7 @@ WHERE due_class IS NOT NULL AND parked IS NULL
 ORDER BY due_class, nearness, since_ms LIMIT :limit
 
 -- name: outbox_overdue
-SELECT channel, sku, due_class FROM outbox INDEXED BY outbox_overdue
+SELECT channel, sku, due_class FROM outbox
 WHERE due_class >= 3 AND parked IS NULL AND since_ms < :before AND (run <> :run OR not_before <= :now)
     AND due_class <= :highest AND channel NOT IN (SELECT value FROM json_each(:paused))
 ORDER BY since_ms LIMIT :limit
