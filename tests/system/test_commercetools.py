@@ -157,6 +157,23 @@ async def test_f068_a_token_endpoint_that_fails_is_asked_ever_more_rarely(kind: 
 
 
 @virtual
+async def test_f068_without_a_token_what_is_due_waits_and_costs_no_commits() -> None:
+    """A start with changes due and no token: they are not leased and put back as fast as the disk allows."""
+    async with inside(seed=39) as (site, house):
+        async with house.daemon():
+            await started(site)
+        for sku in STOCK:
+            site.house.warehouse.store_sale(sku, "WH1", 1)
+        site.shop.faults.add("oauth.token", FaultKind.THROTTLED, count=None)
+        async with house.daemon() as daemon:
+            await site.clock.sleep(60)
+            assert daemon.app.shared.counters.get("settled", 0) < 100
+            assert "marker" not in daemon.app.shared.notes
+            site.shop.faults.clear()
+            await site.until_stock({"A": 49, "B": 39, "C": 29}, 90)
+
+
+@virtual
 async def test_f069_without_the_scope_for_orders_stock_is_lowered_and_says_what_is_missing() -> None:
     """One missing scope parks what needs it, and the sentence names the scope."""
     scopes = tuple(scope for scope in SCOPES if scope != "manage_types")

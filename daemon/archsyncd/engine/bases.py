@@ -9,7 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.inventory import Entry, EntryPage, Failure, MarkerType, Missing, StockKey, SupplyChannel
+from archsyncd.domain.inventory import (
+    Entry,
+    EntryPage,
+    Failure,
+    MarkerType,
+    Missing,
+    StockKey,
+    SupplyChannel,
+    Throttled,
+    Unauthorised,
+    Unknown,
+    Unreached,
+)
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
@@ -23,18 +35,23 @@ PRODUCTS_PER_REQUEST = 500
 CHANNELS_EVERY_SECONDS = 60.0
 CHANNEL_PAGES = 100
 CHECK_KEYS = 500
+SAMPLE_SECONDS = 60.0
 TYPES_LIMIT = 1_000
 PREPARE_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class BaseOptions:
-    """What may be created, and the time within which orders show on entries."""
+    """What may be created, the time within which orders show on entries, and how many of them are looked at anew a minute.
+
+    An old copy of the database, or somebody's edit, shows on an entry that nothing is due for only when it is read.
+    """
 
     create_missing: bool
     check_products: bool
     lag_seconds: float
     tracked: bool
+    sample_keys_per_minute: int
 
 
 class Bases:
@@ -59,6 +76,8 @@ class Bases:
         self._beat = beat
         self._channels_at = float("-inf")
         self._after: StockKey | None = None
+        self._sampled: StockKey | None = None
+        self._sample_at = self._shared.clock.monotonic() + SAMPLE_SECONDS
         self._types: set[str] = set()
         self.ready = not options.tracked
 
@@ -73,11 +92,21 @@ class Bases:
                     await self._shared.rest(PREPARE_AGAIN_SECONDS)
                     continue
                 done = await self.look_up_some()
+                await self._sample()
                 done += await self.check_some()
                 if not done:
                     await wait_for(self._shared.bases, IDLE_SECONDS)
         except Quiesced:
             pass
+
+    async def _sample(self) -> None:
+        """Once a minute have some more entries read, so that every one is looked at in its turn."""
+        now = self._shared.clock.monotonic()
+        count = self.options.sample_keys_per_minute
+        if not count or not self.options.tracked or now < self._sample_at:
+            return
+        self._sample_at = now + SAMPLE_SECONDS
+        self._sampled = await self._store.outbox.plan_checks(self._sampled, count)
 
     async def prepare(self) -> bool:
         """Make sure once that the marker's type exists with its fields; nothing is written before. False: try again."""
@@ -93,6 +122,8 @@ class Bases:
             self._shared.notes.pop("marker", None)
             self.ready = True
             return True
+        if isinstance(found, Throttled | Unknown | Unreached | Unauthorised):
+            return False  # that is about commercetools as a whole, and told as such
         self._shared.notes["marker"] = (
             f"the marker's type cannot be used ({describe(found)}); no stock is written until it exists: give the API client "
             "the scope manage_types, or have the type created as the README says"

@@ -41,10 +41,13 @@ from archsyncd.engine.store import Store
 IDLE_SECONDS = 0.5
 SETTLE_LIMIT = 2_000
 UNKNOWN_READ_DELAY_MS = 500
+UNREACHED_DELAY_MS = 1_000
 FORBIDDEN_DELAY_MS = 60_000
 BATCH_PROBE_SECONDS = 600.0
 BACKLOG_SECONDS = 2.0
 _TOO_MANY_REQUESTS = 429
+_IN_PARTS = Unreached("the batch was too large")
+_SINGLY = Unreached("the batch was refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +240,12 @@ class Drain:
             case TooLarge():
                 self.batch_now = max(1, size // 2)
                 self._batch_again_at = now + BATCH_PROBE_SECONDS
-                failure = Unreached("the batch was too large")
+                failure = _IN_PARTS
             case Refused(code=code, message=message) | Forbidden(scope=code, message=message):
                 self.batch_now = 1
                 self._batch_again_at = now + BATCH_PROBE_SECONDS
                 self._shared.notes["graphql"] = f"batches are refused ({code}: {message}); writing singly"
-                failure = Unreached("the batch was refused")
+                failure = _SINGLY
             case _:
                 pass
         return (failure,) * size
@@ -265,7 +268,8 @@ class Drain:
                 # Only 429 is certain to have stopped the request before it had any effect.
                 return PutBack() if status == _TOO_MANY_REQUESTS else Doubted(UNKNOWN_READ_DELAY_MS)
             case Unreached():
-                return PutBack()
+                # Nobody is there: without a pause each key would be leased and put back as fast as the disk allows.
+                return PutBack(0 if answer in {_IN_PARTS, _SINGLY} else UNREACHED_DELAY_MS)
             case Unknown():
                 return Doubted(UNKNOWN_READ_DELAY_MS)
             case Unauthorised() | Forbidden():
