@@ -118,6 +118,7 @@ def base_options(settings: Settings) -> BaseOptions:
         check_products=project.check_products,
         lag_seconds=float(settings.reconcile.settle_seconds),
         tracked=project.inventory_mode == "tracked",
+        sample_keys_per_minute=settings.reconcile.sample_keys_per_minute,
     )
 
 
