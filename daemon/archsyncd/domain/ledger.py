@@ -21,10 +21,15 @@ from archsyncd.domain.stock import ChannelPolicy, StoredLevel, sellable_quantity
 
 
 class Base(StrEnum):
-    """What x_applied rests on. UNKNOWN: the entry was never looked at. PROVISIONAL: may lower at once, may not raise."""
+    """What x_applied rests on. UNKNOWN: the entry was never looked at. PROVISIONAL: may lower at once, may not raise.
+
+    BOUNDED: certainly not too low, perhaps too high by orders that were under way when the entry was read. It may raise, and
+    is read again until it is exact; a key that is ordered all the time never gives a clean read.
+    """
 
     UNKNOWN = "unknown"
     PROVISIONAL = "provisional"
+    BOUNDED = "bounded"
     PROVEN = "proven"
 
 
@@ -225,6 +230,16 @@ def drift(quantity_on_stock: int, x_applied: int, known: int) -> int:
 def rebased(quantity_on_stock: int, known: int) -> int:
     """x_applied for an entry whose history is not ours: what it shows with all known tracked orders undone."""
     return quantity_on_stock + known
+
+
+def bounded(before: int | None, quantity_on_stock: int, known: int, under_way: int) -> int:
+    """x_applied from a read with orders under way around it, of which nobody can say whether it shows them.
+
+    `known`: all tracked pieces that may show in it, `under_way`: those of them that may not. The truth lies between both;
+    `before` (None: nothing is known) is kept where it fits. With everything counted that may show, no raise can be too high.
+    """
+    most = rebased(quantity_on_stock, known)
+    return most if before is None else min(most, max(before, most - under_way))
 
 
 @dataclass(frozen=True, slots=True)

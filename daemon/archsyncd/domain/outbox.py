@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from archsyncd.domain.inventory import Entry, StockKey, WriteKind
-from archsyncd.domain.ledger import PROVISIONAL_SIGN, Base, CleanRead, Operation, rebased, signature
+from archsyncd.domain.ledger import PROVISIONAL_SIGN, Base, CleanRead, Operation, bounded, rebased, signature
 from archsyncd.domain.priority import due
 
 SUPERSEDED_LIMIT = 16
@@ -118,7 +118,7 @@ def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Le
         if row.to_create and row.base is Base.PROVISIONAL:
             target = min(target, 0)
         delta = target - base
-        op_id += PROVISIONAL_SIGN if row.base is Base.PROVISIONAL else ""
+        op_id += "" if row.base is Base.PROVEN else PROVISIONAL_SIGN
         kind = WriteKind.CREATE if row.to_create else WriteKind.SET if absolute else WriteKind.INCREMENT
     operation = Operation(op_id, delta, base)
     quantity = delta if kind is WriteKind.INCREMENT else operation.x_after
@@ -340,6 +340,20 @@ def proven(row: OutboxRow, known_at_read: int, now_ms: int) -> OutboxRow:
         read_stock=None,
         read_version=None,
         read_at_ms=None,
+    )
+    return scheduled(after, now_ms)
+
+
+def narrowed(row: OutboxRow, known: int, under_way: int, now_ms: int, check_due_ms: int) -> OutboxRow:
+    """The pending read is not clean, but the order list covers it: x_applied cannot be above what it shows with all undone."""
+    if row.read_stock is None:
+        return row
+    before = row.x_applied if row.base is Base.BOUNDED else None
+    after = replace(
+        read_discarded(row, check_due_ms),
+        x_applied=bounded(before, row.read_stock, known, under_way),
+        base=Base.BOUNDED,
+        superseded=(),
     )
     return scheduled(after, now_ms)
 

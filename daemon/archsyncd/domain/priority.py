@@ -31,7 +31,7 @@ class Due:
 def due(base: Base, x_applied: int | None, x_target: int, known: int, *, exists: bool = True) -> Due | None:
     """Where a key stands in the drain order, None when nothing may be sent for it.
 
-    A base that is not proven may lower and may not raise (stock ledger, "Take-over"). An entry that does not exist yet
+    A base that may be too low may lower and may not raise (stock ledger, "Take-over"). An entry that does not exist yet
     (`exists` False) is created with its target: an increase from nothing.
     """
     stock_after = x_target - known
@@ -42,7 +42,7 @@ def due(base: Base, x_applied: int | None, x_target: int, known: int, *, exists:
     if x_target < x_applied:
         near = stock_after <= NEAR_ZERO_PIECES
         return Due(DueClass.DECREASE_NEAR_ZERO if near else DueClass.DECREASE, abs(stock_after))
-    if base is not Base.PROVEN:
+    if base is Base.PROVISIONAL:
         return None
     stock_before = x_applied - known
     return Due(DueClass.INCREASE_FROM_ZERO if stock_before <= 0 else DueClass.INCREASE, abs(stock_before))

@@ -411,7 +411,7 @@ async def test_f084_a_read_with_an_order_in_its_window_is_made_again(shelf: Shel
     await shelf.store.outbox.book_reads([entry(10, read_ms=at)], ())
     await shelf.learn(order(line(2), created_ms=at + 4_000))
     assert await shelf.store.outbox.judge_reads(at + LAG_MS, LAG_MS, 10) == (0, 1)
-    assert (await shelf.row()).base is Base.PROVISIONAL
+    assert (await shelf.row()).base is Base.BOUNDED
     assert await shelf.store.outbox.checks_due(10) == []
     shelf.clock.pass_by(60)
     await shelf.store.outbox.book_reads([entry(8, read_ms=shelf.clock.now_ms)], ())

@@ -196,7 +196,8 @@ async def doubt_bases(scope: Scope, keys: Iterable[StockKey], wait_ms: int = EFF
     """Nobody can say what these entries' stock rests on: provisional until a clean read of what is to come."""
     doubted = []
     for row in (await outbox_rows(scope, keys)).values():
-        base = Base.PROVISIONAL if row.base is Base.PROVEN and row.entry_id is not None else row.base
+        sure = row.base in {Base.PROVEN, Base.BOUNDED} and row.entry_id is not None
+        base = Base.PROVISIONAL if sure else row.base
         unread = read_discarded(row, max(row.check_due_ms or 0, scope.now_ms + wait_ms))
         doubted.append(scheduled(replace(unread, base=base), scope.now_ms))
     await put_outbox_rows(scope, doubted)

@@ -310,16 +310,30 @@ async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -
         judged = await _proven(scope, row) if read.clean(complete_ms, times) else None
         if judged is not None:
             proven.append(judged)
+        elif row.base is not Base.PROVEN:
+            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms))
         else:
             again.append(outbox.read_discarded(row, scope.now_ms + lag_ms))
     await put_outbox_rows(scope, [*proven, *again])
     return len(proven), len(again)
 
 
+async def _narrowed(scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int) -> OutboxRow:
+    """A key that is ordered all the time: its orders around the read bound what the read can mean."""
+    later = await _known_after(scope, row.key, read_at_ms + lag_ms)
+    around = await _known_after(scope, row.key, read_at_ms - lag_ms - 1) - later
+    return outbox.narrowed(row, row.known - later, around, scope.now_ms, scope.now_ms + lag_ms)
+
+
+async def _known_after(scope: Scope, key: StockKey, at_ms: int) -> int:
+    """Tracked pieces of the key that were ordered after a time."""
+    found = await scope.tx.row("lines_known_after", (key.channel, key.sku, at_ms))
+    return int(found[0]) if found else 0
+
+
 async def _proven(scope: Scope, row: OutboxRow) -> OutboxRow | None:
     """The row as its clean read proves it; None when it must be seen once more before it may raise."""
-    later = await scope.tx.row("lines_known_after", (row.key.channel, row.key.sku, row.read_at_ms))
-    known = row.known - (int(later[0]) if later else 0)
+    known = row.known - await _known_after(scope, row.key, row.read_at_ms or 0)
     scope_key = (row.key.channel, row.key.sku)
     if row.base is Base.PROVEN and row.x_applied is not None and row.read_stock is not None:
         off = drift(row.read_stock, row.x_applied, known)

@@ -86,7 +86,7 @@ CREATE TABLE outbox (
     closed INTEGER NOT NULL DEFAULT 0,
     x_target INTEGER NOT NULL,
     x_applied INTEGER,
-    base TEXT NOT NULL CHECK (base IN ('unknown', 'provisional', 'proven')),
+    base TEXT NOT NULL CHECK (base IN ('unknown', 'provisional', 'bounded', 'proven')),
     entry_id TEXT,
     version INTEGER,
     needs_type INTEGER NOT NULL DEFAULT 0 CHECK (needs_type IN (0, 1)),
