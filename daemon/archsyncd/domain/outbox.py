@@ -156,8 +156,15 @@ def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int, ledger: str
     if operation is None:
         return row
     seen = None if row.op_kind is WriteKind.SET else f"{ledger}/{operation.op_id}"
-    after = replace(
-        _without_operation(row),
+    place = due(row.base, operation.x_after, row.x_target, row.known)
+    # Written out rather than step by step: each copy of a row costs as much as everything else here.
+    return replace(
+        row,
+        op_id=None,
+        op_kind=None,
+        op_delta=None,
+        op_base=None,
+        in_doubt=False,
         x_applied=operation.x_after,
         entry_id=entry_id,
         version=version,
@@ -165,11 +172,12 @@ def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int, ledger: str
         superseded=(),
         attempts=0,
         parked=None,
-        since_ms=None,
         seen=seen,
         check_due_ms=now_ms if row.to_create and row.base is Base.PROVISIONAL else row.check_due_ms,
+        due_class=None if place is None else int(place.due_class),
+        nearness=None if place is None else place.nearness,
+        since_ms=None if place is None else now_ms,
     )
-    return scheduled(after, now_ms)
 
 
 def put_back(

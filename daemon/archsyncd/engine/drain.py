@@ -45,6 +45,9 @@ UNREACHED_DELAY_MS = 1_000
 FORBIDDEN_DELAY_MS = 60_000
 BATCH_PROBE_SECONDS = 600.0
 BACKLOG_SECONDS = 2.0
+# Made ready beyond the permits at hand while requests are plentiful: a commit costs as much for one key as for many.
+AHEAD_KEYS = 128
+AHEAD_SECONDS = 0.05
 _TOO_MANY_REQUESTS = 429
 _IN_PARTS = Unreached("the batch was too large")
 _SINGLY = Unreached("the batch was refused")
@@ -84,7 +87,8 @@ class Drain:
         self._beat = beat
         self._results: asyncio.Queue[Settled] = asyncio.Queue()
         self._sending: set[asyncio.Task[None]] = set()
-        self._unsettled = 0
+        self._keys_ahead = 0
+        self._room = asyncio.Event()
         self.batch_now = options.write_batch
         self._batch_again_at = 0.0
         self._bound_seconds = 60.0
@@ -118,6 +122,9 @@ class Drain:
             self._beat()
             if settler.done():
                 settler.result()
+            if self._enough_ahead():
+                await wait_for(self._room, AHEAD_SECONDS)
+                continue
             limits = self._limits()
             urgent = await self._store.outbox.most_urgent(limits) if self.options.writes else None
             if urgent is None:
@@ -151,7 +158,8 @@ class Drain:
         singly = due <= len(permits) or batch == 1
         try:
             await self._measure_bound(due, batch)
-            leases = await self._store.outbox.lease(limits, len(permits) if singly else len(permits) * batch)
+            requests = len(permits) + self._ahead(places, 1 if singly else batch)
+            leases = await self._store.outbox.lease(limits, requests if singly else requests * batch)
         except BaseException:
             # A place that is not given back is lost for good, and soon nothing would be sent at all.
             for permit in permits:
@@ -161,10 +169,25 @@ class Drain:
         groups = [leases[start : start + size] for start in range(0, len(leases), max(size, 1))]
         for permit, group in zip(permits, groups, strict=False):
             self._start(permit, group)
+        for group in groups[len(permits) :]:
+            self._keys_ahead += len(group)
+            self._start(None, group)
         for permit in permits[len(groups) :]:
             permit.release()
         if not leases:
             await wait_for(self._shared.work, IDLE_SECONDS)
+
+    def _ahead(self, places: int, size: int) -> int:
+        """How many requests are made ready that have no permit yet, so that one commit serves many of them.
+
+        Only while requests are plentiful: where tokens are scarce, what is leased last must still be what is due first.
+        """
+        ahead = max(0, AHEAD_KEYS - self._keys_ahead) // size
+        return ahead if ahead and self._limiter.ample(places + ahead) else 0
+
+    def _enough_ahead(self) -> bool:
+        """Whether to let some of what is made ready go out before more is; never once requests are scarce."""
+        return self._keys_ahead > AHEAD_KEYS // 2 and self._limiter.ample(AHEAD_KEYS)
 
     async def _measure_bound(self, due: int, batch: int) -> None:
         now = self._shared.clock.monotonic()
@@ -182,11 +205,30 @@ class Drain:
                 self.batch_now = min(self.options.write_batch, max(2, self.batch_now * 2))
         return min(self.batch_now, self.options.write_batch)
 
-    def _start(self, permit: Permit, group: Sequence[Lease]) -> None:
-        work = self._send_one(permit, group[0]) if len(group) == 1 else self._send_batch(permit, group)
-        task = asyncio.create_task(work)
+    def _start(self, permit: Permit | None, group: Sequence[Lease]) -> None:
+        task = asyncio.create_task(self._send(permit, group))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+
+    async def _send(self, permit: Permit | None, group: Sequence[Lease]) -> None:
+        permit = permit or await self._permit_for(group)
+        if permit is not None:
+            await (self._send_one(permit, group[0]) if len(group) == 1 else self._send_batch(permit, group))
+
+    async def _permit_for(self, group: Sequence[Lease]) -> Permit | None:
+        """A permit for what was made ready ahead; None when the stop came first: nothing was sent, so it is put back."""
+        permit = None
+        try:
+            permit = await self._limiter.permit(_urgency(group))
+        except Quiesced:
+            pass
+        finally:
+            self._keys_ahead -= len(group)
+            self._room.set()
+            if permit is None:
+                for lease in group:
+                    self._book(lease, Unreached("stopping"))
+        return permit
 
     def _write(self, lease: Lease) -> EntryWrite:
         marker = None
@@ -316,6 +358,10 @@ class Drain:
             self._shared.tenure_since_ms,
             int(late_seconds * 1000),
         )
+
+
+def _urgency(group: Sequence[Lease]) -> Priority:
+    return Priority.INCREASE if all(lease.increases for lease in group) else Priority.DECREASE
 
 
 def _priority(due_class: int) -> Priority:

@@ -174,6 +174,15 @@ class Limiter:
             taken.append(self._granted_permit())
         return tuple(taken)
 
+    def ample(self, tokens: float) -> bool:
+        """Whether requests are plentiful: nothing holds calls back, and so many tokens are at hand."""
+        now = self._clock.monotonic()
+        return (
+            not self._quiesced
+            and self._held_until(now) <= now
+            and self._bucket.has_capacity(self._charged(tokens))
+        )
+
     async def call(self, priority: Priority, cost: float, make: Callable[[], Awaitable[T]]) -> T:
         """Make one request under a permit and report its answer. Raises Quiesced before, and whatever `make` raises."""
         async with await self.permit(priority, cost):

@@ -62,16 +62,11 @@ def outbox_row(row: Row) -> OutboxRow:
 
 
 def outbox_parameters(row: OutboxRow) -> Sequence[Any]:
-    """The parameters of `outbox_put`."""
+    """The parameters of `outbox_put`: all but the figures, which only recomputing the key changes."""
     return (
         row.key.channel,
         row.key.sku,
-        row.f,
-        row.refl,
-        row.ntrk,
-        row.known,
         row.closed,
-        row.x_target,
         row.x_applied,
         row.base.value,
         row.entry_id,
@@ -105,5 +100,6 @@ async def outbox_rows(scope: Scope, keys: Iterable[StockKey]) -> dict[StockKey, 
 
 
 async def put_outbox_rows(scope: Scope, rows: Iterable[OutboxRow]) -> None:
-    """Write rows as they are."""
-    await scope.tx.run_many("outbox_put", [outbox_parameters(row) for row in rows])
+    """Write rows that exist as they are, but for their figures; of several for one key the last."""
+    last = {row.key: outbox_parameters(row) for row in rows}
+    await scope.tx.run_many("outbox_put", list(last.values()))

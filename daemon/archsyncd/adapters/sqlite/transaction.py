@@ -3,20 +3,25 @@
 A transaction's steps are a coroutine that waits for nothing but its own statements, so it can be driven to its end on the
 thread that owns the connection. A turn of the loop and of the thread for each statement would cost more than most
 statements do, and the loop stays free meanwhile.
+
+Each step of a statement (each row, in or out) gives the interpreter away and must get it back from a loop that may be
+busy. So many rows go in by one statement, and queries that answer with many rows answer with one JSON array of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
+import orjson
 
 from archsyncd.domain.cases import CaseNews
 
@@ -27,9 +32,13 @@ Steps: TypeAlias = Coroutine[Any, Any, T]
 
 SQL = files("archsyncd.adapters.sqlite") / "sql"
 BUSY_TIMEOUT_SECONDS = 10.0
-# Beside the named queries: pragmas, BEGIN, COMMIT and ROLLBACK.
-SPARE_STATEMENTS = 16
+# How many sets of parameters one statement takes; what is left over goes by the next smaller number.
+SETS_AT_ONCE = (64, 16, 4)
+# Beside the named queries: pragmas, BEGIN, COMMIT and ROLLBACK, and the forms of those that take many sets.
+SPARE_STATEMENTS = 96
 ROWS_AT_ONCE = 64
+_WHOLE = "SELECT json_group_array("
+_ONE_SET = re.compile(r"VALUES (\([^()]*\))")
 
 
 def _named_queries() -> Mapping[str, str]:
@@ -43,6 +52,31 @@ def _named_queries() -> Mapping[str, str]:
 QUERIES = _named_queries()
 
 
+@lru_cache(maxsize=256)
+def _for_sets(name: str, sets: int) -> str:
+    """The statement for so many sets of parameters at once; empty when it can only take one."""
+    found = _ONE_SET.search(QUERIES[name])
+    if found is None:
+        return ""
+    return (
+        f"{QUERIES[name][: found.start()]}VALUES {', '.join([found[1]] * sets)}{QUERIES[name][found.end() :]}"
+    )
+
+
+def _in_groups(parameters: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
+    start = 0
+    for size in SETS_AT_ONCE:
+        while len(parameters) - start >= size:
+            yield parameters[start : start + size]
+            start += size
+    yield parameters[start:]
+
+
+def _answered(connection: sqlite3.Connection, query: str, parameters: Parameters) -> list[Row]:
+    rows: list[Row] = connection.execute(query, parameters).fetchall()
+    return orjson.loads(rows[0][0]) if query.startswith(_WHOLE) else rows
+
+
 class Transaction(ABC):
     """One transaction's statements, by their names in queries.sql."""
 
@@ -51,7 +85,7 @@ class Transaction(ABC):
 
     @abstractmethod
     async def rows(self, name: str, parameters: Parameters = ()) -> list[Row]:
-        """All rows a query answers; the query bounds them."""
+        """All rows a query answers; the query bounds them. Each row is a sequence of its columns."""
 
     @abstractmethod
     async def run(self, name: str, parameters: Parameters = ()) -> int:
@@ -76,7 +110,7 @@ class Inside(Transaction):
 
     async def rows(self, name: str, parameters: Parameters = ()) -> list[Row]:
         """All rows a query answers."""
-        return self.connection.execute(QUERIES[name], parameters).fetchall()
+        return _answered(self.connection, QUERIES[name], parameters)
 
     async def run(self, name: str, parameters: Parameters = ()) -> int:
         """Run one statement."""
@@ -84,7 +118,12 @@ class Inside(Transaction):
 
     async def run_many(self, name: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each set of parameters."""
-        self.connection.executemany(QUERIES[name], parameters)
+        for group in _in_groups(parameters if isinstance(parameters, list) else list(parameters)):
+            whole = _for_sets(name, len(group)) if len(group) in SETS_AT_ONCE else ""
+            if whole:
+                self.connection.execute(whole, [value for one in group for value in one])
+            else:
+                self.connection.executemany(QUERIES[name], group)
 
 
 class Across(Transaction):
@@ -112,7 +151,7 @@ class Across(Transaction):
 def _asked(query: str, parameters: Parameters, connection: sqlite3.Connection, *, first: bool) -> list[Row]:
     if first:
         connection.execute("BEGIN")
-    return connection.execute(query, parameters).fetchall()
+    return _answered(connection, query, parameters)
 
 
 class Threaded(aiosqlite.Connection):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -86,6 +87,7 @@ def post(path: str, tree: Any, *, addresses_one: bool = False, writes: bool = Tr
     return Request("POST", path, body=orjson.dumps(tree), writes=writes, addresses_one=addresses_one)
 
 
+@lru_cache(maxsize=8)  # a server answers many requests in one second
 def server_ms(date: str | None) -> int | None:
     """UTC milliseconds of a Date header, None when it is absent or not a date."""
     moment = _http_date(date)

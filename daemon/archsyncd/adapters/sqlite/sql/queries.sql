@@ -1,4 +1,5 @@
--- Every statement the store runs, by name. Lists of keys arrive as JSON arrays.
+-- Every statement the store runs, by name. Lists of keys arrive as JSON arrays, and many rows leave as one.
+-- A statement with one VALUES row is repeated row-wise for many sets of parameters.
 
 -- name: ledger
 SELECT id, project, host, created_ms, run, operations, policies, mapping FROM ledger
@@ -69,7 +70,7 @@ SELECT coalesce(max(ordinal), 0) FROM feed_epoch WHERE feed = ?
 INSERT INTO feed_epoch (feed, ordinal, name) VALUES (?, ?, ?)
 
 -- name: levels_by_place
-SELECT l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev
+SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev))
 FROM json_each(?) AS w CROSS JOIN level AS l ON l.location = w.value ->> 0 AND l.sku = w.value ->> 1
 
 -- name: level_of_feed
@@ -117,36 +118,36 @@ SELECT feed, sku, location FROM resync WHERE feed = ? AND asked_ms <= ? ORDER BY
 UPDATE resync SET asked_ms = ? WHERE feed = ? AND sku = ?
 
 -- name: outbox_for_merge
-SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_applied, o.base, o.entry_id, o.op_id, o.x_target, o.since_ms, o.due_class, o.nearness
+SELECT json_group_array(json_array(o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_applied, o.base, o.entry_id, o.op_id, o.x_target, o.since_ms, o.due_class, o.nearness))
 FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
 
 -- name: outbox_insert
 INSERT INTO outbox (channel, sku, f, refl, ntrk, known, x_target, base, parked) VALUES (?, ?, ?, ?, ?, ?, ?, 'unknown', ?)
 
 -- name: outbox_retarget
-UPDATE outbox SET f = ?, refl = ?, ntrk = ?, known = ?, x_target = ?, due_class = ?, nearness = ?, since_ms = ?
-WHERE channel = ? AND sku = ?
+WITH now (f, refl, ntrk, known, x_target, due_class, nearness, since_ms, channel, sku) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+UPDATE outbox SET f = now.f, refl = now.refl, ntrk = now.ntrk, known = now.known, x_target = now.x_target, due_class =
+    now.due_class, nearness = now.nearness, since_ms = now.since_ms
+FROM now WHERE outbox.channel = now.channel AND outbox.sku = now.sku
 
 -- name: outbox_by_key
-SELECT o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_target, o.x_applied, o.base, o.entry_id, o.version,
+SELECT json_group_array(json_array(o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_target, o.x_applied, o.base, o.entry_id, o.version,
     o.needs_type, o.entry_created_ms, o.op_id, o.op_kind, o.op_delta, o.op_base, o.in_doubt, o.superseded, o.due_class,
-    o.nearness, o.since_ms, o.run, o.not_before, o.attempts, o.parked, o.check_due_ms, o.read_stock, o.read_version, o.read_at_ms, o.seen
+    o.nearness, o.since_ms, o.run, o.not_before, o.attempts, o.parked, o.check_due_ms, o.read_stock, o.read_version, o.read_at_ms, o.seen))
 FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
 
 -- name: outbox_put
-INSERT INTO outbox (channel, sku, f, refl, ntrk, known, closed, x_target, x_applied, base, entry_id, version, needs_type,
-    entry_created_ms, op_id, op_kind, op_delta, op_base, in_doubt, superseded, due_class, nearness, since_ms, run, not_before,
-    attempts, parked, check_due_ms, read_stock, read_version, read_at_ms, seen)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (channel, sku) DO UPDATE SET f = excluded.f, refl = excluded.refl, ntrk = excluded.ntrk, known = excluded.known,
-    closed = excluded.closed, x_target = excluded.x_target, x_applied = excluded.x_applied, base = excluded.base,
-    entry_id = excluded.entry_id, version = excluded.version, needs_type = excluded.needs_type,
-    entry_created_ms = excluded.entry_created_ms, op_id = excluded.op_id, op_kind = excluded.op_kind,
-    op_delta = excluded.op_delta, op_base = excluded.op_base, in_doubt = excluded.in_doubt,
-    superseded = excluded.superseded, due_class = excluded.due_class, nearness = excluded.nearness,
-    since_ms = excluded.since_ms, run = excluded.run, not_before = excluded.not_before, attempts = excluded.attempts,
-    parked = excluded.parked, check_due_ms = excluded.check_due_ms, read_stock = excluded.read_stock,
-    read_version = excluded.read_version, read_at_ms = excluded.read_at_ms, seen = excluded.seen
+WITH now (channel, sku, closed, x_applied, base, entry_id, version, needs_type, entry_created_ms, op_id, op_kind,
+    op_delta, op_base, in_doubt, superseded, due_class, nearness, since_ms, run, not_before, attempts, parked,
+    check_due_ms, read_stock, read_version, read_at_ms, seen) AS (
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+UPDATE outbox SET closed = now.closed, x_applied = now.x_applied, base = now.base, entry_id = now.entry_id, version =
+    now.version, needs_type = now.needs_type, entry_created_ms = now.entry_created_ms, op_id = now.op_id, op_kind
+    = now.op_kind, op_delta = now.op_delta, op_base = now.op_base, in_doubt = now.in_doubt, superseded =
+    now.superseded, due_class = now.due_class, nearness = now.nearness, since_ms = now.since_ms, run = now.run,
+    not_before = now.not_before, attempts = now.attempts, parked = now.parked, check_due_ms = now.check_due_ms,
+    read_stock = now.read_stock, read_version = now.read_version, read_at_ms = now.read_at_ms, seen = now.seen
+FROM now WHERE outbox.channel = now.channel AND outbox.sku = now.sku
 
 -- name: outbox_due
 SELECT channel, sku, due_class FROM outbox
@@ -156,7 +157,7 @@ WHERE due_class IS NOT NULL AND parked IS NULL
 ORDER BY due_class, nearness, since_ms LIMIT :limit
 
 -- name: outbox_overdue
-SELECT channel, sku, due_class FROM outbox
+SELECT channel, sku, due_class FROM outbox INDEXED BY outbox_overdue
 WHERE due_class >= 3 AND parked IS NULL AND since_ms < :before AND (run <> :run OR not_before <= :now)
     AND due_class <= :highest AND channel NOT IN (SELECT value FROM json_each(:paused))
 ORDER BY since_ms LIMIT :limit
