@@ -253,7 +253,7 @@ def _assert_nowhere(one: Daemon) -> None:
 
 
 DAY = TradeConfig(
-    seconds=30,
+    seconds=18,
     keys=10,
     hot_keys=2,
     shoppers=3,
@@ -277,7 +277,7 @@ async def test_f162_a_standby_takes_over_from_a_killed_host(tmp_path: Path) -> N
             await second.start(ready=True)
             await second.until_line("stands by")
             async for event in trade.run():
-                if event.at_seconds > 10 and first.process is not None and first.process.returncode is None:
+                if event.at_seconds > 5 and first.process is not None and first.process.returncode is None:
                     await first.kill()
             await second.until_line("this host writes")
             await trade.settle()

@@ -242,13 +242,13 @@ async def test_f075_a_throttling_service_is_asked_less_and_all_arrives() -> None
 
 
 @virtual
-async def test_f080_an_outage_of_hours_is_survived_quietly() -> None:
-    """Two hours of 502: few probes, few lines, a bounded outbox, and the newest figures at once afterwards."""
+async def test_f080_a_long_outage_is_survived_quietly() -> None:
+    """An hour of 502: few probes, few lines, a bounded outbox, and the newest figures at once afterwards."""
     async with inside(seed=30) as (site, house), house.daemon() as daemon:
         await started(site)
         site.shop.faults.add("*", FaultKind.BAD_GATEWAY, count=None)
         requests = sum(site.shop.journal.requests.values())
-        for _ in range(24):
+        for _ in range(12):
             site.house.warehouse.store_sale("A", "WH1", 1)
             site.house.warehouse.receipt("A", "WH1", 1)
             site.house.warehouse.receipt("B", "WH1", 1)
@@ -258,7 +258,7 @@ async def test_f080_an_outage_of_hours_is_survived_quietly() -> None:
         assert len(daemon.journal.lines) < 60
         assert any("waiting" in one for one in daemon.notes.told[-20:])
         site.shop.faults.clear()
-        await site.until_stock({"A": 50, "B": 64, "C": 30}, 180)
+        await site.until_stock({"A": 50, "B": 52, "C": 30}, 180)
 
 
 @virtual
