@@ -17,6 +17,8 @@ CANCELLED = "Cancelled"
 DELETED = "Deleted"  # our word: commercetools does not know such an order any more
 GONE_ORDER_STATES = frozenset({CANCELLED, DELETED})
 ELSEWHERE = "/"
+# Nobody orders more pieces in one line; sums of lines stay within 64 bits below it.
+LINE_LIMIT_PIECES = 10**9
 
 
 def is_final(order: Order) -> bool:
@@ -60,8 +62,8 @@ def count_lines(
     for line in order.lines:
         if line.quantity <= 0:
             continue
-        if line.sku is None:
-            troubles.append(_no_sku(order, line))
+        if line.sku is None or line.quantity > LINE_LIMIT_PIECES:
+            troubles.append(_no_sku(order, line) if line.sku is None else _too_many(order, line))
             continue
         own = channel_keys.get(line.channel_id or "")
         channel = own if own in policies.channels else policies.fallback_channel
@@ -88,6 +90,16 @@ def _no_sku(order: Order, line: OrderLine) -> Trouble:
         "orders",
         f"{_name(order)}/{line.line_id}",
         f"line {line.line_id} of order {_name(order)} has no SKU: its {line.quantity} pieces cannot be counted",
+    )
+
+
+def _too_many(order: Order, line: OrderLine) -> Trouble:
+    return Trouble(
+        CaseKind.ORDER_UNMAPPED_LINE,
+        "orders",
+        f"{_name(order)}/{line.line_id}",
+        f"line {line.line_id} of order {_name(order)} is about {line.quantity} pieces of {line.sku}, more than can be meant: "
+        "it is not counted",
     )
 
 

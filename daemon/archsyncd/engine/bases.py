@@ -28,6 +28,7 @@ from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, FencedOff
 from archsyncd.engine.shared import Shared, wait_for
 from archsyncd.engine.store import Store
+from archsyncd.engine.unreadable import UnreadableEntries
 
 IDLE_SECONDS = 2.0
 LOOKUP_KEYS = 2_000
@@ -38,6 +39,7 @@ CHECK_KEYS = 500
 SAMPLE_SECONDS = 60.0
 TYPES_LIMIT = 1_000
 PREPARE_AGAIN_SECONDS = 5.0
+UNREADABLE_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Bases:
         self._sampled: StockKey | None = None
         self._sample_at = self._shared.clock.monotonic() + SAMPLE_SECONDS
         self._types: set[str] = set()
+        self._unreadable = UnreadableEntries(store)
         self.ready = not options.tracked
 
     async def run(self) -> None:
@@ -231,6 +234,7 @@ class Bases:
         found = [entry for entry in page.entries if entry.key in wanted]
         # An entry that exists but could not be read is neither a base nor a reason to create one.
         seen = {entry.key for entry in found} | {fault.key for fault in page.faults}
+        await self._unreadable.tell(page.faults, (entry.key for entry in found))
         absent = [key for key in keys if key not in seen]
         sold = await self._sold(absent)
         if sold is None:
@@ -287,7 +291,13 @@ class Bases:
             return 0
         self._shared.saw_server_time(page.server_ms)
         self._watch_fences(page.entries)
-        found = {entry.id for entry in page.entries} | {fault.id for fault in page.faults}
+        unread = {fault.id for fault in page.faults}
+        if unread:
+            # Due as they are, they would be asked for again and again without a pause, and before all others.
+            put_off = [row.key for row in rows if row.entry_id in unread]
+            await self._store.outbox.put_off_checks(put_off, UNREADABLE_MS)
+        await self._unreadable.tell(page.faults, (entry.key for entry in page.entries))
+        found = {entry.id for entry in page.entries} | unread
         missing = [row.key for row in rows if row.entry_id is not None and row.entry_id not in found]
         await self._store.outbox.book_reads(page.entries, missing)
         return len(rows)

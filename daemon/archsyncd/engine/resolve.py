@@ -24,6 +24,7 @@ from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, FencedOff
 from archsyncd.engine.shared import Shared, wait_for
 from archsyncd.engine.store import Store
+from archsyncd.engine.unreadable import UnreadableEntries
 
 IDLE_SECONDS = 1.0
 RETRY_BASE_SECONDS = 0.05
@@ -51,6 +52,7 @@ class Resolver:
         self._drain = drain
         self._chance = chance
         self._beat = beat
+        self._unreadable = UnreadableEntries(store)
 
     async def run(self) -> None:
         """Resolve until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
@@ -106,6 +108,7 @@ class Resolver:
         self._shared.saw_server_time(page.server_ms)
         entries = {entry.key: entry for entry in page.entries if entry.key in asked}
         unread = {fault.id for fault in page.faults} | {fault.key for fault in page.faults}
+        await self._unreadable.tell(page.faults, entries)
         settled = []
         for row in rows:
             if row.op_id is None:

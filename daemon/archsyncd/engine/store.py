@@ -175,6 +175,10 @@ class Outbox(Protocol):
         """Book entries read for a check."""
         ...
 
+    async def put_off_checks(self, keys: Collection[StockKey], delay_ms: int) -> None:
+        """Entries that could not be read for their check: again after so long."""
+        ...
+
     async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
         """Judge pending reads; how many were proven, how many must be read again."""
         ...

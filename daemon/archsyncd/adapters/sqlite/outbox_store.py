@@ -13,7 +13,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
-from archsyncd.domain.outbox import Lease, OutboxRow, freed
+from archsyncd.domain.outbox import Lease, OutboxRow, freed, read_discarded
 from archsyncd.domain.rules import DrainLimits, SettleRules
 from archsyncd.domain.settlement import Settled
 
@@ -163,6 +163,16 @@ class OutboxStore:
         """Book entries read for a check."""
         turn = self._session.turn()
         await self._session.write(lambda scope: outbox.book_reads(scope, turn, entries, missing))
+
+    async def put_off_checks(self, keys: Collection[StockKey], delay_ms: int) -> None:
+        """Entries that could not be read for their check: again after so long."""
+
+        async def step(scope: Scope) -> None:
+            rows = await outbox_rows(scope, keys)
+            later = [read_discarded(row, scope.now_ms + delay_ms) for row in rows.values()]
+            await put_outbox_rows(scope, later)
+
+        await self._session.write(step)
 
     async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
         """Judge pending reads; how many were proven, how many must be read again."""

@@ -20,6 +20,7 @@ from archsyncd.domain.inventory import (
     WriteKind,
     Written,
 )
+from archsyncd.domain.merge import QUANTITY_LIMIT
 from archsyncd.wire.commercetools import strict
 from archsyncd.wire.commercetools.exchange import Request, path_segment, post, query_of
 from archsyncd.wire.commercetools.predicates import PAGE_LIMIT, entries_of, entry_key, is_in
@@ -82,7 +83,7 @@ def entry_of(tree: Any, channels: ChannelMap, server_ms: int) -> Entry:
         id=strict.text(item, "id"),
         version=strict.integer(item, "version"),
         key=_key_of(item, channels),
-        quantity_on_stock=strict.integer(item, "quantityOnStock"),
+        quantity_on_stock=_quantity_of(item),
         available_quantity=strict.integer(item, "availableQuantity"),
         marker=marker_of(custom.get("fields")),
         type_id=_type_id(custom),
@@ -93,6 +94,14 @@ def entry_of(tree: Any, channels: ChannelMap, server_ms: int) -> Entry:
         if isinstance(modified_by, dict)
         else None,
     )
+
+
+def _quantity_of(item: Mapping[str, Any]) -> int:
+    quantity = strict.integer(item, "quantityOnStock")
+    if abs(quantity) > QUANTITY_LIMIT:
+        # Sums with it would leave 64 bits, and one mistyped entry would stop all others.
+        raise strict.MalformedAnswer("quantityOnStock", "is beyond reason")
+    return quantity
 
 
 def _type_id(custom: Mapping[str, Any]) -> str | None:
