@@ -62,7 +62,7 @@ async def count_calls(directory: Path, batches: int, call: str) -> int:
     await run_child(directory, batches, ["-o", str(trace), "-e", f"trace={call}"])
     threads: dict[str, int] = {}
     for text in trace.read_text("latin-1").splitlines():
-        found = re.match(rf"(\d+) {call}\(", text)
+        found = re.match(rf"(\d+) +{call}\(", text)
         if found:
             threads[found[1]] = threads.get(found[1], 0) + 1
     return max(threads.values(), default=0)
