@@ -11,8 +11,8 @@ from typing import Literal
 
 SECTOR_BYTES = 512
 TRACED = "trace=pwrite64,write,fdatasync,fsync,ftruncate,unlink"
-_CALL = re.compile(r"^\d+ (pwrite64|write|fdatasync|fsync|ftruncate)\((\d+)<([^>]*)>(?:, )?(.*)$")
-_UNLINK = re.compile(r'^\d+ unlink\("([^"]*)"\)')
+_CALL = re.compile(r"^\d+ +(pwrite64|write|fdatasync|fsync|ftruncate)\((\d+)<([^>]*)>(?:, )?(.*)$")
+_UNLINK = re.compile(r'^\d+ +unlink\("([^"]*)"\)')
 _WRITE = re.compile(r'^"([^"]*)", \d+, (\d+)')
 _TEXT = re.compile(r'^"([^"]*)"')
 
