@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from archsyncd.domain.feed import Figure, Level, Movement, Removal, StockRecord
 from archsyncd.domain.stock import ChannelPolicy, needs_person
@@ -21,10 +20,10 @@ class Verdict(Enum):
     UNUSABLE = "unusable"
 
 
-@dataclass(frozen=True, slots=True)
-class KeptLevel:
-    """A level as stored. `epoch` is the ordinal of the source's epoch. Figures are None where never stated.
+class KeptLevel(NamedTuple):
+    """A level as stored, in the order of its row: one is made for every record, and is stored as it is.
 
+    `epoch` is the ordinal of the source's epoch. Figures are None where never stated.
     `as_of_ms` and `orders_through_ms` are the source's own times, UTC.
     """
 
@@ -38,6 +37,10 @@ class KeptLevel:
     as_of_ms: int | None = None
     orders_through_ms: int | None = None
     rev: str | None = None
+
+    def figure(self, figure: Figure) -> int | None:
+        """The figure asked for, None when the source never stated it."""
+        return self.on_hand if figure is Figure.ON_HAND else self.available
 
 
 # No site holds more pieces of anything; the sums of a channel's locations and lines stay within 64 bits below it.
@@ -72,7 +75,7 @@ def merge(
             kept, KeptLevel(record.location, record.sku, feed, epoch, record.seq, None, None, as_of_ms)
         )
     level = _level(record, feed, epoch, as_of_ms)
-    if any(abs(figure) > QUANTITY_LIMIT for figure in (level.on_hand, level.available) if figure is not None):
+    if not _within_limit(level.on_hand) or not _within_limit(level.available):
         return Verdict.UNUSABLE, None
     if policy is not None:
         figure = policy.locations[record.location].sellable
@@ -85,12 +88,18 @@ def merge(
     return _kept_or_changed(kept, level)
 
 
+def _within_limit(figure: int | None) -> bool:
+    return figure is None or -QUANTITY_LIMIT <= figure <= QUANTITY_LIMIT
+
+
 def _newer(kept: KeptLevel, record: StockRecord, feed: str, epoch: int, as_of_ms: int | None) -> bool:
     if kept.feed != feed:
         # Positions of two feeds do not compare: only the sources' own capture times can say which is newer.
         return as_of_ms is not None and (kept.as_of_ms is None or as_of_ms > kept.as_of_ms)
-    if (epoch, record.seq) != (kept.epoch, kept.seq):
-        return (epoch, record.seq) > (kept.epoch, kept.seq)
+    if epoch != kept.epoch:
+        return epoch > kept.epoch
+    if record.seq != kept.seq:
+        return record.seq > kept.seq
     rev = record.rev if isinstance(record, Level) else None
     return rev is not None and kept.rev is not None and _rank(rev) > _rank(kept.rev)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from archsyncd.domain.feed import Figure, Position
 
@@ -88,8 +89,21 @@ class Policies:
         object.__setattr__(self, "by_location", found)
 
 
+class Stated(Protocol):
+    """A level, whoever keeps it."""
+
+    @property
+    def location(self) -> str:
+        """Where."""
+        ...
+
+    def figure(self, figure: Figure) -> int | None:
+        """The figure asked for, None when the source never stated it."""
+        ...
+
+
 def sellable_quantity(
-    policy: ChannelPolicy, levels: Iterable[StoredLevel], withheld: frozenset[str] = frozenset()
+    policy: ChannelPolicy, levels: Iterable[Stated], withheld: frozenset[str] = frozenset()
 ) -> int:
     """f(W) of one SKU in one channel, from the levels its locations have; a location without a level counts nothing.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.proofs import (
@@ -127,7 +126,8 @@ async def apply_stock(
         policy = None if location is None else channels[location.channel]
         as_of = utc_ms(record.as_of) if isinstance(record, Level) and record.as_of else None
         kept = done.levels.get(place)
-        gap = kept is not None and _interrupted(done.gaps.get(place, ()), kept.seq, record.seq)
+        gaps = done.gaps.get(place) if done.gaps else None
+        gap = gaps is not None and kept is not None and _interrupted(gaps, kept.seq, record.seq)
         verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap)
         if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
             if level is not None:
@@ -178,7 +178,7 @@ async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) 
     """Write what was gathered and recompute every key it touches."""
     tx = scope.tx
     if done.changed:
-        await tx.run_many("level_put", [_level_row(level) for level in done.changed.values()])
+        await tx.run_many("level_put", list(done.changed.values()))
     if done.resync:
         await tx.run_many(
             "resync_put", [(feed, sku, place, done.epoch, seq) for sku, place, seq in done.resync]
@@ -281,21 +281,6 @@ def held_payload(feed: str, epoch: int, level: KeptLevel) -> bytes:
             "available": level.available,
         }
     ).encode()
-
-
-def _level_row(level: KeptLevel) -> Sequence[Any]:
-    return (
-        level.location,
-        level.sku,
-        level.feed,
-        level.epoch,
-        level.seq,
-        level.on_hand,
-        level.available,
-        level.as_of_ms,
-        level.orders_through_ms,
-        level.rev,
-    )
 
 
 def _unmapped_case(feed: str, location: str, count: int) -> NewCase:

@@ -10,14 +10,17 @@ from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.domain.feed import Figure, Position
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.ledger import Base, Figures, Line, Proof, figures
+from archsyncd.domain.ledger import Base, Line, Proof, figures
 from archsyncd.domain.merge import KeptLevel
 from archsyncd.domain.order import implied_proofs
 from archsyncd.domain.priority import due
-from archsyncd.domain.stock import ChannelPolicy, StoredLevel
+from archsyncd.domain.stock import ChannelPolicy, StoredLevel, sellable_quantity
 
 CHUNK_KEYS = 5_000
-Levels: TypeAlias = Mapping[tuple[str, str], KeptLevel]
+# (location, SKU), and what is reckoned of a key: f, refl, ntrk, known.
+Place: TypeAlias = tuple[str, str]
+Levels: TypeAlias = Mapping[Place, KeptLevel]
+Reckoned: TypeAlias = tuple[int, int, int, int]
 
 
 def stored(level: KeptLevel) -> StoredLevel:
@@ -33,14 +36,30 @@ def stored(level: KeptLevel) -> StoredLevel:
     )
 
 
-async def kept_levels(scope: Scope, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], KeptLevel]:
+async def kept_levels(scope: Scope, places: Iterable[Place]) -> dict[Place, KeptLevel]:
     """The stored levels of these (location, SKU) places."""
-    rows = await scope.tx.rows("levels_by_place", (array(places),))
-    return {(row[0], row[1]): KeptLevel(*row) for row in rows}
+    found: dict[Place, KeptLevel] = {}
+    for location, skus in _grouped(places).items():
+        for row in await scope.tx.rows("levels_at", (location, array(skus))):
+            found[location, row[1]] = KeptLevel._make(row)
+    return found
+
+
+def _grouped(named: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """SKUs by location or channel: a list of names is looked up at half the price of a list of pairs."""
+    found: dict[str, list[str]] = {}
+    for name, sku in named:
+        if name in found:
+            found[name].append(sku)
+        else:
+            found[name] = [sku]
+    return found
 
 
 async def lines_of(scope: Scope, keys: Collection[StockKey]) -> dict[StockKey, list[Line]]:
     """The open lines that count in these keys, with their proofs."""
+    if await scope.tx.row("lines_any") is None:
+        return {}
     rows = await scope.tx.rows("lines_by_key", (pairs(keys),))
     if not rows:
         return {}
@@ -75,34 +94,30 @@ async def recompute(scope: Scope, keys: Iterable[StockKey], fresh: Levels | None
 
 
 async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels) -> int:
-    channels = scope.policies.channels
-    places = [(name, key.sku) for key in keys for name in channels[key.channel].locations]
-    missing = [place for place in places if place not in fresh]
-    levels: dict[tuple[str, str], KeptLevel] = dict(fresh) if not missing else {}
-    if missing:
-        levels = {**await kept_levels(scope, missing), **fresh}
-    rows = {StockKey(row[0], row[1]): row for row in await scope.tx.rows("outbox_for_merge", (pairs(keys),))}
+    levels = await _levels_of(scope, keys, fresh)
+    rows = await _rows_of(scope, keys)
     lines = await lines_of(scope, keys)
+    channels, withheld = scope.policies.channels, scope.policies.withheld
     inserts: list[Sequence[Any]] = []
     updates: list[Sequence[Any]] = []
     implied: list[Sequence[Any]] = []
     for key in keys:
-        policy = channels[key.channel]
-        own = {
-            name: stored(level)
-            for name in policy.locations
-            if (level := levels.get((name, key.sku))) is not None
-        }
-        row = rows.get(key)
+        channel, sku = key.channel, key.sku
+        policy = channels[channel]
+        own = [level for name in policy.locations if (level := levels.get((name, sku))) is not None]
+        row = rows.get((channel, sku))
         if row is None and not own:
             continue
-        arrived = [name for name in own if (name, key.sku) in fresh]
-        counted = _with_implied(lines.get(key, ()), policy, own, arrived, scope, implied)
-        result = figures(policy, own, counted, row[6] if row else 0, scope.policies.withheld)
+        closed = row[6] if row else 0
+        if lines and key in lines:
+            result = _with_lines(lines[key], policy, own, fresh, closed, scope, implied)
+        else:
+            # What `figures` says of a key without open lines, which nearly all keys are.
+            result = (sellable_quantity(policy, own, withheld), closed, 0, closed)
         if row is None:
             inserts.append(_insertion(key, result, scope))
-        elif (result.f, result.refl, result.ntrk, result.known) != (row[2], row[3], row[4], row[5]):
-            updates.append(_update(key, result, row, scope.now_ms))
+        elif result != (row[2], row[3], row[4], row[5]):
+            updates.append(_update(result, row, scope.now_ms))
     if implied:
         await scope.tx.run_many("proof_put", implied)
     if inserts:
@@ -110,6 +125,38 @@ async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels
     if updates:
         await scope.tx.run_many("outbox_retarget", updates)
     return len(inserts) + len(updates)
+
+
+async def _levels_of(scope: Scope, keys: Sequence[StockKey], fresh: Levels) -> Levels:
+    """The levels of all locations of these keys, those merged just now as they were merged."""
+    channels = scope.policies.channels
+    places = ((name, key.sku) for key in keys for name in channels[key.channel].locations)
+    missing = [place for place in places if place not in fresh]
+    return {**await kept_levels(scope, missing), **fresh} if missing else fresh
+
+
+async def _rows_of(scope: Scope, keys: Sequence[StockKey]) -> dict[tuple[str, str], Row]:
+    found: dict[tuple[str, str], Row] = {}
+    for channel, skus in _grouped((key.channel, key.sku) for key in keys).items():
+        for row in await scope.tx.rows("outbox_for_merge", (channel, array(skus))):
+            found[channel, row[1]] = row
+    return found
+
+
+def _with_lines(
+    lines: Iterable[Line],
+    policy: ChannelPolicy,
+    kept: Sequence[KeptLevel],
+    fresh: Levels,
+    closed: int,
+    scope: Scope,
+    implied: list[Sequence[Any]],
+) -> Reckoned:
+    own = {level.location: stored(level) for level in kept}
+    arrived = [level.location for level in kept if (level.location, level.sku) in fresh]
+    counted = _with_implied(lines, policy, own, arrived, scope, implied)
+    result = figures(policy, own, counted, closed, scope.policies.withheld)
+    return result.f, result.refl, result.ntrk, result.known
 
 
 def _with_implied(
@@ -168,28 +215,24 @@ def proof_row(order_id: str, line_id: str, proof: Proof) -> Sequence[Any]:
     )
 
 
-def _insertion(key: StockKey, result: Figures, scope: Scope) -> Sequence[Any]:
-    return (
-        key.channel,
-        key.sku,
-        result.f,
-        result.refl,
-        result.ntrk,
-        result.known,
-        result.x_target,
-        scope.rules.parked_at_birth(key.sku),
-    )
+def _insertion(key: StockKey, result: Reckoned, scope: Scope) -> Sequence[Any]:
+    return (key.channel, key.sku, *result, _target(result), scope.rules.parked_at_birth(key.sku))
 
 
-def _update(key: StockKey, result: Figures, row: Row, now_ms: int) -> Sequence[Any]:
-    x_applied, base, entry_id, op_id, _, since, due_class, nearness = row[7:]
-    figured = (result.f, result.refl, result.ntrk, result.known, result.x_target)
+def _target(result: Reckoned) -> int:
+    f, refl, ntrk, _ = result
+    return f + refl - ntrk
+
+
+def _update(result: Reckoned, row: Row, now_ms: int) -> Sequence[Any]:
+    channel, sku, _, _, _, _, _, x_applied, base, entry_id, op_id, _, since, due_class, nearness = row
+    target = _target(result)
     if op_id is not None:
         # What is in flight keeps the place it has: an operation that goes out again must not be lost from the order.
-        return (*figured, due_class, nearness, since, key.channel, key.sku)
+        return (*result, target, due_class, nearness, since, channel, sku)
     exists = entry_id is not None or base == Base.UNKNOWN
-    place = due(Base(base), x_applied, result.x_target, result.known, exists=exists)
+    place = due(Base(base), x_applied, target, result[3], exists=exists)
     if place is None:
-        return (*figured, None, None, None, key.channel, key.sku)
+        return (*result, target, None, None, None, channel, sku)
     since = now_ms if since is None else since
-    return (*figured, int(place.due_class), place.nearness, since, key.channel, key.sku)
+    return (*result, target, int(place.due_class), place.nearness, since, channel, sku)

@@ -73,6 +73,10 @@ INSERT INTO feed_epoch (feed, ordinal, name) VALUES (?, ?, ?)
 SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev))
 FROM json_each(?) AS w CROSS JOIN level AS l ON l.location = w.value ->> 0 AND l.sku = w.value ->> 1
 
+-- name: levels_at
+SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev))
+FROM json_each(?2) AS w CROSS JOIN level AS l ON l.location = ?1 AND l.sku = w.value
+
 -- name: level_of_feed
 SELECT 1 FROM level WHERE location = ? AND feed = ? LIMIT 1
 
@@ -119,7 +123,7 @@ UPDATE resync SET asked_ms = ? WHERE feed = ? AND sku = ?
 
 -- name: outbox_for_merge
 SELECT json_group_array(json_array(o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_applied, o.base, o.entry_id, o.op_id, o.x_target, o.since_ms, o.due_class, o.nearness))
-FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
+FROM json_each(?2) AS w CROSS JOIN outbox AS o ON o.channel = ?1 AND o.sku = w.value
 
 -- name: outbox_insert
 INSERT INTO outbox (channel, sku, f, refl, ntrk, known, x_target, base, parked) VALUES (?, ?, ?, ?, ?, ?, ?, 'unknown', ?)
@@ -232,6 +236,9 @@ SELECT channel, sku FROM outbox WHERE channel = ? AND sku > ? ORDER BY sku LIMIT
 SELECT channel, sku, x_applied, x_target, known, base, entry_id, parked, due_class FROM outbox
 WHERE (channel, sku) > (:channel, :sku) AND (base <> 'proven' OR x_applied IS NOT x_target OR entry_id IS NULL)
 ORDER BY channel, sku LIMIT :limit
+
+-- name: lines_any
+SELECT 1 FROM order_line LIMIT 1
 
 -- name: lines_by_key
 SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms
