@@ -73,25 +73,37 @@ class PullFeed:
                 yield one
 
     async def _polled(self, cursor: str) -> AsyncGenerator[Batch | SnapshotDue, None]:
+        """Page by page. While more is ready, the next page is read before the one in hand is committed."""
         rounds = Rounds()
-        while True:
-            began = self._clock.monotonic()
-            answer = await self._caller.ask(self._changes(cursor, self._options.wait_seconds))
-            due = snapshot_due(answer)
-            if due is not None:
-                yield due
-                return
-            page = await self._page(answer)
-            stands = page.next == cursor
-            if page.more and (stands or rounds.repeats(page.next)):
-                raise FeedFault(f"{answer.told}: its cursors lead in a circle")
-            if not page.more:
-                rounds = Rounds()
-            cursor = page.next
-            yield _batch(self.name, page)
-            if stands or not (page.more or page.records or page.rejects):
-                # A source that does not wait with its answer must not be asked again at once.
-                await self._pause_since(began)
+        ahead: asyncio.Task[Page | SnapshotDue] | None = None
+        try:
+            while True:
+                began = self._clock.monotonic()
+                page = await (ahead or self._page_after(cursor))
+                ahead = None
+                if isinstance(page, SnapshotDue):
+                    yield page
+                    return
+                stands = page.next == cursor
+                if page.more and (stands or rounds.repeats(page.next)):
+                    raise FeedFault("GET /v1/changes: its cursors lead in a circle")
+                cursor = page.next
+                if page.more:
+                    ahead = asyncio.create_task(self._page_after(cursor))
+                else:
+                    rounds = Rounds()
+                yield _batch(self.name, page)
+                if stands or not (page.more or page.records or page.rejects):
+                    # A source that does not wait with its answer must not be asked again at once.
+                    await self._pause_since(began)
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _page_after(self, cursor: str) -> Page | SnapshotDue:
+        answer = await self._caller.ask(self._changes(cursor, self._options.wait_seconds))
+        return snapshot_due(answer) or await self._page(answer)
 
     async def _pause_since(self, began: float) -> None:
         left = self._options.pause_seconds - (self._clock.monotonic() - began)
