@@ -37,6 +37,11 @@ def skus(count: int) -> list[str]:
     return names
 
 
+def as_of(seq: int) -> str:
+    """When the level at a position was captured: no two records share it."""
+    return f"2026-11-23T{seq // 3_600_000 % 24:02d}:{seq // 60_000 % 60:02d}:{seq // 1_000 % 60:02d}.{seq % 1_000:03d}Z"
+
+
 def available(seq: int) -> int:
     """The figure told at a position: it differs from the one before of the same key."""
     return 20 + seq * 7919 % 61
@@ -59,7 +64,7 @@ def page(names: Sequence[str], first_seq: int, following: str, *, more: bool) ->
             "location": LOCATION,
             "onHand": available(seq) + 3,
             "available": available(seq),
-            "asOf": AS_OF,
+            "asOf": as_of(seq),
         }
         for seq, sku in enumerate(names, first_seq)
     ]
@@ -80,7 +85,7 @@ def page(names: Sequence[str], first_seq: int, following: str, *, more: bool) ->
 def batch(names: Sequence[str], first_seq: int, checkpoint: str = "0", place: str = LOCATION) -> Batch:
     """The same levels as a batch that is read already."""
     levels = tuple(
-        Level(f"level-{seq}", seq, sku, place, available(seq) + 3, available(seq), AS_OF)
+        Level(f"level-{seq}", seq, sku, place, available(seq) + 3, available(seq), as_of(seq))
         for seq, sku in enumerate(names, first_seq)
     )
     return Batch(FEED, EPOCH, levels, (), checkpoint)

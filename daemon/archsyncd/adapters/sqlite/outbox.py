@@ -79,14 +79,17 @@ async def _due_keys(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -
     return list(ordered)[:limit]
 
 
-async def _untrack(scope: Scope, older: Iterable[tuple[StockKey, int]]) -> None:
-    """Lines older than their entry never touched its stock: they count untracked from now on."""
-    keys = []
+async def _untrack(scope: Scope, older: Iterable[tuple[StockKey, int]]) -> list[StockKey]:
+    """Lines older than their entry never touched its stock: they count untracked from now on; the keys this changed."""
+    keys: list[StockKey] = []
+    if await scope.tx.row("lines_any") is None:
+        return keys
     for key, created_ms in older:
         if await scope.tx.run("lines_untrack_older", (key.channel, key.sku, created_ms)):
             keys.append(key)
     if keys:
         await recompute(scope, keys)
+    return keys
 
 
 async def settle(scope: Scope, turn: Turn, settled: Sequence[Settled], rules: SettleRules) -> None:
@@ -143,8 +146,9 @@ async def _created(scope: Scope, row: OutboxRow, created_ms: int | None) -> Outb
     """The row once its entry exists: a line learnt while it was being created may be older than the entry."""
     if created_ms is None:
         return row
-    await _untrack(scope, [(row.key, created_ms)])
-    return replace((await outbox_rows(scope, [row.key]))[row.key], entry_created_ms=created_ms)
+    if await _untrack(scope, [(row.key, created_ms)]):
+        row = (await outbox_rows(scope, [row.key]))[row.key]
+    return replace(row, entry_created_ms=created_ms)
 
 
 def _waiting(row: OutboxRow, turn: Turn, delay_ms: int) -> OutboxRow:
@@ -180,8 +184,8 @@ async def _foreign_case(scope: Scope, row: OutboxRow, entry: Entry, turn: Turn) 
 async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: SettleRules) -> OutboxRow:
     """Give a key its base from its entry, adopting our own marker where nothing is missing between."""
     await _watch_restockable(scope, entry)
-    await _untrack(scope, [(row.key, entry.created_at_ms)])
-    row = (await outbox_rows(scope, [row.key]))[row.key]
+    if await _untrack(scope, [(row.key, entry.created_at_ms)]):
+        row = (await outbox_rows(scope, [row.key]))[row.key]
     if not scope.policies.tracked:
         based = outbox.based(row, entry, scope.now_ms, 0)
         return outbox.scheduled(replace(based, base=Base.PROVEN, check_due_ms=None), scope.now_ms)
