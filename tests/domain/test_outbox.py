@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from archsyncd.domain import outbox
 from archsyncd.domain.inventory import Entry, Marker, WriteKind
 from archsyncd.domain.ledger import Base
-from archsyncd.domain.outbox import LATE_LANDING_MS, SUPERSEDED_LIMIT, Lease, OutboxRow
+from archsyncd.domain.outbox import (
+    LATE_LANDING_MS,
+    READ_TIME_SLACK_MS,
+    SUPERSEDED_LIMIT,
+    Lease,
+    OutboxRow,
+)
 from tests.domain.nouns import key
 
 LEDGER = "ledger-1"
@@ -158,6 +164,27 @@ def test_a_base_taken_from_an_entry_explains_it_and_must_be_proven() -> None:
     assert (based.x_applied, based.base, based.check_due_ms) == (13, Base.PROVISIONAL, 2_000)
     assert based.due_class is not None
     assert (based.entry_created_ms, based.seen) == (50, "")
+
+
+@given(PIECES, PIECES, st.integers(1, 9), st.integers(-3_000, 3_000))
+def test_pieces_learnt_after_a_base_was_read_lower_what_they_may_stand_for(
+    stock: int, target: int, pieces: int, after_ms: int
+) -> None:
+    """The read may have shown them: without them a decrease that is owed would not be seen (S2)."""
+    based = outbox.based(replace(row(None, target), base=Base.UNKNOWN), entry(stock), 1_000, 2_000)
+    assert based.based_at_ms == 900
+    known = outbox.learnt_late(based, pieces, 900 + after_ms, 1_500)
+    counts = after_ms <= READ_TIME_SLACK_MS
+    assert known.applied == stock + (pieces if counts else 0)
+    assert (known.x_applied, known.due_class is not None) == (stock, target < (known.applied or 0))
+    if known.due_class is not None:
+        flying, lease = sent(known)
+        assert lease.quantity == target - stock - (pieces if counts else 0)
+        done = outbox.booked(flying, "E", 5, 2_000, LEDGER)
+        assert (done.x_applied, done.applied, done.due_class) == (lease.operation.x_after, target, None)
+    clean = outbox.proven(outbox.read_for_check(known, entry(stock - 1)), pieces, 3_000)
+    assert (clean.applied, clean.late, clean.based_at_ms) == (stock - 1 + pieces, 0, None)
+    assert outbox.learnt_late(clean, pieces, 0, 4_000) == clean
 
 
 def test_an_adopted_value_is_proven_and_read_once_more() -> None:

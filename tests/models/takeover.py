@@ -56,7 +56,10 @@ class Move(NamedTuple):
 
 
 class Standby(NamedTuple):
-    """The writer that takes over: `clean` allows raises, `confirmed` means the confirm read has happened."""
+    """The writer that takes over: `clean` allows raises, `confirmed` means the confirm read has happened.
+
+    `unlisted`: orders that its base may show and that it had not read in the list by then.
+    """
 
     phase: Literal["off", "new", "ready"] | Listing
     applied: int
@@ -65,6 +68,7 @@ class Standby(NamedTuple):
     clean: bool
     flight: Move | None
     confirmed: bool
+    unlisted: int = 0
 
 
 class State(NamedTuple):
@@ -94,7 +98,9 @@ class Takeover(Model[State]):
     """How the standby bases its ledger, which ledgers count the old order, and which rules are kept.
 
     `guard`: raise only after a clean read.  `confirm`: read once more when nothing of the predecessor can
-    land.  `lease_checked`: the predecessor looks at its lease before each new intent.
+    land.  `lease_checked`: the predecessor looks at its lease before each new intent.  `late`: an order that
+    is listed after the base was read, and was placed before, counts in the base until it is clean.
+    `watch`: what must not be: a shortage, or an idle standby that offers more than there is.
     """
 
     base: Literal["adopt", "rebase"]
@@ -103,6 +109,8 @@ class Takeover(Model[State]):
     guard: bool = True
     confirm: bool = True
     lease_checked: bool = True
+    late: bool = False
+    watch: Literal["shortage", "offer"] = "shortage"
     orders: int = 3
     stock: int = 1
     receipts: int = 1
@@ -132,11 +140,20 @@ class Takeover(Model[State]):
         return state.version <= _WRITES_LIMIT
 
     def oversold(self, state: State) -> bool:
-        """Tell whether more is promised than the warehouse has."""
+        """Tell whether more is promised than the warehouse has, or offered by a standby with nothing left to do."""
         promised = 0
         for order in range(self.orders):
             promised += state.committed >> order & 1 and not state.imported[order]
+        if self.watch == "offer":
+            return self._idle(state) and state.stock > state.levels[-1] - promised
         return state.levels[-1] < promised
+
+    def _idle(self, state: State) -> bool:
+        """Tell whether the standby knows all orders and levels, nothing of P can land, and nothing is due."""
+        mine, told = state.standby, len(state.levels) - 1
+        if mine.phase != "ready" or not mine.confirmed or mine.flight is not None or mine.position != told:
+            return False
+        return state.listed == state.committed and self._owed(state, mine) >= 0
 
     def stuck(self, state: State) -> str | None:
         """Name stock at rest above or below the warehouse's."""
@@ -221,12 +238,15 @@ class Takeover(Model[State]):
         if isinstance(mine.phase, Listing):
             found.append(("B.read", state._replace(standby=self._based(state, mine, mine.phase))))
         elif mine.phase == "ready":
-            old = self.standby_counts_old
-            target = state.levels[mine.position] + self._reflected(state, mine.position, old=old)
-            delta = target - mine.applied
+            delta = self._owed(state, mine)
             if delta < 0 or (delta > 0 and mine.clean):
                 sent = mine._replace(flight=Move(delta, mine.version))
                 found.append(("B.send", state._replace(standby=sent)))
+
+    def _owed(self, state: State, mine: Standby) -> int:
+        old = self.standby_counts_old
+        target = state.levels[mine.position] + self._reflected(state, mine.position, old=old)
+        return target - mine.applied - (mine.unlisted & state.listed).bit_count()
 
     def _based(self, state: State, mine: Standby, listing: Listing) -> Standby:
         applied, clean = state.marker.value, True
@@ -235,7 +255,8 @@ class Takeover(Model[State]):
             counted = listing.listed if self.standby_counts_old else listing.listed & ~_OLD
             applied = state.stock + pending.bit_count() + counted.bit_count()
             clean = not self.guard or not (pending or state.committed & ~listing.listed)
-        return Standby("ready", applied, state.version, mine.position, clean, None, listing.gone)
+        unlisted = state.committed & ~listing.listed if self.late and not clean else 0
+        return Standby("ready", applied, state.version, mine.position, clean, None, listing.gone, unlisted)
 
     def _reflected(self, state: State, position: int, *, old: bool) -> int:
         units = 0

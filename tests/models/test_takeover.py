@@ -1,5 +1,7 @@
 """Which ways of taking a key over are exact, with late reads and late requests of the predecessor."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.models.control import must_be_wrong_at_rest, must_oversell
@@ -120,3 +122,24 @@ def test_a_foreign_fall_without_the_confirm_read_stays_wrong() -> None:
         " -> P.lands",
     )
     assert sorted(result.stuck) == ["high", "low"]
+
+
+_UNSEEN = "order1 -> visible1 -> shrink -> P.die -> B.lease -> B.feed -> B.list -> listed1 -> B.read"
+
+
+def test_an_order_learnt_after_the_base_was_read_hides_no_decrease() -> None:
+    """A base read amid pending orders must not keep an idle standby from lowering what it owes."""
+    blind = Takeover("rebase", standby_counts_old=True, orders=2, shrinks=1, watch="offer")
+    result = explore(blind)
+    assert result.states == 203_389
+    must_oversell(result, _UNSEEN)
+    result = explore(replace(blind, late=True))
+    result.require_exact()
+    assert result.states == 248_545
+
+
+def test_orders_learnt_late_leave_a_takeover_exact() -> None:
+    """What is counted on top of a base until it is clean is gone with the clean read."""
+    result = explore(Takeover("rebase", standby_counts_old=True, orders=2, late=True))
+    result.require_exact()
+    assert result.states == 30_925

@@ -10,6 +10,7 @@ from archsyncd.adapters.sqlite.store import DATABASE_NAME
 from archsyncd.app import adopt
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.fatal import Fatal
+from archsyncd.domain.ledger import Base
 from archsyncd.simulators.commercetools.exchange import Request
 from archsyncd.simulators.trade import Trade, TradeConfig
 from tests.process.site import CHANNEL, Site, assert_right, in_step
@@ -266,6 +267,31 @@ async def test_f091_a_take_over_finds_a_foreign_marker_and_raises_only_after_a_c
             assert site.stock("A") == 5, "raised on a base that nothing proves"
             await site.until_stock({"A": 7}, 240)
             await taken.until_case(CaseKind.FOREIGN_WRITER, open_=False)
+
+
+@virtual
+async def test_f034_an_order_that_the_entry_shows_before_the_list_does_hides_no_decrease() -> None:
+    """The base is read with the order's effect and without the order; a store sale after it must not wait for proof."""
+    shop = {"stock_lag_seconds": 0, "message_lag_seconds": 4, "order_list_lag_seconds": 4}
+    async with inside(seed=16, shop=shop) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon():
+            await site.until_stock({"A": 10})
+        lose(house)
+
+        async def sold_at_the_last_moment(request: Request) -> None:
+            if request.path.endswith("/inventory") and "A" in request.query:
+                site.watcher.before = None
+                site.order("A", 2, import_seconds=None)
+                site.house.warehouse.store_sale("A", "WH1", 2)
+
+        site.watcher.before = sold_at_the_last_moment
+        async with house.daemon() as taken:
+            await site.until(lambda: site.watcher.before is None, "the entry being read")
+            await site.until_stock({"A": 6}, 30)
+            assert (await taken.row("A")).base is Base.PROVISIONAL
+            await taken.until_case(CaseKind.FOREIGN_WRITER, open_=False, seconds=240)
+            await site.stays(lambda: site.stock("A") == 6, "it moved again", 60)
 
 
 @virtual

@@ -15,6 +15,8 @@ from archsyncd.domain.priority import due
 SUPERSEDED_LIMIT = 16
 # commercetools ends a request after 60 s; what was given up before that and a margin cannot land any more.
 LATE_LANDING_MS = 90_000
+# The time of a read is that of its answer's Date header, which drops the fraction of a second.
+READ_TIME_SLACK_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class OutboxRow:
     may still land. `parked`: why nothing may be sent (an exception kind, or `rollout`). `not_before`: monotonic milliseconds
     of process run `run`. `check_due_ms`: wall time from when the entry is to be read again; `read_*`: that read (server
     time), waiting to be judged clean. `seen`: the signature of the marker that our last look or write left on the entry,
-    None when not known.
+    None when not known. `based_at_ms`: the read (server time) that a PROVISIONAL base rests on, where it rests on one.
+    `late`: tracked pieces learnt since of orders that this read may have shown already; x_applied falls short by them.
     """
 
     key: StockKey
@@ -61,6 +64,16 @@ class OutboxRow:
     read_version: int | None = None
     read_at_ms: int | None = None
     seen: str | None = None
+    based_at_ms: int | None = None
+    late: int = 0
+
+    @property
+    def applied(self) -> int | None:
+        """What the entry's stock stands for with the effect of the known tracked orders undone, None when not known.
+
+        Apart from x_applied, which is what our markers say: it only moves by writes and reads.
+        """
+        return None if self.x_applied is None else self.x_applied + self.late
 
     @property
     def operation(self) -> Operation | None:
@@ -93,7 +106,7 @@ def scheduled(row: OutboxRow, now_ms: int) -> OutboxRow:
     """The row with its place in the drain order; one with an operation keeps what place that operation has."""
     if row.op_id is not None:
         return row
-    place = due(row.base, row.x_applied, row.x_target, row.known, exists=not row.to_create)
+    place = due(row.base, row.applied, row.x_target, row.known, exists=not row.to_create)
     if place is None:
         return replace(row, due_class=None, nearness=None, since_ms=None)
     return replace(
@@ -117,7 +130,7 @@ def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Le
         target = row.x_target
         if row.to_create and row.base is Base.PROVISIONAL:
             target = min(target, 0)
-        delta = target - base
+        delta = target - base - row.late
         op_id += "" if row.base is Base.PROVEN else PROVISIONAL_SIGN
         kind = WriteKind.CREATE if row.to_create else WriteKind.SET if absolute else WriteKind.INCREMENT
     operation = Operation(op_id, delta, base)
@@ -156,7 +169,7 @@ def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int, ledger: str
     if operation is None:
         return row
     seen = None if row.op_kind is WriteKind.SET else f"{ledger}/{operation.op_id}"
-    place = due(row.base, operation.x_after, row.x_target, row.known)
+    place = due(row.base, operation.x_after + row.late, row.x_target, row.known)
     # Written out rather than step by step: each copy of a row costs as much as everything else here.
     return replace(
         row,
@@ -210,7 +223,13 @@ def given_up(row: OutboxRow, version: int, now_ms: int) -> OutboxRow:
     row = read_discarded(row, max(row.check_due_ms or 0, now_ms + LATE_LANDING_MS))
     if len(row.superseded) >= SUPERSEDED_LIMIT:
         # Too many may still land: the same op id goes out again rather than one more to remember.
-        place = due(row.base, operation.base, operation.x_after, row.known, exists=not row.to_create)
+        place = due(
+            row.base,
+            operation.base + row.late,
+            operation.x_after + row.late,
+            row.known,
+            exists=not row.to_create,
+        )
         return replace(
             row,
             in_doubt=False,
@@ -243,7 +262,13 @@ def adopted(row: OutboxRow, entry: Entry, x: int, now_ms: int, check_due_ms: int
     """The entry carries our own ledger's value and our orders are complete: it is x_applied."""
     return scheduled(
         replace(
-            _from_entry(row, entry), x_applied=x, base=Base.PROVEN, check_due_ms=check_due_ms, superseded=()
+            _from_entry(row, entry),
+            x_applied=x,
+            base=Base.PROVEN,
+            check_due_ms=check_due_ms,
+            superseded=(),
+            based_at_ms=None,
+            late=0,
         ),
         now_ms,
     )
@@ -257,8 +282,23 @@ def based(row: OutboxRow, entry: Entry, now_ms: int, check_due_ms: int) -> Outbo
         base=Base.PROVISIONAL,
         check_due_ms=check_due_ms,
         superseded=(),
+        based_at_ms=entry.read_at_ms,
+        late=0,
     )
     return scheduled(after, now_ms)
+
+
+def learnt_late(row: OutboxRow, pieces: int, created_ms: int, now_ms: int) -> OutboxRow:
+    """Tracked pieces of an order learnt now, perhaps after the entry was read that a provisional base rests on.
+
+    If the read showed them, x_applied is too low by them, and a decrease that is due would not be seen for as long as the
+    base is not proven. Counted on top they can only lower too much, which the clean read gives back.
+    """
+    if row.base is not Base.PROVISIONAL or row.based_at_ms is None:
+        return row
+    if created_ms > row.based_at_ms + READ_TIME_SLACK_MS:
+        return row
+    return scheduled(replace(row, late=row.late + pieces), now_ms)
 
 
 def _from_entry(row: OutboxRow, entry: Entry) -> OutboxRow:
@@ -296,6 +336,8 @@ def absent(row: OutboxRow, now_ms: int) -> OutboxRow:
         read_version=None,
         read_at_ms=None,
         seen=None,
+        based_at_ms=None,
+        late=0,
     )
     return scheduled(after, now_ms)
 
@@ -303,7 +345,13 @@ def absent(row: OutboxRow, now_ms: int) -> OutboxRow:
 def unbased(row: OutboxRow) -> OutboxRow:
     """The entry must be looked at again before anything is written (it is gone, or its marker is not ours)."""
     return replace(
-        _without_operation(row), base=Base.UNKNOWN, due_class=None, nearness=None, check_due_ms=None
+        _without_operation(row),
+        base=Base.UNKNOWN,
+        due_class=None,
+        nearness=None,
+        check_due_ms=None,
+        based_at_ms=None,
+        late=0,
     )
 
 
@@ -348,6 +396,8 @@ def proven(row: OutboxRow, known_at_read: int, now_ms: int) -> OutboxRow:
         read_stock=None,
         read_version=None,
         read_at_ms=None,
+        based_at_ms=None,
+        late=0,
     )
     return scheduled(after, now_ms)
 
@@ -362,6 +412,8 @@ def narrowed(row: OutboxRow, known: int, under_way: int, now_ms: int, check_due_
         x_applied=bounded(before, row.read_stock, known, under_way),
         base=Base.BOUNDED,
         superseded=(),
+        based_at_ms=None,
+        late=0,
     )
     return scheduled(after, now_ms)
 

@@ -95,7 +95,7 @@ class PlanRow:
     """A key that is not as it should be: what it shows by our books, and what it should."""
 
     key: StockKey
-    x_applied: int | None
+    applied: int | None
     x_target: int
     known: int
     base: str

@@ -50,7 +50,7 @@ class Planned:
 
 def planned(row: PlanRow) -> Planned:
     """Say what would be written for a key and why; a key parked only by the rollout is told as if it were not."""
-    current = None if row.x_applied is None else row.x_applied - row.known
+    current = None if row.applied is None else row.applied - row.known
     wanted = row.x_target - row.known
     action, reason = _action(row, current, wanted)
     if row.parked == ROLLOUT and action is not Action.PARKED:

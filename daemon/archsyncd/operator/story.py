@@ -198,10 +198,11 @@ def checked(row: OutboxRow, reckoned: Figures | None) -> tuple[Check, ...]:
 def sentence(row: OutboxRow) -> str:
     """The ledger of one key in one line, from the warehouse's figure to what commercetools shows."""
     ledger = f"f {row.f} + reflected {row.refl} − untracked {row.ntrk} = X {row.x_target}"
-    if row.x_applied is None:
+    if row.applied is None:
         return f"{ledger}; nothing applied yet; orders known {row.known} → commercetools is to show {row.x_target - row.known}"
-    shows, wanted = row.x_applied - row.known, row.x_target - row.known
-    told = f"{ledger}; applied {row.x_applied}; orders known {row.known} → commercetools shows {shows}"
+    shows, wanted = row.applied - row.known, row.x_target - row.known
+    late = f" + {row.late} learnt late" if row.late else ""
+    told = f"{ledger}; applied {row.x_applied}{late}; orders known {row.known} → commercetools shows {shows}"
     operation = row.operation
     if operation is not None:
         doubt = ", outcome unknown" if row.in_doubt else ""
@@ -216,7 +217,7 @@ def _entry(row: OutboxRow) -> dict[str, Any] | None:
         "id": row.entry_id,
         "version": row.version,
         "created": _time(row.entry_created_ms),
-        "shows": None if row.x_applied is None else row.x_applied - row.known,
+        "shows": None if row.applied is None else row.applied - row.known,
         "wanted": row.x_target - row.known,
     }
 

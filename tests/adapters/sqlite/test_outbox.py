@@ -320,6 +320,33 @@ async def test_f034_a_foreign_entry_gives_a_provisional_base(shelf: Shelf) -> No
     assert [lease.quantity for lease in await shelf.lease()] == [13]
 
 
+async def test_f034_an_order_learnt_after_a_foreign_entry_was_read_lets_no_decrease_wait(
+    shelf: Shelf,
+) -> None:
+    """The entry showed the order's effect, the list did not yet: the store sale of two must go out all the same."""
+    await shelf.read(level(1, 10))
+    await shelf.store.outbox.book_lookups([entry(8, read_ms=BORN_MS + 9_000)], (), (), COMPLETE)
+    await shelf.read(level(2, 8))
+    assert await shelf.lease() == []
+    await shelf.learn(order(line(2), created_ms=BORN_MS + 8_000))
+    (cut,) = await shelf.lease()
+    assert cut.quantity == -2
+    row = await shelf.settle(cut, Booked("E", 2))
+    assert (row.x_applied, row.applied, row.x_target) == (6, 8, 8)
+    await shelf.learn(order(line(3), name="o2", created_ms=BORN_MS + 11_000))
+    assert await shelf.lease() == []
+
+
+async def test_f142_an_edited_order_counts_late_as_well(shelf: Shelf) -> None:
+    """What an edit adds may show in the read that a provisional base rests on."""
+    await shelf.read(level(1, 10))
+    await shelf.learn(order(line(1), created_ms=BORN_MS + 5_000))
+    await shelf.store.outbox.book_lookups([entry(6, read_ms=BORN_MS + 9_000)], (), (), COMPLETE)
+    assert (await shelf.row()).applied == 7
+    await shelf.learn(order(line(4), created_ms=BORN_MS + 5_000, version=2))
+    assert ((await shelf.row()).applied, (await shelf.row()).known) == (10, 4)
+
+
 async def test_f032_our_own_marker_is_adopted_once_orders_are_complete(shelf: Shelf) -> None:
     """And read once more when nothing of a predecessor can land any more."""
     await shelf.read(level(1, 7))

@@ -91,6 +91,8 @@ def outbox_parameters(row: OutboxRow) -> Sequence[Any]:
         row.read_version,
         row.read_at_ms,
         row.seen,
+        row.based_at_ms,
+        row.late,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from archsyncd.domain.cases import NewCase
 from archsyncd.domain.inventory import Order, StockKey
 from archsyncd.domain.ledger import Base, reflected_units
 from archsyncd.domain.order import CANCELLED, DELETED, ELSEWHERE, CountedLine, count_lines, is_final
-from archsyncd.domain.outbox import read_discarded, scheduled
+from archsyncd.domain.outbox import learnt_late, read_discarded, scheduled
 from archsyncd.domain.rules import LearnRules
 
 # Up to where orders that were folded are forgotten altogether.
@@ -104,12 +104,28 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
         ],
     )
     touched = {line.key for line in lines}
+    await _count_late(scope, _tracked_pieces(lines), order.created_at_ms)
     if reflected:
         await scope.tx.run("head_lookup_due", (None, order.id))
     touched |= await take_early(scope, order.id, order.number)
     if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)
     return touched
+
+
+async def _count_late(scope: Scope, pieces: Mapping[StockKey, int], created_ms: int) -> None:
+    """Tracked pieces learnt after a provisional base was read that may show them (stock ledger, "Take-over")."""
+    rows = await outbox_rows(scope, pieces) if pieces else {}
+    after = {key: learnt_late(row, pieces[key], created_ms, scope.now_ms) for key, row in rows.items()}
+    await put_outbox_rows(scope, [row for key, row in after.items() if row is not rows[key]])
+
+
+def _tracked_pieces(lines: Iterable[CountedLine]) -> dict[StockKey, int]:
+    pieces: dict[StockKey, int] = {}
+    for line in lines:
+        if line.tracked:
+            pieces[line.key] = pieces.get(line.key, 0) + line.quantity
+    return pieces
 
 
 def _line_row(order: Order, line: CountedLine, *, released: bool) -> Sequence[Any]:
@@ -140,6 +156,7 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     touched: set[StockKey] = set()
     moved = {line.line_id.partition(ELSEWHERE)[0] for line in before if ELSEWHERE in line.line_id}
     edited: set[StockKey] = set()
+    more: list[CountedLine] = []
     for line in before:
         if ELSEWHERE in line.line_id or line.line_id in moved:
             continue
@@ -151,12 +168,15 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
             kept = replace(now, tracked=line.tracked)
             await scope.tx.run("line_put", _line_row(order, kept, released=False))
             edited.add(line.key)
+            if now.quantity > line.quantity:
+                more.append(replace(kept, quantity=now.quantity - line.quantity))
     stated = order.created_at_ms < rules.reflected_before_ms
     added = [
         line for (_, line_id), line in lines.items() if line_id not in moved and (line.tracked or not stated)
     ]
     await scope.tx.run_many("line_put", [_line_row(order, line, released=False) for line in added])
     touched |= edited | {line.key for line in added}
+    await _count_late(scope, _tracked_pieces([*more, *added]), order.created_at_ms)
     if order.order_state == CANCELLED and refused:
         touched |= await release_order(scope, order.id)
     if edited or added:

@@ -109,6 +109,8 @@ CREATE TABLE outbox (
     read_version INTEGER,
     read_at_ms INTEGER,
     seen TEXT,
+    based_at_ms INTEGER,
+    late INTEGER NOT NULL DEFAULT 0 CHECK (late >= 0),
     PRIMARY KEY (channel, sku),
     CHECK (x_target = f + refl - ntrk),
     CHECK ((op_id IS NULL) = (op_delta IS NULL) AND (op_id IS NULL) = (op_base IS NULL)),

@@ -122,7 +122,7 @@ SELECT feed, sku, location FROM resync WHERE feed = ? AND asked_ms <= ? ORDER BY
 UPDATE resync SET asked_ms = ? WHERE feed = ? AND sku = ?
 
 -- name: outbox_for_merge
-SELECT json_group_array(json_array(o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_applied, o.base, o.entry_id, o.op_id, o.x_target, o.since_ms, o.due_class, o.nearness))
+SELECT json_group_array(json_array(o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_applied + o.late, o.base, o.entry_id, o.op_id, o.x_target, o.since_ms, o.due_class, o.nearness))
 FROM json_each(?2) AS w CROSS JOIN outbox AS o ON o.channel = ?1 AND o.sku = w.value
 
 -- name: outbox_insert
@@ -137,20 +137,22 @@ FROM now WHERE outbox.channel = now.channel AND outbox.sku = now.sku
 -- name: outbox_by_key
 SELECT json_group_array(json_array(o.channel, o.sku, o.f, o.refl, o.ntrk, o.known, o.closed, o.x_target, o.x_applied, o.base, o.entry_id, o.version,
     o.needs_type, o.entry_created_ms, o.op_id, o.op_kind, o.op_delta, o.op_base, o.in_doubt, o.superseded, o.due_class,
-    o.nearness, o.since_ms, o.run, o.not_before, o.attempts, o.parked, o.check_due_ms, o.read_stock, o.read_version, o.read_at_ms, o.seen))
+    o.nearness, o.since_ms, o.run, o.not_before, o.attempts, o.parked, o.check_due_ms, o.read_stock, o.read_version, o.read_at_ms, o.seen,
+    o.based_at_ms, o.late))
 FROM json_each(?) AS w CROSS JOIN outbox AS o ON o.channel = w.value ->> 0 AND o.sku = w.value ->> 1
 
 -- name: outbox_put
 WITH now (channel, sku, closed, x_applied, base, entry_id, version, needs_type, entry_created_ms, op_id, op_kind,
     op_delta, op_base, in_doubt, superseded, due_class, nearness, since_ms, run, not_before, attempts, parked,
-    check_due_ms, read_stock, read_version, read_at_ms, seen) AS (
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+    check_due_ms, read_stock, read_version, read_at_ms, seen, based_at_ms, late) AS (
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 UPDATE outbox SET closed = now.closed, x_applied = now.x_applied, base = now.base, entry_id = now.entry_id, version =
     now.version, needs_type = now.needs_type, entry_created_ms = now.entry_created_ms, op_id = now.op_id, op_kind
     = now.op_kind, op_delta = now.op_delta, op_base = now.op_base, in_doubt = now.in_doubt, superseded =
     now.superseded, due_class = now.due_class, nearness = now.nearness, since_ms = now.since_ms, run = now.run,
     not_before = now.not_before, attempts = now.attempts, parked = now.parked, check_due_ms = now.check_due_ms,
-    read_stock = now.read_stock, read_version = now.read_version, read_at_ms = now.read_at_ms, seen = now.seen
+    read_stock = now.read_stock, read_version = now.read_version, read_at_ms = now.read_at_ms, seen = now.seen,
+    based_at_ms = now.based_at_ms, late = now.late
 FROM now WHERE outbox.channel = now.channel AND outbox.sku = now.sku
 
 -- name: outbox_due
@@ -233,7 +235,7 @@ WITH RECURSIVE place (channel) AS (
 SELECT channel, sku FROM outbox WHERE channel = ? AND sku > ? ORDER BY sku LIMIT ?
 
 -- name: outbox_plan
-SELECT channel, sku, x_applied, x_target, known, base, entry_id, parked, due_class FROM outbox
+SELECT channel, sku, x_applied + late, x_target, known, base, entry_id, parked, due_class FROM outbox
 WHERE (channel, sku) > (:channel, :sku) AND (base <> 'proven' OR x_applied IS NOT x_target OR entry_id IS NULL)
 ORDER BY channel, sku LIMIT :limit
 
