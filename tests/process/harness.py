@@ -53,6 +53,7 @@ settle_seconds = 10
 
 [reconcile]
 settle_seconds = 10
+{reconcile}
 
 [lease]
 seconds = {lease_seconds}
@@ -92,6 +93,7 @@ def configuration(directory: Path, site: Site, **changes: object) -> str:
         "locations": f'{LOCATION} = {{ channel = "{CHANNEL}" }}',
         "increase_interval_seconds": 0,
         "orders": "",
+        "reconcile": "",
         "lease_seconds": 0,
         "feed_more": "",
         "more": "",

@@ -34,6 +34,34 @@ async def test_f089_stock_that_somebody_raised_is_cut_again() -> None:
 
 
 @virtual
+async def test_f089_every_entry_is_looked_at_in_its_turn_though_nothing_is_due_for_it() -> None:
+    """Two keys a minute of seven: an edit of any is found by itself, corrected, and its case closed."""
+    stock = {f"S{number}": 10 for number in range(7)}
+    async with inside(seed=106) as (site, house):
+        site.open(stock)
+        async with house.daemon(reconcile="sample_keys_per_minute = 2") as daemon:
+            await site.until_stock(stock)
+            await site.clock.sleep(60)
+            for sku in ("S0", "S6", "S3"):
+                site.shop.update_entry(sku, CHANNEL, {"action": "addQuantity", "quantity": 5})
+                await daemon.until_case(CaseKind.DRIFT, seconds=HEALED_SECONDS + 60)
+                await site.until_stock(stock, HEALED_SECONDS)
+                await daemon.until_case(CaseKind.DRIFT, open_=False, seconds=60)
+
+
+@virtual
+async def test_f089_with_no_sample_an_edit_waits_for_whoever_asks() -> None:
+    """The setting is what has entries looked at: without it nobody does."""
+    async with inside(seed=107) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon(reconcile="sample_keys_per_minute = 0") as daemon:
+            await site.until_stock({"A": 10})
+            site.shop.update_entry("A", CHANNEL, {"action": "addQuantity", "quantity": 5})
+            await site.stays(lambda: site.stock("A") == 15, "somebody looked", 600)
+            assert await daemon.cases(CaseKind.DRIFT) == []
+
+
+@virtual
 async def test_f089_stock_that_somebody_took_away_is_given_back_when_it_was_seen_twice() -> None:
     """Too low only hides stock: no order may explain it, and one look is not enough."""
     async with inside(seed=101) as (site, house), house.daemon() as daemon:

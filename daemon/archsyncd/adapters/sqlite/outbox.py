@@ -311,7 +311,7 @@ async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -
             continue
         window = (row.key.channel, row.key.sku, read.read_at_ms - lag_ms, read.read_at_ms + lag_ms)
         times = [line[0] for line in await scope.tx.rows("lines_in_window", window)]
-        judged = await _proven(scope, row) if read.clean(complete_ms, times) else None
+        judged = await _proven(scope, row, lag_ms) if read.clean(complete_ms, times) else None
         if judged is not None:
             proven.append(judged)
         elif row.base is not Base.PROVEN:
@@ -335,10 +335,11 @@ async def _known_after(scope: Scope, key: StockKey, at_ms: int) -> int:
     return int(found[0]) if found else 0
 
 
-async def _proven(scope: Scope, row: OutboxRow) -> OutboxRow | None:
+async def _proven(scope: Scope, row: OutboxRow, lag_ms: int) -> OutboxRow | None:
     """The row as its clean read proves it; None when it must be seen once more before it may raise."""
     known = row.known - await _known_after(scope, row.key, row.read_at_ms or 0)
     scope_key = (row.key.channel, row.key.sku)
+    check_due_ms: int | None = None
     if row.base is Base.PROVEN and row.x_applied is not None and row.read_stock is not None:
         off = drift(row.read_stock, row.x_applied, known)
         if off:
@@ -353,9 +354,11 @@ async def _proven(scope: Scope, row: OutboxRow) -> OutboxRow | None:
             await open_case(scope.tx, case, scope.now_ms)
             if off < 0 and not seen_before:
                 return None
+            # Looked at once more after the correction, so that the case closes when all is well.
+            check_due_ms = scope.now_ms + lag_ms
         else:
             await resolve_case(scope.tx, CaseKind.DRIFT, *scope_key, "a clean read agrees", scope.now_ms)
     await resolve_case(
         scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, "its base was proven by a clean read", scope.now_ms
     )
-    return outbox.proven(row, known, scope.now_ms)
+    return replace(outbox.proven(row, known, scope.now_ms), check_due_ms=check_due_ms)
