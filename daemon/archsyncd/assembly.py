@@ -65,12 +65,13 @@ def _channel_policy(settings: Settings, name: str, locations: dict[str, Location
 
 def rules_of(settings: Settings) -> Rules:
     """Policies and the rollout. Raises RolloutFault."""
-    stage = settings.rollout.stage
+    stage, listed = settings.rollout.stage, settings.rollout.skus_file
+    rollout: frozenset[str] | None = None
     if stage == "plan":
-        return Rules(policies_of(settings), frozenset())
-    if stage == "allow-list" and settings.rollout.skus_file is not None:
-        return Rules(policies_of(settings), frozenset(read_skus(settings.rollout.skus_file)))
-    return Rules(policies_of(settings))
+        rollout = frozenset()
+    elif stage == "allow-list" and listed is not None:
+        rollout = frozenset(read_skus(listed))
+    return Rules(policies_of(settings), rollout, frozenset(feed.name for feed in settings.feeds))
 
 
 def read_skus(path: Path) -> Iterable[str]:

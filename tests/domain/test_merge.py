@@ -158,7 +158,17 @@ def test_f110_another_feed_is_newer_only_by_its_own_capture_time() -> None:
     kept = merge(None, level(500, 10), "main", 1, WEB, 1_000)[1]
     assert merge(kept, level(1, 3), "north", 1, WEB, 2_000)[0] is Verdict.APPLIED
     assert merge(kept, level(900, 3), "north", 1, WEB, 1_000)[0] is Verdict.STALE
-    assert merge(kept, level(900, 3), "north", 1, WEB, None)[0] is Verdict.STALE
+    assert merge(kept, level(900, 3), "north", 1, WEB, None)[0] is Verdict.OTHER_FEED
+    assert merge(kept, removal(900), "north", 1, WEB, None)[0] is Verdict.OTHER_FEED
+    assert merge(kept, movement(900, -3), "north", 1, WEB, None)[0] is Verdict.RESYNC
+
+
+def test_f110_a_feed_that_is_read_no_more_is_followed_by_another_without_any_times() -> None:
+    """And so is whatever was told before a question whose answer this is; a movement needs a level all the same."""
+    kept = merge(None, level(500, 10), "old", 1, WEB, 1_000)[1]
+    assert merge(kept, level(1, 3), "main", 1, WEB, None, takes_over=True)[0] is Verdict.APPLIED
+    assert merge(kept, level(1, 3), "main", 1, WEB, 500, takes_over=True)[0] is Verdict.APPLIED
+    assert merge(kept, movement(1, 3), "main", 1, WEB, None, takes_over=True)[0] is Verdict.RESYNC
 
 
 def test_the_same_figures_at_a_newer_position_move_the_position_only() -> None:

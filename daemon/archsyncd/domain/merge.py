@@ -17,6 +17,7 @@ class Verdict(Enum):
     STALE = "stale"
     HELD = "held"
     RESYNC = "resync"
+    OTHER_FEED = "other_feed"
     UNUSABLE = "unusable"
 
 
@@ -59,15 +60,19 @@ def merge(
     as_of_ms: int | None = None,
     *,
     interrupted: bool = False,
+    takes_over: bool = False,
 ) -> Merged:
     """Apply one record to what is kept (None: nothing yet); `policy` None for an unmapped location.
 
     `interrupted`: a record of this key between what is kept and this one was set aside, so that a movement has nothing
-    to stand on. Rules: r247/1 section 1, "Rules of application" 2, 5 and 5b. HELD, RESYNC, STALE and UNUSABLE leave what
-    is kept.
+    to stand on. `takes_over`: what another feed told is out of date whatever its times say: that feed is read no more, or
+    the record answers a question that was asked after it. Rules: r247/1 section 1, "Rules of application" 2, 5 and 5b.
+    HELD, RESYNC, OTHER_FEED, STALE and UNUSABLE leave what is kept.
     """
-    if kept is not None and not _newer(kept, record, feed, epoch, as_of_ms):
-        return Verdict.STALE, None
+    if kept is not None:
+        verdict = _refused(kept, record, feed, epoch, as_of_ms, takes_over=takes_over)
+        if verdict is not None:
+            return verdict, None
     if isinstance(record, Movement) and not record.states_balance:
         return (Verdict.RESYNC, None) if interrupted else _moved(kept, record, feed, epoch, policy)
     if isinstance(record, Removal):
@@ -92,10 +97,23 @@ def _within_limit(figure: int | None) -> bool:
     return figure is None or -QUANTITY_LIMIT <= figure <= QUANTITY_LIMIT
 
 
-def _newer(kept: KeptLevel, record: StockRecord, feed: str, epoch: int, as_of_ms: int | None) -> bool:
-    if kept.feed != feed:
-        # Positions of two feeds do not compare: only the sources' own capture times can say which is newer.
-        return as_of_ms is not None and (kept.as_of_ms is None or as_of_ms > kept.as_of_ms)
+def _refused(
+    kept: KeptLevel, record: StockRecord, feed: str, epoch: int, as_of_ms: int | None, *, takes_over: bool
+) -> Verdict | None:
+    """Why a record may not take the place of what is kept, None when it may."""
+    if kept.feed == feed:
+        return None if _newer(kept, record, epoch) else Verdict.STALE
+    if isinstance(record, Movement) and not record.states_balance:
+        return Verdict.RESYNC
+    if takes_over:
+        return None
+    # Positions of two feeds do not compare: only the sources' own capture times can say which is newer.
+    if as_of_ms is None:
+        return Verdict.OTHER_FEED
+    return Verdict.STALE if kept.as_of_ms is not None and as_of_ms <= kept.as_of_ms else None
+
+
+def _newer(kept: KeptLevel, record: StockRecord, epoch: int) -> bool:
     if epoch != kept.epoch:
         return epoch > kept.epoch
     if record.seq != kept.seq:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from archsyncd.domain.stock import Policies
+from archsyncd.domain.stock import ChannelPolicy, Policies
+
+# Why a key is parked that the rollout does not reach yet.
+ROLLOUT = "rollout"
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How quantities are made and who may be written. `rollout` None: every SKU may be written."""
+    """How quantities are made and who may be written. `rollout` None: every SKU may be written.
+
+    `feeds`: the feeds that are read (empty: not told). What another one had told last is open to any of these.
+    """
 
     policies: Policies
     rollout: frozenset[str] | None = None
+    feeds: frozenset[str] = frozenset()
 
     def fingerprint(self) -> str:
         """The same for the same rules in every process: tells whether stored targets were reckoned by them."""
@@ -48,8 +56,26 @@ class Rules:
         return tuple(sorted(set(self.policies.channels) - set(json.loads(before)["channels"])))
 
     def parked_at_birth(self, sku: str) -> str | None:
-        """Why a new key may not be written yet."""
-        return None if self.rollout is None or sku in self.rollout else "rollout"
+        """Why a key that nothing else parks may not be written yet."""
+        return None if self.rollout is None or sku in self.rollout else ROLLOUT
+
+    def retiring(self, before: str) -> Rules:
+        """These rules, and the channels of an earlier mapping (of `mapping`) whose locations sell elsewhere now.
+
+        Such a channel has no location left: its goods are on sale in another one, so what it still offers is drawn down to
+        what it owes. A channel whose locations are merely unmapped is left as it is: an unmapped location is never zero.
+        """
+        policies = self.policies
+        past: dict[str, Any] = json.loads(before)["channels"] if before else {}
+        gone = {
+            name: ChannelPolicy(name, {})
+            for name, (_, places) in past.items()
+            if name not in policies.channels
+            and (not places or any(place in policies.by_location for place, _ in places))
+        }
+        if not gone:
+            return self
+        return replace(self, policies=policies.with_channels({**policies.channels, **gone}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,17 @@ class Policies:
         }
         object.__setattr__(self, "by_location", found)
 
+    def with_channels(self, channels: Mapping[str, ChannelPolicy]) -> Policies:
+        """The same with other channels."""
+        return Policies(
+            channels,
+            self.ignored,
+            self.withheld,
+            self.fallback_channel,
+            self.tracked,
+            self.reflection_seconds,
+        )
+
 
 class Stated(Protocol):
     """A level, whoever keeps it."""

@@ -8,8 +8,7 @@ from typing import Any
 
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.report import PlanRow
-
-ROLLOUT = "rollout"
+from archsyncd.domain.rules import ROLLOUT
 
 
 class Action(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from archsyncd.adapters.sqlite.connection import Row
@@ -103,5 +104,12 @@ async def outbox_rows(scope: Scope, keys: Iterable[StockKey]) -> dict[StockKey, 
 
 async def put_outbox_rows(scope: Scope, rows: Iterable[OutboxRow]) -> None:
     """Write rows that exist as they are, but for their figures; of several for one key the last."""
+    rules = scope.rules
+    if rules.rollout is not None:
+        # Whatever a step freed: nothing that the rollout does not reach may be written.
+        rows = [
+            replace(row, parked=rules.parked_at_birth(row.key.sku)) if row.parked is None else row
+            for row in rows
+        ]
     last = {row.key: outbox_parameters(row) for row in rows}
     await scope.tx.run_many("outbox_put", list(last.values()))

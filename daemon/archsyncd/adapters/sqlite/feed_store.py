@@ -73,7 +73,7 @@ class FeedStore:
         async def step(scope: Scope) -> Outcome:
             await scope.tx.run("feed_insert", (reading.feed,))
             epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
-            done = await apply_stock(scope, reading.feed, epoch, levels)
+            done = await apply_stock(scope, reading.feed, epoch, levels, answers=True)
             await finish_merge(scope, reading.feed, done)
             await recompute(scope, touched)
             cases = [reject_case(reading.feed, reject) for reject in reading.rejects]

@@ -104,11 +104,18 @@ async def _watch_epoch(scope: Scope, batch: Batch, epoch: int) -> None:
 
 
 async def apply_stock(
-    scope: Scope, feed: str, epoch: int, records: Sequence[StockRecord], rejects: Sequence[Reject] = ()
+    scope: Scope,
+    feed: str,
+    epoch: int,
+    records: Sequence[StockRecord],
+    rejects: Sequence[Reject] = (),
+    *,
+    answers: bool = False,
 ) -> Merge:
     """Merge stock records into the levels kept; nothing is written yet.
 
     `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on.
+    `answers`: the records answer a question that was asked after everything kept was merged.
     """
     if not records and not rejects:
         return Merge({}, epoch)
@@ -120,15 +127,19 @@ async def apply_stock(
     await _find_gaps(scope, feed, records, rejects, done)
     by_location = scope.policies.by_location
     channels = scope.policies.channels
+    read_still = scope.rules.feeds
     for record in records:
         place = (record.location, record.sku)
         location = by_location.get(record.location)
         policy = None if location is None else channels[location.channel]
-        as_of = utc_ms(record.as_of) if isinstance(record, Level) and record.as_of else None
+        as_of = _captured_ms(record)
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
         gap = gaps is not None and kept is not None and _interrupted(gaps, kept.seq, record.seq)
-        verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap)
+        over = answers or (
+            kept is not None and kept.feed != feed and bool(read_still) and kept.feed not in read_still
+        )
+        verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap, takes_over=over)
         if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
             if level is not None:
                 done.levels[place] = done.changed[place] = level
@@ -141,6 +152,15 @@ async def apply_stock(
         else:
             _set_aside(scope, feed, epoch, record, verdict, level, done)
     return done
+
+
+def _captured_ms(record: StockRecord) -> int | None:
+    """When the source took the figures that a record states, as far as it says so."""
+    if isinstance(record, Level):
+        return utc_ms(record.as_of) if record.as_of else None
+    if isinstance(record, Movement) and record.states_balance and record.occurred_at:
+        return utc_ms(record.occurred_at)
+    return None
 
 
 async def _find_gaps(
@@ -253,6 +273,13 @@ def _set_aside(
     if verdict is Verdict.RESYNC:
         reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
         done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="no_baseline"))
+    elif verdict is Verdict.OTHER_FEED:
+        kept = done.levels[record.location, record.sku]
+        reason = (
+            f"{subject} was last told by feed {kept.feed}, and this record of feed {feed} does not say when its figures were "
+            "taken (asOf), so nobody can tell which is newer; the level before stays"
+        )
+        done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="other_feed"))
     elif verdict is Verdict.HELD and level is not None:
         location = scope.policies.by_location[record.location]
         limit = scope.policies.channels[location.channel].maximum

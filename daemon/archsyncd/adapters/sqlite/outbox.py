@@ -15,7 +15,7 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.ledger import Base, adoptable, drift, signature
 from archsyncd.domain.outbox import Lease, OutboxRow
-from archsyncd.domain.rules import DrainLimits, SettleRules, Turn
+from archsyncd.domain.rules import ROLLOUT, DrainLimits, SettleRules, Turn
 from archsyncd.domain.settlement import (
     Booked,
     Doubted,
@@ -246,6 +246,8 @@ UNSOLD_RECHECK_MS = 30_000
 
 
 async def _not_sold(scope: Scope, turn: Turn, row: OutboxRow) -> OutboxRow:
+    if row.parked == ROLLOUT:
+        return _waiting(row, turn, UNSOLD_RECHECK_MS)
     if row.parked != CaseKind.SKU_NOT_FOUND:
         reason = (
             f"commercetools has no product with the SKU {row.key.sku}: its {row.f} pieces in {row.key.channel} "

@@ -22,11 +22,11 @@ from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
 from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.outbox import LATE_LANDING_MS, OutboxRow, freed
+from archsyncd.domain.outbox import LATE_LANDING_MS, freed
 from archsyncd.domain.report import (
     LedgerState,
 )
-from archsyncd.domain.rules import Rules
+from archsyncd.domain.rules import ROLLOUT, Rules
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.ports import Clock, FencedOff
 
@@ -110,10 +110,11 @@ class SqliteStore:
         changed = 0
         for location in await self._locations():
             changed += await self._recompute_location(location, beat)
-        if before and before != rules.mapping():
-            await self._recount(rules.newly_mapped(before), beat)
+        in_force = self._session.rules
+        if before and before != in_force.mapping():
+            await self._recount(in_force.newly_mapped(before), beat)
         await self._roll_out(beat)
-        await self._note_rules(rules.fingerprint(), rules.mapping())
+        await self._note_rules(rules.fingerprint(), in_force.mapping())
         return changed
 
     async def begin_rules(self, rules: Rules) -> None:
@@ -122,7 +123,7 @@ class SqliteStore:
         Until that is done the targets are of no rules: a crash must not leave some of them under the name of others.
         """
         await self._note_rules("", self._session.ledger.mapping)
-        self._session.rules = rules
+        self._session.rules = rules.retiring(self._session.ledger.mapping)
 
     async def _note_rules(self, fingerprint: str, mapping: str) -> None:
         await self._session.write(lambda scope: scope.tx.run("ledger_policies", (fingerprint, mapping)))
@@ -212,11 +213,11 @@ class SqliteStore:
     async def _roll_out_keys(self, scope: Scope, keys: Sequence[StockKey]) -> None:
         changed = []
         for row in (await outbox_rows(scope, keys)).values():
-            parked = self._session.rules.parked_at_birth(row.key.sku)
-            if parked is None and row.parked == "rollout":
+            if scope.rules.parked_at_birth(row.key.sku) is not None:
+                # One in flight comes in and is parked like any other: being written parks it.
+                changed.append(row)
+            elif row.parked == ROLLOUT:
                 changed.append(freed(row, scope.now_ms))
-            elif parked is not None and row.parked is None and row.op_id is None:
-                changed.append(_parked(row, parked))
         await put_outbox_rows(scope, changed)
 
     async def backup(self, target: Path) -> None:
@@ -226,10 +227,6 @@ class SqliteStore:
     async def close(self) -> None:
         """Let running transactions end and close the file."""
         await self._session.database.close()
-
-
-def _parked(row: OutboxRow, reason: str) -> OutboxRow:
-    return replace(row, parked=reason)
 
 
 async def open_store(
@@ -263,4 +260,4 @@ async def open_store(
     except BaseException:
         await database.close()
         raise
-    return SqliteStore(Session(database, clock, rules, state))
+    return SqliteStore(Session(database, clock, rules.retiring(state.mapping), state))
