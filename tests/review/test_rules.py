@@ -7,7 +7,8 @@ import pytest
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.rules import Rules
-from tests.adapters.sqlite.shelf import Shelf
+from archsyncd.domain.settlement import Booked
+from tests.adapters.sqlite.shelf import QUIET, Shelf, entry
 from tests.domain.nouns import BORN_MS, accepted, channel, key, level, line, order, place, rules
 
 WEB = channel(place("WH1"))
@@ -104,3 +105,77 @@ async def test_an_order_that_nothing_counts_of_is_told_and_kept_while_it_is_open
     assert await shelf.store.orders.fold(["o1"], shelf.clock.now_ms) == 0
     await shelf.learn(order(line(3, at="id-foreign"), version=5, state="Complete"))
     assert await shelf.store.orders.fold(["o1"], shelf.clock.now_ms) == 1
+
+
+async def test_f126_a_channel_whose_location_moved_is_drawn_down_before_the_other_is_raised(
+    shelf: Shelf,
+) -> None:
+    """Its goods are on sale elsewhere now: what it still offered would be sold twice; what it owes stays owed."""
+    await shelf.store.use_rules(rules(WEB))
+    await shelf.read(level(1, 100))
+    await shelf.based(100)
+    await shelf.learn(order(line(3)))
+    shop = rules(channel(place("WH1", "shop"), name="shop"))
+    await shelf.store.use_rules(shop)
+    await shelf.based(0, key(channel="shop"))
+    first, second = await shelf.lease()
+    assert (first.key, first.quantity) == (key(), -100)
+    assert (second.key, second.quantity) == (key(channel="shop"), 100)
+    row = await shelf.settle(first, Booked("E", 2))
+    assert (row.x_target, row.known) == (0, 3)
+    await shelf.again(shop)
+    await shelf.store.use_rules(shop)
+    assert (await shelf.row()).f == 0
+    await shelf.store.use_rules(rules(WEB))
+    assert ((await shelf.row()).f, (await shelf.row(key(channel="shop"))).f) == (100, 0)
+
+
+async def test_f126_a_channel_whose_location_is_mapped_nowhere_stays_as_it_is(shelf: Shelf) -> None:
+    """Unmapped is never zero."""
+    await shelf.store.use_rules(rules(WEB))
+    await shelf.read(level(1, 100))
+    await shelf.store.use_rules(rules(FOREIGN))
+    await shelf.store.use_rules(rules(FOREIGN, ignored=frozenset({"WH1"})))
+    assert (await shelf.row()).f == 100
+
+
+def only(*skus: str) -> Rules:
+    return rules(WEB, rollout=frozenset(skus))
+
+
+async def test_the_rollout_holds_whatever_frees_a_key_otherwise(shelf: Shelf) -> None:
+    """A product that appears, an entry that is found, a person's retry: none writes what is not on the list."""
+    await shelf.store.use_rules(only("B"))
+    await shelf.read(level(1, 7))
+    await shelf.store.outbox.book_lookups((), (), [key()], QUIET)
+    assert ((await shelf.row()).parked, await shelf.kinds()) == ("rollout", [])
+    await shelf.store.outbox.book_lookups((), [key()], (), QUIET)
+    assert (await shelf.row()).to_create
+    await shelf.store.outbox.free_key(key())
+    assert ((await shelf.row()).parked, await shelf.lease()) == ("rollout", [])
+    await shelf.store.use_rules(only("A"))
+    assert len(await shelf.lease()) == 1
+
+
+async def test_a_key_without_a_product_is_still_on_no_list_when_the_product_appears(shelf: Shelf) -> None:
+    """It was parked for another reason when the list was made."""
+    await shelf.store.use_rules(rules(WEB))
+    await shelf.read(level(1, 7))
+    await shelf.store.outbox.book_lookups((), (), [key()], QUIET)
+    assert (await shelf.row()).parked == CaseKind.SKU_NOT_FOUND
+    await shelf.store.use_rules(only("B"))
+    await shelf.store.outbox.book_lookups([entry(9)], (), (), QUIET)
+    assert ((await shelf.row()).parked, await shelf.lease()) == ("rollout", [])
+
+
+async def test_a_key_in_flight_when_the_list_shrinks_comes_in_and_is_written_no_more(shelf: Shelf) -> None:
+    """What went out is booked; the next change waits for the rollout."""
+    await shelf.store.use_rules(rules(WEB))
+    await shelf.read(level(1, 7))
+    await shelf.based(10)
+    (lease,) = await shelf.lease()
+    await shelf.store.use_rules(only("B"))
+    row = await shelf.settle(lease, Booked("E", 2))
+    assert (row.x_applied, row.parked) == (7, "rollout")
+    await shelf.read(level(2, 5))
+    assert await shelf.lease() == []

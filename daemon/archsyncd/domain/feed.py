@@ -170,7 +170,8 @@ class Reject:
     """A record that cannot be understood: where in it the fault is, what stood there and the bytes, capped.
 
     `line` is the line in a file, `path` a JSON pointer or column name. `code` is short and stable (`not_an_integer`,
-    `unknown_type`, …); `reason` is a sentence for a person.
+    `unknown_type`, …); `reason` is a sentence for a person. `moves_stock`: it may have been about quantities; one that
+    says of itself that it is not (an order, a heartbeat, a type of another kind) loses none.
     """
 
     code: str
@@ -183,6 +184,7 @@ class Reject:
     location: str | None = None
     line: int | None = None
     payload: bytes = b""
+    moves_stock: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,12 @@ def reject(
         location=_quietly(text, named, "location", SKU_LIMIT_CHARACTERS),
         line=line,
         payload=payload[:PAYLOAD_LIMIT_BYTES],
+        moves_stock=_may_move_stock(named.get("type")),
     )
+
+
+def _may_move_stock(kind: Any) -> bool:
+    return not isinstance(kind, str) or not kind or kind.startswith("stock.")
 
 
 def _quietly(read: Any, fields: Mapping[str, Any], name: str, *limits: int) -> Any:

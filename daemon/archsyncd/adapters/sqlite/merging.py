@@ -38,7 +38,7 @@ FAULTS_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A record of a key was set aside at `seq`; `whole`: an earlier batch says so, and what came before it is not known."""
+    """A record was set aside at `seq`; `whole`: it may have stood anywhere before, so what came before is not known either."""
 
     seq: int
     whole: bool = False
@@ -54,6 +54,7 @@ class Merge:
     changed: dict[tuple[str, str], KeptLevel] = field(default_factory=dict)
     carrying: list[Level] = field(default_factory=list)
     resync: list[tuple[str, str, int]] = field(default_factory=list)
+    lost_seq: int = 0
     cases: list[NewCase] = field(default_factory=list)
     faults: list[RecordFault] = field(default_factory=list)
     applied: int = 0
@@ -68,7 +69,8 @@ async def record_batch(scope: Scope, batch: Batch) -> Outcome:
     epoch, touched = await enter_epoch(scope, batch.feed, batch.epoch)
     stock = [record for record in batch.records if isinstance(record, (Level, Movement, Removal))]
     orders = [record for record in batch.records if isinstance(record, OrderRecord)]
-    done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects)
+    newest = max((record.seq for record in batch.records), default=0)
+    done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects, newest)
     touched |= await book_order_records(scope, batch.feed, epoch, orders)
     await _finish(scope, batch.feed, done, touched)
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
@@ -109,12 +111,14 @@ async def apply_stock(
     epoch: int,
     records: Sequence[StockRecord],
     rejects: Sequence[Reject] = (),
+    newest: int = 0,
     *,
     answers: bool = False,
 ) -> Merge:
     """Merge stock records into the levels kept; nothing is written yet.
 
-    `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on.
+    `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on, and where
+    it did not even say its key, no movement has. `newest`: the highest position told with them.
     `answers`: the records answer a question that was asked after everything kept was merged.
     """
     if not records and not rejects:
@@ -124,7 +128,7 @@ async def apply_stock(
         # A retired epoch is old whatever its numbers say (r247/1, section 1, rule 2).
         done.stale = len(records)
         return done
-    await _find_gaps(scope, feed, records, rejects, done)
+    await _find_gaps(scope, feed, records, rejects, newest, done)
     by_location = scope.policies.by_location
     channels = scope.policies.channels
     read_still = scope.rules.feeds
@@ -164,7 +168,12 @@ def _captured_ms(record: StockRecord) -> int | None:
 
 
 async def _find_gaps(
-    scope: Scope, feed: str, records: Sequence[StockRecord], rejects: Sequence[Reject], done: Merge
+    scope: Scope,
+    feed: str,
+    records: Sequence[StockRecord],
+    rejects: Sequence[Reject],
+    newest: int,
+    done: Merge,
 ) -> None:
     """Where movements may not be applied: keys that wait for a level, and keys of which a record could not be read."""
     waiting = await scope.tx.row("resync_any")
@@ -176,17 +185,36 @@ async def _find_gaps(
     if bare:
         gap = await scope.tx.row("feed_missed", (feed,))
         if gap is not None and gap[0] == done.epoch:
-            # Up to there only a held full tells what happened.
+            # Up to there only a held full tells what happened, or nobody.
             for sku, location in bare:
                 done.gaps.setdefault((location, sku), []).append(Gap(gap[1], whole=True))
     if bare and waiting is not None and waiting[0]:
         for sku, location, epoch, seq in await scope.tx.rows("resync_among", (feed, array(sorted(bare)))):
             if epoch == done.epoch:
                 done.gaps.setdefault((location, sku), []).append(Gap(seq, whole=True))
-    for reject in rejects:
-        if reject.sku is not None and reject.location is not None and reject.seq is not None:
-            done.gaps.setdefault((reject.location, reject.sku), []).append(Gap(reject.seq))
-            done.resync.append((reject.sku, reject.location, reject.seq))
+    lost = [reject for reject in rejects if reject.moves_stock]
+    if lost:
+        await _note_lost(scope, feed, lost, newest, bare, done)
+
+
+async def _note_lost(
+    scope: Scope, feed: str, lost: Sequence[Reject], newest: int, bare: set[tuple[str, str]], done: Merge
+) -> None:
+    """Stop movements over records that nobody could read; `bare`: keys (SKU, location) that come with such movements."""
+    # One without a position stood somewhere between what was read before and what came with it, perhaps last.
+    state = await scope.tx.row("feed", (feed,))
+    behind = state[2] + 1 if state is not None and state[1] == done.epoch else 1
+    unplaced = max(newest, behind, *(reject.seq or 0 for reject in lost))
+    for reject in lost:
+        seq = unplaced if reject.seq is None else reject.seq
+        hole = Gap(seq, whole=reject.seq is None)
+        if reject.sku is not None and reject.location is not None:
+            done.gaps.setdefault((reject.location, reject.sku), []).append(hole)
+            done.resync.append((reject.sku, reject.location, seq))
+        elif reject.code != "unknown_type":
+            done.lost_seq = max(done.lost_seq, seq)
+            for sku, location in bare:
+                done.gaps.setdefault((location, sku), []).append(hole)
 
 
 def _interrupted(gaps: Iterable[Gap], kept_seq: int, seq: int) -> bool:
@@ -203,6 +231,8 @@ async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) 
         await tx.run_many(
             "resync_put", [(feed, sku, place, done.epoch, seq) for sku, place, seq in done.resync]
         )
+    if done.lost_seq:
+        await tx.run("feed_gap_up_to", (done.epoch, done.lost_seq, feed))
     if done.changed:
         await _settle_resyncs(scope, feed)
         await _heal(scope, feed, done)

@@ -22,7 +22,8 @@ CREATE TABLE tenure (
     fence INTEGER NOT NULL
 ) STRICT;
 
--- `gap_epoch`, `gap_seq`: what happened up to there is told by a held full alone, so movements have nothing to stand on.
+-- `gap_epoch`, `gap_seq`: what happened up to there is told by a held full alone or was unreadable, so movements have nothing
+-- to stand on.
 CREATE TABLE feed (
     name TEXT PRIMARY KEY,
     checkpoint TEXT,

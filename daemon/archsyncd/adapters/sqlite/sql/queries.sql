@@ -51,6 +51,9 @@ UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, snapshot_due = 
 -- name: feed_gap
 UPDATE feed SET gap_epoch = ?, gap_seq = ? WHERE name = ?
 
+-- name: feed_gap_up_to
+UPDATE feed SET gap_epoch = ?1, gap_seq = ?2 WHERE name = ?3 AND (gap_epoch IS NULL OR (gap_epoch, gap_seq) < (?1, ?2))
+
 -- name: feed_gap_closed
 UPDATE feed SET gap_epoch = NULL, gap_seq = NULL WHERE name = ? AND (gap_epoch, gap_seq) <= (?, ?)
 
