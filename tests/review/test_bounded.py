@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.ledger import Base, bounded
 from archsyncd.domain.outbox import OutboxRow
 from tests.adapters.sqlite.shelf import LAG_MS, Shelf, entry
@@ -77,9 +78,10 @@ def test_raising_while_an_order_is_not_listed_oversells() -> None:
 
 
 def test_the_truth_lies_between_all_and_none_of_the_orders_under_way() -> None:
-    """What is known before is kept where it fits, and moved to the nearer end where it does not."""
+    """What is known before is kept where it fits; below all that fits it bounds nothing: somebody has raised the entry."""
     assert bounded(None, 10, 7, 3) == 17
-    assert [bounded(before, 10, 7, 3) for before in (13, 14, 16, 17, 18)] == [14, 14, 16, 17, 17]
+    assert [bounded(before, 10, 7, 3) for before in (13, 14, 16, 17, 18)] == [17, 14, 16, 17, 17]
+    assert bounded(10, 12, 3, 3) == 15
 
 
 async def busy(shelf: Shelf, stock: int, known: int) -> OutboxRow:
@@ -120,4 +122,27 @@ async def test_a_quiet_moment_makes_a_bounded_base_exact(shelf: Shelf) -> None:
     assert await shelf.store.outbox.judge_reads(at + LAG_MS, LAG_MS, 10) == (1, 0)
     row = await shelf.row()
     assert (row.base, row.x_applied, row.known) == (Base.PROVEN, 10, 2)
+    assert await shelf.kinds() == []
+
+
+async def test_f089_a_raise_by_somebody_on_a_key_ordered_all_the_time_is_cut_at_once(shelf: Shelf) -> None:
+    """No read of it is ever clean, and what no order can explain is too much all the same; what is under way is left."""
+    await shelf.read(level(1, 10))
+    await shelf.based(10)
+    assert await shelf.store.outbox.plan_checks(None, 10) is not None
+    row = await busy(shelf, 9 + 50, 0)
+    assert (row.base, row.x_applied, row.known) == (Base.BOUNDED, 61, 2)
+    (case,) = await shelf.cases(CaseKind.DRIFT)
+    assert "at least 49 pieces more" in case.reason
+    (cut,) = await shelf.lease()
+    assert cut.quantity == -51
+
+
+async def test_f084_orders_around_a_read_of_a_proven_key_change_nothing(shelf: Shelf) -> None:
+    """What they may explain is no drift, in either direction."""
+    await shelf.read(level(1, 10))
+    await shelf.based(10)
+    await shelf.store.outbox.plan_checks(None, 10)
+    row = await busy(shelf, 9, 0)
+    assert (row.base, row.x_applied, row.read_at_ms) == (Base.PROVEN, 10, None)
     assert await shelf.kinds() == []

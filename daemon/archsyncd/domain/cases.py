@@ -7,6 +7,8 @@ from enum import StrEnum
 
 FOLD_LIMIT_CASES = 1000
 FOLD_SAMPLES = 20
+# Closed cases kept of each kind and scope: the newest.
+CLOSED_LIMIT_CASES = 1000
 
 
 class CaseKind(StrEnum):

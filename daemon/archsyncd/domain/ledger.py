@@ -236,10 +236,11 @@ def bounded(before: int | None, quantity_on_stock: int, known: int, under_way: i
     """x_applied from a read with orders under way around it, of which nobody can say whether it shows them.
 
     `known`: all tracked pieces that may show in it, `under_way`: those of them that may not. The truth lies between both;
-    `before` (None: nothing is known) is kept where it fits. With everything counted that may show, no raise can be too high.
+    `before`, an upper bound that an earlier read gave (None: nothing is known), is kept where it fits: below both, somebody
+    else has raised the entry since, and it bounds nothing. With everything counted that may show, no raise is too high.
     """
     most = rebased(quantity_on_stock, known)
-    return most if before is None else min(most, max(before, most - under_way))
+    return most if before is None or before < most - under_way else min(most, before)
 
 
 @dataclass(frozen=True, slots=True)

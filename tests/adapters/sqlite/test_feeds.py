@@ -7,10 +7,22 @@ from typing import Any
 
 import pytest
 
-from archsyncd.domain.cases import FOLD_LIMIT_CASES, CaseKind
+from archsyncd.domain.cases import CLOSED_LIMIT_CASES, FOLD_LIMIT_CASES, CaseKind, NewCase
 from archsyncd.domain.feed import Batch, Heartbeat, KeyReading, Reject
 from tests.adapters.sqlite.shelf import Shelf
-from tests.domain.nouns import AVAILABLE, ON_HAND, channel, key, level, movement, place, removal, rules
+from tests.domain.nouns import (
+    AVAILABLE,
+    ON_HAND,
+    channel,
+    key,
+    level,
+    line,
+    movement,
+    order,
+    place,
+    removal,
+    rules,
+)
 
 HOSTILE_SKUS = (
     'it\'s "quoted" and `ticked`',
@@ -232,6 +244,72 @@ async def test_f121_an_approved_level_that_was_overtaken_changes_nothing(shelf: 
     await shelf.read(level(3, 7))
     assert not await shelf.store.cases.apply_held_level(case)
     assert (await shelf.row()).f == 7
+
+
+async def test_f121_a_held_level_is_not_closed_by_another_location_and_keeps_all_it_said(
+    shelf: Shelf,
+) -> None:
+    """A level of the SKU elsewhere makes up for nothing; the orders it named are proven once it is approved."""
+    both = rules(channel(place("WH1"), place("WH2"), maximum=100))
+    await shelf.store.use_rules(both)
+    await shelf.learn(order(line(3)))
+    await shelf.read(level(1, 10), level(2, 500, orders_included=("o1",), as_of="2026-01-02T03:04:05Z"))
+    await shelf.read(level(3, 7, "WH2"))
+    (case,) = await shelf.cases(CaseKind.HELD_LEVEL)
+    assert await shelf.store.cases.apply_held_level(case)
+    figures = await shelf.figures()
+    assert (figures.f, figures.refl) == (507, 3)
+
+
+async def test_f104_an_unreadable_record_is_made_up_for_at_its_own_location_only(shelf: Shelf) -> None:
+    """The case names the place; where none is known, any newer record of the SKU will do."""
+    at = Reject("not_an_integer", "must be a JSON integer", sku="A", location="WH1", seq=2)
+    await shelf.read(level(1, 10), rejects=[at, Reject("no_location", "states no location", sku="A", seq=3)])
+    assert len(await shelf.cases(CaseKind.INVALID_RECORD)) == 2
+    await shelf.read(level(4, 7, "WH2"))
+    (case,) = await shelf.cases(CaseKind.INVALID_RECORD)
+    assert case.subject == "A at WH1 not_an_integer"
+    await shelf.read(level(5, 7))
+    assert await shelf.cases(CaseKind.INVALID_RECORD) == []
+
+
+async def test_d4_cases_that_were_closed_are_bounded_by_their_kind_not_by_records(shelf: Shelf) -> None:
+    """A source that spoils a record a minute for months leaves a list of a bounded length."""
+    for number in range(30):
+        case = NewCase(CaseKind.INVALID_RECORD, "main", f"S{number} at WH1 x", "bad", code="x")
+        await shelf.store.cases.open(case)
+        await shelf.store.cases.resolve(case.kind, case.scope, case.subject, "made up for")
+    await shelf.store.orders.tidy(0)
+    assert len(await shelf.cases(state="resolved")) == 30
+    for number in range(CLOSED_LIMIT_CASES):
+        case = NewCase(CaseKind.INVALID_RECORD, "main", f"T{number} at WH1 x", "bad", code="x")
+        await shelf.store.cases.open(case)
+        await shelf.store.cases.resolve(case.kind, case.scope, case.subject, "made up for")
+    await shelf.store.orders.tidy(0)
+    kept = await shelf.cases(state="resolved")
+    assert len(kept) == CLOSED_LIMIT_CASES
+    assert all(case.subject.startswith("T") for case in kept)
+
+
+async def test_what_was_folded_closes_with_the_last_that_is_known_by_name(shelf: Shelf) -> None:
+    """A folded case names nobody; it cannot wait for ever for a subject that nobody knows."""
+    names = [f"S{number} at WH1 x" for number in range(FOLD_LIMIT_CASES + 3)]
+    for name in names:
+        await shelf.store.cases.open(NewCase(CaseKind.INVALID_RECORD, "main", name, "bad", code="x"))
+    assert len(await shelf.cases()) == FOLD_LIMIT_CASES + 1
+    for name in names[:-4]:
+        await shelf.store.cases.resolve(CaseKind.INVALID_RECORD, "main", name, "made up for")
+    assert len(await shelf.cases()) == 2
+    await shelf.store.cases.resolve(CaseKind.INVALID_RECORD, "main", names[-4], "made up for")
+    assert await shelf.cases() == []
+
+
+async def test_f126_an_unmapped_location_that_is_ignored_now_is_told_no_more(shelf: Shelf) -> None:
+    """As its case says: map it or ignore it."""
+    await shelf.read(level(1, 10), level(2, 5, "RET"))
+    assert await shelf.kinds() == [CaseKind.LOCATION_UNMAPPED]
+    await shelf.store.use_rules(rules(ignored=frozenset({"RET"})))
+    assert await shelf.cases() == []
 
 
 async def test_f121_a_fall_is_never_held(shelf: Shelf) -> None:

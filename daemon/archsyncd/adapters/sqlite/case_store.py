@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
-
-import orjson
 
 from archsyncd.adapters.sqlite.cases import case_of, open_case, resolve_case
 from archsyncd.adapters.sqlite.merging import (
     apply_stock,
     finish_merge,
+    held_level,
 )
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.cases import Case, CaseKind, NewCase
-from archsyncd.domain.feed import (
-    Level,
-)
 from archsyncd.domain.rules import Rules
-
-T = TypeVar("T")
-
-FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
-RECOMPUTE_KEYS = 2_000
-EARLY_KEEP_MS = 24 * 3600 * 1000
-CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
 
 
 class CaseStore:
@@ -72,13 +60,12 @@ class CaseStore:
 
     async def apply_held_level(self, case: Case) -> bool:
         """Apply a level that was held above the maximum, exactly as it came; False when it is superseded."""
-        held = orjson.loads(case.payload)
-        level = Level("", held["seq"], held["sku"], held["location"], held["onHand"], held["available"])
+        feed, epoch, level = held_level(case.payload)
 
         async def step(scope: Scope) -> bool:
             lifted = Scope(scope.tx, _without_maximum(scope.rules), scope.now_ms)
-            done = await apply_stock(lifted, held["feed"], held["epoch"], [level])
-            await finish_merge(lifted, held["feed"], done)
+            done = await apply_stock(lifted, feed, epoch, [level])
+            await finish_merge(lifted, feed, done)
             note = "applied as a person decided" if done.applied else "a newer level had taken its place"
             await _close(scope, case.id, "resolved", note)
             return done.applied > 0
@@ -94,15 +81,4 @@ def _without_maximum(rules: Rules) -> Rules:
     channels = {
         name: replace(channel, maximum=2**63 - 1) for name, channel in rules.policies.channels.items()
     }
-    policies = rules.policies
-    return Rules(
-        type(policies)(
-            channels,
-            policies.ignored,
-            policies.withheld,
-            policies.fallback_channel,
-            policies.tracked,
-            policies.reflection_seconds,
-        ),
-        rules.rollout,
-    )
+    return replace(rules, policies=rules.policies.with_channels(channels))

@@ -55,9 +55,24 @@ async def resolve_case(
 ) -> bool:
     """Close a case whose cause is gone; whether there was one."""
     row = await tx.row("case_resolve", (kind, scope, subject, now_ms, note))
-    if row is not None:
-        tx.news.append(CaseNews(int(row[0]), kind, scope, subject, "", note))
-    return row is not None
+    if row is None:
+        return False
+    tx.news.append(CaseNews(int(row[0]), kind, scope, subject, "", note))
+    await _resolve_folded(tx, kind, scope, row[1], now_ms)
+    return True
+
+
+async def _resolve_folded(tx: Transaction, kind: CaseKind, scope: str, code: str, now_ms: int) -> None:
+    """What was folded names no subject any more: it closes with the last case of its code that does."""
+    folded = f"{FOLDED} {code}"
+    if await tx.row("case_known", (kind, scope, folded)) is None:
+        return
+    left = await tx.row("case_fold_count", (kind, scope, code))
+    if left is not None and left[0] <= 1:
+        note = "every case of its kind that was kept by name is closed"
+        row = await tx.row("case_resolve", (kind, scope, folded, now_ms, note))
+        if row is not None:
+            tx.news.append(CaseNews(int(row[0]), kind, scope, folded, "", note))
 
 
 def case_of(row: Row) -> Case:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
 
 from archsyncd.adapters.sqlite import proofs
 from archsyncd.adapters.sqlite.cases import open_cases
@@ -25,13 +24,6 @@ from archsyncd.domain.report import (
     FeedState,
     Resync,
 )
-
-T = TypeVar("T")
-
-FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
-RECOMPUTE_KEYS = 2_000
-EARLY_KEEP_MS = 24 * 3600 * 1000
-CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
 
 
 class FeedStore:

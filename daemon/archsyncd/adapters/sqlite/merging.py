@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.proofs import (
@@ -17,6 +18,7 @@ from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import (
+    PAYLOAD_LIMIT_BYTES,
     Batch,
     Heartbeat,
     Level,
@@ -31,7 +33,7 @@ from archsyncd.domain.feed import (
 )
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.merge import KeptLevel, Verdict, merge
-from archsyncd.domain.times import utc_ms
+from archsyncd.domain.times import rfc3339, utc_ms
 
 FAULTS_LIMIT = 100
 
@@ -269,15 +271,17 @@ async def _settle_resyncs(scope: Scope, feed: str) -> None:
 
 
 async def _heal(scope: Scope, feed: str, done: Merge) -> None:
-    """Close what a good record of the same SKU has made up for: unreadable ones, and levels held above the maximum."""
+    """Close what a good record of the same key has made up for: unreadable ones, and levels held above the maximum."""
     waiting = await scope.tx.rows("case_healable", (feed,))
     if not waiting:
         return
-    fresh = {sku for _, sku in done.changed}
+    places = {f"{sku} at {location}" for location, sku in done.changed}
+    skus = {sku for _, sku in done.changed}
     for kind, subject in waiting:
-        named = {subject.rsplit(" at ", 1)[0], subject.rsplit(" ", 1)[0]}
-        if named & fresh:
-            note = "a newer record of this SKU was applied"
+        # A subject is a key, or a key and what is wrong with its record; without a location any of the SKU's will do.
+        named = {subject, subject.rsplit(" ", 1)[0]}
+        if named & places or (" at " not in subject and named & skus):
+            note = "a newer record of it was applied"
             await resolve_case(scope.tx, CaseKind(kind), feed, subject, note, scope.now_ms)
 
 
@@ -317,7 +321,12 @@ def _set_aside(
         reason = f"{figure} pieces of {subject} are more than the channel's maximum of {limit}; the level before stays"
         done.cases.append(
             NewCase(
-                CaseKind.HELD_LEVEL, feed, subject, reason, held_payload(feed, epoch, level), "above_maximum"
+                CaseKind.HELD_LEVEL,
+                feed,
+                subject,
+                reason,
+                held_payload(feed, epoch, level, record),
+                "above_maximum",
             )
         )
     else:
@@ -325,19 +334,50 @@ def _set_aside(
         done.cases.append(NewCase(CaseKind.INVALID_RECORD, feed, subject, reason, code="figure_not_stated"))
 
 
-def held_payload(feed: str, epoch: int, level: KeptLevel) -> bytes:
-    """A held level as the payload of its case, so that it can be applied later exactly as it came."""
-    return json.dumps(
-        {
-            "feed": feed,
-            "epoch": epoch,
-            "seq": level.seq,
-            "sku": level.sku,
-            "location": level.location,
-            "onHand": level.on_hand,
-            "available": level.available,
-        }
-    ).encode()
+def held_payload(feed: str, epoch: int, level: KeptLevel, record: StockRecord) -> bytes:
+    """A held level as the payload of its case, so that it can be applied later exactly as it came.
+
+    Orders it names beyond what a payload holds are left out: they are proven by whatever comes later.
+    """
+    orders = record.orders_included if isinstance(record, Level) else ()
+    told: dict[str, Any] = {
+        "feed": feed,
+        "epoch": epoch,
+        "seq": level.seq,
+        "sku": level.sku,
+        "location": level.location,
+        "onHand": level.on_hand,
+        "available": level.available,
+        "asOfMs": level.as_of_ms,
+        "ordersThroughMs": level.orders_through_ms,
+        "rev": level.rev,
+        "ordersIncluded": list(orders),
+    }
+    payload = json.dumps(told).encode()
+    return (
+        payload
+        if len(payload) <= PAYLOAD_LIMIT_BYTES
+        else json.dumps({**told, "ordersIncluded": []}).encode()
+    )
+
+
+def held_level(payload: bytes) -> tuple[str, int, Level]:
+    """The feed, the epoch's ordinal and the level of a held case's payload."""
+    told = json.loads(payload)
+    as_of = told["asOfMs"]
+    level = Level(
+        "",
+        told["seq"],
+        told["sku"],
+        told["location"],
+        told["onHand"],
+        told["available"],
+        as_of=None if as_of is None else rfc3339(as_of),
+        rev=told["rev"],
+        orders_included=tuple(told["ordersIncluded"]),
+        orders_through_ms=told["ordersThroughMs"],
+    )
+    return told["feed"], told["epoch"], level
 
 
 def _unmapped_case(feed: str, location: str, count: int) -> NewCase:
@@ -348,6 +388,8 @@ def _unmapped_case(feed: str, location: str, count: int) -> NewCase:
 def reject_case(feed: str, reject: Reject) -> NewCase:
     """The case of a record that could not be read: one an SKU and fault, or one a place in the feed."""
     subject = reject.sku or reject.record_id or (f"seq {reject.seq}" if reject.seq is not None else None)
+    if reject.sku and reject.location:
+        subject = f"{reject.sku} at {reject.location}"
     if subject is None:
         subject = f"line {reject.line}" if reject.line is not None else "a record"
     where = f" at {reject.path}" if reject.path else ""

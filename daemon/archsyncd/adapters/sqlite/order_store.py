@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TypeVar
 
 from archsyncd.adapters.sqlite import learning, proofs
 from archsyncd.adapters.sqlite.lines import release_order
@@ -11,6 +10,7 @@ from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.statements import Statement, book_statement
+from archsyncd.domain.cases import CLOSED_LIMIT_CASES
 from archsyncd.domain.feed import (
     KeyReading,
     OrderLookup,
@@ -23,10 +23,6 @@ from archsyncd.domain.report import (
 )
 from archsyncd.domain.rules import LearnRules
 
-T = TypeVar("T")
-
-FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
-RECOMPUTE_KEYS = 2_000
 EARLY_KEEP_MS = 24 * 3600 * 1000
 CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
 
@@ -160,6 +156,6 @@ class OrderStore:
                 await scope.tx.run("closed_purge", (closed_orders_before_ms,))
                 await scope.tx.run("cursor_put", (learning.FORGOTTEN, "", "", closed_orders_before_ms))
             await scope.tx.run("early_expire", (scope.now_ms - EARLY_KEEP_MS,))
-            await scope.tx.run("cases_purge", (scope.now_ms - CLOSED_CASE_KEEP_MS,))
+            await scope.tx.run("cases_purge", (scope.now_ms - CLOSED_CASE_KEEP_MS, CLOSED_LIMIT_CASES))
 
         await self._session.write(step)

@@ -316,19 +316,35 @@ async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -
         judged = await _proven(scope, row, lag_ms) if read.clean(complete_ms, times) else None
         if judged is not None:
             proven.append(judged)
-        elif row.base is not Base.PROVEN:
-            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms))
         else:
-            again.append(outbox.read_discarded(row, scope.now_ms + lag_ms))
+            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms))
     await put_outbox_rows(scope, [*proven, *again])
     return len(proven), len(again)
 
 
 async def _narrowed(scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int) -> OutboxRow:
-    """A key that is ordered all the time: its orders around the read bound what the read can mean."""
+    """A key that is ordered all the time: its orders around the read bound what the read can mean.
+
+    A proven base is left alone unless the entry offers more than any of them can explain: that is cut at once.
+    """
     later = await _known_after(scope, row.key, read_at_ms + lag_ms)
     around = await _known_after(scope, row.key, read_at_ms - lag_ms - 1) - later
-    return outbox.narrowed(row, row.known - later, around, scope.now_ms, scope.now_ms + lag_ms)
+    known, again_ms = row.known - later, scope.now_ms + lag_ms
+    if row.base is Base.PROVEN and row.x_applied is not None and row.read_stock is not None:
+        off = drift(row.read_stock, row.x_applied, known) - around
+        if off <= 0:
+            return outbox.read_discarded(row, again_ms)
+        await open_case(scope.tx, _drift_case(row.key, off, "at least "), scope.now_ms)
+    return outbox.narrowed(row, known, around, scope.now_ms, again_ms)
+
+
+def _drift_case(key: StockKey, off: int, how: str = "") -> NewCase:
+    way = "more" if off > 0 else "fewer"
+    reason = (
+        f"{key.sku} in {key.channel} shows {how}{abs(off)} pieces {way} than our writes and the known orders explain: somebody "
+        "else changed it; it is being corrected"
+    )
+    return NewCase(CaseKind.DRIFT, key.channel, key.sku, reason, code=f"{off:+d}")
 
 
 async def _known_after(scope: Scope, key: StockKey, at_ms: int) -> int:
@@ -345,15 +361,9 @@ async def _proven(scope: Scope, row: OutboxRow, lag_ms: int) -> OutboxRow | None
     if row.base is Base.PROVEN and row.x_applied is not None and row.read_stock is not None:
         off = drift(row.read_stock, row.x_applied, known)
         if off:
-            way = "more" if off > 0 else "fewer"
-            reason = (
-                f"{row.key.sku} in {row.key.channel} shows {abs(off)} pieces {way} than our writes and the known orders "
-                "explain: somebody else changed it; it is being corrected"
-            )
             # A raise is made only when the same was seen twice; the open case remembers the first time.
             seen_before = await scope.tx.row("case_code", (CaseKind.DRIFT, *scope_key)) == (f"{off:+d}",)
-            case = NewCase(CaseKind.DRIFT, *scope_key, reason, code=f"{off:+d}")
-            await open_case(scope.tx, case, scope.now_ms)
+            await open_case(scope.tx, _drift_case(row.key, off), scope.now_ms)
             if off < 0 and not seen_before:
                 return None
             # Looked at once more after the correction, so that the case closes when all is well.

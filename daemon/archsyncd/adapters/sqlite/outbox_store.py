@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from archsyncd.adapters.sqlite import outbox
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
@@ -17,12 +17,7 @@ from archsyncd.domain.outbox import Lease, OutboxRow, freed, read_discarded
 from archsyncd.domain.rules import DrainLimits, SettleRules
 from archsyncd.domain.settlement import Settled
 
-T = TypeVar("T")
-
-FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
 RECOMPUTE_KEYS = 2_000
-EARLY_KEEP_MS = 24 * 3600 * 1000
-CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
 
 
 class OutboxStore:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from itertools import pairwise
-from typing import TypeVar
 
 from archsyncd.adapters.sqlite.cases import case_of
 from archsyncd.adapters.sqlite.codec import outbox_rows
@@ -17,13 +16,6 @@ from archsyncd.domain.report import (
     KeyStory,
     PlanRow,
 )
-
-T = TypeVar("T")
-
-FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
-RECOMPUTE_KEYS = 2_000
-EARLY_KEEP_MS = 24 * 3600 * 1000
-CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
 
 
 class ReportStore:

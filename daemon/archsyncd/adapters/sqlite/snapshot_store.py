@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from archsyncd.adapters.sqlite import snapshots
 from archsyncd.adapters.sqlite.scope import Scope
@@ -19,13 +18,6 @@ from archsyncd.domain.feed import (
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.ports import FencedOff
-
-T = TypeVar("T")
-
-FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
-RECOMPUTE_KEYS = 2_000
-EARLY_KEEP_MS = 24 * 3600 * 1000
-CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
 
 
 class SnapshotStore:

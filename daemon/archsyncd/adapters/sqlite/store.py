@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from archsyncd.adapters.sqlite.case_store import CaseStore
 from archsyncd.adapters.sqlite.cases import resolve_case
@@ -30,13 +29,8 @@ from archsyncd.domain.rules import ROLLOUT, Rules
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.ports import Clock, FencedOff
 
-T = TypeVar("T")
-
 DATABASE_NAME = "archsyncd.db"
-FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
 RECOMPUTE_KEYS = 2_000
-EARLY_KEEP_MS = 24 * 3600 * 1000
-CLOSED_CASE_KEEP_MS = 90 * 24 * 3600 * 1000
 # Orders are read again at this pace at least; a base may be proven only after all of them were.
 RECOUNT_MS_AN_ORDER = 10
 # No due time is set further ahead than this.
@@ -181,18 +175,19 @@ class SqliteStore:
             changed += await self._session.write(step)
             after = rows[-1][1]
             beat()
-        if own is not None:
-            await self._session.write(lambda scope: self._mapped(scope, location))
+        note = "the location is mapped now" if own is not None else "the location is ignored now"
+        if own is not None or location in policies.ignored:
+            await self._session.write(lambda scope: self._mapped(scope, location, note))
         return changed
 
-    async def _mapped(self, scope: Scope, location: str) -> None:
+    async def _mapped(self, scope: Scope, location: str, note: str) -> None:
         for row in await scope.tx.rows("feeds"):
             await resolve_case(
                 scope.tx,
                 CaseKind.LOCATION_UNMAPPED,
                 row[0],
                 location,
-                "the location is mapped now",
+                note,
                 scope.now_ms,
             )
 

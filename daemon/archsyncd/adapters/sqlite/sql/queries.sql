@@ -513,7 +513,7 @@ SELECT 1 FROM exception_case WHERE kind = ? AND scope = ? AND subject = ? AND st
 
 -- name: case_resolve
 UPDATE exception_case SET state = 'resolved', closed_ms = ?4, note = ?5
-WHERE kind = ?1 AND scope = ?2 AND subject = ?3 AND state IN ('open', 'waiting') RETURNING id
+WHERE kind = ?1 AND scope = ?2 AND subject = ?3 AND state IN ('open', 'waiting') RETURNING id, code
 
 -- name: case_close
 UPDATE exception_case SET state = ?, closed_ms = ?, note = ? WHERE id = ? AND state IN ('open', 'waiting')
@@ -536,7 +536,9 @@ SELECT code FROM exception_case WHERE kind = ? AND scope = ? AND subject = ? AND
 SELECT kind, count(*), sum(count), min(first_ms) FROM exception_case WHERE state IN ('open', 'waiting') GROUP BY kind
 
 -- name: cases_purge
-DELETE FROM exception_case WHERE closed_ms < ?
+DELETE FROM exception_case WHERE closed_ms < ?1 OR id IN (SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY kind, scope ORDER BY closed_ms DESC, id DESC) AS place
+    FROM exception_case WHERE closed_ms IS NOT NULL) WHERE place > ?2)
 
 -- name: case_healable
 SELECT kind, subject FROM exception_case
