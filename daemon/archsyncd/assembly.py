@@ -60,6 +60,7 @@ def _channel_policy(settings: Settings, name: str, locations: dict[str, Location
         channel.percentage,
         channel.maximum,
         channel.order_location or "",
+        channel.maximum_factor,
     )
 
 

@@ -104,6 +104,18 @@ def test_f121_only_a_raise_above_the_maximum_waits_for_a_person() -> None:
     assert not needs_person(policy, 5, 100)
 
 
+def test_f121_a_leap_beyond_the_channels_factor_needs_a_person() -> None:
+    """Cartons told as pieces: ten times what it was is allowed, more is not; from nothing or a debt any rise may go."""
+    policy = ChannelPolicy("web", {}, maximum_factor=10)
+    assert not needs_person(policy, 5, 50)
+    assert needs_person(policy, 5, 51)
+    assert not needs_person(policy, 0, 5_000)
+    assert not needs_person(policy, -3, 5_000)
+    assert not needs_person(policy, None, 5_000)
+    assert not needs_person(policy, 900, 1)
+    assert not needs_person(ChannelPolicy("web", {}), 5, 5_000)
+
+
 def test_a_line_is_fulfilled_where_it_is_told_or_configured_or_only_can_be() -> None:
     """Told first, then the channel's order location, then its only one; else it stays open."""
     assert channel(place("WH1"), place("WH2"), order_location="WH2").place_of("WH1") == "WH1"

@@ -297,6 +297,14 @@ class ChannelSettings:
             person; one that lowers it is applied. Nothing is cut off at this number.""",
         ),
     )
+    maximum_factor: int = field(
+        default=0,
+        metadata=key(
+            Whole(0, 1_000_000),
+            """A level that rises to more than so many times what it was is held for a person: a slip of the keyboard, or
+            cartons told as pieces. 0: any rise up to the maximum goes.""",
+        ),
+    )
     order_location: str | None = field(
         default=None,
         metadata=key(

@@ -23,7 +23,8 @@ class BatchFigures:
     keys we hold at those locations with stock, and at all. `to_zero`, `changed`: of those, how many would change so.
     `unmapped`: records at locations without a mapping. `absent`: keys we hold that the batch does not name.
     `older_than_applied`: keys whose level is newer than the batch. `pieces_up`, `pieces_down`: how they would
-    change. `absent_to_zero`: absent keys in stock that the configuration would set to zero.
+    change. `absent_to_zero`: absent keys in stock that the configuration would set to zero. `newer_applied`: a figure of this
+    feed was taken at that time, later than the batch, and was applied in an earlier epoch; None when there is none.
     """
 
     records: int
@@ -39,6 +40,7 @@ class BatchFigures:
     pieces_up: int = 0
     pieces_down: int = 0
     absent_to_zero: int = 0
+    newer_applied: str | None = None
 
 
 def _beyond(part: int, whole: int, limit_percent: int) -> bool:
@@ -74,6 +76,10 @@ def objections(figures: BatchFigures, limits: GuardLimits) -> tuple[str, ...]:
         reasons.append(
             f"{figures.unmapped} of {figures.records} records are at unmapped locations "
             f"(at most {limits.maximum_unmapped_percent} % allowed)"
+        )
+    if figures.newer_applied is not None:
+        reasons.append(
+            f"it is older than what was applied already: figures taken at {figures.newer_applied} came before its epoch"
         )
     if figures.missing_locations:
         reasons.append("no record for the location " + ", ".join(figures.missing_locations))

@@ -31,7 +31,13 @@ class Rules:
         channels = [
             (
                 name,
-                (channel.safety_stock, channel.percentage, channel.maximum, channel.order_location),
+                (
+                    channel.safety_stock,
+                    channel.percentage,
+                    channel.maximum,
+                    channel.maximum_factor,
+                    channel.order_location,
+                ),
                 [(each.location, each.sellable.value, each.buffer) for each in channel.locations.values()],
             )
             for name, channel in sorted(policies.channels.items())

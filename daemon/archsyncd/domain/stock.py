@@ -26,8 +26,10 @@ class LocationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ChannelPolicy:
-    """The rules of one supply channel, in pieces. `maximum`: a level that rises above it is held for a person.
+    """The rules of one supply channel, in pieces.
 
+    `maximum`: a level that rises above it is held for a person; so is one that rises to more than `maximum_factor` times what
+    it was (0: any rise may go).
     `order_location` is where its orders are fulfilled when several locations share the channel ("": Archean chooses).
     """
 
@@ -37,6 +39,7 @@ class ChannelPolicy:
     percentage: int = 100
     maximum: int = 100_000_000
     order_location: str = ""
+    maximum_factor: int = 0
 
     def place_of(self, told: str | None) -> str | None:
         """The location a line is fulfilled from: as told, as configured, or the only one; None when it stays open."""
@@ -134,5 +137,14 @@ def sellable_quantity(
 
 
 def needs_person(policy: ChannelPolicy, before: int | None, after: int) -> bool:
-    """Whether a level must wait for a person: it rises to above the channel's maximum. A fall never waits."""
-    return after > policy.maximum and (before is None or after > before)
+    """Whether a level must wait for a person: it rises above the channel's maximum, or by too much. A fall never waits."""
+    if before is not None and after <= before:
+        return False
+    return after > policy.maximum or leaps(policy, before, after)
+
+
+def leaps(policy: ChannelPolicy, before: int | None, after: int) -> bool:
+    """Whether a level rises to more than the channel's factor of what it was; from nothing any rise is possible."""
+    if not policy.maximum_factor or before is None or before <= 0:
+        return False
+    return after > before * policy.maximum_factor

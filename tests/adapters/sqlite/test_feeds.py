@@ -246,6 +246,16 @@ async def test_f121_an_approved_level_that_was_overtaken_changes_nothing(shelf: 
     assert (await shelf.row()).f == 7
 
 
+async def test_f121_a_leap_is_held_and_can_be_approved(shelf: Shelf) -> None:
+    """The case says by how much; approved, it is applied though it leaps."""
+    await shelf.store.use_rules(rules(channel(place("WH1"), maximum_factor=10)))
+    await shelf.read(level(1, 12), level(2, 144))
+    (case,) = await shelf.cases(CaseKind.HELD_LEVEL)
+    assert case.reason.startswith("144 pieces of A at WH1 are more than 10 times the 12 pieces of before")
+    assert await shelf.store.cases.apply_held_level(case)
+    assert (await shelf.row()).f == 144
+
+
 async def test_f121_a_held_level_is_not_closed_by_another_location_and_keeps_all_it_said(
     shelf: Shelf,
 ) -> None:

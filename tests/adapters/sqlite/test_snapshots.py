@@ -273,3 +273,22 @@ async def test_a_snapshot_beyond_one_step_is_applied_whole(shelf: Shelf) -> None
     outcome = await shelf.store.snapshots.apply(snapshot, "report")
     assert (outcome.read, outcome.applied) == (4_500, 4_500)
     assert (await shelf.store.report.key_counts())[0] == 4_500
+
+
+async def test_f102_a_full_of_a_new_epoch_older_than_what_was_applied_is_held(shelf: Shelf) -> None:
+    """A source restored from an old backup: its positions begin anew, its figures are of last week."""
+    await shelf.read(level(9, 7, sku="S000", as_of="2026-01-09T00:00:00Z"))
+    snapshot = await shelf.snapshot(level(1, 9, sku="S000"), epoch="e2", seq_at=1, limits=LOOSE)
+    assert snapshot.state == "held"
+    assert "2026-01-09T00:00:00.000Z" in snapshot.reasons[0]
+    assert (await shelf.row(key("S000"))).f == 7
+
+
+async def test_f102_the_order_in_which_locations_are_named_means_nothing(shelf: Shelf) -> None:
+    """A tenth of the records is as suspicious when the manifest names the locations the other way round."""
+    await shelf.store.use_rules(rules(channel(place("WH1"), place("WH2"))))
+    both = [*full(50), *full(50, location="WH2")]
+    await applied(shelf, await shelf.snapshot(*both, locations=("WH1", "WH2"), limits=LOOSE))
+    few = [*full(5, seq=60), *full(5, seq=60, location="WH2")]
+    snapshot = await shelf.snapshot(*few, locations=("WH2", "WH1"), seq_at=60)
+    assert (snapshot.state, "10 records" in snapshot.reasons[0]) == ("held", True)

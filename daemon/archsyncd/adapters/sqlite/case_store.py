@@ -79,6 +79,7 @@ async def _close(scope: Scope, case_id: int, state: str, note: str) -> bool:
 
 def _without_maximum(rules: Rules) -> Rules:
     channels = {
-        name: replace(channel, maximum=2**63 - 1) for name, channel in rules.policies.channels.items()
+        name: replace(channel, maximum=2**63 - 1, maximum_factor=0)
+        for name, channel in rules.policies.channels.items()
     }
     return replace(rules, policies=rules.policies.with_channels(channels))

@@ -33,6 +33,7 @@ from archsyncd.domain.feed import (
 )
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.merge import KeptLevel, Verdict, merge
+from archsyncd.domain.stock import leaps
 from archsyncd.domain.times import rfc3339, utc_ms
 
 FAULTS_LIMIT = 100
@@ -316,9 +317,16 @@ def _set_aside(
         done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="other_feed"))
     elif verdict is Verdict.HELD and level is not None:
         location = scope.policies.by_location[record.location]
-        limit = scope.policies.channels[location.channel].maximum
-        figure = level.available if location.sellable.value == "available" else level.on_hand
-        reason = f"{figure} pieces of {subject} are more than the channel's maximum of {limit}; the level before stays"
+        policy = scope.policies.channels[location.channel]
+        before = done.levels.get((record.location, record.sku))
+        was, figure = (
+            None if before is None else before.figure(location.sellable),
+            level.figure(location.sellable),
+        )
+        why = f"more than the channel's maximum of {policy.maximum}"
+        if leaps(policy, was, figure or 0):
+            why = f"more than {policy.maximum_factor} times the {was} pieces of before"
+        reason = f"{figure} pieces of {subject} are {why}; the level before stays"
         done.cases.append(
             NewCase(
                 CaseKind.HELD_LEVEL,

@@ -18,6 +18,7 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Level, Outcome, Removal, SnapshotEnd, SnapshotHead, SnapshotPage
 from archsyncd.domain.guard import BatchFigures, GuardLimits, objections
 from archsyncd.domain.snapshot import Snapshot
+from archsyncd.domain.times import rfc3339, utc_ms
 
 STEP_RECORDS = 2_000
 DIGEST_ROWS = 10_000
@@ -51,7 +52,7 @@ async def begin(scope: Scope, head: SnapshotHead, snapshot_id: str) -> None:
             head.seq_at,
             head.cursor,
             head.as_of,
-            json.dumps(head.locations),
+            json.dumps(sorted(head.locations)),
             scope.now_ms,
         ),
     )
@@ -155,7 +156,9 @@ async def _broken(
 
 
 async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: bool) -> BatchFigures:
-    known = in_stock = to_zero = changed = unmapped = up = down = matched_total = emptied = newer = 0
+    known = in_stock = to_zero = changed = unmapped = up = down = matched_total = emptied = newer = (
+        latest_ms
+    ) = 0
     row = await scope.tx.row("epoch", (snapshot.feed, snapshot.epoch))
     epoch = int(row[0]) if row else await newest_epoch(scope, snapshot.feed) + 1
     places: dict[str, int] = dict(await scope.tx.rows("snapshot_places", (snapshot.id,)))
@@ -185,6 +188,8 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: boo
                 "levels_absent_in_stock", {**at, "epoch": epoch, "seq": snapshot.seq_at}
             )
             emptied += gone[0] if gone else 0
+        past = await scope.tx.row("levels_taken_before_epoch", (location, snapshot.feed, epoch))
+        latest_ms = max(latest_ms, (past[0] if past else None) or 0)
         if kept is None or found is None:
             continue
         known += kept[0]
@@ -211,7 +216,13 @@ async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: boo
         pieces_up=up,
         pieces_down=down,
         absent_to_zero=emptied,
+        newer_applied=_newer_than(snapshot, latest_ms),
     )
+
+
+def _newer_than(snapshot: Snapshot, latest_ms: int) -> str | None:
+    taken_ms = utc_ms(snapshot.as_of) if snapshot.as_of else None
+    return rfc3339(latest_ms) if taken_ms is not None and latest_ms > taken_ms else None
 
 
 async def _supersede(scope: Scope, snapshot: Snapshot) -> None:

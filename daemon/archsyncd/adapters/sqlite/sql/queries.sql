@@ -485,6 +485,9 @@ WITH pair AS (
 -- name: levels_in_location
 SELECT count(*), coalesce(sum(CASE :sells WHEN 'onHand' THEN on_hand ELSE available END > 0), 0) FROM level WHERE location = :location
 
+-- name: levels_taken_before_epoch
+SELECT max(as_of_ms) FROM level WHERE location = ? AND feed = ? AND epoch < ?
+
 -- name: levels_absent
 SELECT l.location, l.sku FROM level AS l WHERE l.location = ?2 AND l.sku > ?3 AND l.feed = ?4
     AND (l.epoch, l.seq) <= (?5, ?6) AND (l.on_hand IS NOT NULL OR l.available IS NOT NULL)
