@@ -26,6 +26,7 @@ from archsyncd.assembly import (
     RolloutFault,
     base_options,
     drain_options,
+    guards_of,
     order_options,
     proving_options,
     rules_of,
@@ -43,6 +44,7 @@ from archsyncd.engine.limiter import Limiter, Quiesced
 from archsyncd.engine.orders import Orders
 from archsyncd.engine.ports import Clock, Feed, FencedOff, StoreBroken, StoreFull, StoreNewer
 from archsyncd.engine.proving import Proving
+from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import Pump, Restart, Supervisor, Watch, feed_watchdog
@@ -53,6 +55,8 @@ STATUS_SECONDS = 1.0
 FINISH_SECONDS = 30.0
 RELEASE_SECONDS = 5.0
 TAIL_LIMIT_SECONDS = 120.0
+# Where the configuration states the rules of quantities, which may be held.
+RULE_PATHS = ("locations.", "channels.")
 LOGGER = logging.getLogger("archsyncd")
 
 
@@ -113,8 +117,7 @@ class App:
         self.freshness: Freshness
         self.keeper: Keeper
         self.ready = asyncio.Event()
-        self._rules_wanted: Rules
-        self._reckoning = asyncio.Lock()
+        self.reckoning: Reckoning
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -128,7 +131,7 @@ class App:
 
     async def run(self) -> None:
         """Start, work until stopped, stop."""
-        self._rules_wanted = rules = self._rules(self.settings)
+        rules = self._rules(self.settings)
         state_dir = self.settings.daemon.state_dir
         lock = host_lock.take(state_dir, self.world.pid)
         try:
@@ -138,7 +141,7 @@ class App:
             self.store = await self._open(state_dir, rules)
             self._file = host_lock.identity(state_dir / DATABASE_NAME)
             try:
-                await self._run_with_store()
+                await self._run_with_store(rules)
             finally:
                 for feed in self.feeds:
                     await feed.close()
@@ -187,14 +190,14 @@ class App:
         store.listen(self.announcer.case)
         return store
 
-    async def _run_with_store(self) -> None:
+    async def _run_with_store(self, rules: Rules) -> None:
         copied = self.store.ledger.host != self.world.host_id
         if copied:
             self.shared.notes["host"] = (
                 "the database was made on another host, so nothing is written: if this host takes over for good, "
                 "stop the service and run `archsyncd adopt`"
             )
-        self._build(writes=not copied)
+        self._build(rules, writes=not copied)
         self._begun.set()
         watchdog = self._start_watchdog()
         try:
@@ -219,9 +222,10 @@ class App:
             feed_watchdog(self.watch, self.clock, interval, self.world.notifier.watchdog), name="watchdog"
         )
 
-    def _build(self, *, writes: bool) -> None:
+    def _build(self, rules: Rules, *, writes: bool) -> None:
         settings, shared, chance = self.settings, self.shared, self.world.chance
         beater = self.watch.beater
+        self.reckoning = Reckoning(self.store, shared, rules, guards_of(settings), beater("rules"))
         options = replace(drain_options(settings, self.store.ledger.id, 0), writes=False)
         self.drain = Drain(self.store, self.client, self.limiter, shared, options, beater("drain"))
         self._writes = writes
@@ -267,8 +271,7 @@ class App:
                 f"{doubts} operations in doubt: their entries are read before anything else",
             )
         await self.store.mend_times()
-        if self.store.ledger.rules != self._rules_wanted.fingerprint():
-            await self.store.begin_rules(self._rules_wanted)
+        await self.reckoning.begin()
         self.tenure_text = f"held with fence {tenure.fence} by {tenure.name}"
         self.drain.options = replace(
             drain_options(self.settings, self.store.ledger.id, tenure.fence),
@@ -311,7 +314,7 @@ class App:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
         pumps = [
             Pump("lease", partial(self._keep_lease, lease), excused=held_back),
-            Pump("rules", self._reckon),
+            Pump("rules", self.reckoning.run),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
             Pump("bases", self.bases.run, excused=held_back),
@@ -330,18 +333,6 @@ class App:
     async def _keep_lease(self, lease: Lease) -> None:
         await lease.keep(self.shared.stop, self.watch.beater("lease"))
         await self.shared.stop.wait()
-
-    async def _reckon(self) -> None:
-        """Targets reckoned by other rules than those wanted are reckoned anew, beside everything else."""
-        while not self.shared.stopping:
-            self.watch.beat("rules")
-            await self._put_rules_in_force()
-            await self.shared.rest(STATUS_SECONDS)
-
-    async def _put_rules_in_force(self) -> None:
-        async with self._reckoning:
-            if self.store.ledger.rules != self._rules_wanted.fingerprint():
-                await self.store.use_rules(self._rules_wanted, self.watch.beater("rules"))
 
     async def _tell_status(self) -> None:
         while not self.shared.stopping:
@@ -403,8 +394,17 @@ class App:
             raise
         finally:
             self.world.notifier.ready("running")
-        what = ", ".join(reloadable) or "nothing new"
-        later = f"; a restart is needed for {', '.join(restart)}" if restart else ""
+        held = bool(self.reckoning.held)
+        what = (
+            ", ".join(path for path in reloadable if not (held and path.startswith(RULE_PATHS)))
+            or "nothing new"
+        )
+        later = (
+            "; the changes of [locations] and [channels] are held, see archsyncctl exceptions list"
+            if held
+            else ""
+        )
+        later += f"; a restart is needed for {', '.join(restart)}" if restart else ""
         say(LOGGER, Event.RELOADED, f"in force now: {what}{later}")
         return restart
 
@@ -434,9 +434,9 @@ class App:
         self.keeper.absent = kept.guards.absent
         for name, tail in self.tails.items():
             tail.options = tail_options(kept, name)
-        self._rules_wanted = rules
+        self.reckoning.wanted, self.reckoning.guards = rules, guards_of(kept)
         if self.ready.is_set():
-            await self._put_rules_in_force()
+            await self.reckoning.put_in_force()
         self.shared.work.set()
         self.shared.bases.set()
 

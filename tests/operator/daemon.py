@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from archsyncd.adapters.sqlite.store import SqliteStore, open_store
-from archsyncd.assembly import drain_options, rules_of, tail_options
+from archsyncd.assembly import drain_options, guards_of, rules_of, tail_options
 from archsyncd.config import Settings, read_settings
 from archsyncd.domain.feed import Batch, KeyReading, Level, OrderLookup, Outcome, Record, SnapshotDue
 from archsyncd.domain.inventory import Entry, LineMode, Marker, Order, OrderLine, StockKey
@@ -20,6 +20,7 @@ from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Commercetools, SnapshotSource
+from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.operator.control import ControlLimits, ControlServer
@@ -119,6 +120,7 @@ class SmallDaemon:
         intervals = {feed.name: float(feed.interval_seconds) for feed in settings.feeds}
         self.freshness = Freshness(store, self.shared, intervals, lambda: None)
         self.keeper = Keeper(store, self.shared, settings.guards.absent, lambda: None)
+        self.reckoning = Reckoning(store, self.shared, rules_of(settings), guards_of(settings), lambda: None)
         self.reloading: Callable[[], list[str]] = list
         self.seq = 0
 

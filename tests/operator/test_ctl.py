@@ -380,6 +380,27 @@ async def test_show_tells_owner_next_step_and_payload_without_control_characters
 
 
 @virtual
+async def test_retry_puts_held_rules_in_force_unless_others_are_wanted_by_now(tmp_path: Path) -> None:
+    """What was reviewed is what is applied; exit status 1 when the configuration has changed since."""
+    async with served(tmp_path) as daemon:
+        await daemon.reckoning.begin()
+        await daemon.level("ABC-1", 10)
+        await daemon.reckoning.put_in_force()
+        before = daemon.reckoning.wanted
+        emptied = {name: replace(each, safety_stock=99) for name, each in before.policies.channels.items()}
+        daemon.reckoning.wanted = replace(before, policies=before.policies.with_channels(emptied))
+        await daemon.reckoning.put_in_force()
+        (case,) = await daemon.store.cases.listed(kind="held_rules")
+        held, daemon.reckoning.wanted = daemon.reckoning.wanted, before
+        code, _, err = await ctl(daemon, "exceptions", "retry", str(case.id))
+        assert (code, "other rules than the configuration has now" in err) == (1, True)
+        daemon.reckoning.wanted = held
+        code, out, _ = await ctl(daemon, "exceptions", "retry", str(case.id))
+        assert (code, "in force" in out) == (0, True)
+        assert await daemon.store.cases.listed(kind="held_rules") == []
+
+
+@virtual
 async def test_retry_applies_a_held_level_as_it_came(tmp_path: Path) -> None:
     """A level above the maximum is applied by a person's word, and its case closes."""
     async with served(tmp_path) as daemon:
@@ -438,7 +459,7 @@ async def test_retry_of_an_unknown_sku_has_it_looked_up_again(tmp_path: Path) ->
         assert again.id != case.id
 
 
-RETRIED = {CaseKind.HELD_LEVEL, CaseKind.STOCK_UPDATE_FAILED, CaseKind.SKU_NOT_FOUND}
+RETRIED = {CaseKind.HELD_LEVEL, CaseKind.HELD_RULES, CaseKind.STOCK_UPDATE_FAILED, CaseKind.SKU_NOT_FOUND}
 
 
 @virtual

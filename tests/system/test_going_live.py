@@ -103,6 +103,16 @@ async def test_a_percentage_a_safety_stock_and_a_buffer_are_in_force_after_a_rel
         await site.until_stock({"S05": 3, "S00": 3}, 60)
         house.write()
         await daemon.app.reload()
+        # Everything would rise: that is for a person to allow.
+        case = await daemon.until_case(CaseKind.HELD_RULES)
+        assert case is not None
+        told = [line for line in daemon.journal.lines if line.startswith("in force now")]
+        assert [("held" in line, "locations" in line.partition(";")[0]) for line in told] == [
+            (False, True),
+            (True, False),
+        ]
+        await site.stays(lambda: site.stock("S00") == 3, "raised without a word", 30)
+        assert await daemon.app.reckoning.approve(case.subject)
         await site.until_stock({"S05": 12, "S00": 10}, 60)
 
 

@@ -20,6 +20,7 @@ class CaseKind(StrEnum):
     INVALID_RECORD = "invalid_record"
     HELD_SNAPSHOT = "held_snapshot"
     HELD_LEVEL = "held_level"
+    HELD_RULES = "held_rules"
     NEEDS_RESYNC = "needs_resync"
     STOCK_UPDATE_FAILED = "stock_update_failed"
     FOREIGN_WRITER = "foreign_writer"
@@ -73,6 +74,11 @@ TEXTS: dict[CaseKind, CaseText] = {
     CaseKind.HELD_LEVEL: CaseText(
         Severity.WARNING,
         "Check the figure in Archean: `archsyncctl exceptions retry ID` applies it as it is, dismiss drops it.",
+    ),
+    CaseKind.HELD_RULES: CaseText(
+        Severity.CRITICAL,
+        "Check the change of [locations] and [channels]: `archsyncctl exceptions retry ID` puts it in force as it is; or correct "
+        "the configuration and reload.",
     ),
     CaseKind.NEEDS_RESYNC: CaseText(
         Severity.WARNING,

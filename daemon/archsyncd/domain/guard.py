@@ -43,6 +43,48 @@ class BatchFigures:
     newer_applied: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RuleFigures:
+    """What new rules would do. `keys`: those with a quantity; `in_stock`: those that may be sold now; of these `to_zero`.
+
+    `raised`: keys whose quantity would rise. `above_maximum`: levels of newly mapped locations beyond their channel's maximum,
+    which no person has seen.
+    """
+
+    keys: int = 0
+    in_stock: int = 0
+    to_zero: int = 0
+    raised: int = 0
+    above_maximum: int = 0
+
+    def plus(self, other: RuleFigures) -> RuleFigures:
+        """Both together."""
+        return RuleFigures(
+            self.keys + other.keys,
+            self.in_stock + other.in_stock,
+            self.to_zero + other.to_zero,
+            self.raised + other.raised,
+            self.above_maximum + other.above_maximum,
+        )
+
+
+def rule_objections(figures: RuleFigures, limits: GuardLimits) -> tuple[str, ...]:
+    """Why new rules must wait for a person (stock ledger, S15); empty when they may be put in force."""
+    reasons: list[str] = []
+    if figures.in_stock and _beyond(figures.to_zero, figures.in_stock, limits.maximum_to_zero_percent):
+        reasons.append(
+            f"{figures.to_zero} of {figures.in_stock} SKUs for sale would fall to zero "
+            f"(at most {limits.maximum_to_zero_percent} % allowed)"
+        )
+    if figures.keys and _beyond(figures.raised, figures.keys, limits.maximum_changed_percent):
+        reasons.append(
+            f"{figures.raised} of {figures.keys} SKUs would rise (at most {limits.maximum_changed_percent} % allowed)"
+        )
+    if figures.above_maximum:
+        reasons.append(f"{figures.above_maximum} levels would count that are above their channel's maximum")
+    return tuple(reasons)
+
+
 def _beyond(part: int, whole: int, limit_percent: int) -> bool:
     return part * 100 > whole * limit_percent
 

@@ -16,7 +16,8 @@ class LedgerState:
     """The lineage of one database file. `run` counts how often it was opened.
 
     `project` and `host` are where it was made; `rules` is the fingerprint of the rules its targets were reckoned by, empty
-    while they are reckoned anew. `mapping`: under which mapping orders were counted (Rules.mapping).
+    while they are reckoned anew. `mapping`: under which mapping orders were counted (Rules.mapping). `in_force`: the policies
+    that the targets go by (policies_text), empty before the first.
     """
 
     id: str
@@ -26,6 +27,7 @@ class LedgerState:
     run: int
     rules: str = ""
     mapping: str = ""
+    in_force: str = ""
 
 
 @dataclass(frozen=True, slots=True)

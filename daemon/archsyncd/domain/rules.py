@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archsyncd.domain.stock import ChannelPolicy, Policies
+from archsyncd.domain.feed import Figure
+from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
 
 # Why a key is parked that the rollout does not reach yet.
 ROLLOUT = "rollout"
@@ -27,32 +28,15 @@ class Rules:
 
     def fingerprint(self) -> str:
         """The same for the same rules in every process: tells whether stored targets were reckoned by them."""
-        policies = self.policies
-        channels = [
-            (
-                name,
-                (
-                    channel.safety_stock,
-                    channel.percentage,
-                    channel.maximum,
-                    channel.maximum_factor,
-                    channel.order_location,
-                ),
-                [(each.location, each.sellable.value, each.buffer) for each in channel.locations.values()],
-            )
-            for name, channel in sorted(policies.channels.items())
-        ]
         rollout = None if self.rollout is None else sorted(self.rollout)
-        others = (policies.fallback_channel, policies.tracked, policies.reflection_seconds)
-        whole = (channels, sorted(policies.ignored), sorted(policies.withheld), others, rollout)
-        return hashlib.sha256(repr(whole).encode()).hexdigest()
+        return hashlib.sha256(repr((policies_text(self.policies), rollout)).encode()).hexdigest()
 
     def mapping(self) -> str:
         """What says in which key an order's line counts, and what proves it: channels, their locations, the fallback."""
         channels = {
             name: [channel.order_location, [[each.location, each.sellable.value] for each in places]]
             for name, channel in self.policies.channels.items()
-            for places in [sorted(channel.locations.values(), key=lambda each: each.location)]
+            for places in [_by_name(channel)]
         }
         whole = {"channels": channels, "fallback": self.policies.fallback_channel}
         return json.dumps(whole, sort_keys=True)
@@ -136,3 +120,37 @@ class LearnRules:
     lookup_after_ms: int
     refresh_after_ms: int
     restores_on_cancel: bool
+
+
+def policies_text(policies: Policies) -> str:
+    """Policies as text that `policies_of_text` reads; the same for the same policies."""
+    channels = {
+        name: [
+            [[each.location, each.sellable.value, each.buffer] for each in _by_name(channel)],
+            channel.safety_stock,
+            channel.percentage,
+            channel.maximum,
+            channel.order_location,
+            channel.maximum_factor,
+        ]
+        for name, channel in policies.channels.items()
+    }
+    rest = [policies.fallback_channel, policies.tracked, policies.reflection_seconds]
+    return json.dumps([channels, sorted(policies.ignored), sorted(policies.withheld), *rest], sort_keys=True)
+
+
+def policies_of_text(text: str) -> Policies:
+    """The policies that `policies_text` wrote."""
+    channels, ignored, withheld, fallback, tracked, reflection = json.loads(text)
+    made = {}
+    for name, (places, safety, percentage, maximum, order_location, factor) in channels.items():
+        locations = {
+            location: LocationPolicy(location, name, Figure(sells), buffer)
+            for location, sells, buffer in places
+        }
+        made[name] = ChannelPolicy(name, locations, safety, percentage, maximum, order_location, factor)
+    return Policies(made, frozenset(ignored), frozenset(withheld), fallback, tracked, reflection)
+
+
+def _by_name(channel: ChannelPolicy) -> list[LocationPolicy]:
+    return sorted(channel.locations.values(), key=lambda each: each.location)

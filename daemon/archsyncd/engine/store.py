@@ -15,7 +15,7 @@ from archsyncd.domain.feed import (
     SnapshotHead,
     SnapshotPage,
 )
-from archsyncd.domain.guard import GuardLimits
+from archsyncd.domain.guard import GuardLimits, RuleFigures
 from archsyncd.domain.inventory import Entry, Order, StockKey
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.report import (
@@ -362,6 +362,10 @@ class Store(Protocol):
 
     async def begin_rules(self, rules: Rules) -> None:
         """Reckon by new rules what is merged from now on."""
+        ...
+
+    async def assess_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> RuleFigures | None:
+        """What other policies would do to every key; None when there are none before them. Nothing is changed."""
         ...
 
     async def use_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> int:

@@ -10,6 +10,7 @@ from archsyncd.config import Settings
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Clock, Feed
+from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 from archsyncd.engine.tail import Freshness, Keeper, Tail
@@ -69,6 +70,11 @@ class Daemon(Protocol):
     @property
     def freshness(self) -> Freshness:
         """How fresh each feed is."""
+        ...
+
+    @property
+    def reckoning(self) -> Reckoning:
+        """Puts the rules of quantities in force."""
         ...
 
     @property

@@ -101,6 +101,8 @@ class ExceptionDesk:
             raise Refusal(f"Case {case.id} is {case.state} already: nothing is left to retry.")
         if case.kind is CaseKind.HELD_LEVEL:
             return await self._apply_level(case)
+        if case.kind is CaseKind.HELD_RULES:
+            return await self._approve_rules(case)
         if case.kind in FREED_BY_HAND:
             return await self._free(case)
         return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {_by_itself(case.kind)}"}
@@ -116,6 +118,13 @@ class ExceptionDesk:
             "done": applied,
             "says": f"The held level of {case.subject} {said}; case {case.id} is closed.",
         }
+
+    async def _approve_rules(self, case: Case) -> dict[str, Any]:
+        if not await self._daemon.reckoning.approve(case.subject):
+            raise Refusal(
+                f"Case {case.id} is about other rules than the configuration has now; `archsyncctl exceptions list` shows these."
+            )
+        return {"done": True, "says": f"The new rules are in force; case {case.id} is closed."}
 
     async def _free(self, case: Case) -> dict[str, Any]:
         store, note = self._daemon.store, "tried again as a person asked"
@@ -195,6 +204,8 @@ def briefs(daemon: Daemon, cases: Sequence[Case]) -> list[dict[str, Any]]:
 def _retry_text(kind: CaseKind) -> str:
     if kind is CaseKind.HELD_LEVEL:
         return "retry applies the level exactly as it came."
+    if kind is CaseKind.HELD_RULES:
+        return "retry puts the new rules in force as they are."
     if kind is CaseKind.STOCK_UPDATE_FAILED:
         return "retry writes the key again."
     if kind is CaseKind.SKU_NOT_FOUND:
@@ -209,6 +220,8 @@ def _by_itself(kind: CaseKind) -> str:
 def _after_dismissal(case: Case) -> str:
     if case.kind is CaseKind.STOCK_UPDATE_FAILED:
         return f" Nothing is written for {case.subject} until you run: archsyncctl exceptions retry {case.id}"
+    if case.kind is CaseKind.HELD_RULES:
+        return " The new rules stay out of force until the configuration changes or the daemon is restarted."
     if case.kind is CaseKind.HELD_LEVEL:
         return " The level is dropped; the published quantity stays as it was."
     if case.kind is CaseKind.SKU_NOT_FOUND:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from archsyncd.adapters.sqlite.connection import Row
+from archsyncd.adapters.sqlite.connection import Row, Transaction
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.domain.feed import Figure, Position
+from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.ledger import Base, Line, Proof, figures
 from archsyncd.domain.merge import KeptLevel
@@ -141,6 +142,24 @@ async def _rows_of(scope: Scope, keys: Sequence[StockKey]) -> dict[tuple[str, st
         for row in await scope.tx.rows("outbox_for_merge", (channel, array(skus))):
             found[channel, row[1]] = row
     return found
+
+
+async def assess_keys(
+    policy: ChannelPolicy, withheld: frozenset[str], skus: Sequence[str], tx: Transaction
+) -> RuleFigures:
+    """What a channel's policy would make of the quantities of its keys as they are."""
+    found: dict[str, list[KeptLevel]] = defaultdict(list)
+    for location in policy.locations:
+        for row in await tx.rows("levels_at", (location, array(skus))):
+            found[row[1]].append(KeptLevel._make(row))
+    rows = await tx.rows("outbox_for_merge", (policy.channel, array(skus)))
+    in_stock = to_zero = raised = 0
+    for row in rows:
+        before, after = row[2], sellable_quantity(policy, found[row[1]], withheld)
+        in_stock += before > 0
+        to_zero += after <= 0 < before
+        raised += after > before
+    return RuleFigures(len(rows), in_stock, to_zero, raised)
 
 
 def _with_lines(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from archsyncd.adapters.sqlite.case_store import CaseStore
@@ -14,18 +15,20 @@ from archsyncd.adapters.sqlite.feed_store import FeedStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
-from archsyncd.adapters.sqlite.recompute import recompute
+from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
 from archsyncd.adapters.sqlite.report_store import ReportStore
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
 from archsyncd.domain.cases import CaseKind, CaseNews
+from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.outbox import LATE_LANDING_MS, freed
 from archsyncd.domain.report import (
     LedgerState,
 )
-from archsyncd.domain.rules import ROLLOUT, Rules
+from archsyncd.domain.rules import ROLLOUT, Rules, policies_of_text, policies_text
+from archsyncd.domain.stock import LocationPolicy
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.ports import Clock, FencedOff
 
@@ -108,7 +111,7 @@ class SqliteStore:
         if before and before != in_force.mapping():
             await self._recount(in_force.newly_mapped(before), beat)
         await self._roll_out(beat)
-        await self._note_rules(rules.fingerprint(), in_force.mapping())
+        await self._note_rules(rules.fingerprint(), in_force.mapping(), policies_text(rules.policies))
         return changed
 
     async def begin_rules(self, rules: Rules) -> None:
@@ -116,12 +119,37 @@ class SqliteStore:
 
         Until that is done the targets are of no rules: a crash must not leave some of them under the name of others.
         """
-        await self._note_rules("", self._session.ledger.mapping)
+        await self._note_rules("", self._session.ledger.mapping, policies_text(rules.policies))
         self._session.rules = rules.retiring(self._session.ledger.mapping)
 
-    async def _note_rules(self, fingerprint: str, mapping: str) -> None:
-        await self._session.write(lambda scope: scope.tx.run("ledger_policies", (fingerprint, mapping)))
-        self._session.ledger = replace(self._session.ledger, rules=fingerprint, mapping=mapping)
+    async def _note_rules(self, fingerprint: str, mapping: str, in_force: str) -> None:
+        noted = (fingerprint, mapping, in_force)
+        await self._session.write(lambda scope: scope.tx.run("ledger_policies", noted))
+        self._session.ledger = replace(
+            self._session.ledger, rules=fingerprint, mapping=mapping, in_force=in_force
+        )
+
+    async def assess_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> RuleFigures | None:
+        """What other policies would do to every key; None when there are none before them. Nothing is changed."""
+        ledger = self._session.ledger
+        if not ledger.in_force or ledger.in_force == policies_text(rules.policies):
+            return None
+        policies = rules.retiring(ledger.mapping).policies
+        figures = RuleFigures()
+        for channel in sorted({*policies.channels, *self._session.rules.policies.channels}):
+            policy = policies.channels.get(channel)
+            after = ""
+            while rows := await self._outbox_page(channel, after):
+                after = rows[-1][1]
+                beat()
+                if policy is not None:
+                    look = partial(assess_keys, policy, policies.withheld, [row[1] for row in rows])
+                    figures = figures.plus(await self._session.look(look))
+        for location in policies.by_location.values():
+            if location.location not in self._session.rules.policies.by_location:
+                above = partial(_above_maximum, location, policies.channels[location.channel].maximum)
+                figures = figures.plus(RuleFigures(above_maximum=await self._session.look(above)))
+        return figures
 
     async def _recount(self, channels: Sequence[str], beat: Callable[[], None]) -> None:
         """Lines may count in other keys by a new mapping. Bases of channels that had none rest on orders counted elsewhere."""
@@ -224,6 +252,12 @@ class SqliteStore:
         await self._session.database.close()
 
 
+async def _above_maximum(location: LocationPolicy, maximum: int, tx: Transaction) -> int:
+    wanted = {"location": location.location, "sells": location.sellable.value, "maximum": maximum}
+    row = await tx.row("levels_above", wanted)
+    return int(row[0]) if row else 0
+
+
 async def open_store(
     directory: Path,
     clock: Clock,
@@ -248,11 +282,14 @@ async def open_store(
         row = await tx.row("ledger")
         if row is None:
             raise FencedOff("the ledger row is gone")
-        return LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7])
+        return LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7], row[8])
 
     try:
         state = await database.write(body)
     except BaseException:
         await database.close()
         raise
+    if state.in_force:
+        # Whatever is wanted now: until that is judged, quantities go by the rules they were made by.
+        rules = replace(rules, policies=policies_of_text(state.in_force))
     return SqliteStore(Session(database, clock, rules.retiring(state.mapping), state))

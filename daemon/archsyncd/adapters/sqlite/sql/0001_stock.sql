@@ -11,7 +11,8 @@ CREATE TABLE ledger (
     run INTEGER NOT NULL DEFAULT 0,
     operations INTEGER NOT NULL DEFAULT 0,
     policies TEXT NOT NULL DEFAULT '',
-    mapping TEXT NOT NULL DEFAULT ''
+    mapping TEXT NOT NULL DEFAULT '',
+    in_force TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 -- One row: who may write. Every writing transaction compares it.

@@ -2,7 +2,7 @@
 -- A statement with one VALUES row is repeated row-wise for many sets of parameters.
 
 -- name: ledger
-SELECT id, project, host, created_ms, run, operations, policies, mapping FROM ledger
+SELECT id, project, host, created_ms, run, operations, policies, mapping, in_force FROM ledger
 
 -- name: ledger_insert
 INSERT INTO ledger (one, id, project, host, created_ms) VALUES (1, ?, ?, ?, ?)
@@ -14,7 +14,7 @@ UPDATE ledger SET run = run + 1 RETURNING run
 UPDATE ledger SET host = ?
 
 -- name: ledger_policies
-UPDATE ledger SET policies = ?, mapping = ?
+UPDATE ledger SET policies = ?, mapping = ?, in_force = ?
 
 -- name: operations_take
 UPDATE ledger SET operations = operations + ? RETURNING operations
@@ -487,6 +487,9 @@ SELECT count(*), coalesce(sum(CASE :sells WHEN 'onHand' THEN on_hand ELSE availa
 
 -- name: levels_taken_before_epoch
 SELECT max(as_of_ms) FROM level WHERE location = ? AND feed = ? AND epoch < ?
+
+-- name: levels_above
+SELECT count(*) FROM level WHERE location = :location AND CASE :sells WHEN 'onHand' THEN on_hand ELSE available END > :maximum
 
 -- name: levels_absent
 SELECT l.location, l.sku FROM level AS l WHERE l.location = ?2 AND l.sku > ?3 AND l.feed = ?4
