@@ -353,6 +353,11 @@ class App:
                 f"{path} was moved, replaced or removed while the daemon runs: what it writes is lost to the next start. "
                 "Put the right file in place and start again",
             )
+        doubt = self.store.doubt
+        if doubt is None:
+            self.shared.notes.pop("store", None)
+        else:
+            self.shared.notes["store"] = doubt
 
     def _lease_news(self, news: LeaseNews) -> None:
         self.tenure_text = news.sentence

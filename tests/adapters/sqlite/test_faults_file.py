@@ -352,6 +352,34 @@ async def test_f036_a_reader_that_stays_does_not_stop_the_writer(tmp_path: Path)
         await shelf.close()
 
 
+async def test_f036_a_log_that_somebody_keeps_growing_is_told_and_stops_intake(tmp_path: Path) -> None:
+    """The alarm comes first; beyond the limit nothing is taken in, and all goes on once the reader is gone."""
+    shelf = await Shelf.open(open_sqlite, tmp_path)
+    assert isinstance(shelf.store, SqliteStore)
+    session = shelf.store._session
+    session.log_alarm_bytes, session.log_limit_bytes = MEBIBYTE, 2 * MEBIBYTE
+    try:
+        await shelf.read(level(1, 1))
+        assert shelf.store.doubt is None
+        number = 1
+        with contextlib.closing(sqlite3.connect(tmp_path / DATABASE_NAME, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT f FROM outbox").fetchall() == [(1,)]
+            while session.log_bytes() <= session.log_limit_bytes:
+                number += 1
+                await shelf.read(*(level(number, number, sku=f"S{part}") for part in range(200)))
+            for _ in range(3):
+                with pytest.raises(StoreFull, match="another program has held the database open"):
+                    await shelf.read(level(number + 1, 7))
+            assert "MiB" in (shelf.store.doubt or "")
+            assert session.log_bytes() < 4 * MEBIBYTE
+            reader.execute("ROLLBACK")
+        await shelf.read(level(number + 1, 7))
+        assert ((await shelf.row()).f, shelf.store.doubt) == (7, None)
+    finally:
+        await shelf.close()
+
+
 async def test_f040_a_switch_to_the_log_that_fails_quietly_is_noticed() -> None:
     """An in-memory database answers `memory` and raises nothing."""
     with pytest.raises(StoreBroken, match="write-ahead log"):

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 import aiosqlite
 
 from archsyncd.adapters.sqlite.transaction import (
+    BUSY_TIMEOUT_SECONDS,
     SQL,
     Across,
     Inside,
@@ -133,6 +134,24 @@ class Database:
             tx = Inside()
             try:
                 return await self._reader.job(partial(looked, body(tx), tx))
+            except sqlite3.Error as error:
+                raise self._meaning(error) from error
+
+    async def shorten_log(self) -> None:
+        """Start the log over if nobody reads an old state; otherwise leave it as it is, without waiting."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}")
+
+        async with self._lock:
+            if self._broken or self._closing:
+                return
+            try:
+                await self._writer.job(work)
             except sqlite3.Error as error:
                 raise self._meaning(error) from error
 

@@ -46,7 +46,7 @@ class FeedStore:
 
     async def record(self, batch: Batch) -> Outcome:
         """Merge a batch, keep its rejects and move the checkpoint, all or nothing."""
-        self._session.require_room()
+        await self._session.require_room()
         return await self._session.write(lambda scope: record_batch(scope, batch))
 
     async def needs_snapshot(self, feed: str, cause: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from archsyncd.adapters.sqlite.connection import Database, Transaction
@@ -18,6 +19,9 @@ from archsyncd.engine.ports import Clock, FencedOff, StoreFull
 T = TypeVar("T")
 
 FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
+# The write-ahead log starts over after some tens of MiB, unless somebody reads an old state for long.
+LOG_ALARM_BYTES = 256 * 1024 * 1024
+LOG_LIMIT_BYTES = 1024 * 1024 * 1024
 
 
 def _nobody(_news: CaseNews) -> None:
@@ -40,6 +44,8 @@ class Session:
         self.ledger = ledger
         self.tenure: Tenure | None = None
         self.free_space_floor_bytes = FREE_SPACE_FLOOR_BYTES
+        self.log_limit_bytes = LOG_LIMIT_BYTES
+        self.log_alarm_bytes = LOG_ALARM_BYTES
         self.tell: Callable[[CaseNews], None] = _nobody
 
     async def write(self, step: Callable[[Scope], Awaitable[T]]) -> T:
@@ -88,9 +94,30 @@ class Session:
         """Whether the disk has room above the floor."""
         return shutil.disk_usage(self.database.path.parent).free >= self.free_space_floor_bytes
 
-    def require_room(self) -> None:
-        """Stop intake before SQLite itself runs out. Raises StoreFull."""
+    async def require_room(self) -> None:
+        """Stop intake before SQLite itself runs out, or its log fills the disk. Raises StoreFull."""
+        if self.log_bytes() > self.log_limit_bytes:
+            await self.database.shorten_log()
+        if self.log_bytes() > self.log_limit_bytes:
+            raise StoreFull(self._log_sentence())
         if not self.room():
             raise StoreFull(
                 f"less than {self.free_space_floor_bytes >> 20} MiB are free for {self.database.path}"
             )
+
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log."""
+        try:
+            return Path(f"{self.database.path}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def doubt(self) -> str | None:
+        """What is wrong with the file though it works still, None when nothing is."""
+        return self._log_sentence() if self.log_bytes() > self.log_alarm_bytes else None
+
+    def _log_sentence(self) -> str:
+        return (
+            f"the log {self.database.path}-wal has grown to {self.log_bytes() >> 20} MiB: another program has held the database "
+            f"open for long (a backup tool, a shell); end it, intake stops at {self.log_limit_bytes >> 20} MiB"
+        )

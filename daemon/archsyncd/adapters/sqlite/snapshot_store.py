@@ -34,7 +34,7 @@ class SnapshotStore:
 
     async def stage(self, feed: str, snapshot_id: str, page: SnapshotPage) -> None:
         """Keep a page apart."""
-        self._session.require_room()
+        await self._session.require_room()
         await self._session.write(lambda scope: snapshots.stage(scope, feed, snapshot_id, page))
 
     async def assess(

@@ -71,6 +71,11 @@ class SqliteStore:
         """Why the store cannot be used any more."""
         return self._session.database.broken
 
+    @property
+    def doubt(self) -> str | None:
+        """What is wrong with the file though it works still."""
+        return self._session.doubt()
+
     async def take_tenure(self, tenure: Tenure) -> int:
         """Hold the store under this tenure; how many operations are in doubt. Raises FencedOff for a newer fence.
 
