@@ -36,7 +36,7 @@ from archsyncd.config import ConfigurationFaults, Settings, changes
 from archsyncd.connections import commercetools_client, feed_of
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
-from archsyncd.domain.rules import Rules
+from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
@@ -50,6 +50,7 @@ from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import Pump, Restart, Supervisor, Watch, feed_watchdog
 from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.engine.tenure import Claim, Lease, LeaseNews
+from archsyncd.engine.withholding import Withholding
 
 STATUS_SECONDS = 1.0
 FINISH_SECONDS = 30.0
@@ -118,6 +119,7 @@ class App:
         self.keeper: Keeper
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
+        self.withholding: Withholding
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -225,7 +227,6 @@ class App:
     def _build(self, rules: Rules, *, writes: bool) -> None:
         settings, shared, chance = self.settings, self.shared, self.world.chance
         beater = self.watch.beater
-        self.reckoning = Reckoning(self.store, shared, rules, guards_of(settings), beater("rules"))
         options = replace(drain_options(settings, self.store.ledger.id, 0), writes=False)
         self.drain = Drain(self.store, self.client, self.limiter, shared, options, beater("drain"))
         self._writes = writes
@@ -248,6 +249,17 @@ class App:
             )
         intervals = {feed.name: float(feed.interval_seconds) for feed in settings.feeds}
         self.freshness = Freshness(self.store, shared, intervals, beater("freshness"))
+        withheld = (
+            policies_of_text(self.store.ledger.in_force).withheld
+            if self.store.ledger.in_force
+            else frozenset()
+        )
+        self.withholding = Withholding(
+            self.store, shared, self.freshness, settings.health.fail_closed_minutes, withheld
+        )
+        self.reckoning = Reckoning(
+            self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
+        )
         self.keeper = Keeper(self.store, shared, settings.guards.absent, beater("keeper"))
 
     async def _work(self) -> None:
@@ -440,6 +452,7 @@ class App:
         for name, tail in self.tails.items():
             tail.options = tail_options(kept, name)
         self.reckoning.wanted, self.reckoning.guards = rules, guards_of(kept)
+        self.withholding.minutes = kept.health.fail_closed_minutes
         if self.ready.is_set():
             await self.reckoning.put_in_force()
         self.shared.work.set()

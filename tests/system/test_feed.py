@@ -344,3 +344,36 @@ async def test_an_ndjson_stream_is_followed_line_by_line() -> None:
             pass
         await trade.settle()
         assert_right(await in_step(site, trade, 300))
+
+
+@virtual
+async def test_f117_a_location_whose_feed_is_silent_for_too_long_is_not_offered_until_it_is_back() -> None:
+    """Configured to fail closed: an ordinary decrease, kept over a restart, and an ordinary increase once the feed is heard."""
+    async with inside(seed=70) as (site, house):
+        site.open({"A": 10})
+        closed = "[health]\nfail_closed_minutes = 2"
+        async with house.daemon(more=closed) as daemon:
+            await site.until_stock({"A": 10})
+            site.house.script.add(Fault(FaultKind.STATUS, endpoint="any", times=None, status=503))
+            site.order("A", 1, import_seconds=None)
+            await site.stays(lambda: site.stock("A") == 9, "withheld too early", 100)
+            await site.until_stock({"A": -1}, 200)
+            assert "WH1" in daemon.app.shared.notes["withheld"]
+            assert await daemon.cases(CaseKind.HELD_RULES) == []
+        async with house.daemon() as again:
+            await site.stays(lambda: site.stock("A") == -1, "offered before its feed was heard of", 60)
+            site.house.script.clear()
+            await site.until_stock({"A": 9}, 120)
+            assert "withheld" not in again.app.shared.notes
+
+
+@virtual
+async def test_f117_without_the_setting_a_silent_feed_withholds_nothing() -> None:
+    """Closed is a choice: by default an exception says that stock grows old."""
+    async with inside(seed=71) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon() as daemon:
+            await site.until_stock({"A": 10})
+            site.house.script.add(Fault(FaultKind.STATUS, endpoint="any", times=None, status=503))
+            await daemon.until_case(CaseKind.STALE_FEED, seconds=200)
+            await site.stays(lambda: site.stock("A") == 10, "withheld", 600)

@@ -7,7 +7,7 @@ the guards a person decides. Until then the rules before stay in force, so nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from archsyncd.domain.cases import CaseKind, NewCase
@@ -22,16 +22,27 @@ SCOPE = "configuration"
 DIGEST_CHARACTERS = 12
 
 
+async def _none() -> frozenset[str]:
+    return frozenset()
+
+
 class Reckoning:
     """Brings the targets to the rules that are wanted."""
 
     def __init__(
-        self, store: Store, shared: Shared, wanted: Rules, guards: GuardLimits, beat: Callable[[], None]
+        self,
+        store: Store,
+        shared: Shared,
+        wanted: Rules,
+        guards: GuardLimits,
+        beat: Callable[[], None],
+        withheld: Callable[[], Awaitable[frozenset[str]]] = _none,
     ) -> None:
         self._store = store
         self._shared = shared
         self._beat = beat
         self._busy = asyncio.Lock()
+        self._withheld = withheld
         self.wanted = wanted
         self.guards = guards
         self.held: tuple[str, ...] = ()
@@ -59,7 +70,8 @@ class Reckoning:
     async def put_in_force(self) -> None:
         """Bring every target to the rules wanted, unless they are held."""
         async with self._busy:
-            wanted = self.wanted
+            policies = replace(self.wanted.policies, withheld=await self._withheld())
+            wanted = replace(self.wanted, policies=policies)
             fingerprint = wanted.fingerprint()
             if self._store.ledger.rules == fingerprint:
                 await self._settled("the configuration was changed back")
@@ -73,12 +85,12 @@ class Reckoning:
         """A person allows the rules that are held; False when others are wanted by now."""
         if not self.held or digest != self.digest:
             return False
-        self._approved, self._judged = self.wanted.fingerprint(), ""
+        self._approved, self._judged = self.digest, ""
         await self.put_in_force()
         return True
 
     async def _judge(self, wanted: Rules, fingerprint: str) -> None:
-        if fingerprint != self._approved:
+        if self.digest != self._approved:
             figures = await self._store.assess_rules(wanted, self._beat)
             objections = () if figures is None else rule_objections(figures, self.guards)
             if objections:
@@ -92,7 +104,7 @@ class Reckoning:
     async def _hold(self, wanted: Rules, fingerprint: str, objections: tuple[str, ...]) -> None:
         await self._settled("other rules are wanted now")
         # Who may be written is no matter of quantities: the rollout is in force at once.
-        before = policies_of_text(self._store.ledger.in_force)
+        before = replace(policies_of_text(self._store.ledger.in_force), withheld=wanted.policies.withheld)
         await self._store.use_rules(replace(wanted, policies=before), self._beat)
         self.held, self._judged = objections, fingerprint
         why = "; ".join(objections)

@@ -41,6 +41,10 @@ class Feeds(Protocol):
         """Where a feed stands; a feed never heard of stands at its beginning."""
         ...
 
+    async def feeds_of(self, location: str) -> list[str]:
+        """The feeds that told last of some SKU at a location."""
+        ...
+
     async def states(self) -> list[FeedState]:
         """All feeds ever read."""
         ...

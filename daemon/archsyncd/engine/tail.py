@@ -255,6 +255,7 @@ class Freshness:
         self._started = shared.clock.monotonic()
         self._signs: dict[str, tuple[int | None, float]] = {}
         self._heard: set[str] = set()
+        self._critical_since: dict[str, float] = {}
         self.verdicts: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -263,6 +264,15 @@ class Freshness:
             self._beat()
             await self.look()
             await self._shared.rest(1.0)
+
+    def critical_seconds(self) -> dict[str, float]:
+        """For how long each feed that is stale has been so, in seconds."""
+        now = self._shared.clock.monotonic()
+        return {name: now - since for name, since in self._critical_since.items()}
+
+    def unheard(self) -> set[str]:
+        """Feeds that have given no sign of life in this run."""
+        return set(self.intervals) - self._heard
 
     async def look(self) -> None:
         """Judge every feed once: fresh, late (2 intervals without a sign) or stale (5), counted from the start at most."""
@@ -293,6 +303,10 @@ class Freshness:
             else "fresh"
         )
         self.verdicts[feed] = verdict
+        if verdict == "stale":
+            self._critical_since.setdefault(feed, self._shared.clock.monotonic())
+        else:
+            self._critical_since.pop(feed, None)
         if verdict == before:
             return
         with contextlib.suppress(StoreFull):

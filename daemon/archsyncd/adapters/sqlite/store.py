@@ -137,9 +137,13 @@ class SqliteStore:
     async def assess_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> RuleFigures | None:
         """What other policies would do to every key; None when there are none before them. Nothing is changed."""
         ledger = self._session.ledger
-        if not ledger.in_force or ledger.in_force == policies_text(rules.policies):
+        if not ledger.in_force:
             return None
-        policies = rules.retiring(ledger.mapping).policies
+        wanted = replace(rules, policies=replace(rules.policies, withheld=frozenset()))
+        before = replace(policies_of_text(ledger.in_force), withheld=frozenset())
+        if before == wanted.policies:
+            return None  # to withhold a location, or to offer it again, is no change of the rules
+        policies = wanted.retiring(ledger.mapping).policies
         figures = RuleFigures()
         for channel in sorted({*policies.channels, *self._session.rules.policies.channels}):
             policy = policies.channels.get(channel)

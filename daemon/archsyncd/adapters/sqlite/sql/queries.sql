@@ -83,6 +83,9 @@ FROM json_each(?2) AS w CROSS JOIN level AS l ON l.location = ?1 AND l.sku = w.v
 -- name: level_of_feed
 SELECT 1 FROM level WHERE location = ? AND feed = ? LIMIT 1
 
+-- name: feeds_of_location
+SELECT name FROM feed WHERE EXISTS (SELECT 1 FROM level AS l WHERE l.location = ? AND l.feed = feed.name)
+
 -- name: level_put
 INSERT INTO level (location, sku, feed, epoch, seq, on_hand, available, as_of_ms, orders_through_ms, rev)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
