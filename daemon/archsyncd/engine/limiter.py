@@ -194,9 +194,11 @@ class Limiter:
         """Learn from how a request was answered: Throttled, Unknown, Unreached and Unauthorised; all else is success."""
         now = self._clock.monotonic()
         match answer:
-            case Throttled():
+            case Throttled(retry_after_seconds=told):
                 self._throttled(answer, now)
-            case Unknown():
+                self._obey(told, now)
+            case Unknown(retry_after_seconds=told):
+                self._obey(told, now)
                 self._pace = self._pace.slower(now)
                 self._breaker = self._breaker.failed(now, self._chance())
             case Unreached():
@@ -269,9 +271,11 @@ class Limiter:
             pause = delay(self._throttled_in_a_row, self._chance(), limit_seconds=THROTTLED_LIMIT_SECONDS)
             self._retry_at = max(self._retry_at, now + pause)
             self._throttled_in_a_row += 1
-        self._retry_at = max(self._retry_at, now + honoured_seconds(answer.retry_after_seconds))
         if answer.status != _TOO_MANY_REQUESTS:
             self._breaker = self._breaker.failed(now, self._chance())
+
+    def _obey(self, retry_after_seconds: float | None, now: float) -> None:
+        self._retry_at = max(self._retry_at, now + honoured_seconds(retry_after_seconds))
 
     async def _wait_turn(self, step_seconds: float, cost: float, *, needs_place: bool) -> Permit | None:
         if not 0 < cost <= self._burst:

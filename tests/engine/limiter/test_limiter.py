@@ -264,6 +264,16 @@ async def test_f076_no_call_is_made_before_retry_after() -> None:
     assert not budget.held_back
 
 
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@virtual
+async def test_f076_retry_after_is_kept_where_the_outcome_is_unknown_too(status: int) -> None:
+    """R2: a front end that says when to come back is obeyed, whether or not the write got through to commercetools."""
+    budget = limiter()
+    moment = await one_call(budget, Unknown(f"answer {status}", status, 120))
+    assert budget.held_back
+    assert await one_call(budget, priority=Priority.RESOLVE) == pytest.approx(moment + 120)
+
+
 @virtual
 async def test_f076_retry_after_is_clamped_and_never_shortened() -> None:
     """A shorter Retry-After that comes later does not lift a longer one, and none holds for more than five minutes."""
