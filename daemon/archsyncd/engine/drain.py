@@ -100,7 +100,12 @@ class Drain:
         return self._bound_seconds
 
     async def run(self) -> None:
-        """Lease and send until the limiter lets nothing more begin, then let what is in flight come in."""
+        """Lease and send until the limiter lets nothing more begin, then let what is in flight come in.
+
+        Leases that an earlier run lost with its failure are nobody's now: their entries are read.
+        """
+        if await self._store.outbox.doubt_leased():
+            self._shared.doubt.set()
         settler = asyncio.create_task(self._settle_all(), name="settle")
         try:
             await self._lease_and_send(settler)
@@ -328,9 +333,12 @@ class Drain:
             settled = [await self._results.get()]
             while len(settled) < SETTLE_LIMIT and not self._results.empty():
                 settled.append(self._results.get_nowait())
-            await self._settle(settled)
-            for _ in settled:
-                self._results.task_done()
+            try:
+                await self._settle(settled)
+            finally:
+                # Booked or lost with this failure: nobody may wait for them at the stop.
+                for _ in settled:
+                    self._results.task_done()
 
     async def _settle(self, settled: Sequence[Settled]) -> None:
         while True:

@@ -118,7 +118,11 @@ class Outbox(Protocol):
         ...
 
     async def settle(self, settled: Sequence[Settled], rules: SettleRules) -> None:
-        """Book what became of operations."""
+        """Book what became of operations. One that cannot be booked stays in doubt and takes no other with it."""
+        ...
+
+    async def doubt_leased(self) -> int:
+        """Have the entry read of every operation that is in flight and that nobody holds any more; how many."""
         ...
 
     async def due_count(self, at_most: int) -> int:

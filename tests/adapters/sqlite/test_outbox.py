@@ -19,6 +19,7 @@ from archsyncd.domain.settlement import (
     LandedLate,
     Parked,
     PutBack,
+    Settled,
     Vanished,
 )
 from tests.adapters.sqlite.shelf import CONFIRM_MS, LAG_MS, LEDGER, QUIET, Shelf, entry
@@ -292,6 +293,36 @@ async def test_s7_increases_that_waited_beyond_the_bound_get_their_share(shelf: 
     shelf.clock.pass_by(120)
     leases = await shelf.lease(4, overdue_before_ms=shelf.clock.now_ms - 60_000)
     assert sorted(lease.increases for lease in leases) == [False, False, False, True]
+
+
+async def test_f056_a_settlement_that_cannot_be_stored_takes_no_other_with_it(shelf: Shelf) -> None:
+    """The others are booked; it stays in doubt, is read again after a while, and somebody is told."""
+    names = [f"S{number}" for number in range(7)]
+    await shelf.read(*(level(10 + number, 5, sku=sku) for number, sku in enumerate(names)))
+    for sku in names:
+        await shelf.based(9, key(sku), name=f"E-{sku}")
+    leases = await shelf.lease()
+    settled = [
+        Settled(
+            lease.key,
+            lease.operation.op_id,
+            # A version that no column holds stands for whatever a row refuses.
+            Booked(lease.entry_id or "", 2**70 if lease.key.sku == "S3" else 2),
+        )
+        for lease in leases
+    ]
+    await shelf.store.outbox.settle(settled, QUIET)
+    rows = {sku: await shelf.row(key(sku)) for sku in names}
+    assert [sku for sku, row in rows.items() if row.op_id is not None] == ["S3"]
+    assert rows["S3"].in_doubt
+    assert await shelf.store.outbox.in_doubt(10) == []
+    (case,) = await shelf.cases(CaseKind.STOCK_UPDATE_FAILED)
+    assert (case.subject, case.code) == ("S3", "unbookable")
+    shelf.clock.pass_by(30)
+    (again,) = await shelf.store.outbox.in_doubt(10)
+    assert again.key.sku == "S3"
+    await shelf.store.outbox.settle([Settled(again.key, again.op_id or "", Booked("E-S3", 2))], QUIET)
+    assert await shelf.cases() == []
 
 
 async def test_a_paused_channel_is_left_alone(shelf: Shelf) -> None:

@@ -31,6 +31,7 @@ from archsyncd.domain.settlement import (
 INCREASES_FROM_CLASS = 3
 SUSTAINED_SHARE = 4
 _ALL_LINES_MS = 10**12
+UNBOOKABLE_MS = 30_000
 
 
 async def lease(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> list[Lease]:
@@ -106,6 +107,22 @@ async def settle(scope: Scope, turn: Turn, settled: Sequence[Settled], rules: Se
         for item in settled:
             if isinstance(item.settlement, Booked) and item.key in changed:
                 await _recovered(scope, item.key)
+
+
+async def unbookable(scope: Scope, turn: Turn, item: Settled, why: str) -> None:
+    """Keep an operation whose outcome cannot be stored in doubt, so that its entry is read again, and tell of it."""
+    rows = await outbox_rows(scope, [item.key])
+    row = rows.get(item.key)
+    if row is None or row.op_id != item.op_id:
+        return
+    await put_outbox_rows(scope, [_waiting(outbox.doubted(row), turn, UNBOOKABLE_MS)])
+    reason = (
+        f"what became of a write to {item.key.sku} in {item.key.channel} cannot be stored ({why}); nothing more is sent "
+        "for it, and its entry is read again every half minute until it can be"
+    )
+    kind = CaseKind.STOCK_UPDATE_FAILED
+    case = NewCase(kind, item.key.channel, item.key.sku, reason, code="unbookable")
+    await open_case(scope.tx, case, scope.now_ms)
 
 
 async def _settled_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from archsyncd.domain.settlement import Settled
 
 T = TypeVar("T")
 
+# What a row's own figures can cause; an error of the disk, the lock or the tenure is told by a kind of its own.
+UNBOOKABLE = (sqlite3.Error, ArithmeticError, LookupError, TypeError, ValueError)
 FREE_SPACE_FLOOR_BYTES = 64 * 1024 * 1024
 RECOMPUTE_KEYS = 2_000
 EARLY_KEEP_MS = 24 * 3600 * 1000
@@ -37,9 +40,22 @@ class OutboxStore:
         return await self._session.write(lambda scope: outbox.lease(scope, turn, limits, limit))
 
     async def settle(self, settled: Sequence[Settled], rules: SettleRules) -> None:
-        """Book what became of operations."""
+        """Book what became of operations. One that cannot be booked stays in doubt and takes no other with it."""
         turn = self._session.turn()
-        await self._session.write(lambda scope: outbox.settle(scope, turn, settled, rules))
+        try:
+            await self._session.write(lambda scope: outbox.settle(scope, turn, settled, rules))
+        except UNBOOKABLE as error:
+            if len(settled) > 1:
+                half = len(settled) // 2
+                await self.settle(settled[:half], rules)
+                await self.settle(settled[half:], rules)
+                return
+            why = f"{type(error).__name__}: {error}"
+            await self._session.write(lambda scope: outbox.unbookable(scope, turn, settled[0], why))
+
+    async def doubt_leased(self) -> int:
+        """Have the entry read of every operation that is in flight and that nobody holds any more; how many."""
+        return await self._session.write(lambda scope: scope.tx.run("outbox_all_in_doubt"))
 
     async def due_count(self, at_most: int) -> int:
         """How many keys are due, counted up to a bound."""
