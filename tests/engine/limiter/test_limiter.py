@@ -222,6 +222,18 @@ async def test_f075_a_429_without_retry_after_pauses_halves_the_places_and_drops
 
 
 @virtual
+async def test_f075_a_batch_of_which_a_part_was_throttled_slows_down_as_any_other() -> None:
+    """One alias that was turned away speaks for the service; one of unknown outcome among others does not."""
+    budget = limiter(rate=50, burst=100, places=16)
+    await one_call(budget, (SUCCESS, Unknown("?"), SUCCESS))
+    assert budget.state().rate_now == 50
+    moment = await one_call(budget, (SUCCESS, Throttled(200, "OverCapacity", 7), SUCCESS))
+    assert (budget.state().rate_now, budget.state().throttled_total) == (25, 1)
+    assert await one_call(budget, (Unknown("?"), Unknown("?"))) == pytest.approx(moment + 7)
+    assert budget.state().rate_now == pytest.approx(12.5)
+
+
+@virtual
 async def test_f075_repeated_429s_wait_longer_each_time() -> None:
     """The pause doubles with every throttled round up to 8 s (here halved by chance); the rate falls, never to zero."""
     budget, clock = limiter(rate=50, burst=100), VirtualClock()
