@@ -19,7 +19,7 @@ from archsyncd.adapters.clock import SystemClock
 from archsyncd.adapters.commercetools import ClientOptions, HttpCommercetools
 from archsyncd.adapters.sqlite.store import SqliteStore
 from archsyncd.domain.inventory import EntryWrite, Marker, StockKey, SupplyChannel, WriteKind
-from archsyncd.domain.rules import Rules
+from archsyncd.domain.rules import DrainLimits, Rules
 from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
 from archsyncd.engine.drain import Drain, DrainOptions
 from archsyncd.engine.limiter import Limiter
@@ -162,7 +162,7 @@ async def _drain(bench: Bench, size: int, settled: int) -> None:
 
     async with asyncio.timeout(_LIMIT_SECONDS):
         await Drain(bench.store, bench.client, bench.limiter, shared, options, beat).run()
-    assert await bench.store.outbox.due_count(1) == 0
+    assert await bench.store.outbox.due_count(DrainLimits(), 1) == 0
     assert not shared.counters.get("conflicts")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,9 +10,12 @@ from archsyncd.domain.ledger import Base
 from archsyncd.domain.priority import (
     INCREASE_BOUND_SECONDS,
     NEAR_ZERO_PIECES,
+    SUSTAINED_SHARE,
     DueClass,
+    Sustained,
     due,
     increase_bound_seconds,
+    overdue_seconds,
 )
 
 PIECES = st.integers(-30, 30)
@@ -63,12 +67,27 @@ def test_an_entry_that_does_not_exist_is_created_whatever_its_target() -> None:
         assert place.due_class is DueClass.INCREASE_FROM_ZERO
 
 
-@given(st.integers(0, 10**6), st.floats(0, 1000), st.integers(0, 50))
-def test_the_bound_of_waiting_follows_from_rate_and_backlog(waiting: int, rate: float, keys: int) -> None:
-    """Sixty seconds where the rate allows it, else twice what the whole backlog needs."""
-    bound = increase_bound_seconds(waiting, rate, keys)
+@given(st.integers(0, 10**6), st.floats(0, 1000), st.floats(0, 3600))
+def test_the_bound_of_waiting_follows_from_rate_and_backlog(
+    increases: int, rate: float, interval: float
+) -> None:
+    """Sixty seconds where the rate allows it; else what every increase needs that goes out as every fourth key."""
+    bound = increase_bound_seconds(increases, rate, interval)
     assert bound >= INCREASE_BOUND_SECONDS
-    if waiting <= 30 * rate * max(keys, 1):
-        assert bound == INCREASE_BOUND_SECONDS
-    else:
-        assert bound >= waiting / (max(rate, 0.01) * max(keys, 1))
+    left = bound - overdue_seconds(bound)
+    # What is left suffices for all of them even when a third of the rate is lost to other calls.
+    assert left * max(rate, 0.01) * (2 / 3) / SUSTAINED_SHARE >= increases * (1 - 1e-9)
+    assert overdue_seconds(bound) >= interval
+    if 8 * increases <= 40 * rate and interval <= 30:
+        assert bound == pytest.approx(INCREASE_BOUND_SECONDS)
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80))
+def test_every_fourth_key_may_be_an_increase_however_few_go_out_at_once(sizes: list[int]) -> None:
+    """Singly or in batches, a quarter of what went out, and the next one never further away than three keys."""
+    share, places, keys = Sustained(), 0, 0
+    for size in sizes:
+        places += share.places(size)
+        share = share.after(size)
+        keys += size
+        assert places == keys // SUSTAINED_SHARE

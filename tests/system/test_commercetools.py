@@ -228,6 +228,37 @@ async def test_f075_f076_nothing_is_sent_before_retry_after_and_all_arrives() ->
         assert max(pauses[:20]) >= 7
 
 
+def refusals(site: Site) -> int:
+    """How many updates were answered by a 5xx."""
+    return sum(
+        count for name, count in site.shop.journal.answers.items() if name.startswith("inventory.update 5")
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", [FaultKind.UNAVAILABLE_TEXT, FaultKind.GATEWAY_TIMEOUT, FaultKind.BAD_GATEWAY]
+)
+@virtual
+async def test_f076_f078_a_write_without_a_known_outcome_is_not_followed_before_retry_after(
+    kind: FaultKind,
+) -> None:
+    """A front end answers a write in its own words and says when to come back: nothing is sent before, not even a read."""
+    async with inside(seed=41) as (site, house), house.daemon():
+        await started(site)
+        times: list[float] = []
+
+        async def note(_request: Request) -> None:
+            times.append(site.clock.now())
+
+        site.shop.faults.add("inventory.update", kind, retry_after=RetryAfter.SECONDS, seconds=120)
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        await site.until(lambda: refusals(site), "the refusal", 60)
+        refused = site.clock.now()
+        site.watcher.before = note
+        await site.until_stock({"A": 49}, 180)
+        assert times[0] >= refused + 119
+
+
 @virtual
 async def test_f075_a_throttling_service_is_asked_less_and_all_arrives() -> None:
     """Every third request is turned away without a word when to come back."""

@@ -9,6 +9,8 @@ from archsyncd.domain.ledger import Base
 
 NEAR_ZERO_PIECES = 5
 INCREASE_BOUND_SECONDS = 60.0
+SUSTAINED_SHARE = 4
+LOST_SHARE = 1 / 3
 
 
 class DueClass(IntEnum):
@@ -48,7 +50,35 @@ def due(base: Base, x_applied: int | None, x_target: int, known: int, *, exists:
     return Due(DueClass.INCREASE_FROM_ZERO if stock_before <= 0 else DueClass.INCREASE, abs(stock_before))
 
 
-def increase_bound_seconds(waiting: int, requests_per_second: float, keys_per_request: int) -> float:
-    """How long an increase may wait at most: 60 s, or twice what the whole backlog needs at the present rate."""
-    rate = max(requests_per_second, 0.01) * max(keys_per_request, 1)
-    return max(INCREASE_BOUND_SECONDS, 2 * waiting / rate)
+@dataclass(frozen=True, slots=True)
+class Sustained:
+    """Every fourth key that goes out may be an increase that has waited its time, however few go out at once.
+
+    `passed`: how many went out since the last one that may have been.
+    """
+
+    passed: int = 0
+
+    def places(self, keys: int) -> int:
+        """How many of the next so many keys may be such increases."""
+        return (self.passed + keys) // SUSTAINED_SHARE
+
+    def after(self, keys: int) -> Sustained:
+        """So many keys went out."""
+        return Sustained((self.passed + keys) % SUSTAINED_SHARE)
+
+
+def increase_bound_seconds(increases: int, keys_per_second: float, interval_seconds: float = 0.0) -> float:
+    """How long an increase may wait at most that becomes due now: 60 s where the rate allows it.
+
+    Half of it may pass before decreases must make room. Then all increases that were due before it go out as every fourth
+    key, and a third of the present rate may be lost to other calls. Increases of one key keep their interval.
+    """
+    rate = max(keys_per_second, 0.01)
+    needed_seconds = SUSTAINED_SHARE * increases / rate / (1 - LOST_SHARE)
+    return max(INCREASE_BOUND_SECONDS, 2 * needed_seconds, 2 * interval_seconds)
+
+
+def overdue_seconds(bound_seconds: float) -> float:
+    """After how long an increase takes its share of what goes out, so that it does not wait beyond the bound."""
+    return bound_seconds / 2

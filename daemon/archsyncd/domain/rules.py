@@ -80,11 +80,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class DrainLimits:
-    """What may be leased now: only decreases, paused channels, increases older than `overdue_before_ms` first."""
+    """What may be leased now: only decreases; paused channels; so many increases older than `overdue_before_ms` first."""
 
     increases: bool = True
     paused: tuple[str, ...] = ()
     overdue_before_ms: int = 0
+    overdue_keys: int = 0
     absolute: bool = False
 
 

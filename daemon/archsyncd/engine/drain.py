@@ -7,8 +7,11 @@ What is not certain is not decided here: it stays in flight, in doubt, and the r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import (
@@ -30,7 +33,13 @@ from archsyncd.domain.inventory import (
     Written,
 )
 from archsyncd.domain.outbox import Lease
-from archsyncd.domain.priority import DueClass, increase_bound_seconds
+from archsyncd.domain.priority import (
+    INCREASE_BOUND_SECONDS,
+    DueClass,
+    Sustained,
+    increase_bound_seconds,
+    overdue_seconds,
+)
 from archsyncd.domain.rules import DrainLimits, SettleRules
 from archsyncd.domain.settlement import Booked, Doubted, Parked, PutBack, Settled, Settlement, Vanished
 from archsyncd.engine.limiter import Limiter, Permit, Priority, Quiesced
@@ -44,7 +53,8 @@ UNKNOWN_READ_DELAY_MS = 500
 UNREACHED_DELAY_MS = 1_000
 FORBIDDEN_DELAY_MS = 60_000
 BATCH_PROBE_SECONDS = 600.0
-BACKLOG_SECONDS = 2.0
+MEASURE_SECONDS = 2.0
+SMOOTHING = 0.1
 # Made ready beyond the permits at hand while requests are plentiful: a commit costs as much for one key as for many.
 AHEAD_KEYS = 128
 AHEAD_SECONDS = 0.05
@@ -91,16 +101,28 @@ class Drain:
         self._room = asyncio.Event()
         self.batch_now = options.write_batch
         self._batch_again_at = 0.0
-        self._bound_seconds = 60.0
-        self._backlog_at = -BACKLOG_SECONDS
+        self._bound_seconds = INCREASE_BOUND_SECONDS
+        self._measured_at = -MEASURE_SECONDS
+        self._sustained = Sustained()
+        self._request_seconds = 0.1
+        self._coming_back = 0
 
     @property
     def bound_seconds(self) -> float:
-        """How long an increase may wait at most, in force now."""
-        return self._bound_seconds
+        """How long an increase that becomes due now may wait at most, a pause that is asked for included."""
+        held_until = self._limiter.state().retry_at_monotonic
+        if held_until is None or math.isinf(held_until):
+            return self._bound_seconds
+        return self._bound_seconds + max(0.0, held_until - self._shared.clock.monotonic())
 
     async def run(self) -> None:
-        """Lease and send until the limiter lets nothing more begin, then let what is in flight come in."""
+        """Lease and send until the limiter lets nothing more begin, then let what is in flight come in.
+
+        Leases that an earlier run lost with its failure are nobody's now: their entries are read.
+        """
+        self._coming_back = 0
+        if await self._store.outbox.doubt_leased():
+            self._shared.doubt.set()
         settler = asyncio.create_task(self._settle_all(), name="settle")
         try:
             await self._lease_and_send(settler)
@@ -122,80 +144,105 @@ class Drain:
             self._beat()
             if settler.done():
                 settler.result()
-            if self._enough_ahead():
+            if self._coming_back or self._enough_ahead():
                 await wait_for(self._room, AHEAD_SECONDS)
                 continue
-            limits = self._limits()
-            urgent = await self._store.outbox.most_urgent(limits) if self.options.writes else None
+            await self._measure_bound()
+            urgent = await self._store.outbox.most_urgent(self._limits()) if self.options.writes else None
             if urgent is None:
                 await wait_for(self._shared.work, IDLE_SECONDS)
                 continue
-            first = await self._limiter.permit(_priority(urgent))
+            priority = _priority(urgent)
+            first = await self._limiter.permit(priority)
             try:
-                await self._send_round(first, limits)
+                await self._send_round(first, priority)
             except StoreFull:
-                first.release()
                 await self._shared.clock.sleep(IDLE_SECONDS)
-            except BaseException:
-                first.release()
-                raise
 
-    def _limits(self) -> DrainLimits:
+    def _limits(self, overdue_keys: int = 0) -> DrainLimits:
         now = self._shared.clock.wall_ms()
         return DrainLimits(
             increases=self._shared.may_increase(),
             paused=tuple(sorted(self._shared.paused_channels)),
-            overdue_before_ms=now - int(self._bound_seconds * 1000),
+            overdue_before_ms=now - int(overdue_seconds(self._bound_seconds) * 1000),
+            overdue_keys=overdue_keys,
             absolute=not self.options.tracked,
         )
 
-    async def _send_round(self, first: Permit, limits: DrainLimits) -> None:
+    async def _send_round(self, first: Permit, priority: Priority) -> None:
         """One permit is held: take what further ones can be had at once, lease for all of them, and send."""
-        batch = self._batch_size()
-        places = self._limiter.state().in_flight_limit
-        due = await self._store.outbox.due_count(places * batch)
-        permits = [first, *self._limiter.try_permits(min(due, places) - 1)]
-        singly = due <= len(permits) or batch == 1
+        permits = [first]
         try:
-            await self._measure_bound(due, batch)
-            requests = len(permits) + self._ahead(places, 1 if singly else batch)
-            leases = await self._store.outbox.lease(limits, requests if singly else requests * batch)
+            size = await self._take_permits(permits, priority)
+            ahead = self._ahead(size)
+            leases = await self._lease((len(permits) + ahead) * size)
         except BaseException:
             # A place that is not given back is lost for good, and soon nothing would be sent at all.
             for permit in permits:
                 permit.release()
             raise
-        size = 1 if singly else min(batch, -(-len(leases) // len(permits)))
-        groups = [leases[start : start + size] for start in range(0, len(leases), max(size, 1))]
-        for permit, group in zip(permits, groups, strict=False):
-            self._start(permit, group)
-        for group in groups[len(permits) :]:
-            self._keys_ahead += len(group)
-            self._start(None, group)
-        for permit in permits[len(groups) :]:
+        groups = _shared_out(leases, len(permits), size)
+        # A pause may have been asked for while the intents were stored: no request may begin in it.
+        sent = 0 if self._limiter.paused else len(permits)
+        for permit, group in zip(permits[:sent], groups[:sent], strict=False):
+            self._start(self._send(permit, group))
+        for permit in permits[min(sent, len(groups)) :]:
             permit.release()
+        for group in groups[sent:]:
+            self._keys_ahead += len(group)
+            self._start(self._send_ahead(group))
         if not leases:
             await wait_for(self._shared.work, IDLE_SECONDS)
 
-    def _ahead(self, places: int, size: int) -> int:
+    async def _take_permits(self, permits: list[Permit], priority: Priority) -> int:
+        """Take further permits for what is due now; how many keys each request may carry."""
+        batch = self._batch_size()
+        state = self._limiter.state()
+        due = await self._store.outbox.due_count(self._limits(), state.in_flight_limit * batch)
+        free = state.in_flight_limit - state.in_flight
+        if batch == 1 or (due - 1 <= free and self._limiter.ample(due - 1)):
+            batch = 1
+        cost = self._cost(batch)
+        if cost > 1:
+            await self._limiter.top_up(cost - 1)
+        permits += self._limiter.try_permits(min(due - 1, free), priority, cost)
+        return batch
+
+    def _cost(self, keys: int) -> float:
+        return self.options.batch_token_cost if keys > 1 else 1.0
+
+    async def _lease(self, keys: int) -> list[Lease]:
+        limits = self._limits(self._sustained.places(keys))
+        leases = await self._store.outbox.lease(limits, keys)
+        self._sustained = self._sustained.after(len(leases))
+        return leases
+
+    def _ahead(self, size: int) -> int:
         """How many requests are made ready that have no permit yet, so that one commit serves many of them.
 
         Only while requests are plentiful: where tokens are scarce, what is leased last must still be what is due first.
         """
         ahead = max(0, AHEAD_KEYS - self._keys_ahead) // size
-        return ahead if ahead and self._limiter.ample(places + ahead) else 0
+        tokens = (self._limiter.state().in_flight_limit + ahead) * self._cost(size)
+        return ahead if ahead and self._limiter.ample(tokens) else 0
 
     def _enough_ahead(self) -> bool:
         """Whether to let some of what is made ready go out before more is; never once requests are scarce."""
         return self._keys_ahead > AHEAD_KEYS // 2 and self._limiter.ample(AHEAD_KEYS)
 
-    async def _measure_bound(self, due: int, batch: int) -> None:
+    async def _measure_bound(self) -> None:
         now = self._shared.clock.monotonic()
-        if now - self._backlog_at < BACKLOG_SECONDS:
+        if now - self._measured_at < MEASURE_SECONDS:
             return
-        self._backlog_at = now
-        waiting = due if due < batch else await self._store.outbox.due_count(2_000_000)
-        self._bound_seconds = increase_bound_seconds(waiting, self._limiter.state().rate_now, batch)
+        self._measured_at = now
+        increases = await self._store.outbox.increases_waiting(self._shared.paused_channels)
+        state, batch = self._limiter.state(), self._batch_size()
+        requests_per_second = min(
+            state.rate_now / self._cost(batch), state.in_flight_limit / self._request_seconds
+        )
+        self._bound_seconds = increase_bound_seconds(
+            increases, requests_per_second * batch, self.options.increase_interval_seconds
+        )
 
     def _batch_size(self) -> int:
         if self.batch_now < self.options.write_batch:
@@ -205,21 +252,25 @@ class Drain:
                 self.batch_now = min(self.options.write_batch, max(2, self.batch_now * 2))
         return min(self.batch_now, self.options.write_batch)
 
-    def _start(self, permit: Permit | None, group: Sequence[Lease]) -> None:
-        task = asyncio.create_task(self._send(permit, group))
+    def _start(self, sending: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(sending)
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _send(self, permit: Permit | None, group: Sequence[Lease]) -> None:
-        permit = permit or await self._permit_for(group)
-        if permit is not None:
-            await (self._send_one(permit, group[0]) if len(group) == 1 else self._send_batch(permit, group))
+    async def _send(self, permit: Permit, group: Sequence[Lease]) -> None:
+        began = self._shared.clock.monotonic()
+        await (self._send_one(permit, group[0]) if len(group) == 1 else self._send_batch(permit, group))
+        took = self._shared.clock.monotonic() - began
+        self._request_seconds += (took - self._request_seconds) * SMOOTHING
 
-    async def _permit_for(self, group: Sequence[Lease]) -> Permit | None:
-        """A permit for what was made ready ahead; None when the stop came first: nothing was sent, so it is put back."""
+    async def _send_ahead(self, group: Sequence[Lease]) -> None:
+        """Send what was made ready once there is a place for it.
+
+        Once requests are scarce, or at the stop, it goes back: nothing was sent, and others may be more urgent by now.
+        """
         permit = None
         try:
-            permit = await self._limiter.permit(_urgency(group))
+            permit = await self._limiter.prompt_permit(_urgency(group), self._cost(len(group)))
         except Quiesced:
             pass
         finally:
@@ -227,8 +278,9 @@ class Drain:
             self._room.set()
             if permit is None:
                 for lease in group:
-                    self._book(lease, Unreached("stopping"))
-        return permit
+                    self._settle_later(lease, PutBack())
+        if permit is not None:
+            await self._send(permit, group)
 
     def _write(self, lease: Lease) -> EntryWrite:
         marker = None
@@ -263,29 +315,34 @@ class Drain:
         async with permit:
             answers: tuple[WriteAnswer, ...] | Failure = Unknown("cancelled while in flight")
             try:
-                if self.options.batch_token_cost > 1:
-                    await self._limiter.charge(self.options.batch_token_cost - 1)
                 answers = await self._client.write_many([self._write(lease) for lease in group])
                 self._limiter.report(answers)
-            except Quiesced:
-                answers = Unreached("stopping")
             finally:
                 if not isinstance(answers, tuple):
                     answers = self._whole_batch(answers, len(group))
                 for lease, answer in zip(group, answers, strict=True):
-                    self._book(lease, answer)
+                    self._book(lease, self._within_batch(answer, len(group)))
+
+    def _within_batch(self, answer: WriteAnswer, size: int) -> WriteAnswer:
+        """One entry's answer: too much at once is the batch's fault, never the key's, and may have come half-way."""
+        if not isinstance(answer, TooLarge):
+            return answer
+        self._halve(size)
+        return Unknown(f"{answer.code}: {answer.message}")
+
+    def _halve(self, size: int) -> None:
+        # Others of the old size may still be under way: none of them makes it larger again.
+        self.batch_now = max(1, min(self.batch_now, size // 2))
+        self._batch_again_at = self._shared.clock.monotonic() + BATCH_PROBE_SECONDS
 
     def _whole_batch(self, failure: Failure, size: int) -> tuple[WriteAnswer, ...]:
         """A batch that failed as a whole: smaller next time, or singly where GraphQL is refused altogether."""
-        now = self._shared.clock.monotonic()
         match failure:
             case TooLarge():
-                self.batch_now = max(1, size // 2)
-                self._batch_again_at = now + BATCH_PROBE_SECONDS
+                self._halve(size)
                 failure = _IN_PARTS
             case Refused(code=code, message=message) | Forbidden(scope=code, message=message):
-                self.batch_now = 1
-                self._batch_again_at = now + BATCH_PROBE_SECONDS
+                self._halve(1)
                 self._shared.notes["graphql"] = f"batches are refused ({code}: {message}); writing singly"
                 failure = _SINGLY
             case _:
@@ -293,9 +350,13 @@ class Drain:
         return (failure,) * size
 
     def _book(self, lease: Lease, answer: WriteAnswer) -> None:
-        settlement = self._settlement(lease, answer)
         if isinstance(answer, Conflict | Exists):
             self._shared.count("conflicts")
+        self._settle_later(lease, self._settlement(lease, answer))
+
+    def _settle_later(self, lease: Lease, settlement: Settlement) -> None:
+        # What is due again at once is waited for before anything else is leased: it may be what is due first.
+        self._coming_back += settlement == PutBack()
         self._results.put_nowait(Settled(lease.key, lease.operation.op_id, settlement))
 
     def _settlement(self, lease: Lease, answer: WriteAnswer) -> Settlement:
@@ -328,9 +389,12 @@ class Drain:
             settled = [await self._results.get()]
             while len(settled) < SETTLE_LIMIT and not self._results.empty():
                 settled.append(self._results.get_nowait())
-            await self._settle(settled)
-            for _ in settled:
-                self._results.task_done()
+            try:
+                await self._settle(settled)
+            finally:
+                # Booked or lost with this failure: nobody may wait for them at the stop.
+                for _ in settled:
+                    self._results.task_done()
 
     async def _settle(self, settled: Sequence[Settled]) -> None:
         while True:
@@ -341,6 +405,8 @@ class Drain:
                 # What is in flight stays so on disk; it is booked as soon as there is room.
                 await self._shared.clock.sleep(1.0)
         self._shared.count("settled", len(settled))
+        self._coming_back -= sum(item.settlement == PutBack() for item in settled)
+        self._room.set()
         if any(isinstance(item.settlement, Doubted) for item in settled):
             self._shared.doubt.set()
         if any(isinstance(item.settlement, Vanished) for item in settled):
@@ -360,9 +426,16 @@ class Drain:
         )
 
 
+def _shared_out(leases: Sequence[Lease], requests: int, size: int) -> list[Sequence[Lease]]:
+    """Share leases out over so many requests evenly, or over more where one carries `size` keys at most."""
+    count = max(min(requests, len(leases)), -(-len(leases) // size))
+    bounds = [len(leases) * place // count for place in range(count + 1)] if count else []
+    return [leases[start:end] for start, end in pairwise(bounds)]
+
+
 def _urgency(group: Sequence[Lease]) -> Priority:
     return Priority.INCREASE if all(lease.increases for lease in group) else Priority.DECREASE
 
 
-def _priority(due_class: int) -> Priority:
+def _priority(due_class: DueClass) -> Priority:
     return Priority.DECREASE if due_class <= DueClass.DECREASE else Priority.INCREASE

@@ -107,6 +107,7 @@ class _Waiter:
     number: int
     cost: float = field(compare=False)
     needs_place: bool = field(compare=False)
+    prompt: bool = field(compare=False)
     granted: asyncio.Future[Permit | None] = field(compare=False)
 
 
@@ -148,12 +149,24 @@ class Limiter:
 
         Raises Quiesced when the program is stopping, ValueError when the cost can never be met.
         """
-        granted = await self._wait_turn(priority * AGING_STEP_SECONDS, cost, needs_place=True)
+        granted = await self._wait_turn(priority * AGING_STEP_SECONDS, cost)
         assert granted is not None
         return granted
 
+    async def prompt_permit(self, priority: Priority, cost: float = 1.0) -> Permit | None:
+        """A permit for what must not wait for tokens or the end of a pause, only for a place in flight.
+
+        None as soon as requests are scarce: the order in which they are made must then be decided anew. Raises Quiesced.
+        """
+        return await self._wait_turn(priority * AGING_STEP_SECONDS, cost, prompt=True)
+
     async def charge(self, cost: float = 1.0) -> None:
         """Pay for one more request made under a permit already held. It goes before every waiter. Raises Quiesced."""
+        await self._wait_turn(-math.inf, cost, needs_place=False)
+        self._count()
+
+    async def top_up(self, cost: float) -> None:
+        """Pay what the request of a permit already held costs beyond its first token. Raises Quiesced."""
         await self._wait_turn(-math.inf, cost, needs_place=False)
 
     def try_permits(
@@ -174,14 +187,15 @@ class Limiter:
             taken.append(self._granted_permit())
         return tuple(taken)
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing may be sent just now, also under a permit got before: a pause was asked for meanwhile."""
+        now = self._clock.monotonic()
+        return self._held_until(now) > now
+
     def ample(self, tokens: float) -> bool:
         """Whether requests are plentiful: nothing holds calls back, and so many tokens are at hand."""
-        now = self._clock.monotonic()
-        return (
-            not self._quiesced
-            and self._held_until(now) <= now
-            and self._bucket.has_capacity(self._charged(tokens))
-        )
+        return not self._quiesced and not self.paused and self._bucket.has_capacity(self._charged(tokens))
 
     async def call(self, priority: Priority, cost: float, make: Callable[[], Awaitable[T]]) -> T:
         """Make one request under a permit and report its answer. Raises Quiesced before, and whatever `make` raises."""
@@ -191,12 +205,19 @@ class Limiter:
             return answer
 
     def report(self, answer: object) -> None:
-        """Learn from how a request was answered: Throttled, Unknown, Unreached and Unauthorised; all else is success."""
+        """Learn from how a request was answered: Throttled, Unknown, Unreached and Unauthorised; all else is success.
+
+        Of a request for many, one that was throttled speaks for all; one of unknown outcome only where all are.
+        """
         now = self._clock.monotonic()
+        if isinstance(answer, tuple):
+            answer = _of_many(answer)
         match answer:
-            case Throttled():
+            case Throttled(retry_after_seconds=told):
                 self._throttled(answer, now)
-            case Unknown():
+                self._obey(told, now)
+            case Unknown(retry_after_seconds=told):
+                self._obey(told, now)
                 self._pace = self._pace.slower(now)
                 self._breaker = self._breaker.failed(now, self._chance())
             case Unreached():
@@ -269,11 +290,15 @@ class Limiter:
             pause = delay(self._throttled_in_a_row, self._chance(), limit_seconds=THROTTLED_LIMIT_SECONDS)
             self._retry_at = max(self._retry_at, now + pause)
             self._throttled_in_a_row += 1
-        self._retry_at = max(self._retry_at, now + honoured_seconds(answer.retry_after_seconds))
         if answer.status != _TOO_MANY_REQUESTS:
             self._breaker = self._breaker.failed(now, self._chance())
 
-    async def _wait_turn(self, step_seconds: float, cost: float, *, needs_place: bool) -> Permit | None:
+    def _obey(self, retry_after_seconds: float | None, now: float) -> None:
+        self._retry_at = max(self._retry_at, now + honoured_seconds(retry_after_seconds))
+
+    async def _wait_turn(
+        self, step_seconds: float, cost: float, *, needs_place: bool = True, prompt: bool = False
+    ) -> Permit | None:
         if not 0 < cost <= self._burst:
             raise ValueError(f"a request cannot cost {cost:g} tokens of a bucket of {self._burst:g}")
         if self._quiesced:
@@ -281,7 +306,7 @@ class Limiter:
         self._numbers += 1
         rank = self._clock.monotonic() + step_seconds
         granted: asyncio.Future[Permit | None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiters, _Waiter(rank, self._numbers, cost, needs_place, granted))
+        heapq.heappush(self._waiters, _Waiter(rank, self._numbers, cost, needs_place, prompt, granted))
         self._serve_soon()
         try:
             return await granted
@@ -304,6 +329,8 @@ class Limiter:
         while (head := self._head()) is not None:
             now = self._clock.monotonic()
             held_until = self._held_until(now)
+            if self._scarce(head, held_until - now) and self._turn_away():
+                continue
             if held_until > now:
                 await self._rest(held_until - now)
             elif not self._open_for(needs_place=head.needs_place):
@@ -312,6 +339,16 @@ class Limiter:
                 self._grant(head)
             else:
                 await self._save_for(head)
+
+    def _scarce(self, head: _Waiter, held_seconds: float) -> bool:
+        return held_seconds > 0 or not self._bucket.has_capacity(self._charged(head.cost))
+
+    def _turn_away(self) -> bool:
+        """Let go of those who wait for a place only; whether there were any."""
+        prompt = [waiter for waiter in self._waiters if waiter.prompt and not waiter.granted.done()]
+        for waiter in prompt:
+            waiter.granted.set_result(None)
+        return bool(prompt)
 
     async def _save_for(self, head: _Waiter) -> None:
         """Wait for the head's tokens unless something changes; grant it when it is still the one to serve."""
@@ -373,7 +410,6 @@ class Limiter:
         if head.needs_place:
             head.granted.set_result(self._granted_permit())
             return
-        self._count()
         head.granted.set_result(None)
 
     def _granted_permit(self) -> Permit:
@@ -391,3 +427,10 @@ class Limiter:
         self._in_flight -= 1
         self._probes -= probe
         self._wake()
+
+
+def _of_many(answers: tuple[object, ...]) -> object:
+    throttled = [answer for answer in answers if isinstance(answer, Throttled)]
+    if throttled or (answers and all(isinstance(answer, Unknown) for answer in answers)):
+        return (throttled or answers)[0]
+    return answers

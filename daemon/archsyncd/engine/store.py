@@ -18,6 +18,7 @@ from archsyncd.domain.feed import (
 from archsyncd.domain.guard import GuardLimits, RuleFigures
 from archsyncd.domain.inventory import Entry, Order, StockKey
 from archsyncd.domain.outbox import Lease, OutboxRow
+from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import (
     Backlog,
     Cursor,
@@ -122,15 +123,26 @@ class Outbox(Protocol):
         ...
 
     async def settle(self, settled: Sequence[Settled], rules: SettleRules) -> None:
-        """Book what became of operations."""
+        """Book what became of operations. One that cannot be booked stays in doubt and takes no other with it."""
         ...
 
-    async def due_count(self, at_most: int) -> int:
-        """How many keys are due, counted up to a bound."""
+    async def doubt_leased(self) -> int:
+        """Have the entry read of every operation that is in flight and that nobody holds any more; how many."""
         ...
 
-    async def most_urgent(self, limits: DrainLimits) -> int | None:
-        """The class of the key that would be leased first; None when nothing is due now."""
+    async def due_count(self, limits: DrainLimits, at_most: int) -> int:
+        """How many keys may be leased now, counted up to a bound."""
+        ...
+
+    async def increases_waiting(self, paused: Collection[str]) -> int:
+        """How many increases wait, but for those of paused channels."""
+        ...
+
+    async def most_urgent(self, limits: DrainLimits) -> DueClass | None:
+        """The class of the key that would be leased first; None when nothing is due now.
+
+        An increase that has waited its time is as urgent as a decrease.
+        """
         ...
 
     async def in_doubt(self, limit: int) -> list[OutboxRow]:

@@ -10,6 +10,7 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Marker, WriteKind
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.outbox import LATE_LANDING_MS, SUPERSEDED_LIMIT
+from archsyncd.domain.priority import DueClass
 from archsyncd.domain.rules import DrainLimits, SettleRules
 from archsyncd.domain.settlement import (
     Booked,
@@ -19,6 +20,7 @@ from archsyncd.domain.settlement import (
     LandedLate,
     Parked,
     PutBack,
+    Settled,
     Vanished,
 )
 from tests.adapters.sqlite.shelf import CONFIRM_MS, LAG_MS, LEDGER, QUIET, Shelf, entry
@@ -287,19 +289,77 @@ async def test_s7_only_decreases_are_leased_when_increases_must_stop(shelf: Shel
 
 
 async def test_s7_increases_that_waited_beyond_the_bound_get_their_share(shelf: Shelf) -> None:
-    """A quarter of the places, so that a stream of decreases cannot hold them back for ever."""
+    """So many places as the limits say, so that a stream of decreases cannot hold them back for ever."""
     await spread(shelf)
     shelf.clock.pass_by(120)
-    leases = await shelf.lease(4, overdue_before_ms=shelf.clock.now_ms - 60_000)
-    assert sorted(lease.increases for lease in leases) == [False, False, False, True]
+    before_ms = shelf.clock.now_ms - 60_000
+    assert await shelf.store.outbox.increases_waiting(()) == 2
+    leases = await shelf.lease(2, overdue_before_ms=before_ms, overdue_keys=1)
+    assert [lease.increases for lease in leases] == [False, True]
+    assert not any(lease.increases for lease in await shelf.lease(2, overdue_before_ms=before_ms))
+
+
+async def test_s7_an_increase_that_waited_its_time_is_as_urgent_as_a_decrease(shelf: Shelf) -> None:
+    """Else look-ups, which go before other increases, would hold it back."""
+    await shelf.read(level(1, 12))
+    await shelf.based(10)
+    outbox = shelf.store.outbox
+    assert await outbox.most_urgent(DrainLimits()) is DueClass.INCREASE
+    late = DrainLimits(overdue_before_ms=shelf.clock.now_ms + 1)
+    assert await outbox.most_urgent(late) is DueClass.DECREASE
+    assert await outbox.most_urgent(replace(late, increases=False)) is None
+
+
+async def test_f056_a_settlement_that_cannot_be_stored_takes_no_other_with_it(shelf: Shelf) -> None:
+    """The others are booked; it stays in doubt, is read again after a while, and somebody is told."""
+    names = [f"S{number}" for number in range(7)]
+    await shelf.read(*(level(10 + number, 5, sku=sku) for number, sku in enumerate(names)))
+    for sku in names:
+        await shelf.based(9, key(sku), name=f"E-{sku}")
+    leases = await shelf.lease()
+    settled = [
+        Settled(
+            lease.key,
+            lease.operation.op_id,
+            # A version that no column holds stands for whatever a row refuses.
+            Booked(lease.entry_id or "", 2**70 if lease.key.sku == "S3" else 2),
+        )
+        for lease in leases
+    ]
+    await shelf.store.outbox.settle(settled, QUIET)
+    rows = {sku: await shelf.row(key(sku)) for sku in names}
+    assert [sku for sku, row in rows.items() if row.op_id is not None] == ["S3"]
+    assert rows["S3"].in_doubt
+    assert await shelf.store.outbox.in_doubt(10) == []
+    (case,) = await shelf.cases(CaseKind.STOCK_UPDATE_FAILED)
+    assert (case.subject, case.code) == ("S3", "unbookable")
+    shelf.clock.pass_by(30)
+    (again,) = await shelf.store.outbox.in_doubt(10)
+    assert again.key.sku == "S3"
+    await shelf.store.outbox.settle([Settled(again.key, again.op_id or "", Booked("E-S3", 2))], QUIET)
+    assert await shelf.cases() == []
 
 
 async def test_a_paused_channel_is_left_alone(shelf: Shelf) -> None:
     """Its keys stay due."""
     await ready(shelf)
     assert await shelf.lease(paused=("web",)) == []
-    assert await shelf.store.outbox.due_count(10) == 1
+    assert await shelf.store.outbox.due_count(DrainLimits(paused=("web",)), 10) == 0
+    assert await shelf.store.outbox.due_count(DrainLimits(), 10) == 1
     assert len(await shelf.lease(paused=("shop",))) == 1
+
+
+async def test_what_must_still_wait_is_not_counted_as_due(shelf: Shelf) -> None:
+    """An increase within its interval, or any while increases must stop, is nothing to take tokens for."""
+    await ready(shelf, target=12)
+    (lease,) = await shelf.lease()
+    await shelf.settle(lease, Booked("E", 4), PACED)
+    await shelf.read(level(2, 14))
+    outbox = shelf.store.outbox
+    assert await outbox.due_count(DrainLimits(), 10) == 0
+    shelf.clock.pass_by(2)
+    assert await outbox.due_count(DrainLimits(), 10) == 1
+    assert await outbox.due_count(DrainLimits(increases=False), 10) == 0
 
 
 async def test_f034_a_foreign_entry_gives_a_provisional_base(shelf: Shelf) -> None:

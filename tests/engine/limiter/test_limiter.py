@@ -222,6 +222,18 @@ async def test_f075_a_429_without_retry_after_pauses_halves_the_places_and_drops
 
 
 @virtual
+async def test_f075_a_batch_of_which_a_part_was_throttled_slows_down_as_any_other() -> None:
+    """One alias that was turned away speaks for the service; one of unknown outcome among others does not."""
+    budget = limiter(rate=50, burst=100, places=16)
+    await one_call(budget, (SUCCESS, Unknown("?"), SUCCESS))
+    assert budget.state().rate_now == 50
+    moment = await one_call(budget, (SUCCESS, Throttled(200, "OverCapacity", 7), SUCCESS))
+    assert (budget.state().rate_now, budget.state().throttled_total) == (25, 1)
+    assert await one_call(budget, (Unknown("?"), Unknown("?"))) == pytest.approx(moment + 7)
+    assert budget.state().rate_now == pytest.approx(12.5)
+
+
+@virtual
 async def test_f075_repeated_429s_wait_longer_each_time() -> None:
     """The pause doubles with every throttled round up to 8 s (here halved by chance); the rate falls, never to zero."""
     budget, clock = limiter(rate=50, burst=100), VirtualClock()
@@ -262,6 +274,16 @@ async def test_f076_no_call_is_made_before_retry_after() -> None:
     assert await one_call(budget, priority=Priority.RESOLVE) >= moment + 7
     await charge
     assert not budget.held_back
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@virtual
+async def test_f076_retry_after_is_kept_where_the_outcome_is_unknown_too(status: int) -> None:
+    """R2: a front end that says when to come back is obeyed, whether or not the write got through to commercetools."""
+    budget = limiter()
+    moment = await one_call(budget, Unknown(f"answer {status}", status, 120))
+    assert budget.held_back
+    assert await one_call(budget, priority=Priority.RESOLVE) == pytest.approx(moment + 120)
 
 
 @virtual

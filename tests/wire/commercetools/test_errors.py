@@ -94,19 +94,48 @@ def test_f078_each_answer_is_one_failure(request_: Request, answer: Reply, wante
         "OutOfStock",
         "MaxResourceLimitExceeded",
         "ResourceSizeLimitExceeded",
-        "SomethingNewIn2027",
     ],
 )
 def test_f081_a_refusal_names_its_code_and_holds_that_key_only(code: str) -> None:
-    """Permanent refusals, known and unknown, carry commercetools' code and not the body."""
+    """Permanent refusals carry commercetools' code and not the body."""
     failure = failure_of(WRITE, reply(400, code))
     assert failure == Refused(code, "m")
     assert failure_of_error(error_in({"message": "m", "extensions": {"code": code}})) == failure
 
 
+def test_f081_an_unknown_code_is_the_keys_fault_only_where_the_status_says_so() -> None:
+    """A 400 of commercetools is its verdict on what was asked; inside a 200 an unknown word is none."""
+    code = "SomethingNewIn2027"
+    assert failure_of(WRITE, reply(400, code)) == Refused(code, "m")
+    answered = failure_of_error(error_in({"message": "m", "extensions": {"code": code}}))
+    assert answered == Unknown(f"answer 200 {code} m", 200)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Unauthorized",
+        "UNAUTHENTICATED",
+        "invalid_token",
+        "ServiceUnavailable",
+        "GatewayTimeout",
+        "INTERNAL_SERVER_ERROR",
+        "Timeout",
+        "TooManyRequests",
+        "too_many_requests",
+    ],
+)
+def test_f078_what_is_said_of_the_transport_parks_no_key_and_stops_nobody(code: str) -> None:
+    """A token or an overload told inside a batch: the key is looked at and sent again, decreases included."""
+    answered = failure_of_error(error_in({"message": "m", "extensions": {"code": code}}))
+    assert isinstance(answered, Unknown | Throttled)
+    assert isinstance(failure_of(WRITE, reply(400, code)), Unknown | Throttled)
+
+
 @pytest.mark.parametrize(
     ("code", "wanted"),
     [
+        ("TooManyRequests", Throttled(429, "TooManyRequests")),
         ("ConcurrentModification", Conflict(5)),
         ("ResourceNotFound", Missing()),
         ("DuplicateField", Exists()),

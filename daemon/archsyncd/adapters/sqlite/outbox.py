@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
-from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain import outbox
@@ -15,6 +15,7 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.ledger import Base, adoptable, drift, signature
 from archsyncd.domain.outbox import Lease, OutboxRow
+from archsyncd.domain.priority import DueClass
 from archsyncd.domain.rules import ROLLOUT, DrainLimits, SettleRules, Turn
 from archsyncd.domain.settlement import (
     Booked,
@@ -28,15 +29,14 @@ from archsyncd.domain.settlement import (
     Vanished,
 )
 
-INCREASES_FROM_CLASS = 3
-SUSTAINED_SHARE = 4
 _ALL_LINES_MS = 10**12
+UNBOOKABLE_MS = 30_000
 
 
 async def lease(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> list[Lease]:
     """Take up to `limit` due keys in drain order and put an operation in flight for each.
 
-    A quarter of the places goes to increases that have waited longer than the bound in force, so that a stream of
+    So many of the places as the limits say, the last ones, go to increases that have waited their time, so that a stream of
     decreases cannot hold them back for ever.
     """
     keys = await _due_keys(scope, turn, limits, limit)
@@ -63,20 +63,24 @@ async def lease(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> li
 
 
 async def _due_keys(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> list[StockKey]:
-    parameters = {
+    share = min(limits.overdue_keys, limit) if limits.increases else 0
+    overdue = await scope.tx.rows("outbox_overdue", due_parameters(turn, limits, share)) if share else []
+    waited = dict.fromkeys(StockKey(row[0], row[1]) for row in overdue)
+    due = await scope.tx.rows("outbox_due", due_parameters(turn, limits, limit))
+    first = [key for row in due if (key := StockKey(row[0], row[1])) not in waited]
+    return [*first[: limit - len(waited)], *waited]
+
+
+def due_parameters(turn: Turn, limits: DrainLimits, limit: int) -> dict[str, Any]:
+    """What the queries for due keys ask by."""
+    return {
         "run": turn.run,
         "now": turn.now,
-        "highest": 4 if limits.increases else INCREASES_FROM_CLASS - 1,
+        "highest": max(DueClass) if limits.increases else DueClass.DECREASE,
         "paused": array(limits.paused),
         "before": limits.overdue_before_ms,
+        "limit": limit,
     }
-    overdue: list[Row] = []
-    if limits.overdue_before_ms and limits.increases and limit >= SUSTAINED_SHARE:
-        share = {**parameters, "limit": limit // SUSTAINED_SHARE}
-        overdue = await scope.tx.rows("outbox_overdue", share)
-    due = await scope.tx.rows("outbox_due", {**parameters, "limit": limit})
-    ordered = dict.fromkeys(StockKey(row[0], row[1]) for row in (*overdue, *due))
-    return list(ordered)[:limit]
 
 
 async def _untrack(scope: Scope, older: Iterable[tuple[StockKey, int]]) -> list[StockKey]:
@@ -106,6 +110,22 @@ async def settle(scope: Scope, turn: Turn, settled: Sequence[Settled], rules: Se
         for item in settled:
             if isinstance(item.settlement, Booked) and item.key in changed:
                 await _recovered(scope, item.key)
+
+
+async def unbookable(scope: Scope, turn: Turn, item: Settled, why: str) -> None:
+    """Keep an operation whose outcome cannot be stored in doubt, so that its entry is read again, and tell of it."""
+    rows = await outbox_rows(scope, [item.key])
+    row = rows.get(item.key)
+    if row is None or row.op_id != item.op_id:
+        return
+    await put_outbox_rows(scope, [_waiting(outbox.doubted(row), turn, UNBOOKABLE_MS)])
+    reason = (
+        f"what became of a write to {item.key.sku} in {item.key.channel} cannot be stored ({why}); nothing more is sent "
+        "for it, and its entry is read again every half minute until it can be"
+    )
+    kind = CaseKind.STOCK_UPDATE_FAILED
+    case = NewCase(kind, item.key.channel, item.key.sku, reason, code="unbookable")
+    await open_case(scope.tx, case, scope.now_ms)
 
 
 async def _settled_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,14 +10,18 @@ from typing import Any
 from archsyncd.adapters.sqlite import outbox
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_row, outbox_rows, put_outbox_rows
+from archsyncd.adapters.sqlite.connection import Transaction
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.outbox import Lease, OutboxRow, freed, read_discarded
+from archsyncd.domain.priority import DueClass
 from archsyncd.domain.rules import DrainLimits, SettleRules
 from archsyncd.domain.settlement import Settled
 
+# What a row's own figures can cause; an error of the disk, the lock or the tenure is told by a kind of its own.
+UNBOOKABLE = (sqlite3.Error, ArithmeticError, LookupError, TypeError, ValueError)
 RECOMPUTE_KEYS = 2_000
 
 
@@ -32,23 +37,49 @@ class OutboxStore:
         return await self._session.write(lambda scope: outbox.lease(scope, turn, limits, limit))
 
     async def settle(self, settled: Sequence[Settled], rules: SettleRules) -> None:
-        """Book what became of operations."""
+        """Book what became of operations. One that cannot be booked stays in doubt and takes no other with it."""
         turn = self._session.turn()
-        await self._session.write(lambda scope: outbox.settle(scope, turn, settled, rules))
+        try:
+            await self._session.write(lambda scope: outbox.settle(scope, turn, settled, rules))
+        except UNBOOKABLE as error:
+            if len(settled) > 1:
+                half = len(settled) // 2
+                await self.settle(settled[:half], rules)
+                await self.settle(settled[half:], rules)
+                return
+            why = f"{type(error).__name__}: {error}"
+            await self._session.write(lambda scope: outbox.unbookable(scope, turn, settled[0], why))
 
-    async def due_count(self, at_most: int) -> int:
-        """How many keys are due, counted up to a bound."""
-        row = await self._session.look(lambda tx: tx.row("outbox_due_count", (at_most,)))
+    async def doubt_leased(self) -> int:
+        """Have the entry read of every operation that is in flight and that nobody holds any more; how many."""
+        return await self._session.write(lambda scope: scope.tx.run("outbox_all_in_doubt"))
+
+    async def due_count(self, limits: DrainLimits, at_most: int) -> int:
+        """How many keys may be leased now, counted up to a bound."""
+        parameters = outbox.due_parameters(self._session.turn(), limits, at_most)
+        row = await self._session.look(lambda tx: tx.row("outbox_due_count", parameters))
         return int(row[0]) if row else 0
 
-    async def most_urgent(self, limits: DrainLimits) -> int | None:
-        """The class of the key that would be leased first; None when nothing is due now."""
-        parameters = self._parameters(limits=1) | {
-            "highest": 4 if limits.increases else 2,
-            "paused": array(limits.paused),
-        }
-        row = await self._session.look(lambda tx: tx.row("outbox_due", parameters))
-        return None if row is None else int(row[2])
+    async def increases_waiting(self, paused: Collection[str]) -> int:
+        """How many increases wait, but for those of paused channels."""
+        row = await self._session.look(lambda tx: tx.row("outbox_increases_count", (array(paused),)))
+        return int(row[0]) if row else 0
+
+    async def most_urgent(self, limits: DrainLimits) -> DueClass | None:
+        """The class of the key that would be leased first; None when nothing is due now.
+
+        An increase that has waited its time is as urgent as a decrease.
+        """
+        parameters = outbox.due_parameters(self._session.turn(), limits, 1)
+
+        async def step(tx: Transaction) -> DueClass | None:
+            first = await tx.row("outbox_due", parameters)
+            if first is None:
+                return None
+            overdue = first[2] > DueClass.DECREASE and await tx.row("outbox_overdue", parameters) is not None
+            return DueClass.DECREASE if overdue else DueClass(first[2])
+
+        return await self._session.look(step)
 
     def _parameters(self, limits: int) -> dict[str, Any]:
         turn = self._session.turn()

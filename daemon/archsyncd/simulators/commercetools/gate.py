@@ -135,7 +135,7 @@ class Gate:
             reply = self._error(fault)
         elif kind in (FaultKind.UNAVAILABLE_TEXT, FaultKind.NOT_JSON):
             status = 503 if kind is FaultKind.UNAVAILABLE_TEXT else 200
-            reply = Reply(status, PAGE, {"Content-Type": "text/html"})
+            reply = Reply(status, PAGE, {"Content-Type": "text/html"} | self._retry_after(fault))
         elif kind is FaultKind.REDIRECT:
             reply = Reply(fault.status, b"", {"Location": fault.location})
         elif kind is FaultKind.HUGE:
@@ -155,8 +155,11 @@ class Gate:
 
     def _error(self, fault: Fault) -> Reply:
         status, code = STATUS[fault.kind]
-        headers = retry_after(fault.retry_after, int(fault.seconds), self._around.clock.now())
-        return Reply(status, ApiError(status, code, f"Scripted fault: {fault.kind}.").body(), headers)
+        body = ApiError(status, code, f"Scripted fault: {fault.kind}.").body()
+        return Reply(status, body, self._retry_after(fault))
+
+    def _retry_after(self, fault: Fault) -> dict[str, str]:
+        return retry_after(fault.retry_after, int(fault.seconds), self._around.clock.now())
 
     def _head(self, reply: Reply, request: Request) -> None:
         headers = reply.headers

@@ -9,6 +9,10 @@ answer ─┬─ 409, ConcurrentModification ───────────�
         ├─ 403 ──────────────────────────────────── Forbidden
         ├─ other 4xx ────────────────────────────── Refused
         └─ 3xx, 5xx, not commercetools' words ───── Unknown
+
+GraphQL answers 200, so that an error's code is all there is to go by: what is not known to be said of the content is not
+held against a key, whose decreases would stop until somebody acts. It is Unknown: the entry is read, by REST, whose status
+tells what a refused token or an overload is.
 """
 
 from __future__ import annotations
@@ -92,7 +96,8 @@ def failure_of(request: Request, reply: Reply) -> Failure:
 
 def failure_of_error(error: ErrorObject) -> Failure:
     """Judge one GraphQL error by its code; the answer's HTTP status was 200."""
-    return _by_code(_Case(status=200, error=error, writes=True, addresses_one=True))
+    case = _Case(status=200, error=error, writes=True, addresses_one=True)
+    return _refused(case) if error.code in _OF_CONTENT else _BY_CODE.get(_folded(error.code), _unknown)(case)
 
 
 def error_of(body: bytes) -> ErrorObject:
@@ -105,7 +110,9 @@ def error_of(body: bytes) -> ErrorObject:
         return ErrorObject()
     listed = tree.get("errors")
     errors = [error_in(item) for item in listed[:_ERRORS_LIMIT]] if isinstance(listed, list) else []
-    known = [error for error in errors if error.code in _BY_CODE] or [error for error in errors if error.code]
+    known = [error for error in errors if _folded(error.code) in _BY_CODE] or [
+        error for error in errors if error.code
+    ]
     if known:
         return known[0]
     # A body of commercetools always repeats its status; without one these are a front end's words.
@@ -188,27 +195,71 @@ def _busy(case: _Case) -> Failure:
     return _throttled(case)
 
 
+def _too_many(case: _Case) -> Failure:
+    return Throttled(429, case.error.code, case.retry_after_seconds)
+
+
 def _by_code(case: _Case) -> Failure:
-    return _BY_CODE.get(case.error.code, _refused)(case)
+    return _BY_CODE.get(_folded(case.error.code), _refused)(case)
 
 
+def _folded(code: str) -> str:
+    """A code however it is spelt: gateways before GraphQL write UNAUTHENTICATED or too_many_requests."""
+    return code.replace("_", "").lower()
+
+
+# Said of what was asked, before it took any effect; it would be said again.
+_OF_CONTENT = frozenset(
+    {
+        "InvalidInput",
+        "InvalidField",
+        "InvalidJsonInput",
+        "InvalidOperation",
+        "InternalConstraintViolated",
+        "LockedField",
+        "MaxResourceLimitExceeded",
+        "MissingRoleOnChannel",
+        "OutOfStock",
+        "ReferencedResourceNotFound",
+        "ReferenceExists",
+        "RequiredField",
+        "ResourceSizeLimitExceeded",
+        "SemanticError",
+        "SyntaxError",
+    }
+)
+
+_VERDICTS: Mapping[_Verdict, tuple[str, ...]] = {
+    _conflict: ("ConcurrentModification",),
+    _exists: ("DuplicateField", "DuplicateFieldWithConflictingResource"),
+    _not_found: ("ResourceNotFound", "ObjectNotFound"),
+    _too_large: (
+        "QueryTimedOut",
+        "QueryComplexityLimitExceeded",
+        "ContentTooLarge",
+        "BulkOperationMaxItemsExceeded",
+    ),
+    _throttled: ("OverCapacity", "PendingOperation"),
+    _too_many: ("TooManyRequests", "RateLimited", "RateLimitExceeded"),
+    _forbidden: ("insufficient_scope",),
+    # Of the way there and back, never of a key. That a token is refused only a 401 can say: it stops everybody.
+    _unknown: (
+        "",
+        "General",
+        "BadGateway",
+        "GatewayTimeout",
+        "InternalError",
+        "InternalServerError",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "Timeout",
+        "Unauthenticated",
+        "Unauthorized",
+        "invalid_token",
+    ),
+}
 _BY_CODE: Mapping[str, _Verdict] = {
-    "ConcurrentModification": _conflict,
-    "DuplicateField": _exists,
-    "DuplicateFieldWithConflictingResource": _exists,
-    "ResourceNotFound": _not_found,
-    "ObjectNotFound": _not_found,
-    "QueryTimedOut": _too_large,
-    "QueryComplexityLimitExceeded": _too_large,
-    "ContentTooLarge": _too_large,
-    "BulkOperationMaxItemsExceeded": _too_large,
-    "OverCapacity": _throttled,
-    "PendingOperation": _throttled,
-    "insufficient_scope": _forbidden,
-    "invalid_token": _unauthorised,
-    "General": _unknown,
-    "BadGateway": _unknown,
-    "": _unknown,
+    _folded(code): verdict for verdict, codes in _VERDICTS.items() for code in codes
 }
 
 _BY_STATUS: Mapping[int, _Verdict] = {

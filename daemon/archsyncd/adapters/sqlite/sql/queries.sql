@@ -175,7 +175,15 @@ WHERE due_class >= 3 AND parked IS NULL AND since_ms < :before AND (run <> :run 
 ORDER BY since_ms LIMIT :limit
 
 -- name: outbox_due_count
-SELECT count(*) FROM (SELECT 1 FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL LIMIT ?)
+SELECT count(*) FROM (
+    SELECT 1 FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL
+        AND (run <> :run OR not_before <= :now OR (due_class <= 2 AND attempts = 0))
+        AND due_class <= :highest AND channel NOT IN (SELECT value FROM json_each(:paused))
+    LIMIT :limit)
+
+-- name: outbox_increases_count
+SELECT count(*) FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL AND due_class >= 3
+    AND channel NOT IN (SELECT value FROM json_each(?))
 
 -- name: outbox_backlog
 SELECT due_class, count(*), min(since_ms) FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL GROUP BY due_class
