@@ -30,7 +30,7 @@ from archsyncd.assembly import (
     rules_of,
     tail_options,
 )
-from archsyncd.config import ConfigurationFaults, Settings, changes
+from archsyncd.config import ConfigurationFaults, Settings, changes, not_in_force
 from archsyncd.connections import commercetools_client, feed_of
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
@@ -175,6 +175,9 @@ class App:
                     Event.STARTED,
                     f"archsyncd {__version__}: the store is open",
                 )
+                if idle := not_in_force(self.settings):
+                    told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
+                    say(LOGGER, Event.OTHER, told)
                 await self._work()
         finally:
             if watchdog is not None:
