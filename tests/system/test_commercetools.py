@@ -438,6 +438,27 @@ async def test_f082_reads_that_are_too_large_become_smaller_down_to_the_one_that
 
 
 @virtual
+async def test_f019_f082_a_look_up_that_needs_many_slow_requests_counts_as_progress() -> None:
+    """Each refusal takes 20 s, as a query that times out does: halving goes on, and the watchdog is fed meanwhile."""
+    async with inside(seed=50) as (site, house):
+        stock = {f"S{number}": 10 for number in range(40)}
+        site.open(stock)
+
+        async def slowly(request: Request) -> None:
+            if request.path.endswith("/inventory") and request.method == "GET" and "S7" in request.query:
+                await site.clock.sleep(20)
+
+        site.watcher.before = slowly
+        site.shop.faults.add("inventory.query", FaultKind.QUERY_TIMED_OUT, count=None, contains="%22S7%22")
+        async with house.daemon() as daemon:
+            end = site.clock.now() + 300
+            while site.clock.now() < end:
+                assert daemon.app.watch.late() == ()
+                await site.clock.sleep(1)
+            await site.until_stock({sku: pieces for sku, pieces in stock.items() if sku != "S7"}, 1)
+
+
+@virtual
 async def test_f082_when_no_read_is_small_enough_every_key_is_a_case_asked_for_ever_more_rarely() -> None:
     """Constant 413 for look-ups: nothing is published, which everybody can see, and the requests stay bounded."""
     async with inside(seed=41) as (site, house):

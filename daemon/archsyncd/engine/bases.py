@@ -86,8 +86,8 @@ class Bases:
         self._sampled: StockKey | None = None
         self._sample_at = self._shared.clock.monotonic() + SAMPLE_SECONDS
         self._types: set[str] = set()
-        self._reader = EntryReader(store, client, limiter, shared, Priority.LOOKUP)
-        self._checker = EntryReader(store, client, limiter, shared, Priority.CHECK)
+        self._reader = EntryReader(store, client, limiter, shared, Priority.LOOKUP, beat)
+        self._checker = EntryReader(store, client, limiter, shared, Priority.CHECK, beat)
         self._catalogue = Portion(PRODUCTS_PER_REQUEST)
         self.ready = not options.tracked
 
@@ -281,7 +281,6 @@ class Bases:
             return dict.fromkeys(skus, True)
         answers: dict[str, bool | Failure] = {}
         async for part, answer in in_portions(skus, self._catalogue, self._products):
-            self._beat()
             if isinstance(answer, frozenset):
                 self._shared.notes.pop("catalogue", None)
                 answers |= {sku: sku in answer for sku in part}
@@ -292,6 +291,7 @@ class Bases:
         return answers
 
     async def _products(self, part: Sequence[str]) -> frozenset[str] | Failure:
+        self._beat()
         return await self._limiter.call(Priority.LOOKUP, 1.0, lambda: self._client.products(part))
 
     def _catalogue_refused(self, answer: Failure) -> None:

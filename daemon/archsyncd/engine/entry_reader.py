@@ -34,13 +34,21 @@ class EntryReader:
     """Reads entries in portions that commercetools answers. One whose answer is too large even alone is told as a fault."""
 
     def __init__(
-        self, store: Store, client: Commercetools, limiter: Limiter, shared: Shared, priority: Priority
+        self,
+        store: Store,
+        client: Commercetools,
+        limiter: Limiter,
+        shared: Shared,
+        priority: Priority,
+        beat: Callable[[], None],
     ) -> None:
+        """`beat`: before each request, as many may be needed until one is small enough."""
         self._store = store
         self._client = client
         self._limiter = limiter
         self._shared = shared
         self._priority = priority
+        self._beat = beat
         self._portion = Portion(KEYS_AT_ONCE)
         self._told: set[StockKey] = set()
 
@@ -66,6 +74,7 @@ class EntryReader:
         fault: Callable[[T, TooLarge], EntryFault],
     ) -> AsyncIterator[tuple[Sequence[T], EntryPage]]:
         async def call(part: Sequence[T]) -> EntryPage | Failure:
+            self._beat()
             return await self._limiter.call(self._priority, 1.0, lambda: ask(part))
 
         async for part, answer in in_portions(things, self._portion, call):

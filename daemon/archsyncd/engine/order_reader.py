@@ -42,15 +42,20 @@ class OrderReader:
         self._unreadable: set[str] = set()
         self._portion = Portion(client.ids_per_request)
 
-    async def fetch(self, ids: Sequence[str]) -> Fetched | None:
-        """Orders by id; what the list does not show yet is read singly.
+    async def fetch(self, ids: Sequence[str], beat: Callable[[], None]) -> Fetched | None:
+        """Orders by id; what the list does not show yet is read singly. `beat`: before each request.
 
         None when commercetools did not answer, or when a line's channel is not known yet.
         """
         found: dict[str, Order] = {}
         missing: set[str] = set()
         unread: dict[str, str] = {}
-        async for part, page in in_portions(ids, self._portion, self._page):
+
+        async def list_of(part: Sequence[str]) -> OrderPage | Failure:
+            beat()
+            return await self._page(part)
+
+        async for part, page in in_portions(ids, self._portion, list_of):
             if isinstance(page, OrderPage):
                 found.update((order.id, order) for order in page.orders)
                 unread.update(dict.fromkeys(page.faults, ""))
@@ -59,6 +64,7 @@ class OrderReader:
             for order_id in part:
                 if order_id in found or order_id in unread:
                     continue
+                beat()
                 answer = await self._one(order_id)
                 if isinstance(answer, Order):
                     found[order_id] = answer

@@ -279,7 +279,7 @@ class Orders:
         for order_id in dict.fromkeys(m.order_id for m in messages if m.type == DELETED):
             await self._store.orders.forget(order_id)
         ids = list(dict.fromkeys(m.order_id for m in messages if m.type != DELETED))
-        found = await self.reader.fetch(ids)
+        found = await self.reader.fetch(ids, self._beat)
         if found is None:
             return False
         fresh = await self._store.orders.learn(found.orders, self.learn_rules(), cursor)

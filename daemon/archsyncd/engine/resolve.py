@@ -53,7 +53,7 @@ class Resolver:
         self._drain = drain
         self._chance = chance
         self._beat = beat
-        self._reader = EntryReader(store, client, limiter, shared, Priority.RESOLVE)
+        self._reader = EntryReader(store, client, limiter, shared, Priority.RESOLVE, beat)
 
     async def run(self) -> None:
         """Resolve until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
