@@ -121,7 +121,7 @@ class Announcer:
 
 
 def _fields(news: CaseNews) -> dict[str, object]:
-    fields: dict[str, object] = {"kind": news.kind.value}
+    fields: dict[str, object] = {"kind": news.kind.value, "correlation": news.correlation or None}
     if news.kind in _FEED_SCOPED:
         fields["feed"] = news.scope
         fields["sku"] = news.subject.split(" ", 1)[0]

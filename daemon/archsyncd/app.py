@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from archsyncd import __version__
 from archsyncd.adapters import host_lock
@@ -32,7 +31,7 @@ from archsyncd.assembly import (
     rules_of,
     tail_options,
 )
-from archsyncd.config import ConfigurationFaults, Settings, changes
+from archsyncd.config import ConfigurationFaults, Settings, changes, not_in_force
 from archsyncd.connections import commercetools_client, feed_of
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
@@ -133,14 +132,14 @@ class App:
 
     async def run(self) -> None:
         """Start, work until stopped, stop."""
-        rules = self._rules(self.settings)
+        rules = _rules_of(self.settings)
         state_dir = self.settings.daemon.state_dir
         lock = host_lock.take(state_dir, self.world.pid)
         try:
             place = host_lock.check_database_place(state_dir / DATABASE_NAME)
             for warning in place.warnings:
                 say(LOGGER, Event.PLACE_DOUBTFUL, warning)
-            self.store = await self._open(state_dir, rules)
+            self.store = await self._open(rules)
             self._file = host_lock.identity(state_dir / DATABASE_NAME)
             try:
                 await self._run_with_store(rules)
@@ -154,41 +153,12 @@ class App:
             self._begun.set()
             lock.release()
 
-    def _rules(self, settings: Settings) -> Rules:
-        try:
-            return rules_of(settings)
-        except RolloutFault as fault:
-            raise Fatal(EXIT_CONFIGURATION, str(fault)) from fault
-
-    async def _open(self, state_dir: Path, rules: Rules) -> SqliteStore:
-        project = f"{self.settings.commercetools.project_key} at {self.settings.commercetools.api_address}"
-        try:
-            store = await open_store(
-                state_dir,
-                self.clock,
-                rules,
-                project=project,
-                host=self.world.host_id,
-                new_ledger_id=self.world.new_id(),
-            )
-        except StoreNewer as error:
-            raise Fatal(EXIT_STORE, str(error)) from error
-        except StoreFull as error:
-            # Room or the other process's lock may be back at the next start.
-            raise Fatal(EXIT_RESTART, str(error)) from error
-        except StoreBroken as error:
-            raise Fatal(
-                EXIT_STORE,
-                f"{error}. Look at the disk first; then move the file aside and start again: stock is taken over anew "
-                "from the markers in commercetools and a snapshot, and nothing is raised before it is proven",
-            ) from error
-        if store.ledger.project != project:
+    async def _open(self, rules: Rules) -> SqliteStore:
+        store = await _opened(self.settings, self.world, rules)
+        wanted, found = _project_of(self.settings), store.ledger.project
+        if found != wanted:
             await store.close()
-            raise Fatal(
-                EXIT_CONFIGURATION,
-                f"{state_dir / DATABASE_NAME} belongs to the project {store.ledger.project}, the configuration names "
-                f"{project}: give each project its own state_dir",
-            )
+            raise Fatal(EXIT_CONFIGURATION, _another_project(self.settings, found, wanted))
         store.listen(self.announcer.case)
         return store
 
@@ -210,6 +180,9 @@ class App:
                     Event.STARTED,
                     f"archsyncd {__version__}: the store is open",
                 )
+                if idle := not_in_force(self.settings):
+                    told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
+                    say(LOGGER, Event.OTHER, told)
                 await self._work()
         finally:
             if watchdog is not None:
@@ -403,7 +376,7 @@ class App:
         self.world.notifier.reloading(self.clock.monotonic())
         try:
             fresh = self.world.reload()
-            rules = self._rules(fresh)
+            rules = _rules_of(fresh)
             reloadable, restart = changes(self.settings, fresh)
             await self._put_in_force(fresh, rules)
         except (ConfigurationFaults, Fatal) as fault:
@@ -460,22 +433,78 @@ class App:
 
 
 async def adopt(settings: Settings, world: World) -> str:
-    """Let the database in the state directory belong to this host. Raises Fatal."""
-    state_dir = settings.daemon.state_dir
-    lock = host_lock.take(state_dir, world.pid)
+    """Let the database in the state directory belong to this host, and its project be reached as configured. Raises Fatal.
+
+    Another project's database is refused: that is told apart by the project's key, whatever the address.
+    """
+    database = settings.daemon.state_dir / DATABASE_NAME
+    rules = _rules_of(settings)
+    lock = host_lock.take(settings.daemon.state_dir, world.pid)
     try:
-        store = await open_store(
-            state_dir,
-            world.clock,
-            rules_of(settings),
-            project="",
-            host=world.host_id,
-            new_ledger_id=world.new_id(),
-        )
+        if not database.exists():
+            raise Fatal(
+                EXIT_CONFIGURATION,
+                f"there is no {database} to adopt: put the copied file there first; `archsyncd run` makes a new one",
+            )
+        store = await _opened(settings, world, rules)
         try:
-            await store.move_to_host(world.host_id)
-            return f"the database of {store.ledger.project or 'a new project'} belongs to this host now"
+            wanted, found = _project_of(settings), store.ledger.project
+            if found and _key_of(found) != settings.commercetools.project_key:
+                raise Fatal(EXIT_CONFIGURATION, _another_project(settings, found, wanted))
+            await store.move(project=wanted, host=world.host_id)
         finally:
             await store.close()
     finally:
         lock.release()
+    moved = f", which was {found or 'not named'} before" if found != wanted else ""
+    return f"the database of {wanted}{moved}, belongs to this host now"
+
+
+def _rules_of(settings: Settings) -> Rules:
+    try:
+        return rules_of(settings)
+    except RolloutFault as fault:
+        raise Fatal(EXIT_CONFIGURATION, str(fault)) from fault
+
+
+def _project_of(settings: Settings) -> str:
+    """What a database is pinned to. The address counts: one key may name a project in each of two regions."""
+    return f"{settings.commercetools.project_key} at {settings.commercetools.api_address}"
+
+
+def _key_of(project: str) -> str:
+    return project.partition(" at ")[0]
+
+
+def _another_project(settings: Settings, found: str, wanted: str) -> str:
+    database = settings.daemon.state_dir / DATABASE_NAME
+    told = f"{database} belongs to the project {found or '(none)'}, the configuration names {wanted}"
+    if found and _key_of(found) != _key_of(wanted):
+        return f"{told}: give each project its own state_dir"
+    return (
+        f"{told}: if that is the same project by another address, as behind a private link, run `archsyncd adopt` once; "
+        "if it is another region's project of the same key, give it its own state_dir"
+    )
+
+
+async def _opened(settings: Settings, world: World, rules: Rules) -> SqliteStore:
+    try:
+        return await open_store(
+            settings.daemon.state_dir,
+            world.clock,
+            rules,
+            project=_project_of(settings),
+            host=world.host_id,
+            new_ledger_id=world.new_id(),
+        )
+    except StoreNewer as error:
+        raise Fatal(EXIT_STORE, str(error)) from error
+    except StoreFull as error:
+        # Room or the other process's lock may be back at the next start.
+        raise Fatal(EXIT_RESTART, str(error)) from error
+    except StoreBroken as error:
+        raise Fatal(
+            EXIT_STORE,
+            f"{error}. Look at the disk first; then move the file aside and start again: stock is taken over anew "
+            "from the markers in commercetools and a snapshot, and nothing is raised before it is proven",
+        ) from error

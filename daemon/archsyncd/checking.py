@@ -69,6 +69,7 @@ async def check(
     parts: Answers = [
         ("mapping", mapping_report(settings)),
         ("credentials", _credentials(settings, directory)),
+        ("keys", _keys(settings)),
     ]
     if online:
         person = Person(clock or SystemClock(), socket.gethostname(), directory)
@@ -90,6 +91,12 @@ def _credentials(settings: Settings, directory: Path | None) -> tuple[MappingNot
         told = f"were not checked: give --credentials DIR to have them read ({needed})"
         return (MappingNote(Weight.FACT, "credentials", told),)
     return (MappingNote(Weight.FACT, "credentials", f"are all there: {needed}"),)
+
+
+def _keys(settings: Settings) -> tuple[MappingNote, ...]:
+    idle = "is not in force in this version: it is read and changes nothing"
+    found = tuple(MappingNote(Weight.LOOK, path, idle) for path in config.not_in_force(settings))
+    return found or (MappingNote(Weight.FACT, "keys", "what is set is in force in this version"),)
 
 
 def _report(path: Path, parts: Sequence[tuple[str, Sequence[MappingNote]]]) -> tuple[int, str]:

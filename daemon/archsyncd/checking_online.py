@@ -36,6 +36,7 @@ T = TypeVar("T")
 CHANNEL_PAGES = 20
 PART_SECONDS = 120.0
 NAMES_SHOWN = 20
+ANY_SKU = "archsyncd-check"
 _FACT, _LOOK, _WRONG = Weight.FACT, Weight.LOOK, Weight.WRONG
 # What stands still without a scope; the rest is told by where it is missing.
 _NEEDED_FOR = {
@@ -101,6 +102,7 @@ class Asking:
         if marker is not None:
             self._marker(marker)
         await self._channels()
+        await self._catalogue()
         return self._notes
 
     @property
@@ -184,6 +186,24 @@ class Asking:
         sync = self._settings.orders.sync_channel
         if sync and sync not in found:
             self._note(_WRONG, f"channel {sync}", f"(orders.sync_channel) does not exist{_near(sync, found)}")
+
+    async def _catalogue(self) -> None:
+        """Whether products can be asked for by SKU; any answer will do, so the SKU need not exist."""
+        project = self._settings.commercetools
+        if not project.check_products:
+            return
+        answer = await self._call(lambda: self._client.products((ANY_SKU,)))
+        if isinstance(answer, frozenset):
+            self._note(_FACT, "catalogue", "answers which SKUs have a product")
+            return
+        lost = (
+            "no entry would be created" if project.create_missing_entries else "missing products are not told"
+        )
+        told = (
+            f"does not answer which SKUs have a product ({_told(answer)}): {lost}; let the API client ask /graphql for "
+            "products, or set commercetools.check_products to false"
+        )
+        self._note(_WRONG if project.create_missing_entries else _LOOK, "catalogue", told)
 
     def _channel(self, key: str, found: dict[str, SupplyChannel]) -> None:
         if key not in found:

@@ -66,7 +66,10 @@ def parser() -> argparse.ArgumentParser:
     _common(check)
     check.add_argument("--online", action="store_true", help="also ask commercetools and the feeds")
     check.add_argument("--explain", metavar="KEY", help="explain one key and leave")
-    move = verbs.add_parser("adopt", help="let a database that was copied here belong to this host")
+    move = verbs.add_parser(
+        "adopt",
+        help="let a copied database belong to this host, or its project have a new address",
+    )
     _common(move)
     demo = verbs.add_parser("demo", help="a day's trade against simulators, to watch")
     demo.add_argument("--seconds", type=int, default=40, help="length of the day (default %(default)s)")

@@ -56,6 +56,7 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
             write_seconds=float(project.request_timeout_seconds),
             connections=project.max_in_flight + SPARE_CONNECTIONS,
             ca_file=project.ca_file,
+            allowed=project.allow_cidr,
         )
         return HttpCommercetools(
             options,

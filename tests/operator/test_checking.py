@@ -169,6 +169,7 @@ async def test_online_a_sound_site_is_ready(tmp_path: Path) -> None:
             "project.get",
             "types.get",
             "channels.query",
+            "graphql",
         }
 
 
@@ -243,6 +244,30 @@ async def test_online_switched_off_messages_are_something_to_look_at(tmp_path: P
         code, text = await here.check()
         assert code == 0
         assert line_about(text, "switched off").lstrip().startswith("?")
+
+
+async def test_f125_online_a_catalogue_that_may_not_be_asked_is_wrong(tmp_path: Path) -> None:
+    """GraphQL is refused: no entry would be created, unless the configuration does without the question."""
+    async with site(tmp_path, graphql_enabled=False) as here:
+        code, text = await here.check()
+        assert code == 1
+        assert "no entry would be created" in line_about(text, "catalogue: ")
+        here.write(('client_id = "client-1"', 'client_id = "client-1"\ncheck_products = false'))
+        code, text = await here.check()
+        assert code == 0
+        assert "catalogue: " not in text
+
+
+async def test_what_is_set_and_not_in_force_is_something_to_look_at(tmp_path: Path) -> None:
+    """A key of a later version is read, and the report says that it changes nothing."""
+    async with site(tmp_path) as here:
+        _, text = await check(here.config, None, online=False, environment={})
+        assert "is in force in this version" in text
+        with here.config.open("a") as file:
+            file.write('[reconcile]\nnightly_at = "04:00"\n')
+        code, text = await check(here.config, None, online=False, environment={})
+        assert code == 0
+        assert line_about(text, "reconcile.nightly_at").lstrip().startswith("?")
 
 
 async def test_online_channels_are_checked_for_existence_and_role(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Level, OrderAccepted, SnapshotEnd, SnapshotHead, SnapshotPage
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.inventory import StockKey, Unauthorised
+from archsyncd.domain.lookup import AWAITING_ENTRY, unsold
 from archsyncd.domain.rules import DrainLimits
 from archsyncd.domain.settlement import Booked, Parked, Settled
 from archsyncd.engine.ports import StoreBroken
@@ -447,19 +448,19 @@ async def test_retry_of_an_unknown_sku_has_it_looked_up_again(tmp_path: Path) ->
     """The key is no longer parked, the base keeper is woken, and a new case opens if the product is still missing."""
     async with served(tmp_path) as daemon:
         await daemon.level("ABC-1", 5)
-        await daemon.store.outbox.book_lookups([], (), [KEY], daemon.settle_rules())
+        await daemon.store.outbox.book_lookups([], (), [unsold(KEY, 5)], daemon.settle_rules())
         (case,) = await daemon.store.cases.listed(kind="sku_not_found")
         daemon.shared.bases.clear()
         code, _, _ = await ctl(daemon, "exceptions", "retry", str(case.id))
         assert code == 0
         assert daemon.shared.bases.is_set()
         assert (await daemon.store.outbox.rows([KEY]))[KEY].parked is None
-        await daemon.store.outbox.book_lookups([], (), [KEY], daemon.settle_rules())
+        await daemon.store.outbox.book_lookups([], (), [unsold(KEY, 5)], daemon.settle_rules())
         (again,) = await daemon.store.cases.listed(kind="sku_not_found")
         assert again.id != case.id
 
 
-RETRIED = {CaseKind.HELD_LEVEL, CaseKind.HELD_RULES, CaseKind.STOCK_UPDATE_FAILED, CaseKind.SKU_NOT_FOUND}
+RETRIED = {CaseKind.HELD_LEVEL, CaseKind.HELD_RULES, CaseKind.STOCK_UPDATE_FAILED, *AWAITING_ENTRY}
 
 
 @virtual

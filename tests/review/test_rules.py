@@ -6,6 +6,7 @@ import pytest
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.ledger import Base
+from archsyncd.domain.lookup import unsold
 from archsyncd.domain.rules import Rules
 from archsyncd.domain.settlement import Booked
 from tests.adapters.sqlite.shelf import QUIET, Shelf, entry
@@ -147,7 +148,7 @@ async def test_the_rollout_holds_whatever_frees_a_key_otherwise(shelf: Shelf) ->
     """A product that appears, an entry that is found, a person's retry: none writes what is not on the list."""
     await shelf.store.use_rules(only("B"))
     await shelf.read(level(1, 7))
-    await shelf.store.outbox.book_lookups((), (), [key()], QUIET)
+    await shelf.store.outbox.book_lookups((), (), [unsold(key(), 7)], QUIET)
     assert ((await shelf.row()).parked, await shelf.kinds()) == ("rollout", [])
     await shelf.store.outbox.book_lookups((), [key()], (), QUIET)
     assert (await shelf.row()).to_create
@@ -161,7 +162,7 @@ async def test_a_key_without_a_product_is_still_on_no_list_when_the_product_appe
     """It was parked for another reason when the list was made."""
     await shelf.store.use_rules(rules(WEB))
     await shelf.read(level(1, 7))
-    await shelf.store.outbox.book_lookups((), (), [key()], QUIET)
+    await shelf.store.outbox.book_lookups((), (), [unsold(key(), 7)], QUIET)
     assert (await shelf.row()).parked == CaseKind.SKU_NOT_FOUND
     await shelf.store.use_rules(only("B"))
     await shelf.store.outbox.book_lookups([entry(9)], (), (), QUIET)

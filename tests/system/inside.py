@@ -61,9 +61,11 @@ class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.lines: list[str] = []
+        self.fields: list[Mapping[str, object]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
+        self.fields.append(record.__dict__.get("told", {}))
 
     def line(self, text: str) -> str | None:
         return next((line for line in self.lines if text in line), None)

@@ -305,6 +305,10 @@ async def test_f081_a_refused_sku_is_set_aside_and_the_others_go_on() -> None:
         case = await daemon.until_case(CaseKind.STOCK_UPDATE_FAILED)
         assert case is not None
         assert (case.subject, case.code) == ("A", "InvalidInput")
+        told = [
+            fields for fields in daemon.journal.fields if fields.get("correlation") == case.correlation != ""
+        ]
+        assert [fields.get("sku") for fields in told] == [None, "A"], "the call's line, and the case's"
         sent = site.shop.journal.requests["inventory.update"]
         await site.clock.sleep(120)
         assert site.shop.journal.requests["inventory.update"] == sent, "sent again unchanged"
@@ -434,3 +438,211 @@ async def test_f090_restockable_in_days_is_told() -> None:
             case = await daemon.until_case(CaseKind.RESTOCKABLE_IN_DAYS)
             assert case is not None
             assert case.subject == "A"
+
+
+@pytest.mark.parametrize("kind", [FaultKind.CONTENT_TOO_LARGE, FaultKind.QUERY_TIMED_OUT])
+@virtual
+async def test_f082_reads_that_are_too_large_become_smaller_down_to_the_one_that_is_set_aside(
+    kind: FaultKind,
+) -> None:
+    """One SKU's answer is too large whoever asks with it: all others are published, it is a case, and closes itself."""
+    async with inside(seed=40) as (site, house):
+        stock = {f"S{number}": 10 for number in range(60)}
+        site.open(stock)
+        for sku in stock:
+            site.shop.add_entry(sku, CHANNEL, 3)
+        poison = site.shop.faults.add("inventory.query", kind, count=None, contains="%22S7%22")
+        async with house.daemon(reconcile="sample_keys_per_minute = 0") as daemon:
+            others = {sku: pieces for sku, pieces in stock.items() if sku != "S7"}
+            await site.until_stock(others, 240)
+            case = await daemon.until_case(CaseKind.STOCK_UPDATE_FAILED)
+            assert case is not None
+            assert (case.subject, case.code) == ("S7", "unreadable")
+            assert case.correlation
+            assert site.stock("S7") == 3
+            asked = site.shop.journal.requests["inventory.query"]
+            await site.clock.sleep(600)
+            assert site.shop.journal.requests["inventory.query"] - asked < 20
+            site.shop.faults.clear(poison)
+            await site.until_stock(stock, 900)
+            await daemon.until_case(CaseKind.STOCK_UPDATE_FAILED, open_=False)
+
+
+@virtual
+async def test_f019_f082_a_look_up_that_needs_many_slow_requests_counts_as_progress() -> None:
+    """Each refusal takes 20 s, as a query that times out does: halving goes on, and the watchdog is fed meanwhile."""
+    async with inside(seed=50) as (site, house):
+        stock = {f"S{number}": 10 for number in range(40)}
+        site.open(stock)
+
+        async def slowly(request: Request) -> None:
+            if request.path.endswith("/inventory") and request.method == "GET" and "S7" in request.query:
+                await site.clock.sleep(20)
+
+        site.watcher.before = slowly
+        site.shop.faults.add("inventory.query", FaultKind.QUERY_TIMED_OUT, count=None, contains="%22S7%22")
+        async with house.daemon() as daemon:
+            end = site.clock.now() + 300
+            while site.clock.now() < end:
+                assert daemon.app.watch.late() == ()
+                await site.clock.sleep(1)
+            await site.until_stock({sku: pieces for sku, pieces in stock.items() if sku != "S7"}, 1)
+
+
+@virtual
+async def test_f082_when_no_read_is_small_enough_every_key_is_a_case_asked_for_ever_more_rarely() -> None:
+    """Constant 413 for look-ups: nothing is published, which everybody can see, and the requests stay bounded."""
+    async with inside(seed=41) as (site, house):
+        stock = {"A": 5, "B": 6, "C": 7}
+        site.open(stock)
+        site.shop.faults.add("inventory.query", FaultKind.CONTENT_TOO_LARGE, count=None)
+        async with house.daemon() as daemon:
+            await daemon.until_case(CaseKind.STOCK_UPDATE_FAILED)
+            await site.clock.sleep(600)
+            subjects = {case.subject for case in await daemon.cases(CaseKind.STOCK_UPDATE_FAILED)}
+            assert subjects == set(stock)
+            assert site.shop.journal.requests["inventory.query"] < 40
+            site.shop.faults.clear()
+            await site.until_stock(stock, 1200)
+
+
+@pytest.mark.parametrize("route", ["orders.query", "messages.query"])
+@virtual
+async def test_f082_order_lists_that_are_too_large_are_read_in_smaller_pages(route: str) -> None:
+    """Pages shrink until commercetools answers; a list that gives nothing at all is told, and the others go on."""
+    async with inside(seed=42) as (site, house):
+        site.open(STOCK)
+        big = [f"limit={number}" for number in (500, 250, 200, 125, 62)]
+        for limit in big:
+            site.shop.faults.add(route, FaultKind.CONTENT_TOO_LARGE, count=None, contains=limit)
+        async with house.daemon() as daemon:
+            await site.until_stock(STOCK, 120)
+            for _ in range(5):
+                site.order("A", 1)
+                await site.clock.sleep(2)
+            await site.until_stock({"A": 45}, 60)
+            await site.until(lambda: "orders" not in daemon.app.shared.notes, "the lists read to their end")
+
+
+@virtual
+async def test_f082_orders_are_learnt_by_sweep_where_messages_are_too_large_one_by_one() -> None:
+    """A messages query that never answers holds nothing up."""
+    async with inside(seed=43) as (site, house):
+        site.open(STOCK)
+        site.shop.faults.add("messages.query", FaultKind.CONTENT_TOO_LARGE, count=None)
+        async with house.daemon() as daemon:
+            await site.until_stock(STOCK, 120)
+            site.order("A", 3)
+            await site.until_stock({"A": 47}, 60)
+            assert "sweep" in daemon.app.shared.notes["messages"]
+
+
+@virtual
+async def test_f082_an_order_that_is_too_large_alone_is_a_case_and_the_next_ones_are_learnt() -> None:
+    """Messages speak of it, and it can be read neither in a list nor by itself."""
+    async with inside(seed=48) as (site, house), house.daemon() as daemon:
+        await started(site)
+        big = site.order("B", 1)
+        for route in ("orders.query", "orders.get"):
+            site.shop.faults.add(route, FaultKind.CONTENT_TOO_LARGE, count=None, contains=big)
+        site.order("A", 3)
+        case = await daemon.until_case(CaseKind.ORDER_UNMAPPED_LINE)
+        assert case is not None
+        assert case.subject == big
+        assert case.correlation
+        await site.until_stock({"A": 47}, 30)
+
+
+@virtual
+async def test_f082_a_catalogue_that_answers_little_at_once_is_asked_in_small_portions() -> None:
+    """Product look-ups shrink; a SKU whose answer is too large alone is a case, and nothing is created for it."""
+    async with inside(seed=49) as (site, house):
+        stock = {f"S{number}": 5 for number in range(30)}
+        site.open(stock)
+        too_large = site.shop.faults.add(
+            "graphql", FaultKind.CONTENT_TOO_LARGE, count=None, contains='\\"S7\\"'
+        )
+        async with house.daemon(commercetools="write_batch = 1") as daemon:
+            await site.until_stock({sku: pieces for sku, pieces in stock.items() if sku != "S7"}, 120)
+            case = await daemon.until_case(CaseKind.ENTRY_MISSING)
+            assert case is not None
+            assert case.subject == "S7"
+            site.shop.faults.clear(too_large)
+            await site.until_stock(stock, 120)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.INSUFFICIENT_SCOPE, FaultKind.INVALID_INPUT])
+@virtual
+async def test_f125_where_the_catalogue_is_not_to_be_asked_nothing_is_created_and_everybody_is_told(
+    kind: FaultKind,
+) -> None:
+    """GraphQL refused while products are to be checked: entries that exist are written, the others are cases and a note."""
+    async with inside(seed=44) as (site, house):
+        site.open(STOCK)
+        site.shop.add_entry("A", CHANNEL, 1)
+        refusal = site.shop.faults.add("graphql", kind, count=None)
+        async with house.daemon() as daemon:
+            await site.until_stock({"A": 50})
+            case = await daemon.until_case(CaseKind.ENTRY_MISSING)
+            assert case is not None
+            assert "check_products" in case.reason
+            assert case.correlation
+            assert {each.subject for each in await daemon.cases(CaseKind.ENTRY_MISSING)} == {"B", "C"}
+            assert "/graphql" in daemon.app.shared.notes["catalogue"]
+            await site.stays(lambda: site.stock("B") is None, "created blindly", 120)
+            site.shop.faults.clear(refusal)
+            await site.until_stock(STOCK, 60)
+            await daemon.until_case(CaseKind.ENTRY_MISSING, open_=False)
+            assert "catalogue" not in daemon.app.shared.notes
+
+
+@virtual
+async def test_f125_an_entry_that_is_left_to_others_is_told_as_such_and_used_when_it_is_there() -> None:
+    """create_missing_entries = false: the product exists, so the case speaks of the entry and of the setting."""
+    async with inside(seed=45) as (site, house):
+        site.open({"A": 5})
+        site.house.warehouse.seed("NONE", "WH1", 1)
+        async with house.daemon(commercetools="create_missing_entries = false") as daemon:
+            case = await daemon.until_case(CaseKind.ENTRY_MISSING)
+            assert case is not None
+            assert case.subject == "A"
+            assert "create_missing_entries" in case.reason
+            assert [each.subject for each in await daemon.cases(CaseKind.SKU_NOT_FOUND)] == ["NONE"]
+            site.shop.add_entry("A", CHANNEL, 1)
+            await site.until_stock({"A": 5}, 120)
+            assert await daemon.cases(CaseKind.ENTRY_MISSING) == []
+
+
+@virtual
+async def test_f081_a_create_whose_key_another_entry_carries_is_set_aside() -> None:
+    """Our entry was moved to another channel and kept its key: one case that names it, and no loop of creates."""
+    async with inside(seed=46) as (site, house), house.daemon() as daemon:
+        await started(site)
+        other = site.shop.add_channel("elsewhere")
+        move = {"action": "setSupplyChannel", "supplyChannel": {"typeId": "channel", "id": other}}
+        site.shop.update_entry("A", CHANNEL, move)
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        case = await daemon.until_case(CaseKind.STOCK_UPDATE_FAILED)
+        assert case is not None
+        assert (case.subject, case.code) == ("A", "DuplicateField")
+        assert f"{CHANNEL}__A" in case.reason
+        assert case.correlation
+        created = site.shop.journal.requests["inventory.create"]
+        await site.clock.sleep(600)
+        assert site.shop.journal.requests["inventory.create"] == created <= 5
+        site.shop.delete_entry("A", "elsewhere")
+        await daemon.app.store.outbox.free_key((await daemon.row("A")).key)
+        await daemon.app.store.cases.close(case.id, "resolved", "tried again")
+        daemon.app.shared.work.set()
+        await site.until_stock({"A": 49}, 120)
+
+
+@virtual
+async def test_f081_a_key_that_is_taken_by_our_own_lost_create_is_no_clash() -> None:
+    """The answer of a create is lost and the repetition meets its key: the entry is found and goes on."""
+    async with inside(seed=47) as (site, house), house.daemon() as daemon:
+        site.shop.faults.add("inventory.create", FaultKind.LOST_ANSWER_APPLIED_LATE, count=1, seconds=4.0)
+        site.open({"A": 5})
+        await site.until_stock({"A": 5}, 240)
+        await site.stays(lambda: site.stock("A") == 5, "twice", 60)
+        assert await daemon.cases(CaseKind.STOCK_UPDATE_FAILED) == []

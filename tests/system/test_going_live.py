@@ -77,6 +77,18 @@ async def test_f013_a_reload_of_a_faulty_file_changes_nothing(wrong: str) -> Non
 
 
 @virtual
+async def test_the_start_names_what_is_set_and_not_in_force() -> None:
+    """Once, in the journal; defaults are not spoken of."""
+    async with inside(seed=69) as (_, house):
+        async with house.daemon() as daemon:
+            assert daemon.journal.line("not in force") is None
+        async with house.daemon(more='[alerts]\nemail = ["ops@example.com"]') as daemon:
+            told = [line for line in daemon.journal.lines if "not in force" in line]
+            assert len(told) == 1
+            assert "alerts.email" in told[0]
+
+
+@virtual
 async def test_a_reload_names_what_only_a_restart_changes() -> None:
     """Such a value stays what it was."""
     async with inside(seed=62) as (site, house), house.daemon() as daemon:

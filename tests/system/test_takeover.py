@@ -15,7 +15,7 @@ from archsyncd.simulators.commercetools.exchange import Request
 from archsyncd.simulators.trade import Trade, TradeConfig
 from tests.process.site import CHANNEL, Site, assert_right, in_step
 from tests.support.virtual_time import virtual
-from tests.system.inside import House, Running, inside
+from tests.system.inside import House, Notes, Running, inside
 
 DAY = TradeConfig(
     seconds=240,
@@ -250,6 +250,48 @@ async def test_f031_f093_a_database_of_another_project_is_refused() -> None:
                 pass
         assert ended.value.code == 78
         assert "belongs to the project demo at" in ended.value.sentence
+
+
+@virtual
+async def test_f093_the_same_project_by_another_address_is_taken_on_by_adopt() -> None:
+    """From a region to a private link: refused with the verb that repairs it, and nothing is lost by it."""
+    async with inside(seed=17) as (site, house):
+        site.open({"A": 5})
+        async with house.daemon() as before:
+            await site.until_stock({"A": 5})
+        address = site.shop_url.replace("127.0.0.1", "localhost")
+        config = house.place() / "config.toml"
+        config.write_text(
+            config.read_text().replace(f'api_url = "{site.shop_url}"', f'api_url = "{address}"')
+        )
+        with pytest.raises(Fatal, match="archsyncd adopt") as ended:
+            async with house.daemon(quiet=False):
+                pass
+        assert ended.value.code == 78
+        said = await adopt(house.settings(), house.world("one", before.notes, "a"))
+        assert address in said
+        assert site.shop_url in said
+        async with house.daemon():
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            await site.until_stock({"A": 4})
+
+
+@virtual
+async def test_f093_adopt_takes_neither_another_projects_database_nor_makes_one() -> None:
+    """The key of the project decides, and where there is nothing to adopt nothing is left behind."""
+    async with inside(seed=18) as (site, house):
+        site.open({"A": 5})
+        house.write()
+        world = house.world("one", Notes(), "a")
+        with pytest.raises(Fatal, match="to adopt") as ended:
+            await adopt(house.settings(), world)
+        assert ended.value.code == 78
+        assert not house.database().exists()
+        async with house.daemon():
+            await site.until_stock({"A": 5})
+        house.write(project="demo-2")
+        with pytest.raises(Fatal, match="its own state_dir"):
+            await adopt(house.settings(), world)
 
 
 @virtual

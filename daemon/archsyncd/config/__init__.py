@@ -4,7 +4,7 @@ settings.py and beside it sources, platform, rules, service    the settings, eac
 keys.py  kinds.py  addresses.py                                what a declaration is, what a key may hold
 reading.py  drafting.py  positions.py  crosscheck.py           text to settings or faults with line and column
 loading.py  credentials.py  secrecy.py                         a real start: files, credentials, environment
-explaining.py  comparing.py  mapping.py                        for people: a key, a reload, the mapping
+explaining.py  comparing.py  mapping.py  waiting.py            for people: a key, a reload, the mapping, what has no effect
 """
 
 from archsyncd.config.addresses import ListenAddress, Reflection, is_loopback
@@ -40,6 +40,7 @@ from archsyncd.config.service import (
 )
 from archsyncd.config.settings import Settings
 from archsyncd.config.sources import ChannelSettings, FeedSettings, LocationSettings
+from archsyncd.config.waiting import not_in_force
 
 __all__ = [
     "ALERT_WEBHOOK",
@@ -82,6 +83,7 @@ __all__ = [
     "is_loopback",
     "load",
     "mapping_report",
+    "not_in_force",
     "read_credential",
     "read_settings",
     "refuse_secrets",

@@ -19,7 +19,8 @@ _DECLARATION: Final = "archsyncd"
 class Key:
     """One key: its name in the file, the field that holds it, what it may hold, one paragraph for people.
 
-    `restart` says that a change needs a restart; other changes take effect with a reload.
+    `restart` says that a change needs a restart; other changes take effect with a reload. `in_force` is False for a key, or
+    a whole table, that this version reads and does nothing with.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Key:
     required: bool
     restart: bool
     default: Any = None
+    in_force: bool = True
 
     @property
     def is_section(self) -> bool:
@@ -36,9 +38,11 @@ class Key:
         return isinstance(self.kind, Section)
 
 
-def key(kind: Kind, says: str, *, restart: bool = False, name: str = "") -> Mapping[str, Any]:
+def key(
+    kind: Kind, says: str, *, restart: bool = False, name: str = "", in_force: bool = True
+) -> Mapping[str, Any]:
     """The metadata of a field that is a key. `name` is given where the file's name differs from the field's."""
-    return {_DECLARATION: (kind, inspect.cleandoc(says), restart, name)}
+    return {_DECLARATION: (kind, inspect.cleandoc(says), restart, name, in_force)}
 
 
 def keys_of(settings: Any) -> Mapping[str, Key]:
@@ -53,10 +57,17 @@ def _kept(settings: Any) -> Mapping[str, Key]:
 
 def _declared(settings: Any) -> Iterator[Key]:
     for field in fields(settings):
-        kind, says, restart, name = field.metadata[_DECLARATION]
+        kind, says, restart, name, in_force = field.metadata[_DECLARATION]
         given, default = _default(field)
         yield Key(
-            name or field.name, field.name, kind, says, required=not given, restart=restart, default=default
+            name or field.name,
+            field.name,
+            kind,
+            says,
+            required=not given,
+            restart=restart,
+            default=default,
+            in_force=in_force,
         )
 
 

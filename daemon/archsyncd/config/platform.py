@@ -70,8 +70,8 @@ class CommercetoolsSettings:
         default=(),
         metadata=key(
             ListOf(NetworkKind()),
-            """Networks in which the addresses of the two hosts may lie, for a private link. Empty accepts public
-            addresses only, and this machine itself where a URL names it.""",
+            """Networks in which the addresses of the two hosts may lie besides public ones, for a private link. Empty
+            accepts public addresses only, and this machine itself where a URL names it.""",
             restart=True,
         ),
     )
@@ -203,7 +203,9 @@ class ReconcileSettings:
 
     nightly_at: time = field(
         default=time(2, 30),
-        metadata=key(TimeOfDay(), "When the full comparison begins, in the host's time zone."),
+        metadata=key(
+            TimeOfDay(), "When the full comparison begins, in the host's time zone.", in_force=False
+        ),
     )
     sample_keys_per_minute: int = field(
         default=60,

@@ -107,6 +107,7 @@ class OrderSettings:
             ledger needs. `hand-over` is reserved and refused by this version. `off` reads none; accepted in untracked
             mode only.""",
             restart=True,
+            in_force=False,
         ),
     )
     reflection: Reflection = field(
@@ -153,7 +154,7 @@ class OrderSettings:
     )
     eligible: EligibleSettings = field(
         default_factory=EligibleSettings,
-        metadata=key(Table(EligibleSettings), "Which orders may be handed over."),
+        metadata=key(Table(EligibleSettings), "Which orders may be handed over.", in_force=False),
     )
     hand_over_to: str = field(
         default="main",
@@ -162,6 +163,7 @@ class OrderSettings:
             """The feed whose source takes orders and is asked for them as a proof. Not stated, and no feed called main:
             the only feed, if there is just one.""",
             restart=True,
+            in_force=False,
         ),
     )
     sync_channel: str = field(
@@ -170,6 +172,7 @@ class OrderSettings:
             Word("a channel's key (role OrderExport)", r"[A-Za-z0-9_-]{2,256}", empty=True),
             """The channel under which Archean's order number is noted on the order; "" notes nothing, and the journal
             says so at the start.""",
+            in_force=False,
         ),
     )
     default_location: str = field(
@@ -186,6 +189,7 @@ class OrderSettings:
             """How the source keeps an order from being made twice: by our `key`, by a `lookup` before a repeat, or not
             at all; with `none` an order in doubt waits for a person.""",
             restart=True,
+            in_force=False,
         ),
     )
 

@@ -118,5 +118,6 @@ class StatusSettings:
             """Where the page and /metrics are served: a Unix socket, or an address and port, which then needs the
             credential status-token. "" serves neither.""",
             restart=True,
+            in_force=False,
         ),
     )

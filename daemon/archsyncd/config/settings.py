@@ -95,7 +95,7 @@ class Settings:
     )
     fulfilment: FulfilmentSettings = field(
         default_factory=FulfilmentSettings,
-        metadata=key(Table(FulfilmentSettings), "What warehouse work does to orders."),
+        metadata=key(Table(FulfilmentSettings), "What warehouse work does to orders.", in_force=False),
     )
     health: HealthSettings = field(
         default_factory=HealthSettings,
@@ -121,6 +121,7 @@ class Settings:
         metadata=key(
             Table(AlertSettings, credential="alert-webhook"),
             "Where alerts go besides the journal, which always has them.",
+            in_force=False,
         ),
     )
     status: StatusSettings = field(

@@ -136,6 +136,7 @@ class FeedSettings:
             """Networks in which the addresses of the source's host must lie; the connection is refused otherwise.
             Empty accepts every address that the host name resolves to.""",
             restart=True,
+            in_force=False,
         ),
     )
     ca_file: Path | None = field(
@@ -199,6 +200,7 @@ class FeedSettings:
             Word("HOST:PORT", r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}"),
             "The address of a Pub/Sub emulator, for tests. For `pubsub` only.",
             restart=True,
+            in_force=False,
         ),
     )
     snapshot_timeout_minutes: int = field(
@@ -206,6 +208,7 @@ class FeedSettings:
         metadata=key(
             Whole(1, 1440),
             "How long the parts of a snapshot sent over `pubsub` may take until they are dropped.",
+            in_force=False,
         ),
     )
     listen: str = field(
@@ -223,6 +226,7 @@ class FeedSettings:
             """A mapping profile (JSON) for a source that does not speak r247/1 itself. A relative path starts at this
             file's directory. `archsyncctl inspect SAMPLE` proposes one.""",
             restart=True,
+            in_force=False,
         ),
     )
     snapshot_from: str = field(
@@ -232,6 +236,7 @@ class FeedSettings:
             """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`).
             "none-accepted" states that the site does without.""",
             restart=True,
+            in_force=False,
         ),
     )
 

@@ -15,6 +15,7 @@ class CaseKind(StrEnum):
     """Kinds of exceptions; the names are part of the contract with reports and configuration."""
 
     SKU_NOT_FOUND = "sku_not_found"
+    ENTRY_MISSING = "entry_missing"
     LOCATION_UNMAPPED = "location_unmapped"
     CHANNEL_MISSING = "channel_missing"
     INVALID_RECORD = "invalid_record"
@@ -54,6 +55,11 @@ TEXTS: dict[CaseKind, CaseText] = {
         Severity.WARNING,
         "Create or publish the product with this SKU in commercetools, or correct the SKU in Archean; "
         "the case closes itself when the product appears.",
+    ),
+    CaseKind.ENTRY_MISSING: CaseText(
+        Severity.WARNING,
+        "Do what the reason says, or create the inventory entry in commercetools; it is looked for every 30 seconds and the "
+        "case closes itself when it is there.",
     ),
     CaseKind.LOCATION_UNMAPPED: CaseText(
         Severity.WARNING,
@@ -141,7 +147,10 @@ class NewCase:
 
 @dataclass(frozen=True, slots=True)
 class CaseNews:
-    """A case was opened (`note` None), or closed for the reason in `note`; told once its transaction is durable."""
+    """A case was opened (`note` None), or closed for the reason in `note`; told once its transaction is durable.
+
+    `correlation`: the id of the call that the case is from, "" where there was none.
+    """
 
     id: int
     kind: CaseKind
@@ -149,6 +158,7 @@ class CaseNews:
     subject: str
     reason: str
     note: str | None = None
+    correlation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

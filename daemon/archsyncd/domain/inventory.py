@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 CHANNEL_ROLE_SUPPLY = "InventorySupply"
+_READABLE_KEY = re.compile(r"[A-Za-z0-9_-]{2,256}")
+_SEPARATOR = "__"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -15,6 +19,19 @@ class StockKey:
 
     channel: str
     sku: str
+
+
+def entry_key(key: StockKey) -> str:
+    """Derive the `key` of an entry we create, within `[A-Za-z0-9_-]{2,256}`: readable where it can be, else a hash.
+
+    No two stock keys share one: a readable form has its first double underscore where the channel ends, and a hash
+    has none.
+    """
+    readable = f"{key.channel}{_SEPARATOR}{key.sku}"
+    if _READABLE_KEY.fullmatch(readable) and readable.find(_SEPARATOR) == len(key.channel):
+        return readable
+    identity = f"{key.channel}\0{key.sku}".encode("utf-8", "surrogatepass")
+    return f"sha256-{hashlib.sha256(identity).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +103,37 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class _Told:
+    """What every failure has: the correlation id of its call, to find it in the journal and in commercetools' own logs."""
+
+    correlation: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict(_Told):
     """409: another write came first, or the entry's version rose. Nothing was changed."""
 
     current_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(_Told):
     """400 DuplicateField on a create: the entry exists already.
 
-    `field` is the field that is taken: "sku" for the entry itself, "key" when another entry may carry the derived key.
+    `field` is the field that is taken: "sku" for the entry itself, "key" when another entry may carry the derived key:
+    only reading tells, as our own entry has both.
     """
 
     field: str = "sku"
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(_Told):
     """404: the entry is gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(_Told):
     """A permanent refusal: never retried unchanged. `code` is commercetools' error code."""
 
     code: str
@@ -116,7 +141,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class TooLarge:
+class TooLarge(_Told):
     """The request or its answer was too large or too complex: ask for less at once."""
 
     code: str
@@ -124,7 +149,7 @@ class TooLarge:
 
 
 @dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(_Told):
     """Turned away before any effect: back off. `retry_after_seconds` is a lower bound (None: not told)."""
 
     status: int
@@ -133,14 +158,14 @@ class Throttled:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreached:
+class Unreached(_Told):
     """No byte of the request can have arrived (name, connect or TLS failed): safe to repeat."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(_Told):
     """The outcome is unknown: it may have been applied, or may yet be. For reads: simply no answer.
 
     `retry_after_seconds` is a lower bound where the answer told one.
@@ -152,14 +177,14 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Unauthorised:
+class Unauthorised(_Told):
     """401 after one fresh token, or the token endpoint refuses our secret: nobody may call until a restart."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Forbidden:
+class Forbidden(_Told):
     """403: a scope is missing; `scope` names it where it is known."""
 
     scope: str
@@ -283,6 +308,7 @@ class EntryFault:
     id: str
     key: StockKey | None
     reason: str
+    correlation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from archsyncd.domain.inventory import Entry, StockKey, WriteKind
 from archsyncd.domain.ledger import PROVISIONAL_SIGN, Base, CleanRead, Operation, bounded, rebased, signature
+from archsyncd.domain.lookup import AWAITING_ENTRY
 from archsyncd.domain.priority import due
 
 SUPERSEDED_LIMIT = 16
@@ -309,7 +310,7 @@ def _from_entry(row: OutboxRow, entry: Entry) -> OutboxRow:
         needs_type=entry.type_id is None,
         entry_created_ms=entry.created_at_ms,
         seen=signature(entry.marker),
-        parked=None if row.parked == "sku_not_found" else row.parked,
+        parked=None if row.parked in AWAITING_ENTRY else row.parked,
     )
 
 

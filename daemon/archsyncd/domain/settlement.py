@@ -78,6 +78,7 @@ class Parked:
     kind: CaseKind
     code: str
     message: str
+    correlation: str = ""
 
 
 Settlement: TypeAlias = Booked | PutBack | Doubted | GivenUp | LandedLate | Foreign | Vanished | Parked

@@ -13,22 +13,27 @@ from archsyncd.domain.inventory import (
     Entry,
     EntryPage,
     Failure,
+    Forbidden,
     MarkerType,
     Missing,
+    Refused,
     StockKey,
     SupplyChannel,
     Throttled,
+    TooLarge,
     Unauthorised,
     Unknown,
     Unreached,
 )
+from archsyncd.domain.lookup import Withheld, not_created, unasked, unreadable, unsold
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.engine.drain import Drain
+from archsyncd.engine.entry_reader import EntryReader
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
+from archsyncd.engine.portions import Portion, in_portions
 from archsyncd.engine.ports import Commercetools, FencedOff
-from archsyncd.engine.shared import Shared, wait_for
+from archsyncd.engine.shared import Shared, describe, wait_for
 from archsyncd.engine.store import Store
-from archsyncd.engine.unreadable import UnreadableEntries
 
 IDLE_SECONDS = 2.0
 LOOKUP_KEYS = 2_000
@@ -81,7 +86,9 @@ class Bases:
         self._sampled: StockKey | None = None
         self._sample_at = self._shared.clock.monotonic() + SAMPLE_SECONDS
         self._types: set[str] = set()
-        self._unreadable = UnreadableEntries(store)
+        self._reader = EntryReader(store, client, limiter, shared, Priority.LOOKUP, beat)
+        self._checker = EntryReader(store, client, limiter, shared, Priority.CHECK, beat)
+        self._catalogue = Portion(PRODUCTS_PER_REQUEST)
         self.ready = not options.tracked
 
     async def run(self) -> None:
@@ -214,35 +221,50 @@ class Bases:
             return 0
         rows = await self._store.outbox.unknown_bases(self._after, LOOKUP_KEYS)
         self._after = rows[-1].key if len(rows) == LOOKUP_KEYS else None
-        usable = [row.key for row in rows if self._usable(row.key.channel)]
+        unknown = {row.key: row for row in rows if self._usable(row.key.channel)}
         done = 0
-        for part in self._client.split_keys(usable) if usable else ():
+        async for asked, page in self._reader.by_key(list(unknown)):
             self._beat()
-            done += await self._look_up(part)
+            done += await self._book_looked_up([unknown[key] for key in asked], page)
         if done:
             self._shared.work.set()
         return done
 
-    async def _look_up(self, keys: Sequence[StockKey]) -> int:
-        page = await self._limiter.call(Priority.LOOKUP, 1.0, lambda: self._client.entries_by_key(keys))
-        if not isinstance(page, EntryPage):
-            return 0
-        self._shared.saw_server_time(page.server_ms)
+    async def _book_looked_up(self, rows: Sequence[OutboxRow], page: EntryPage) -> int:
         self._watch_fences(page.entries)
         await self._learn_types(page.entries)
-        wanted = set(keys)
+        wanted = {row.key for row in rows}
         found = [entry for entry in page.entries if entry.key in wanted]
+        seen = {entry.key for entry in found}
         # An entry that exists but could not be read is neither a base nor a reason to create one.
-        seen = {entry.key for entry in found} | {fault.key for fault in page.faults}
-        await self._unreadable.tell(page.faults, (entry.key for entry in found))
-        absent = [key for key in keys if key not in seen]
-        sold = await self._sold(absent)
-        if sold is None:
-            sold, absent = frozenset(), []
-        creatable = [key for key in absent if key.sku in sold] if self.options.create_missing else []
-        unsold = [key for key in absent if key not in set(creatable)]
-        await self._store.outbox.book_lookups(found, creatable, unsold, self._drain.settle_rules())
+        unread = {fault.key for fault in page.faults} - seen
+        withheld = [unreadable(row.key, row.attempts) for row in rows if row.key in unread]
+        absent = [row for row in rows if row.key not in seen and row.key not in unread]
+        creatable, waiting = await self._without_entry(absent)
+        await self._store.outbox.book_lookups(
+            found, creatable, [*withheld, *waiting], self._drain.settle_rules()
+        )
         return len(found) + len(creatable)
+
+    async def _without_entry(self, rows: Sequence[OutboxRow]) -> tuple[list[StockKey], list[Withheld]]:
+        """Which of these keys are to be created, and which stay without an entry, with the reason.
+
+        What commercetools did not answer for now is in neither, and is looked up again at once.
+        """
+        answers = await self._sold(list(dict.fromkeys(row.key.sku for row in rows)))
+        creatable: list[StockKey] = []
+        withheld: list[Withheld] = []
+        for row in rows:
+            sold = answers.get(row.key.sku)
+            if sold is False:
+                withheld.append(unsold(row.key, row.f))
+            elif sold is not None and not self.options.create_missing:
+                withheld.append(not_created(row.key, row.f))
+            elif sold is True:
+                creatable.append(row.key)
+            elif sold is not None:
+                withheld.append(unasked(row.key, row.f, describe(sold), sold.correlation))
+        return creatable, withheld
 
     def _watch_fences(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
@@ -252,22 +274,31 @@ class Bases:
                     f"newer than ours ({self._drain.options.fence}): another archsyncd writes this project's stock"
                 )
 
-    async def _sold(self, keys: Sequence[StockKey]) -> frozenset[str] | None:
-        """Which of the SKUs some product carries; None when commercetools did not say."""
-        skus = list(dict.fromkeys(key.sku for key in keys))
+    async def _sold(self, skus: Sequence[str]) -> dict[str, bool | Failure]:
+        """Whether some product carries each SKU, or the refusal to tell; SKUs that nothing was said of are left out."""
         if not self.options.check_products:
-            return frozenset(skus)
-        found: set[str] = set()
-        for start in range(0, len(skus), PRODUCTS_PER_REQUEST):
-            part = skus[start : start + PRODUCTS_PER_REQUEST]
-            answer = await self._products(part)
-            if not isinstance(answer, frozenset):
-                return None
-            found |= answer
-        return frozenset(found)
+            self._shared.notes.pop("catalogue", None)
+            return dict.fromkeys(skus, True)
+        answers: dict[str, bool | Failure] = {}
+        async for part, answer in in_portions(skus, self._catalogue, self._products):
+            if isinstance(answer, frozenset):
+                self._shared.notes.pop("catalogue", None)
+                answers |= {sku: sku in answer for sku in part}
+            elif isinstance(answer, TooLarge | Refused | Forbidden | Missing):
+                answers |= dict.fromkeys(part, answer)
+                if not isinstance(answer, TooLarge):
+                    self._catalogue_refused(answer)
+        return answers
 
     async def _products(self, part: Sequence[str]) -> frozenset[str] | Failure:
+        self._beat()
         return await self._limiter.call(Priority.LOOKUP, 1.0, lambda: self._client.products(part))
+
+    def _catalogue_refused(self, answer: Failure) -> None:
+        self._shared.notes["catalogue"] = (
+            f"commercetools does not tell which SKUs have a product ({describe(answer)}); no entry is created blindly: let "
+            "the API client ask /graphql for products, or set commercetools.check_products to false"
+        )
 
     async def check_some(self) -> int:
         """Read entries whose check is due, and judge earlier reads that the order list covers by now."""
@@ -285,28 +316,17 @@ class Bases:
         return done + proven
 
     async def _read_for_check(self, rows: Sequence[OutboxRow]) -> int:
-        ids = [row.entry_id for row in rows if row.entry_id is not None]
-        page = await self._limiter.call(Priority.CHECK, 1.0, lambda: self._client.entries_by_id(ids))
-        if not isinstance(page, EntryPage):
-            return 0
-        self._shared.saw_server_time(page.server_ms)
-        self._watch_fences(page.entries)
-        unread = {fault.id for fault in page.faults}
-        if unread:
-            # Due as they are, they would be asked for again and again without a pause, and before all others.
-            put_off = [row.key for row in rows if row.entry_id in unread]
-            await self._store.outbox.put_off_checks(put_off, UNREADABLE_MS)
-        await self._unreadable.tell(page.faults, (entry.key for entry in page.entries))
-        found = {entry.id for entry in page.entries} | unread
-        missing = [row.key for row in rows if row.entry_id is not None and row.entry_id not in found]
-        await self._store.outbox.book_reads(page.entries, missing)
-        return len(rows)
-
-
-def describe(answer: object) -> str:
-    """A failure in a few words, for a note."""
-    for name in ("message", "reason", "code"):
-        text = getattr(answer, name, None)
-        if text:
-            return f"{type(answer).__name__}: {text}"
-    return type(answer).__name__
+        done = 0
+        async for asked, page in self._checker.by_id([row for row in rows if row.entry_id is not None]):
+            self._beat()
+            self._watch_fences(page.entries)
+            unread = {fault.id for fault in page.faults}
+            if unread:
+                # Due as they are, they would be asked for again and again without a pause, and before all others.
+                put_off = [row.key for row in asked if row.entry_id in unread]
+                await self._store.outbox.put_off_checks(put_off, UNREADABLE_MS)
+            found = {entry.id for entry in page.entries} | unread
+            missing = [row.key for row in asked if row.entry_id not in found]
+            await self._store.outbox.book_reads(page.entries, missing)
+            done += len(asked)
+        return done

@@ -52,6 +52,7 @@ SETTLE_LIMIT = 2_000
 UNKNOWN_READ_DELAY_MS = 500
 UNREACHED_DELAY_MS = 1_000
 FORBIDDEN_DELAY_MS = 60_000
+KEY_TAKEN_READ_DELAY_MS = 15_000
 BATCH_PROBE_SECONDS = 600.0
 MEASURE_SECONDS = 2.0
 SMOOTHING = 0.1
@@ -99,6 +100,8 @@ class Drain:
         self._sending: set[asyncio.Task[None]] = set()
         self._keys_ahead = 0
         self._room = asyncio.Event()
+        # Operations of creates that met their derived key taken, with the correlation id; the resolver takes them out.
+        self.key_taken: dict[str, str] = {}
         self.batch_now = options.write_batch
         self._batch_again_at = 0.0
         self._bound_seconds = INCREASE_BOUND_SECONDS
@@ -363,6 +366,10 @@ class Drain:
         match answer:
             case Written(entry_id=entry_id, version=version, created_at_ms=created):
                 return Booked(entry_id, version, created)
+            case Exists(field="key"):
+                # Ours, as a lost answer left it, or another's: told apart by a read that the platform's lag cannot hide from.
+                self.key_taken[lease.operation.op_id] = answer.correlation
+                return Doubted(KEY_TAKEN_READ_DELAY_MS)
             case Conflict() | Exists():
                 return Doubted()
             case Missing():
@@ -382,7 +389,7 @@ class Drain:
                     f"commercetools refuses the stock of {lease.key.sku} in {lease.key.channel} "
                     f"({code}: {message}); nothing more is sent for it until the case is closed"
                 )
-                return Parked(CaseKind.STOCK_UPDATE_FAILED, code, reason)
+                return Parked(CaseKind.STOCK_UPDATE_FAILED, code, reason, answer.correlation)
 
     async def _settle_all(self) -> None:
         while True:

@@ -7,8 +7,10 @@ order it spoke of would sell its pieces twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from archsyncd.domain.inventory import (
     Failure,
@@ -21,15 +23,19 @@ from archsyncd.domain.inventory import (
     OrderPage,
     Project,
     Refused,
+    TooLarge,
 )
 from archsyncd.domain.report import Cursor
 from archsyncd.domain.rules import LearnRules
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.order_reader import OrderReader
+from archsyncd.engine.portions import Portion
 from archsyncd.engine.ports import Commercetools, StoreFull
-from archsyncd.engine.shared import Shared
+from archsyncd.engine.shared import Shared, describe
 from archsyncd.engine.store import Store
+
+Page = TypeVar("Page", MessagePage, OrderPage)
 
 MESSAGES = "messages"
 SWEEP = "sweep"
@@ -86,6 +92,7 @@ class Orders:
         self._deep_at = float("-inf")
         self._head_since_ms = 0
         self._strange: dict[str, int] = {}
+        self._portions = {SWEEP: Portion(PAGE_LIMIT), MESSAGES: Portion(PAGE_LIMIT)}
         self.reader = OrderReader(store, client, limiter, self._channels_known)
 
     async def run(self) -> None:
@@ -143,7 +150,7 @@ class Orders:
         self._messages = enabled
         if not self._messages:
             self._shared.notes["messages"] = (
-                "the project's messages query is off: orders are learnt by sweep alone, a little later"
+                "the project's messages cannot be queried: orders are learnt by sweep alone, a little later"
             )
         return True
 
@@ -155,7 +162,7 @@ class Orders:
         if not isinstance(page, MessagePage):
             # An overload now says nothing about the rest of the run: only a plain refusal does.
             off = isinstance(project, Project) and not project.messages_enabled
-            return False if off or isinstance(page, Forbidden | Refused | Missing) else None
+            return False if off or isinstance(page, Forbidden | Refused | Missing | TooLarge) else None
         self._shared.saw_server_time(page.server_ms)
         # Without the scope to read project settings the messages query itself tells.
         return project.messages_enabled if isinstance(project, Project) else True
@@ -202,8 +209,8 @@ class Orders:
     async def _read_head(self) -> bool:
         """The newest messages, without the lag that completeness needs: most orders are learnt here."""
         since = rfc3339(self._settled_ms() - 1000)
-        page = await self._limiter.call(
-            Priority.ORDERS, 1.0, lambda: self._client.newest_messages(since, HEAD_LIMIT)
+        page = await self._listed(
+            MESSAGES, lambda limit: self._client.newest_messages(since, min(limit, HEAD_LIMIT))
         )
         if not isinstance(page, MessagePage):
             return False
@@ -239,12 +246,26 @@ class Orders:
             if not page.full:
                 return True
             if reached == after:
-                return self._stuck("messages")
+                return self._stuck(MESSAGES)
 
     async def _complete_page(self, after: MessageCursor, until: str) -> MessagePage | Failure:
-        return await self._limiter.call(
-            Priority.ORDERS, 1.0, lambda: self._client.messages(after, until, PAGE_LIMIT)
-        )
+        return await self._listed(MESSAGES, lambda limit: self._client.messages(after, until, limit))
+
+    async def _listed(self, what: str, ask: Callable[[int], Awaitable[Page | Failure]]) -> Page | Failure:
+        """A page of a list, of as many rows as commercetools gives at once; rows follow each other, so none is left out."""
+        portion = self._portions[what]
+        while True:
+            self._beat()
+            limit = portion.now
+            page = await self._limiter.call(Priority.ORDERS, 1.0, partial(ask, limit))
+            if not isinstance(page, TooLarge):
+                if not isinstance(page, Failure):
+                    portion.went_well(limit)
+                return page
+            if limit == 1:
+                self._stuck(what, f": even one alone is too large ({describe(page)})")
+                return page
+            portion.too_large(limit)
 
     def _start_ms(self) -> int:
         """Where the messages' read begins: before the sweep that came first, so that nothing falls between."""
@@ -258,7 +279,7 @@ class Orders:
         for order_id in dict.fromkeys(m.order_id for m in messages if m.type == DELETED):
             await self._store.orders.forget(order_id)
         ids = list(dict.fromkeys(m.order_id for m in messages if m.type != DELETED))
-        found = await self.reader.fetch(ids)
+        found = await self.reader.fetch(ids, self._beat)
         if found is None:
             return False
         fresh = await self._store.orders.learn(found.orders, self.learn_rules(), cursor)
@@ -267,9 +288,13 @@ class Orders:
             self._shared.work.set()
         return True
 
-    def _stuck(self, what: str) -> bool:
-        """A full page without one row to go on from: not asked for again and again without a pause."""
-        self._shared.notes["orders"] = f"commercetools' list of {what} cannot be read any further"
+    def _stuck(self, what: str, why: str = "") -> bool:
+        """A list that gives no row to go on from: not asked for again and again without a pause."""
+        name = "messages" if what == MESSAGES else "orders"
+        self._shared.notes["orders"] = (
+            f"commercetools' list of {name} cannot be read any further{why}; it is asked for again, and nothing is raised "
+            "that orders beyond it might have taken"
+        )
         return False
 
     async def _sweep(self) -> bool:
@@ -302,7 +327,7 @@ class Orders:
                 return False
             reached = page.last or after
             if page.full and reached == after:
-                return self._stuck("orders")
+                return self._stuck(SWEEP)
             after = reached
             await self.reader.tell_unreadable(page.faults, (order.id for order in page.orders))
             # A place is kept only while a sweep is under way; a finished one leaves the time it reached.
@@ -315,8 +340,8 @@ class Orders:
                 return True
 
     async def _sweep_page(self, after: MessageCursor | None, since: str, until: str) -> OrderPage | Failure:
-        return await self._limiter.call(
-            Priority.ORDERS, 1.0, lambda: self._client.orders_created(after, since, until, PAGE_LIMIT)
+        return await self._listed(
+            SWEEP, lambda limit: self._client.orders_created(after, since, until, limit)
         )
 
     async def _sweep_open(self, before: str) -> bool:
@@ -329,7 +354,7 @@ class Orders:
                 return False
             reached = page.last or after
             if page.full and reached == after:
-                return self._stuck("open orders")
+                return self._stuck(SWEEP)
             after = reached
             await self.reader.tell_unreadable(page.faults, (order.id for order in page.orders))
             cursor = Cursor(OPEN_SWEEP, after or MessageCursor("", ""), 0)
@@ -340,9 +365,7 @@ class Orders:
                 return True
 
     async def _open_page(self, after: MessageCursor | None, before: str) -> OrderPage | Failure:
-        return await self._limiter.call(
-            Priority.ORDERS, 1.0, lambda: self._client.orders_open_before(after, before, PAGE_LIMIT)
-        )
+        return await self._listed(SWEEP, lambda limit: self._client.orders_open_before(after, before, limit))
 
     async def _sweep_head(self) -> bool:
         """Without messages: the newest orders by creation time, learnt without moving the place of completeness."""

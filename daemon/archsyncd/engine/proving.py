@@ -156,7 +156,7 @@ class Proving:
         ids = await self._store.orders.refresh_due(REFRESH_PER_ROUND)
         if not ids:
             return 0
-        found = await self._orders.reader.fetch(ids)
+        found = await self._orders.reader.fetch(ids, self._beat)
         if found is None:
             return 0
         await self._store.orders.learn(found.orders, self._orders.learn_rules())

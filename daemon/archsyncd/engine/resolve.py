@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from archsyncd.domain.inventory import Entry, EntryPage, Failure, StockKey, WriteKind
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.inventory import Entry, EntryPage, StockKey, WriteKind, entry_key
 from archsyncd.domain.ledger import Finding, drift, judge
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.retry import delay
@@ -14,17 +15,18 @@ from archsyncd.domain.settlement import (
     Foreign,
     GivenUp,
     LandedLate,
+    Parked,
     PutBack,
     Settled,
     Settlement,
     Vanished,
 )
 from archsyncd.engine.drain import Drain
+from archsyncd.engine.entry_reader import EntryReader
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, FencedOff
 from archsyncd.engine.shared import Shared, wait_for
 from archsyncd.engine.store import Store
-from archsyncd.engine.unreadable import UnreadableEntries
 
 IDLE_SECONDS = 1.0
 RETRY_BASE_SECONDS = 0.05
@@ -47,12 +49,11 @@ class Resolver:
     ) -> None:
         self._store = store
         self._client = client
-        self._limiter = limiter
         self._shared = shared
         self._drain = drain
         self._chance = chance
         self._beat = beat
-        self._unreadable = UnreadableEntries(store)
+        self._reader = EntryReader(store, client, limiter, shared, Priority.RESOLVE, beat)
 
     async def run(self) -> None:
         """Resolve until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
@@ -73,10 +74,13 @@ class Resolver:
         if len(rows) < len(found):
             self._shared.bases.set()
             await self._put_off([row for row in found if row.key.channel not in channels])
-        by_id = [row for row in rows if row.entry_id is not None]
-        by_key = [row for row in rows if row.entry_id is None]
-        done = await self._resolve_by_id(by_id) if by_id else 0
-        return done + (await self._resolve_by_key(by_key) if by_key else 0)
+        done = 0
+        async for asked, page in self._reader.by_id([row for row in rows if row.entry_id is not None]):
+            done += await self._settle(asked, page)
+        by_key = {row.key: row for row in rows if row.entry_id is None}
+        async for keys, page in self._reader.by_key(list(by_key)):
+            done += await self._settle([by_key[key] for key in keys], page)
+        return done
 
     async def _put_off(self, rows: Sequence[OutboxRow]) -> None:
         """Operations of a channel that commercetools does not have (any more) must not stand before all others."""
@@ -84,31 +88,10 @@ class Resolver:
             settled = [Settled(row.key, row.op_id, Doubted(UNREADABLE_MS)) for row in rows if row.op_id]
             await self._store.outbox.settle(settled, self._drain.settle_rules())
 
-    async def _resolve_by_id(self, rows: Sequence[OutboxRow]) -> int:
-        ids = [row.entry_id for row in rows if row.entry_id is not None]
-        page = await self._limiter.call(Priority.RESOLVE, 1.0, lambda: self._client.entries_by_id(ids))
-        return await self._settle(rows, page, {row.key for row in rows})
-
-    async def _resolve_by_key(self, rows: Sequence[OutboxRow]) -> int:
-        done = 0
-        for part in self._client.split_keys([row.key for row in rows]):
-            page = await self._read_keys(part)
-            wanted = set(part)
-            done += await self._settle([row for row in rows if row.key in wanted], page, wanted)
-        return done
-
-    async def _read_keys(self, part: Sequence[StockKey]) -> EntryPage | Failure:
-        return await self._limiter.call(Priority.RESOLVE, 1.0, lambda: self._client.entries_by_key(part))
-
-    async def _settle(
-        self, rows: Sequence[OutboxRow], page: EntryPage | Failure, asked: set[StockKey]
-    ) -> int:
-        if not isinstance(page, EntryPage):
-            return 0
-        self._shared.saw_server_time(page.server_ms)
-        entries = {entry.key: entry for entry in page.entries if entry.key in asked}
+    async def _settle(self, rows: Sequence[OutboxRow], page: EntryPage) -> int:
+        self._beat()
+        entries = {entry.key: entry for entry in page.entries}
         unread = {fault.id for fault in page.faults} | {fault.key for fault in page.faults}
-        await self._unreadable.tell(page.faults, entries)
         settled = []
         for row in rows:
             if row.op_id is None:
@@ -137,8 +120,11 @@ class Resolver:
                 limit_seconds=RETRY_LIMIT_SECONDS,
             )
         )
+        taken = self._drain.key_taken.pop(row.op_id or "", None)
         if entry is None or operation is None:
-            return GivenUp(0, again_ms) if row.op_kind is WriteKind.CREATE else Vanished()
+            if row.op_kind is WriteKind.CREATE:
+                return GivenUp(0, again_ms) if taken is None else _key_taken(row.key, taken)
+            return Vanished()
         if row.op_kind is WriteKind.SET:
             # Untracked: absolute under the version, so writing it again is right whatever became of it.
             return PutBack(again_ms if row.attempts else 0, entry.version)
@@ -170,3 +156,13 @@ class Resolver:
             off = drift(entry.quantity_on_stock, row.x_applied or 0, row.known)
             return PutBack(delay_ms, entry.version, check=off != 0 and row.attempts > 0)
         return GivenUp(entry.version, delay_ms)
+
+
+def _key_taken(key: StockKey, correlation: str) -> Parked:
+    """Our entry is not there, so another one carries the key that it is to have: sent again it would be refused again."""
+    reason = (
+        f"the entry of {key.sku} in {key.channel} cannot be created: another inventory entry carries its key "
+        f"{entry_key(key)}, perhaps since its supply channel was changed; set another key on that entry or delete it, then "
+        "have this tried again; until then nothing is sent for it"
+    )
+    return Parked(CaseKind.STOCK_UPDATE_FAILED, "DuplicateField", reason, correlation)

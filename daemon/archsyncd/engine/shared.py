@@ -86,6 +86,15 @@ class Shared:
         self.counters[name] = self.counters.get(name, 0) + by
 
 
+def describe(answer: object) -> str:
+    """A failure in a few words, for a note."""
+    for name in ("message", "reason", "code"):
+        text = getattr(answer, name, None)
+        if text:
+            return f"{type(answer).__name__}: {text}"
+    return type(answer).__name__
+
+
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, so long at most, and clear it."""
     with contextlib.suppress(TimeoutError):

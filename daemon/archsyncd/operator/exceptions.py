@@ -7,6 +7,7 @@ from typing import Any
 
 from archsyncd.domain.cases import TEXTS, Case, CaseKind
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.lookup import AWAITING_ENTRY
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.paging import fitting
@@ -18,7 +19,7 @@ LIST_MOST = 500
 SCAN_LIMIT = 5_000
 REASON_LIMIT_CHARACTERS = 500
 FOLDED = "(folded)"
-FREED_BY_HAND = (CaseKind.STOCK_UPDATE_FAILED, CaseKind.SKU_NOT_FOUND)
+FREED_BY_HAND = (CaseKind.STOCK_UPDATE_FAILED, *AWAITING_ENTRY)
 
 # What becomes of a kind that nobody can hurry. Kinds left out have a retry, or only their next step.
 BY_ITSELF = {
@@ -137,8 +138,8 @@ class ExceptionDesk:
         self._daemon.shared.work.set()
         self._daemon.shared.bases.set()
         keys = case.subject if freed == 1 else f"{freed} keys"
-        if case.kind is CaseKind.SKU_NOT_FOUND:
-            says = f"{keys} in {case.scope}: looked up again within 30 seconds; a new case opens if no product has it."
+        if case.kind in AWAITING_ENTRY:
+            says = f"{keys} in {case.scope}: looked up again now; a new case opens if nothing has changed."
         else:
             says = f"{keys} in {case.scope}: written again now; a new case opens if commercetools refuses it again."
         return {"done": True, "says": f"{says} Case {case.id} is closed."}
@@ -208,7 +209,7 @@ def _retry_text(kind: CaseKind) -> str:
         return "retry puts the new rules in force as they are."
     if kind is CaseKind.STOCK_UPDATE_FAILED:
         return "retry writes the key again."
-    if kind is CaseKind.SKU_NOT_FOUND:
+    if kind in AWAITING_ENTRY:
         return "retry looks the SKU up again; that also happens by itself every 30 seconds."
     return _by_itself(kind)
 
@@ -224,6 +225,6 @@ def _after_dismissal(case: Case) -> str:
         return " The new rules stay out of force until the configuration changes or the daemon is restarted."
     if case.kind is CaseKind.HELD_LEVEL:
         return " The level is dropped; the published quantity stays as it was."
-    if case.kind is CaseKind.SKU_NOT_FOUND:
-        return " The SKU is still looked up by itself and goes on sale when its product appears."
+    if case.kind in AWAITING_ENTRY:
+        return " The SKU is still looked up by itself and goes on sale when what was missing is there."
     return ""

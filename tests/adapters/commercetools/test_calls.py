@@ -318,6 +318,8 @@ async def test_a_write_many_is_answered_alias_by_alias(bench: Bench) -> None:
     assert isinstance(answers, tuple)
     assert answers[:2] == (Written(ENTRY_ID, 5, 15), Conflict(8))
     assert isinstance(answers[2], Unknown)
+    failed = [answer.correlation for answer in answers if not isinstance(answer, Written)]
+    assert failed == [bench.api.seen[0].headers["X-Correlation-ID"]] * 2
     assert bench.api.seen[0].headers["X-External-User-ID"] == "archsyncd@host.example"
     assert await bench.client.write_many([]) == ()
 
@@ -411,9 +413,11 @@ async def test_a_failed_call_is_logged_with_its_correlation_id(
     """What a person must act on is logged with the id that commercetools' support can find."""
     caplog.set_level(logging.DEBUG)
     bench.api.answers.append(fault(400, "InvalidField", "line\nbreak \x1b[31m" + "x" * 1_000))
-    await bench.client.write(INCREMENT)
+    answer = await bench.client.write(INCREMENT)
     (record,) = [each for each in caplog.records if each.name == "archsyncd.commercetools"]
-    assert record.__dict__["correlation_id"] == bench.api.seen[0].headers["X-Correlation-ID"]
+    assert record.__dict__["told"] == {"correlation": bench.api.seen[0].headers["X-Correlation-ID"]}
+    assert isinstance(answer, Refused)
+    assert answer.correlation == bench.api.seen[0].headers["X-Correlation-ID"]
     assert "InvalidField" in record.getMessage()
     assert "\x1b" not in record.getMessage()
     assert len(record.getMessage()) < 500

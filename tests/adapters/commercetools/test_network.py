@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -255,6 +256,19 @@ async def test_f050_a_public_host_with_an_inner_address_is_refused(address: str)
         answer = await client.write(INCREMENT)
     assert isinstance(answer, Unreached)
     assert "no public address" in answer.reason
+
+
+async def test_f050_a_private_link_is_let_through_within_the_networks_that_were_allowed() -> None:
+    """Inner addresses of the stated networks may be called beside public ones, all other inner ones not."""
+    allowed = (ip_network("10.20.0.0/16"), ip_network("fd00::/8"))
+    for address in ("10.20.3.4", "fd00::1", "93.184.216.34"):
+        found = await GuardedResolver(FixedResolver(address), allowed).resolve("api.shop.internal", 443)
+        assert [each["host"] for each in found] == [address]
+    for address in ("10.21.0.1", "127.0.0.1", "169.254.169.254", "::1"):
+        with pytest.raises(OSError, match="allow_cidr"):
+            await GuardedResolver(FixedResolver("10.20.3.4", address), allowed).resolve(
+                "api.shop.internal", 443
+            )
 
 
 async def test_f050_one_inner_address_among_public_ones_refuses_all() -> None:

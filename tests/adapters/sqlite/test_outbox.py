@@ -9,6 +9,7 @@ import pytest
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Marker, WriteKind
 from archsyncd.domain.ledger import Base
+from archsyncd.domain.lookup import unsold
 from archsyncd.domain.outbox import LATE_LANDING_MS, SUPERSEDED_LIMIT
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.rules import DrainLimits, SettleRules
@@ -457,14 +458,14 @@ async def test_a_line_learnt_while_its_entry_is_being_created_counts_untracked(s
 async def test_f125_an_unsold_sku_is_parked_and_released_when_the_product_appears(shelf: Shelf) -> None:
     """Looked for again slowly; nothing is created blindly; the case closes itself."""
     await shelf.read(level(1, 10))
-    await shelf.store.outbox.book_lookups([], (), [key()], QUIET)
+    await shelf.store.outbox.book_lookups([], (), [unsold(key(), 10)], QUIET)
     assert (await shelf.row()).parked == "sku_not_found"
     assert await shelf.kinds() == [CaseKind.SKU_NOT_FOUND]
     assert await shelf.store.outbox.unknown_bases(None, 10) == []
     assert await shelf.lease() == []
     shelf.clock.pass_by(31)
     assert len(await shelf.store.outbox.unknown_bases(None, 10)) == 1
-    await shelf.store.outbox.book_lookups([], (), [key()], QUIET)
+    await shelf.store.outbox.book_lookups([], (), [unsold(key(), 10)], QUIET)
     assert [case.count for case in await shelf.cases()] == [1]
     await shelf.store.outbox.book_lookups([], [key()], (), QUIET)
     assert await shelf.cases() == []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from archsyncd.adapters.commercetools.options import ClientOptions
@@ -29,10 +29,11 @@ _LOUD = (Refused, Forbidden, Unauthorised)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success: its JSON, and commercetools' clock when it was made."""
+    """A success: its JSON, commercetools' clock when it was made, and the call's correlation id."""
 
     tree: Any
     told_ms: int | None
+    correlation: str
 
     @property
     def server_ms(self) -> int:
@@ -68,9 +69,10 @@ class Calls:
         """Send one request and read its answer; `read` may raise MalformedAnswer."""
         correlation_id = self._correlation()
         reply = await self._reply(request, correlation_id)
-        outcome = self._read(request, reply, read) if isinstance(reply, Reply) else reply
+        outcome = self._read(request, reply, read, correlation_id) if isinstance(reply, Reply) else reply
         if isinstance(outcome, Failure):
-            self._log(request, outcome, correlation_id)
+            outcome = replace(outcome, correlation=correlation_id)
+            self._log(request, outcome)
         return outcome
 
     async def _reply(self, request: Request, correlation_id: str) -> Reply | Failure:
@@ -133,11 +135,13 @@ class Calls:
             headers["X-External-User-ID"] = self._options.external_user
         return headers
 
-    def _read(self, request: Request, reply: Reply, read: Callable[[Answer], _Value]) -> _Value | Failure:
+    def _read(
+        self, request: Request, reply: Reply, read: Callable[[Answer], _Value], correlation_id: str
+    ) -> _Value | Failure:
         if not reply.succeeded:
             return failure_of(request, reply)
         try:
-            return read(Answer(reply.tree(), self._server_ms(reply)))
+            return read(Answer(reply.tree(), self._server_ms(reply), correlation_id))
         except MalformedAnswer as error:
             return Unknown(f"answer not understood: {error}", reply.status)
 
@@ -152,12 +156,12 @@ class Calls:
             return int(self._clock.monotonic() * 1000 + self._server_lead_ms)
         return told_ms
 
-    def _log(self, request: Request, failure: Failure, correlation_id: str) -> None:
+    def _log(self, request: Request, failure: Failure) -> None:
         _LOG.log(
             logging.WARNING if isinstance(failure, _LOUD) else logging.DEBUG,
             "%s %s: %s",
             request.method,
             request.path or "/",
             failure,
-            extra={"correlation_id": correlation_id, "failure": type(failure).__name__},
+            extra={"told": {"correlation": failure.correlation}},
         )

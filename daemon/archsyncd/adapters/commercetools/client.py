@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from archsyncd.adapters.commercetools.calls import Answer, Calls
@@ -121,7 +122,7 @@ class HttpCommercetools:
         places = graphql.batch_order(writes)
         ordered = [writes[place] for place in places]
         request = graphql.writes_request(ordered, self._options.marker_type_key)
-        answers = await self._calls.ask(request, lambda answer: graphql.writes_answer(answer.tree, ordered))
+        answers = await self._calls.ask(request, lambda answer: _each_answer(answer, ordered))
         if not isinstance(answers, tuple):
             return answers
         by_place = dict(zip(places, answers, strict=True))
@@ -241,6 +242,17 @@ class HttpCommercetools:
         if record.version is None and isinstance(stored, TenureRecord) and stored.version != 1:
             return Conflict(stored.version)
         return stored
+
+
+def _each_answer(answer: Answer, writes: Sequence[EntryWrite]) -> tuple[WriteAnswer, ...] | Failure:
+    """What became of each write; the failures among them carry the id of the one call that they shared."""
+    answers = graphql.writes_answer(answer.tree, writes)
+    if not isinstance(answers, tuple):
+        return answers
+    return tuple(
+        replace(each, correlation=answer.correlation) if isinstance(each, Failure) else each
+        for each in answers
+    )
 
 
 def _order(answer: Answer) -> Order | Refused:

@@ -9,8 +9,8 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeAlias
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -21,6 +21,7 @@ _LOOKUPS_AT_ONCE = 4
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 # socket.getaddrinfo's own shape: host, port, family, kind.
 LookUp = Callable[[str, int, int, int], list[tuple[Any, ...]]]
 
@@ -83,26 +84,40 @@ class ThreadedResolver(AbstractResolver):
 
 
 class GuardedResolver(AbstractResolver):
-    """Refuses answers that would lead a public host's calls to an address that is not public."""
+    """Refuses answers that would lead calls to an address that is neither public nor in a network that was allowed."""
 
-    def __init__(self, inner: AbstractResolver) -> None:
+    def __init__(self, inner: AbstractResolver, allowed: Collection[Network] = ()) -> None:
         self._inner = inner
+        self._allowed = allowed
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Resolve a name. Raises AddressRefused when one of its addresses is not public."""
+        """Resolve a name. Raises AddressRefused when one of its addresses is neither public nor allowed."""
         results = await self._inner.resolve(host, port, family)
         if is_loopback_name(host):
             return results
-        inner = [result["host"] for result in results if not is_public(result["host"])]
+        inner = [result["host"] for result in results if not self._may_be_called(result["host"])]
         if inner:
-            raise AddressRefused(f"{host} resolves to {inner[0]}, which is no public address")
+            raise AddressRefused(
+                f"{host} resolves to {inner[0]}, which is no public address and in no network of allow_cidr"
+            )
         return results
+
+    def _may_be_called(self, address: str) -> bool:
+        return is_public(address) or any(is_within(address, network) for network in self._allowed)
 
     async def close(self) -> None:
         """Close the resolver behind."""
         await self._inner.close()
+
+
+def is_within(address: str, network: Network) -> bool:
+    """Say whether an address lies in a network."""
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]) in network
+    except ValueError:
+        return False
 
 
 def is_public(address: str) -> bool:

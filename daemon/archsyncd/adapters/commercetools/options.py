@@ -19,8 +19,8 @@ class ClientOptions:
     """Everything but the secret. Durations in seconds, sizes in bytes.
 
     Plain http is taken for loopback addresses only, and a host outside of loopback and private addresses must
-    resolve to public ones. `ca_file` replaces the system's trust store. `connections` must not be below the calls in
-    flight: waiting for a free one counts as connecting. Raises ValueError.
+    resolve to public ones, or to ones in the networks `allowed`. `ca_file` replaces the system's trust store.
+    `connections` must not be below the calls in flight: waiting for a free one counts as connecting. Raises ValueError.
     """
 
     api_url: str
@@ -40,6 +40,7 @@ class ClientOptions:
     token_bytes: int = 64 * 1024
     connections: int = 32
     ca_file: Path | None = None
+    allowed: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("api_url", "auth_url"):

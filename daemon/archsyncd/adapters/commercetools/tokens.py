@@ -114,9 +114,7 @@ class Tokens:
         if isinstance(answer, Grant):
             self._accept(answer, asked_at)
             return
-        _LOG.warning(
-            "no new token: %s", answer.reason, extra={"correlation_id": correlation_id, "failure": "token"}
-        )
+        _LOG.warning("no new token: %s", answer.reason, extra={"told": {"correlation": correlation_id}})
         if isinstance(answer, TokenRefused):
             self._refused = Unauthorised(answer.reason)
         else:

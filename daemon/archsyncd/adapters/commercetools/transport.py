@@ -53,7 +53,7 @@ class _Oversize(Exception):
 def tcp_connector(options: ClientOptions, resolver: AbstractResolver | None = None) -> aiohttp.TCPConnector:
     """Build the connection pool: guarded names, probed connections, a limit. Needs a running loop."""
     return aiohttp.TCPConnector(
-        resolver=GuardedResolver(resolver or ThreadedResolver()),
+        resolver=GuardedResolver(resolver or ThreadedResolver(), options.allowed),
         limit=options.connections,
         ttl_dns_cache=_DNS_CACHE_SECONDS,
         keepalive_timeout=options.keepalive_seconds,

@@ -38,7 +38,9 @@ async def open_case(tx: Transaction, case: NewCase, now_ms: int) -> tuple[int, b
     if row is None:
         return 0, False
     if row[1] == 1:
-        tx.news.append(CaseNews(int(row[0]), case.kind, case.scope, subject, case.reason))
+        tx.news.append(
+            CaseNews(int(row[0]), case.kind, case.scope, subject, case.reason, correlation=case.correlation)
+        )
     return int(row[0]), row[1] == 1
 
 

@@ -14,9 +14,10 @@ from archsyncd.domain import outbox
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.ledger import Base, adoptable, drift, signature
+from archsyncd.domain.lookup import AWAITING_ENTRY, Withheld
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
-from archsyncd.domain.rules import ROLLOUT, DrainLimits, SettleRules, Turn
+from archsyncd.domain.rules import DrainLimits, SettleRules, Turn
 from archsyncd.domain.settlement import (
     Booked,
     Doubted,
@@ -156,8 +157,8 @@ async def _settled_row(
             return await rebase(scope, turn, row, entry, rules)
         case Vanished():
             return outbox.unbased(row)
-        case Parked(kind, code, message):
-            case = NewCase(kind, row.key.channel, row.key.sku, message, code=code)
+        case Parked(kind, code, message, correlation):
+            case = NewCase(kind, row.key.channel, row.key.sku, message, code=code, correlation=correlation)
             await open_case(scope.tx, case, now)
             return outbox.parked(row, kind.value)
 
@@ -235,11 +236,12 @@ async def book_lookups(
     turn: Turn,
     entries: Sequence[Entry],
     creatable: Collection[StockKey],
-    unsold: Collection[StockKey],
+    withheld: Collection[Withheld],
     rules: SettleRules,
 ) -> None:
-    """Book what look-ups of unknown keys found: entries, keys to create, and SKUs the catalogue does not have."""
-    rows = await outbox_rows(scope, {entry.key for entry in entries} | set(creatable) | set(unsold))
+    """Book what look-ups of unknown keys found: entries, keys to create, and keys that stay without an entry for now."""
+    told = {item.key: item for item in withheld}
+    rows = await outbox_rows(scope, {entry.key for entry in entries} | set(creatable) | told.keys())
     changed: list[OutboxRow] = []
     for entry in entries:
         row = rows.get(entry.key)
@@ -250,45 +252,32 @@ async def book_lookups(
         row = rows.get(key)
         if row is not None and row.base is Base.UNKNOWN:
             await _found(scope, row)
-            freed = replace(row, parked=None) if row.parked == CaseKind.SKU_NOT_FOUND else row
+            freed = replace(row, parked=None) if row.parked in AWAITING_ENTRY else row
             changed.append(replace(outbox.absent(freed, scope.now_ms), attempts=0, not_before=0))
-    for key in unsold:
+    for key, item in told.items():
         row = rows.get(key)
         if row is not None and row.base is Base.UNKNOWN:
-            changed.append(await _not_sold(scope, turn, row))
+            changed.append(await _withheld(scope, turn, row, item))
     await put_outbox_rows(scope, changed)
     # A new entry knows nothing of earlier lines, open or folded: their effect on X goes with the entry that is gone.
     await _untrack(scope, [(key, scope.now_ms + _ALL_LINES_MS) for key in creatable])
     await recompute(scope, creatable)
 
 
-UNSOLD_RECHECK_MS = 30_000
+async def _withheld(scope: Scope, turn: Turn, row: OutboxRow, item: Withheld) -> OutboxRow:
+    parked = row.parked
+    # A key that is parked for something else (the rollout) stays so, whatever the catalogue says.
+    if item.case is not None and parked != item.case.kind and (parked is None or parked in AWAITING_ENTRY):
+        await _found(scope, row, "another reason has taken its place")
+        await open_case(scope.tx, item.case, scope.now_ms)
+        parked = item.case.kind.value
+    return _waiting(replace(row, parked=parked, attempts=row.attempts + 1), turn, item.delay_ms)
 
 
-async def _not_sold(scope: Scope, turn: Turn, row: OutboxRow) -> OutboxRow:
-    if row.parked == ROLLOUT:
-        return _waiting(row, turn, UNSOLD_RECHECK_MS)
-    if row.parked != CaseKind.SKU_NOT_FOUND:
-        reason = (
-            f"commercetools has no product with the SKU {row.key.sku}: its {row.f} pieces in {row.key.channel} "
-            "are not for sale; nothing is created until the product appears"
-        )
-        case = NewCase(CaseKind.SKU_NOT_FOUND, row.key.channel, row.key.sku, reason)
-        await open_case(scope.tx, case, scope.now_ms)
-    waited = replace(row, parked=CaseKind.SKU_NOT_FOUND.value, attempts=row.attempts + 1)
-    return _waiting(waited, turn, UNSOLD_RECHECK_MS)
-
-
-async def _found(scope: Scope, row: OutboxRow) -> None:
-    if row.parked == CaseKind.SKU_NOT_FOUND:
-        await resolve_case(
-            scope.tx,
-            CaseKind.SKU_NOT_FOUND,
-            row.key.channel,
-            row.key.sku,
-            "the SKU is in the catalogue now",
-            scope.now_ms,
-        )
+async def _found(scope: Scope, row: OutboxRow, note: str = "what was missing is there now") -> None:
+    if row.parked in AWAITING_ENTRY:
+        kind = CaseKind(row.parked)
+        await resolve_case(scope.tx, kind, row.key.channel, row.key.sku, note, scope.now_ms)
 
 
 async def book_reads(

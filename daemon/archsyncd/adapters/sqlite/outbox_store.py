@@ -15,6 +15,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
+from archsyncd.domain.lookup import Withheld
 from archsyncd.domain.outbox import Lease, OutboxRow, freed, read_discarded
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.rules import DrainLimits, SettleRules
@@ -110,13 +111,13 @@ class OutboxStore:
         self,
         entries: Sequence[Entry],
         creatable: Collection[StockKey],
-        unsold: Collection[StockKey],
+        withheld: Collection[Withheld],
         rules: SettleRules,
     ) -> None:
         """Book what look-ups of unknown keys found."""
         turn = self._session.turn()
         await self._session.write(
-            lambda scope: outbox.book_lookups(scope, turn, entries, creatable, unsold, rules)
+            lambda scope: outbox.book_lookups(scope, turn, entries, creatable, withheld, rules)
         )
 
     async def park(self, keys: Iterable[StockKey], case: NewCase) -> None:

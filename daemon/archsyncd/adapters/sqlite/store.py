@@ -183,10 +183,10 @@ class SqliteStore:
 
         await self._session.write(step)
 
-    async def move_to_host(self, host: str) -> None:
-        """This file belongs to this host from now on."""
-        await self._session.database.write(lambda tx: tx.run("ledger_host", (host,)))
-        self._session.ledger = replace(self._session.ledger, host=host)
+    async def move(self, *, project: str, host: str) -> None:
+        """This file belongs to this project, by its present address, and to this host from now on."""
+        await self._session.database.write(lambda tx: tx.run("ledger_move", (project, host)))
+        self._session.ledger = replace(self._session.ledger, project=project, host=host)
 
     async def _locations(self) -> list[str]:
         async with self._session.read() as tx:

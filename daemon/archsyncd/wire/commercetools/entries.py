@@ -19,11 +19,12 @@ from archsyncd.domain.inventory import (
     SupplyChannel,
     WriteKind,
     Written,
+    entry_key,
 )
 from archsyncd.domain.merge import QUANTITY_LIMIT
 from archsyncd.wire.commercetools import strict
 from archsyncd.wire.commercetools.exchange import Request, path_segment, post, query_of
-from archsyncd.wire.commercetools.predicates import PAGE_LIMIT, entries_of, entry_key, is_in
+from archsyncd.wire.commercetools.predicates import PAGE_LIMIT, entries_of, is_in
 
 FIELD_OPERATION = "archOp"
 FIELD_VALUE = "archX"
@@ -201,7 +202,7 @@ def _marker_actions(write: EntryWrite, type_key: str) -> list[dict[str, Any]]:
 def draft_of(write: EntryWrite, type_key: str) -> dict[str, Any]:
     """A new entry with its derived key, its quantity and the marker."""
     draft: dict[str, Any] = {
-        "key": entry_key(write.key.channel, write.key.sku),
+        "key": entry_key(write.key),
         "sku": write.key.sku,
         "supplyChannel": {"typeId": "channel", "key": write.key.channel},
         "quantityOnStock": write.quantity,

@@ -5,8 +5,6 @@ Syntax and limits: commercetools, "Query Predicates" and "Limits".
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 
 from archsyncd.domain.inventory import MessageCursor, StockKey
@@ -14,8 +12,6 @@ from archsyncd.wire.commercetools.exchange import encoded_bytes
 
 PAGE_LIMIT = 500
 
-_READABLE_KEY = re.compile(r"[A-Za-z0-9_-]{2,256}")
-_SEPARATOR = "__"
 # Room for a channel id that is not known yet; the ids are UUIDs.
 _CHANNEL_ID_BYTES = 36
 
@@ -89,16 +85,3 @@ def _packed(keys: Sequence[StockKey], room_bytes: int) -> list[tuple[StockKey, .
         part.append(key)
         used_bytes += key_bytes
     return [*parts, tuple(part)] if part else parts
-
-
-def entry_key(channel: str, sku: str) -> str:
-    """Derive the `key` of an entry we create, within `[A-Za-z0-9_-]{2,256}`: readable where it can be, else a hash.
-
-    No two stock keys share one: a readable form has its first double underscore where the channel ends, and a hash
-    has none.
-    """
-    readable = f"{channel}{_SEPARATOR}{sku}"
-    if _READABLE_KEY.fullmatch(readable) and readable.find(_SEPARATOR) == len(channel):
-        return readable
-    identity = f"{channel}\0{sku}".encode("utf-8", "surrogatepass")
-    return f"sha256-{hashlib.sha256(identity).hexdigest()}"

@@ -10,8 +10,8 @@ INSERT INTO ledger (one, id, project, host, created_ms) VALUES (1, ?, ?, ?, ?)
 -- name: ledger_run
 UPDATE ledger SET run = run + 1 RETURNING run
 
--- name: ledger_host
-UPDATE ledger SET host = ?
+-- name: ledger_move
+UPDATE ledger SET project = ?, host = ?
 
 -- name: ledger_policies
 UPDATE ledger SET policies = ?, mapping = ?, in_force = ?
