@@ -98,7 +98,7 @@ def judged(text: str) -> None:
         assert fault.line <= text.count("\n") + 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_mutation_of_types_or_names_raises(data: st.DataObject) -> None:
     """Any part of a sound configuration may be replaced by anything TOML can say."""
@@ -108,7 +108,7 @@ def test_no_mutation_of_types_or_names_raises(data: st.DataObject) -> None:
     judged(document(tree if isinstance(tree, dict) else {"x": tree}))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_damage_to_the_text_raises(data: st.DataObject) -> None:
     """Characters lost, doubled or changed at any place of a file."""
