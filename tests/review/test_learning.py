@@ -14,7 +14,7 @@ OLD_MS = BORN_MS - 120_000
 
 
 def proving(desk: Desk) -> Proving:
-    options = ProvingOptions(60.0, 60.0, 2.0, HOUR, frozenset())
+    options = ProvingOptions(60.0, 60.0, 2.0, HOUR, frozenset(), 0)
     return Proving(desk.shelf.store, (), desk.orders, desk.shared, options, lambda: None)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.feed import OrderLookup
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.order import GONE_ORDER_STATES
 from archsyncd.domain.report import LookupDue
@@ -17,6 +17,7 @@ from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
 LOOKUPS_PER_ROUND = 50
+LOOKUPS_AT_ONCE = 8
 REFRESH_PER_ROUND = 200
 ASK_AGAIN_BASE_MS = 30_000
 ASK_AGAIN_LIMIT_MS = 600_000
@@ -29,7 +30,8 @@ CLOSED_KEEP_MS = 2 * 24 * 3600 * 1000
 class ProvingOptions:
     """Limits of waiting. `settle_seconds`: from when Archean's "unknown" counts for a cancelled order.
 
-    `linearizable`: feeds whose single-key read shows everything that was accepted before it began.
+    `linearizable`: feeds whose single-key read shows everything that was accepted before it began. `reflected_before_ms`:
+    the site's statement that older orders are in Archean's figures.
     """
 
     unproven_minutes: float
@@ -37,6 +39,19 @@ class ProvingOptions:
     poll_seconds: float
     refresh_after_seconds: float
     linearizable: frozenset[str]
+    reflected_before_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Deaf:
+    """Feeds that did not answer in this round, about orders or about keys: they are not waited for again in it."""
+
+    of_orders: set[str] = field(default_factory=set)
+    of_keys: set[str] = field(default_factory=set)
+
+
+def _asked_next(order: LookupDue, now_ms: int) -> int:
+    return now_ms + min(max(now_ms - order.sought_ms, ASK_AGAIN_BASE_MS), ASK_AGAIN_LIMIT_MS)
 
 
 class Proving:
@@ -77,79 +92,109 @@ class Proving:
     async def prove_some(self) -> int:
         """Ask about a bounded number of orders; how many."""
         due = await self._store.orders.lookups_due(LOOKUPS_PER_ROUND)
-        unproven = await self._store.orders.unproven_lines([order.order_id for order in due])
-        for order in due:
+        if not due:
+            return 0
+        now_ms = self._shared.clock.wall_ms()
+        await self._store.orders.next_lookups({each.order_id: _asked_next(each, now_ms) for each in due})
+        unproven = await self._store.orders.unproven_lines([each.order_id for each in due])
+        asked = [each for each in due if unproven.get(each.order_id)]
+        deaf = _Deaf()
+        for start in range(0, len(asked), LOOKUPS_AT_ONCE):
             self._beat()
-            keys = unproven.get(order.order_id, ())
-            if keys:
-                await self._ask(order, keys)
-            else:
-                await self._store.orders.next_lookup(order.order_id, None)
-                await self._close_case(order)
+            some = asked[start : start + LOOKUPS_AT_ONCE]
+            await asyncio.gather(*(self._ask(order, unproven[order.order_id], deaf) for order in some))
+        proven = await self._store.orders.settle_lookups([each.order_id for each in due])
+        for order in due:
+            waited = now_ms - order.sought_ms
+            if order.order_id not in proven and waited > self.options.unproven_minutes * 60_000:
+                await self._open_case(order, waited)
+        self._shared.work.set()
         return len(due)
 
-    async def _ask(self, order: LookupDue, keys: Sequence[StockKey]) -> None:
-        waited = self._shared.clock.wall_ms() - order.learned_ms
-        pause = min(max(waited, ASK_AGAIN_BASE_MS), ASK_AGAIN_LIMIT_MS)
-        await self._store.orders.next_lookup(order.order_id, self._shared.clock.wall_ms() + pause)
-        for feed in self._feeds:
-            if feed.offers_lookup:
-                await self._ask_feed(feed, order, keys)
-        left = await self._store.orders.unproven_lines([order.order_id])
-        if not left.get(order.order_id):
-            await self._store.orders.next_lookup(order.order_id, None)
-            await self._close_case(order)
-        elif waited > self.options.unproven_minutes * 60_000:
-            await self._open_case(order, waited)
-        self._shared.work.set()
+    async def _ask(self, order: LookupDue, keys: Sequence[StockKey], deaf: _Deaf) -> None:
+        if order.created_ms < self.options.reflected_before_ms:
+            await self._store.orders.settle_as_stated(order.order_id)
+            return
+        unknown = [feed.name for feed in self._feeds if await self._ask_feed(feed, order, keys, deaf)]
+        if unknown:
+            await self._unknown_to(order, frozenset(unknown))
 
-    async def _ask_feed(self, feed: Feed, order: LookupDue, keys: Sequence[StockKey]) -> None:
-        found: OrderLookup | None = None
+    async def _ask_feed(self, feed: Feed, order: LookupDue, keys: Sequence[StockKey], deaf: _Deaf) -> bool:
+        """Ask one source and book what it says; whether it says that it does not know the order."""
+        if not feed.offers_lookup:
+            return False
+        found, told = None, feed.name not in deaf.of_orders
         try:
             for reference in (order.order_id, order.number):
-                if reference and found is None:
+                if told and reference and found is None:
                     found = await feed.look_up_order(reference)
-            if found is None:
-                await self._unknown_there(order)
-                return
-            await self._store.orders.book_order_lookup(order.order_id, feed.name, found)
-            left = await self._store.orders.unproven_lines([order.order_id])
-            if (
-                found.status == "accepted"
-                and left.get(order.order_id)
-                and feed.name in self.options.linearizable
-            ):
-                await self._read_fresh(feed, order, keys)
         except FeedFault as fault:
-            self._shared.notes["proving"] = f"feed {feed.name} does not answer about orders: {fault.reason}"
+            told = False
+            deaf.of_orders.add(feed.name)
+            self._shared.notes[f"proving {feed.name}"] = (
+                f"feed {feed.name} does not answer about orders: {fault.reason}"
+            )
         else:
-            self._shared.notes.pop("proving", None)
+            if told:
+                self._shared.notes.pop(f"proving {feed.name}", None)
+        if found is not None:
+            await self._store.orders.book_order_lookup(order.order_id, feed.name, found)
+        if feed.name in self.options.linearizable - deaf.of_keys:
+            await self._read_fresh(
+                feed, order, keys, deaf, whole=found is not None and found.status == "accepted"
+            )
+        return told and found is None
 
-    async def _unknown_there(self, order: LookupDue) -> None:
-        """Archean does not know it: of an order that is gone, once imports have had their time, it never will."""
-        age = self._shared.server_now_ms() - order.created_ms
-        if order.order_state in GONE_ORDER_STATES and age > self.options.settle_seconds * 1000:
+    async def _unknown_to(self, order: LookupDue, feeds: frozenset[str]) -> None:
+        """Archean does not know it: of an order that is gone, once imports have had their time, it never will.
+
+        Only when everyone says so whose levels count where the order does. A source that is down or cannot be asked may
+        have taken it; while a location's levels are nobody's yet they may turn out to be any source's.
+        """
+        age_ms = self._shared.server_now_ms() - order.created_ms
+        if order.order_state not in GONE_ORDER_STATES or age_ms <= self.options.settle_seconds * 1000:
+            return
+        asked = [feed.name for feed in self._feeds if feed.offers_lookup]
+        if not feeds.issuperset(asked):
+            return
+        everyone = len(asked) == len(self._feeds)
+        if await self._store.orders.sources_of(order.order_id) <= feeds | ({""} if everyone else set()):
             await self._store.orders.release(order.order_id)
 
-    async def _read_fresh(self, feed: Feed, order: LookupDue, keys: Sequence[StockKey]) -> None:
-        """A read begun after the acceptance is known excludes the order: merged as levels, booked as a proof."""
+    async def _read_fresh(
+        self, feed: Feed, order: LookupDue, keys: Sequence[StockKey], deaf: _Deaf, *, whole: bool
+    ) -> None:
+        """A read begun after the acceptance is known excludes the order: merged as levels, booked as a proof.
+
+        The acceptance is known from the look-up (`whole`) or from a record of the same source.
+        """
+        if not whole:
+            if order.accepted_ms is None or feed.name not in await self._store.orders.accepted_by(
+                order.order_id
+            ):
+                return
+        elif not (await self._store.orders.unproven_lines([order.order_id])).get(order.order_id):
+            return
         for sku in sorted({key.sku for key in keys}):
-            reading = await feed.read_key(sku)
+            try:
+                reading = await feed.read_key(sku)
+            except FeedFault as fault:
+                deaf.of_keys.add(feed.name)
+                self._shared.notes[f"proving {feed.name}"] = (
+                    f"feed {feed.name} does not show {sku}: {fault.reason}"
+                )
+                return
             if reading is not None:
                 await self._store.feeds.record_reading(reading)
-                await self._store.orders.book_fresh_read(order.order_id, reading)
+                await self._store.orders.book_fresh_read(order.order_id, reading, whole=whole)
 
     async def _open_case(self, order: LookupDue, waited_ms: int) -> None:
         name = order.number or order.order_id
         reason = (
-            f"order {name} is {waited_ms // 60_000} minutes old to us and nothing proves that Archean's figures exclude "
-            "its pieces; they are held back from sale until then"
+            f"for {waited_ms // 60_000} minutes nothing has proven that Archean's figures exclude the pieces of order "
+            f"{name}; they are held back from sale until it is told, or until orders.reflected_before covers the order"
         )
         await self._store.cases.open(NewCase(CaseKind.UNPROVEN_REFLECTION, "orders", name, reason))
-
-    async def _close_case(self, order: LookupDue) -> None:
-        name = order.number or order.order_id
-        await self._store.cases.resolve(CaseKind.UNPROVEN_REFLECTION, "orders", name, "it is proven now")
 
     async def refresh_some(self) -> int:
         """Read open orders again that were not read for long, and fold those that are done; how many were looked at."""

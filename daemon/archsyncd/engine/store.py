@@ -211,19 +211,36 @@ class Orders(Protocol):
         """Keys in which lines of these orders are not yet fully reflected."""
         ...
 
-    async def next_lookup(self, order_id: str, due_ms: int | None) -> None:
-        """When an order is asked for next; None: never again."""
+    async def next_lookups(self, due: Mapping[str, int]) -> None:
+        """When orders are asked for next."""
+        ...
+
+    async def settle_lookups(self, order_ids: Collection[str]) -> frozenset[str]:
+        """Ask no more for those of these orders that are proven by now; which they are."""
+        ...
+
+    async def sources_of(self, order_id: str) -> frozenset[str]:
+        """The feeds whose levels count where this order does; "" where nobody has told a level of a location yet."""
+        ...
+
+    async def accepted_by(self, order_id: str) -> frozenset[str]:
+        """The feeds that have told of an acceptance of this order's lines."""
         ...
 
     async def book_order_lookup(self, order_id: str, feed: str, found: OrderLookup) -> None:
         """Book what Archean says of an order when asked."""
         ...
 
-    async def book_fresh_read(self, order_id: str, reading: KeyReading) -> None:
-        """A linearizable read begun after the acceptance was known: it excludes the order from its position on.
+    async def book_fresh_read(self, order_id: str, reading: KeyReading, *, whole: bool) -> None:
+        """A linearizable read of a SKU begun after the acceptance was known: it excludes what was accepted from there on.
 
-        The reading's levels are recorded before this.
+        The reading's levels are recorded before this. `whole`: the order is known as accepted as it is; else what its
+        source told of before, line by line.
         """
+        ...
+
+    async def settle_as_stated(self, order_id: str) -> None:
+        """The site states that Archean's figures exclude this order: none of its lines needs a proof any more."""
         ...
 
     async def release(self, order_id: str) -> None:

@@ -140,7 +140,7 @@ async def test_a_fresh_read_begun_after_the_acceptance_is_a_proof(shelf: Shelf) 
     await shelf.read(level(5, 10))
     reading = KeyReading("main", "e1", 8, (level(8, 7),))
     await shelf.store.feeds.record_reading(reading)
-    await shelf.store.orders.book_fresh_read("o1", reading)
+    await shelf.store.orders.book_fresh_read("o1", reading, whole=True)
     assert (await shelf.figures()).refl == 3
 
 
@@ -148,7 +148,7 @@ async def test_f031_a_new_epoch_withdraws_what_was_only_accepted(shelf: Shelf) -
     """A restored source may have forgotten imports: X falls until they are proven again, and they are asked for at once."""
     await shelf.learn(order(line(3)))
     await shelf.read(accepted(1), level(2, 7))
-    await shelf.store.orders.next_lookup("o1", None)
+    await shelf.store.orders.settle_lookups(["o1"])
     assert (await shelf.figures()).x_target == 10
     await shelf.read(level(1, 7), epoch="e2")
     assert (await shelf.figures()).x_target == 7
@@ -388,7 +388,7 @@ async def test_an_order_is_asked_for_once_it_is_unproven_for_long(shelf: Shelf) 
     assert await shelf.store.orders.lookups_due(10) == []
     shelf.clock.pass_by(30)
     assert [due.order_id for due in await shelf.store.orders.lookups_due(10)] == ["o1"]
-    await shelf.store.orders.next_lookup("o1", shelf.clock.now_ms + 1)
+    await shelf.store.orders.next_lookups({"o1": shelf.clock.now_ms + 1})
     assert await shelf.store.orders.lookups_due(10) == []
     shelf.clock.pass_by(300)
     assert await shelf.store.orders.refresh_due(10) == ["o1"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
-from archsyncd.adapters.sqlite.lines import open_lines, release_order
+from archsyncd.adapters.sqlite.lines import no_longer_unproven, open_lines, release_order
 from archsyncd.adapters.sqlite.proofs import take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of, recompute, stored
 from archsyncd.adapters.sqlite.scope import Scope, array
@@ -269,6 +269,7 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
         await scope.tx.run("closed_add", (pieces, key.channel, key.sku))
     head = await scope.tx.row("heads_by_id", (array([order_id]),))
     await scope.tx.run("closed_put", (order_id, head[3] if head else scope.now_ms))
+    await no_longer_unproven(scope, order_id, "it is proven now")
     await scope.tx.run("head_delete", (order_id,))
     return True
 

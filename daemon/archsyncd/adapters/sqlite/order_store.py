@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from archsyncd.adapters.sqlite import learning, proofs
-from archsyncd.adapters.sqlite.lines import release_order
+from archsyncd.adapters.sqlite.lines import give_lines_back, no_longer_unproven, open_lines, release_order
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
-from archsyncd.adapters.sqlite.statements import Statement, book_statement
+from archsyncd.adapters.sqlite.statements import Statement, book_statement, book_whole
 from archsyncd.domain.feed import (
     KeyReading,
     OrderLookup,
@@ -84,9 +84,41 @@ class OrderStore:
         async with self._session.read() as tx:
             return await look(self._session.scope(tx))
 
-    async def next_lookup(self, order_id: str, due_ms: int | None) -> None:
-        """When an order is asked for next; None: never again."""
-        await self._session.write(lambda scope: scope.tx.run("head_lookup_due", (due_ms, order_id)))
+    async def next_lookups(self, due: Mapping[str, int]) -> None:
+        """When orders are asked for next."""
+        rows = [(due_ms, order_id) for order_id, due_ms in due.items()]
+        await self._session.write(lambda scope: scope.tx.run_many("head_lookup_due", rows))
+
+    async def settle_lookups(self, order_ids: Collection[str]) -> frozenset[str]:
+        """Ask no more for those of these orders that are proven by now; which they are."""
+
+        async def step(scope: Scope) -> frozenset[str]:
+            proven = [each for each in order_ids if not await learning.unproven_keys(scope, each)]
+            for order_id in proven:
+                await scope.tx.run("head_lookup_due", (None, order_id))
+                await no_longer_unproven(scope, order_id, "it is proven now")
+            return frozenset(proven)
+
+        return await self._session.write(step)
+
+    async def sources_of(self, order_id: str) -> frozenset[str]:
+        """The feeds whose levels count where this order does; "" where nobody has told a level of a location yet."""
+        async with self._session.read() as tx:
+            scope = self._session.scope(tx)
+            channels = scope.policies.channels
+            places = {
+                (place, each.key.sku)
+                for each in (await open_lines(scope, (order_id,))).get(order_id, ())
+                if each.key.channel in channels
+                for place in channels[each.key.channel].locations
+            }
+            found = [await tx.row("level_source", place) for place in sorted(places)]
+        return frozenset(str(row[0] or "") if row else "" for row in found)
+
+    async def accepted_by(self, order_id: str) -> frozenset[str]:
+        """The feeds that have told of an acceptance of this order's lines."""
+        async with self._session.read() as tx:
+            return frozenset(str(row[1]) for row in await tx.rows("proofs_of_acceptance", (order_id,)))
 
     async def book_order_lookup(self, order_id: str, feed: str, found: OrderLookup) -> None:
         """Book what Archean says of an order when asked."""
@@ -113,13 +145,41 @@ class OrderStore:
         )
         return touched | await book_statement(scope, order_id, statement)
 
-    async def book_fresh_read(self, order_id: str, reading: KeyReading) -> None:
-        """A linearizable read begun after the acceptance was known: it excludes the order from its position on.
+    async def book_fresh_read(self, order_id: str, reading: KeyReading, *, whole: bool) -> None:
+        """A linearizable read of a SKU begun after the acceptance was known: it excludes what was accepted from there on.
 
-        The reading's levels are recorded before this.
+        The reading's levels are recorded before this. `whole`: the order is known as accepted as it is; else what its
+        source told of before, line by line.
         """
-        found = OrderLookup("accepted", epoch=reading.epoch, seq=reading.seq_at)
-        await self.book_order_lookup(order_id, reading.feed, found)
+        skus = {level.sku for level in reading.levels}
+
+        async def step(scope: Scope) -> None:
+            epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
+            position = Position(epoch, reading.seq_at)
+            lines = [
+                each
+                for each in (await open_lines(scope, (order_id,))).get(order_id, ())
+                if each.key.sku in skus
+            ]
+            rows = await scope.tx.rows("proofs_of_acceptance", (order_id,))
+            told = {row[0] for row in rows if (row[1], row[2]) == (reading.feed, epoch)}
+            ids = array(sorted(line.line_id for line in lines if line.line_id in told))
+            await scope.tx.run("proofs_from", (reading.seq_at, order_id, reading.feed, epoch, ids))
+            if whole:
+                untold = [line for line in lines if line.line_id not in told]
+                statement = Statement("accepted", reading.feed, position)
+                touched |= await book_whole(scope, untold, statement)
+            await recompute(scope, touched | {line.key for line in lines})
+
+        await self._session.write(step)
+
+    async def settle_as_stated(self, order_id: str) -> None:
+        """The site states that Archean's figures exclude this order: none of its lines needs a proof any more."""
+
+        async def step(scope: Scope) -> None:
+            await recompute(scope, await give_lines_back(scope, order_id))
+
+        await self._session.write(step)
 
     async def release(self, order_id: str) -> None:
         """An order that Archean does not know and commercetools has cancelled takes nothing from the warehouse."""
