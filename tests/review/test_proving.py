@@ -77,8 +77,14 @@ def not_offered(_: str) -> OrderLookup | None:
     raise FeedFault("GET /v1/orders/o1: 404 not_offered")
 
 
-def proving(shelf: Shelf, *houses: House, linearizable: Collection[str] = (), before_ms: int = 0) -> Proving:
-    desk = Desk.of(shelf)
+def proving(
+    shelf: Shelf,
+    *houses: House,
+    linearizable: Collection[str] = (),
+    before_ms: int = 0,
+    desk: Desk | None = None,
+) -> Proving:
+    desk = desk or Desk.of(shelf)
     options = ProvingOptions(60.0, 60.0, 2.0, HOUR, frozenset(linearizable), before_ms)
     return Proving(shelf.store, houses, desk.orders, desk.shared, options, lambda: None)
 

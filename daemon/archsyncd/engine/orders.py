@@ -35,6 +35,7 @@ MESSAGES = "messages"
 SWEEP = "sweep"
 OPEN_SWEEP = "open_sweep"
 BOOTSTRAP = "bootstrap"
+HISTORY = "history"
 PAGE_LIMIT = 500
 HEAD_LIMIT = 200
 SEEN_LIMIT = 20_000
@@ -81,6 +82,7 @@ class Orders:
         self._beat = beat
         self._messages: bool | None = None
         self._bootstrap_ms = 0
+        self._history_ms = 0
         self._seen: dict[str, None] = {}
         self._swept_at = float("-inf")
         self._deep_at = float("-inf")
@@ -135,17 +137,23 @@ class Orders:
             return False
         if not self._shared.tenure_since_ms:
             self._shared.tenure_since_ms = self._shared.server_now_ms()
-        began = await self._store.orders.cursor(BOOTSTRAP)
-        self._bootstrap_ms = began.complete_ms or self._shared.server_now_ms()
-        if not began.complete_ms:
-            cursor = Cursor(BOOTSTRAP, MessageCursor("", ""), self._bootstrap_ms)
-            await self._store.orders.learn((), self.learn_rules(), cursor)
+        self._bootstrap_ms = await self._fixed(BOOTSTRAP, self._shared.server_now_ms())
+        history_ms = self.options.history_days * 24 * 3600 * 1000
+        self._history_ms = await self._fixed(HISTORY, self._bootstrap_ms - history_ms)
         self._messages = enabled
         if not self._messages:
             self._shared.notes["messages"] = (
                 "the project's messages query is off: orders are learnt by sweep alone, a little later"
             )
         return True
+
+    async def _fixed(self, name: str, time_ms: int) -> int:
+        """A time that stays for this ledger what it was at its first start: orders are counted by it."""
+        before = (await self._store.orders.cursor(name)).complete_ms
+        if not before:
+            cursor = Cursor(name, MessageCursor("", ""), time_ms)
+            await self._store.orders.learn((), self.learn_rules(), cursor)
+        return before or time_ms
 
     async def _messages_enabled(self) -> bool | None:
         """Whether messages may be queried, None when commercetools does not say; its clock comes with the answer."""
@@ -172,11 +180,16 @@ class Orders:
         return self._shared.server_time_known
 
     def learn_rules(self) -> LearnRules:
-        """What learning needs to know now."""
+        """What learning needs to know now.
+
+        Orders that were done before the history begins, or before the site's statement, count nowhere. A statement covers
+        no more here than what was placed before this ledger: what came later was taken out of entries that were read.
+        """
+        stated_ms = min(self.options.reflected_before_ms, self._bootstrap_ms)
         return LearnRules(
             self._shared.channel_keys,
             self.options.reflected_before_ms,
-            self._bootstrap_ms,
+            max(self._history_ms, stated_ms),
             int(self.options.lookup_after_seconds * 1000),
             int(self.options.refresh_after_seconds * 1000),
             self.options.restores_on_cancel,
@@ -277,7 +290,7 @@ class Orders:
         done = await self._store.orders.cursor(SWEEP)
         until_ms = self._settled_ms()
         if not done.complete_ms:
-            since_ms = until_ms - self.options.history_days * 24 * 3600 * 1000
+            since_ms = self._history_ms
             if not await self._sweep_open(rfc3339(since_ms)):
                 return False
         else:

@@ -307,14 +307,16 @@ async def test_a_cut_over_statement_counts_old_orders_as_reflected(shelf: Shelf)
     assert [due.order_id for due in await shelf.store.orders.lookups_due(10)] == []
 
 
-async def test_an_order_final_before_the_ledger_began_counts_nowhere(shelf: Shelf) -> None:
-    """Its units are in the base that the entry is given, and in Archean's figures."""
-    born = learn_rules(bootstrap_ms=BORN_MS + 1)
+async def test_an_order_done_before_the_history_begins_counts_nowhere(shelf: Shelf) -> None:
+    """Its units are in the base that the entry is given, and in Archean's figures; an open one counts whatever its age."""
+    old = learn_rules(settled_before_ms=BORN_MS + 1)
     await shelf.read(level(1, 10))
-    assert await shelf.learn(order(line(3), state="Complete"), use=born) == 1
+    assert await shelf.learn(order(line(3), state="Complete"), use=old) == 1
     assert (await shelf.figures()).known == 0
-    await shelf.learn(order(line(3), state="Complete", version=9), use=born)
+    await shelf.learn(order(line(3), state="Complete", version=9), use=old)
     assert (await shelf.figures()).known == 0
+    await shelf.learn(order(line(2), name="open"), use=old)
+    assert (await shelf.figures()).known == 2
 
 
 async def test_folding_keeps_the_target_and_forgets_the_lines(shelf: Shelf) -> None:

@@ -86,8 +86,8 @@ async def _counted(scope: Scope, order: Order, rules: LearnRules) -> tuple[Count
 
 
 async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]:
-    if is_final(order) and order.created_at_ms < rules.bootstrap_ms:
-        # Counted nowhere, it is neutral: its units are in the base that the entry is given, and in Archean's figures.
+    if is_final(order) and order.created_at_ms < rules.settled_before_ms:
+        # Counted nowhere, it is neutral: the entry that a base is read from shows it, and Archean's figures exclude it.
         await scope.tx.run("closed_put", (order.id, order.created_at_ms))
         return set()
     lines = await _counted(scope, order, rules)
