@@ -10,7 +10,7 @@ import pytest
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import Batch, KeyReading, LineShare, OrderLookup, Outcome, SnapshotDue
 from archsyncd.engine.ports import FeedFault, SnapshotSource
-from archsyncd.engine.proving import Proving, ProvingOptions
+from archsyncd.engine.proving import LOOKUPS_AT_ONCE, Proving, ProvingOptions
 from tests.adapters.sqlite.shelf import Shelf
 from tests.domain.nouns import (
     BORN_MS,
@@ -328,6 +328,6 @@ async def test_a_source_that_does_not_answer_is_asked_once_a_round(shelf: Shelf)
     await shelf.learn(*(order(line(1), name=f"o{number:02}") for number in range(20)))
     shelf.clock.pass_by(31)
     assert await by.prove_some() == 20
-    assert len(house.asked) <= 8
+    assert len(house.asked) <= LOOKUPS_AT_ONCE
     assert len(other.asked) == 20
     assert "main" in " ".join(by._shared.notes.values())

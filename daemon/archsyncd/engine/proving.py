@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.feed import OrderLookup
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.order import GONE_ORDER_STATES
 from archsyncd.domain.report import LookupDue
@@ -16,7 +17,7 @@ from archsyncd.engine.ports import Feed, FeedFault, StoreFull
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
-LOOKUPS_PER_ROUND = 50
+LOOKUPS_PER_ROUND = 200
 LOOKUPS_AT_ONCE = 8
 REFRESH_PER_ROUND = 200
 ASK_AGAIN_BASE_MS = 30_000
@@ -43,11 +44,11 @@ class ProvingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Deaf:
-    """Feeds that did not answer in this round, about orders or about keys: they are not waited for again in it."""
+class _Answers:
+    """What the sources that answered say of an order; None: it is not known there."""
 
-    of_orders: set[str] = field(default_factory=set)
-    of_keys: set[str] = field(default_factory=set)
+    order: LookupDue
+    told: Mapping[str, OrderLookup | None]
 
 
 def _asked_next(order: LookupDue, now_ms: int) -> int:
@@ -94,16 +95,14 @@ class Proving:
         due = await self._store.orders.lookups_due(LOOKUPS_PER_ROUND)
         if not due:
             return 0
-        now_ms = self._shared.clock.wall_ms()
+        now_ms, ids = self._shared.clock.wall_ms(), [each.order_id for each in due]
         await self._store.orders.next_lookups({each.order_id: _asked_next(each, now_ms) for each in due})
-        unproven = await self._store.orders.unproven_lines([each.order_id for each in due])
-        asked = [each for each in due if unproven.get(each.order_id)]
-        deaf = _Deaf()
-        for start in range(0, len(asked), LOOKUPS_AT_ONCE):
-            self._beat()
-            some = asked[start : start + LOOKUPS_AT_ONCE]
-            await asyncio.gather(*(self._ask(order, unproven[order.order_id], deaf) for order in some))
-        proven = await self._store.orders.settle_lookups([each.order_id for each in due])
+        unproven = await self._store.orders.unproven_lines(ids)
+        stated = [each.order_id for each in due if each.created_ms < self.options.reflected_before_ms]
+        if stated:
+            await self._store.orders.settle_as_stated(stated)
+        await self._ask([each for each in due if each.order_id in unproven and each.order_id not in stated])
+        proven = await self._store.orders.settle_lookups(ids)
         for order in due:
             waited = now_ms - order.sought_ms
             if order.order_id not in proven and waited > self.options.unproven_minutes * 60_000:
@@ -111,39 +110,52 @@ class Proving:
         self._shared.work.set()
         return len(due)
 
-    async def _ask(self, order: LookupDue, keys: Sequence[StockKey], deaf: _Deaf) -> None:
-        if order.created_ms < self.options.reflected_before_ms:
-            await self._store.orders.settle_as_stated(order.order_id)
-            return
-        unknown = [feed.name for feed in self._feeds if await self._ask_feed(feed, order, keys, deaf)]
-        if unknown:
-            await self._unknown_to(order, frozenset(unknown))
+    async def _ask(self, orders: Sequence[LookupDue]) -> None:
+        """Ask every source about these orders and book what they say, and what can be concluded from it."""
+        answers: list[_Answers] = []
+        deaf: set[str] = set()
+        for start in range(0, len(orders), LOOKUPS_AT_ONCE):
+            self._beat()
+            some = orders[start : start + LOOKUPS_AT_ONCE]
+            answers += await asyncio.gather(*(self._answers(order, deaf) for order in some))
+        await self._store.orders.book_order_lookups(
+            [
+                (each.order.order_id, feed, found)
+                for each in answers
+                for feed, found in each.told.items()
+                if found is not None
+            ]
+        )
+        left = await self._store.orders.unproven_lines([order.order_id for order in orders])
+        deaf = set()
+        for each in answers:
+            if each.order.order_id in left:
+                self._beat()
+                await self._unknown_to(
+                    each.order, frozenset(f for f, found in each.told.items() if found is None)
+                )
+                await self._read_fresh(each, left[each.order.order_id], deaf)
 
-    async def _ask_feed(self, feed: Feed, order: LookupDue, keys: Sequence[StockKey], deaf: _Deaf) -> bool:
-        """Ask one source and book what it says; whether it says that it does not know the order."""
-        if not feed.offers_lookup:
-            return False
-        found, told = None, feed.name not in deaf.of_orders
-        try:
-            for reference in (order.order_id, order.number):
-                if told and reference and found is None:
-                    found = await feed.look_up_order(reference)
-        except FeedFault as fault:
-            told = False
-            deaf.of_orders.add(feed.name)
-            self._shared.notes[f"proving {feed.name}"] = (
-                f"feed {feed.name} does not answer about orders: {fault.reason}"
-            )
-        else:
-            if told:
+    async def _answers(self, order: LookupDue, deaf: set[str]) -> _Answers:
+        """What each source says of an order. One that does not answer joins the `deaf`, who are not asked again."""
+        told: dict[str, OrderLookup | None] = {}
+        for feed in self._feeds:
+            if not feed.offers_lookup or feed.name in deaf:
+                continue
+            try:
+                found = await feed.look_up_order(order.order_id)
+                if found is None and order.number:
+                    found = await feed.look_up_order(order.number)
+            except FeedFault as fault:
+                deaf.add(feed.name)
+                self._note(feed, f"does not answer about orders: {fault.reason}")
+            else:
+                told[feed.name] = found
                 self._shared.notes.pop(f"proving {feed.name}", None)
-        if found is not None:
-            await self._store.orders.book_order_lookup(order.order_id, feed.name, found)
-        if feed.name in self.options.linearizable - deaf.of_keys:
-            await self._read_fresh(
-                feed, order, keys, deaf, whole=found is not None and found.status == "accepted"
-            )
-        return told and found is None
+        return _Answers(order, told)
+
+    def _note(self, feed: Feed, text: str) -> None:
+        self._shared.notes[f"proving {feed.name}"] = f"feed {feed.name} {text}"
 
     async def _unknown_to(self, order: LookupDue, feeds: frozenset[str]) -> None:
         """Archean does not know it: of an order that is gone, once imports have had their time, it never will.
@@ -155,38 +167,39 @@ class Proving:
         if order.order_state not in GONE_ORDER_STATES or age_ms <= self.options.settle_seconds * 1000:
             return
         asked = [feed.name for feed in self._feeds if feed.offers_lookup]
-        if not feeds.issuperset(asked):
+        if not asked or not feeds.issuperset(asked):
             return
         everyone = len(asked) == len(self._feeds)
         if await self._store.orders.sources_of(order.order_id) <= feeds | ({""} if everyone else set()):
             await self._store.orders.release(order.order_id)
 
-    async def _read_fresh(
-        self, feed: Feed, order: LookupDue, keys: Sequence[StockKey], deaf: _Deaf, *, whole: bool
-    ) -> None:
-        """A read begun after the acceptance is known excludes the order: merged as levels, booked as a proof.
+    async def _read_fresh(self, answers: _Answers, keys: Sequence[StockKey], deaf: set[str]) -> None:
+        """Where reads show all that was accepted before they begin, read these keys, now that the acceptance is known.
 
-        The acceptance is known from the look-up (`whole`) or from a record of the same source.
+        It is known from the look-up, or from a record of the same source.
         """
-        if not whole:
-            if order.accepted_ms is None or feed.name not in await self._store.orders.accepted_by(
-                order.order_id
-            ):
-                return
-        elif not (await self._store.orders.unproven_lines([order.order_id])).get(order.order_id):
+        order, recorded = answers.order, frozenset[str]()
+        if order.accepted_ms is not None:
+            recorded = await self._store.orders.accepted_by(order.order_id)
+        for feed in self._feeds:
+            if feed.name not in self.options.linearizable or not feed.offers_lookup:
+                continue
+            found = answers.told.get(feed.name)
+            whole = found is not None and found.status == "accepted"
+            for sku in sorted({key.sku for key in keys}) if whole or feed.name in recorded else ():
+                if feed.name not in deaf:
+                    await self._read_key(feed, order, sku, deaf, whole=whole)
+
+    async def _read_key(self, feed: Feed, order: LookupDue, sku: str, deaf: set[str], *, whole: bool) -> None:
+        try:
+            reading = await feed.read_key(sku)
+        except FeedFault as fault:
+            deaf.add(feed.name)
+            self._note(feed, f"does not show {sku}: {fault.reason}")
             return
-        for sku in sorted({key.sku for key in keys}):
-            try:
-                reading = await feed.read_key(sku)
-            except FeedFault as fault:
-                deaf.of_keys.add(feed.name)
-                self._shared.notes[f"proving {feed.name}"] = (
-                    f"feed {feed.name} does not show {sku}: {fault.reason}"
-                )
-                return
-            if reading is not None:
-                await self._store.feeds.record_reading(reading)
-                await self._store.orders.book_fresh_read(order.order_id, reading, whole=whole)
+        if reading is not None:
+            await self._store.feeds.record_reading(reading)
+            await self._store.orders.book_fresh_read(order.order_id, reading, whole=whole)
 
     async def _open_case(self, order: LookupDue, waited_ms: int) -> None:
         name = order.number or order.order_id

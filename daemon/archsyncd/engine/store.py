@@ -207,8 +207,8 @@ class Orders(Protocol):
         """Orders with lines unproven for so long that Archean is asked."""
         ...
 
-    async def unproven_lines(self, order_ids: Collection[str]) -> dict[str, Sequence[StockKey]]:
-        """Keys in which lines of these orders are not yet fully reflected."""
+    async def unproven_lines(self, order_ids: Collection[str]) -> Mapping[str, Sequence[StockKey]]:
+        """Keys in which lines of these orders are not yet fully reflected; a proven order is not named."""
         ...
 
     async def next_lookups(self, due: Mapping[str, int]) -> None:
@@ -227,8 +227,8 @@ class Orders(Protocol):
         """The feeds that have told of an acceptance of this order's lines."""
         ...
 
-    async def book_order_lookup(self, order_id: str, feed: str, found: OrderLookup) -> None:
-        """Book what Archean says of an order when asked."""
+    async def book_order_lookups(self, answers: Sequence[tuple[str, str, OrderLookup]]) -> None:
+        """Book what Archean says of orders when asked: order id, feed and answer."""
         ...
 
     async def book_fresh_read(self, order_id: str, reading: KeyReading, *, whole: bool) -> None:
@@ -239,8 +239,8 @@ class Orders(Protocol):
         """
         ...
 
-    async def settle_as_stated(self, order_id: str) -> None:
-        """The site states that Archean's figures exclude this order: none of its lines needs a proof any more."""
+    async def settle_as_stated(self, order_ids: Collection[str]) -> None:
+        """The site states that Archean's figures exclude these orders: none of their lines needs a proof any more."""
         ...
 
     async def release(self, order_id: str) -> None:

@@ -75,14 +75,10 @@ class OrderStore:
             rows = await tx.rows("heads_to_look_up", (self._session.clock.wall_ms(), limit))
         return [LookupDue(*row) for row in rows]
 
-    async def unproven_lines(self, order_ids: Collection[str]) -> dict[str, Sequence[StockKey]]:
-        """Keys in which lines of these orders are not yet fully reflected."""
-
-        async def look(scope: Scope) -> dict[str, Sequence[StockKey]]:
-            return {order: await learning.unproven_keys(scope, order) for order in order_ids}
-
+    async def unproven_lines(self, order_ids: Collection[str]) -> Mapping[str, Sequence[StockKey]]:
+        """Keys in which lines of these orders are not yet fully reflected; a proven order is not named."""
         async with self._session.read() as tx:
-            return await look(self._session.scope(tx))
+            return await learning.unproven_keys(self._session.scope(tx), order_ids)
 
     async def next_lookups(self, due: Mapping[str, int]) -> None:
         """When orders are asked for next."""
@@ -93,11 +89,11 @@ class OrderStore:
         """Ask no more for those of these orders that are proven by now; which they are."""
 
         async def step(scope: Scope) -> frozenset[str]:
-            proven = [each for each in order_ids if not await learning.unproven_keys(scope, each)]
-            for order_id in proven:
-                await scope.tx.run("head_lookup_due", (None, order_id))
+            proven = frozenset(order_ids) - (await learning.unproven_keys(scope, order_ids)).keys()
+            await scope.tx.run_many("head_lookup_due", [(None, order_id) for order_id in sorted(proven)])
+            for order_id in sorted(proven):
                 await no_longer_unproven(scope, order_id, "it is proven now")
-            return frozenset(proven)
+            return proven
 
         return await self._session.write(step)
 
@@ -120,17 +116,20 @@ class OrderStore:
         async with self._session.read() as tx:
             return frozenset(str(row[1]) for row in await tx.rows("proofs_of_acceptance", (order_id,)))
 
-    async def book_order_lookup(self, order_id: str, feed: str, found: OrderLookup) -> None:
-        """Book what Archean says of an order when asked."""
+    async def book_order_lookups(self, answers: Sequence[tuple[str, str, OrderLookup]]) -> None:
+        """Book what Archean says of orders when asked: order id, feed and answer."""
 
         async def step(scope: Scope) -> None:
             touched: set[StockKey] = set()
-            if found.status == "cancelled":
-                touched = await release_order(scope, order_id)
-            elif found.status == "rejected":
-                touched = await book_statement(scope, order_id, Statement("refused", feed, Position(0, 0)))
-            elif found.status == "accepted":
-                touched = await self._accepted(scope, order_id, feed, found)
+            for order_id, feed, found in answers:
+                if found.status == "cancelled":
+                    touched |= await release_order(scope, order_id)
+                elif found.status == "rejected":
+                    touched |= await book_statement(
+                        scope, order_id, Statement("refused", feed, Position(0, 0))
+                    )
+                elif found.status == "accepted":
+                    touched |= await self._accepted(scope, order_id, feed, found)
             await recompute(scope, touched)
 
         await self._session.write(step)
@@ -173,11 +172,11 @@ class OrderStore:
 
         await self._session.write(step)
 
-    async def settle_as_stated(self, order_id: str) -> None:
-        """The site states that Archean's figures exclude this order: none of its lines needs a proof any more."""
+    async def settle_as_stated(self, order_ids: Collection[str]) -> None:
+        """The site states that Archean's figures exclude these orders: none of their lines needs a proof any more."""
 
         async def step(scope: Scope) -> None:
-            await recompute(scope, await give_lines_back(scope, order_id))
+            await recompute(scope, {key for each in order_ids for key in await give_lines_back(scope, each)})
 
         await self._session.write(step)
 

@@ -66,6 +66,11 @@ async def lines_of(scope: Scope, keys: Collection[StockKey]) -> dict[StockKey, l
     return await _with_proofs(scope, rows)
 
 
+async def lines_of_orders(scope: Scope, order_ids: Iterable[str]) -> dict[StockKey, list[Line]]:
+    """The open lines of these orders, with their proofs."""
+    return await _with_proofs(scope, await scope.tx.rows("lines_by_order", (array(sorted(set(order_ids))),)))
+
+
 async def _with_proofs(scope: Scope, rows: Sequence[Row]) -> dict[StockKey, list[Line]]:
     orders = {row[2] for row in rows}
     proofs: dict[tuple[str, str], list[Proof]] = defaultdict(list)
