@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 from archsyncd.domain.inventory import (
     Failure,
@@ -125,6 +125,9 @@ class Shop:
         )
 
 
+AnyShop = TypeVar("AnyShop", bound=Shop)
+
+
 @dataclass
 class Desk:
     """The loop that learns orders, on a store and a shop of a test's making."""
@@ -146,6 +149,13 @@ class Desk:
         return cls(
             shelf, shop, shared, Orders(shelf.store, client, limiter(clock), shared, options, lambda: None)
         )
+
+    def use(self, shop: AnyShop) -> AnyShop:
+        """Have the loop talk to another shop."""
+        self.shop, options = shop, self.orders.options
+        client, clock = cast("Commercetools", shop), self.shelf.clock
+        self.orders = Orders(self.shelf.store, client, limiter(clock), self.shared, options, lambda: None)
+        return shop
 
     async def pass_by(self, seconds: float, step: float = 2.0) -> None:
         """Let time pass, polling on the way."""

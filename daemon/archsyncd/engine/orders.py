@@ -81,6 +81,7 @@ class Orders:
         self.options = options
         self._beat = beat
         self._messages: bool | None = None
+        self._messages_doubted = False
         self._bootstrap_ms = 0
         self._history_ms = 0
         self._seen: dict[str, None] = {}
@@ -126,13 +127,14 @@ class Orders:
         return await self._read_head() and await self._read_complete()
 
     async def _prepare(self) -> bool:
-        """Learn once per run whether messages may be queried, commercetools' clock, and when this ledger began."""
+        """Learn whether messages may be queried, and once per run commercetools' clock and when this ledger began."""
         if not self._shared.channels_read:
             self._shared.bases.set()
             return False
-        if self._messages is not None:
+        if self._messages is not None and not self._messages_doubted:
             return True
         enabled = await self._messages_enabled()
+        enabled = self._messages if enabled is None else enabled
         if enabled is None or not await self._ask_the_time():
             return False
         if not self._shared.tenure_since_ms:
@@ -140,8 +142,10 @@ class Orders:
         self._bootstrap_ms = await self._fixed(BOOTSTRAP, self._shared.server_now_ms())
         history_ms = self.options.history_days * 24 * 3600 * 1000
         self._history_ms = await self._fixed(HISTORY, self._bootstrap_ms - history_ms)
-        self._messages = enabled
-        if not self._messages:
+        self._messages, self._messages_doubted = enabled, False
+        if self._messages:
+            self._shared.notes.pop("messages", None)
+        else:
             self._shared.notes["messages"] = (
                 "the project's messages query is off: orders are learnt by sweep alone, a little later"
             )
@@ -219,6 +223,7 @@ class Orders:
             Priority.ORDERS, 1.0, lambda: self._client.newest_messages(since, HEAD_LIMIT)
         )
         if not isinstance(page, MessagePage):
+            self._messages_doubted = isinstance(page, Forbidden | Refused | Missing)
             return False
         self._shared.saw_server_time(page.server_ms)
         fresh = [message for message in page.messages if message.id not in self._seen]
@@ -298,6 +303,8 @@ class Orders:
             deep = now - self._deep_at >= DEEP_SWEEP_SECONDS
             since_ms = done.complete_ms - (DEEP_OVERLAP_MS if deep else SWEEP_OVERLAP_MS)
             self._deep_at = now if deep else self._deep_at
+            # Somebody may have read our note and switched them on.
+            self._messages_doubted |= deep and not self._messages
         if not await self._sweep_created(since_ms, until_ms):
             return False
         self._complete_to(until_ms)
