@@ -320,8 +320,32 @@ async def test_a_fresh_read_proves_the_sku_that_was_read_and_no_other(shelf: She
     assert list(await shelf.store.orders.unproven_lines(["o1"])) == ["o1"]
 
 
-async def test_a_source_that_does_not_answer_is_asked_once_a_round(shelf: Shelf) -> None:
-    """Fifty waits for one that is down would keep the others from being asked."""
+async def test_one_order_or_sku_that_a_source_chokes_on_keeps_no_other_from_being_asked_for(
+    shelf: Shelf,
+) -> None:
+    """The first of the list fails for ever; the rest are proven."""
+
+    def says(reference: str) -> OrderLookup:
+        if reference == "o00":
+            raise FeedFault("500")
+        return OrderLookup("accepted")
+
+    def shows(sku: str) -> KeyReading:
+        if sku == "S01":
+            raise FeedFault("500")
+        return KeyReading("main", "e1", 100, (level(100, 9, sku=sku),))
+
+    house = House(says=says, shows=shows)
+    skus = [f"S{number:02}" for number in range(12)]
+    await shelf.read(*(level(number + 1, 10, sku=sku) for number, sku in enumerate(skus)))
+    await shelf.learn(*(order(line(1, sku), name=f"o{sku[1:]}") for sku in skus))
+    await seek(shelf, proving(shelf, house, linearizable={"main"}))
+    left = await shelf.store.orders.unproven_lines([f"o{sku[1:]}" for sku in skus])
+    assert sorted(left) == ["o00", "o01"]
+
+
+async def test_a_source_that_is_down_is_not_waited_for_by_every_order_of_a_round(shelf: Shelf) -> None:
+    """Two hundred waits for one that is down would keep the others from being asked."""
     house, other = House(says=down), House("other")
     by = proving(shelf, house, other)
     await shelf.read(level(1, 100))
@@ -331,3 +355,38 @@ async def test_a_source_that_does_not_answer_is_asked_once_a_round(shelf: Shelf)
     assert len(house.asked) <= LOOKUPS_AT_ONCE
     assert len(other.asked) == 20
     assert "main" in " ".join(by._shared.notes.values())
+
+
+async def test_f031_a_new_epoch_has_old_orders_sought_at_once_and_told_an_hour_later(shelf: Shelf) -> None:
+    """The wait counts from when the proof was withdrawn, not from when the order was learnt."""
+    house = House(says=lambda _: OrderLookup("accepted"))
+    by = proving(shelf, house)
+    await shelf.learn(order(line(2)))
+    await shelf.read(level(1, 10), accepted(2), level(3, 8))
+    await seek(shelf, by)
+    shelf.clock.pass_by(24 * HOUR)
+    await shelf.read(level(1, 8), epoch="e2")
+    await seek(shelf, by, 4)
+    assert house.asked == ["o1"]
+    await seek(shelf, by, 0.9 * HOUR, 30)
+    assert await shelf.cases(UNPROVEN) == []
+    await seek(shelf, by, 0.3 * HOUR, 30)
+    assert len(await shelf.cases(UNPROVEN)) == 1
+    await shelf.read(accepted(2), level(3, 8), epoch="e2")
+    await seek(shelf, by, 700)
+    assert await shelf.cases(UNPROVEN) == []
+    assert (await shelf.figures()).refl == 2
+
+
+async def test_f136_a_rejection_told_in_answer_to_a_look_up_gives_nothing_back_while_the_order_stands(
+    shelf: Shelf,
+) -> None:
+    """A person is told; cancelled in commercetools, too, its pieces come back."""
+    await shelf.read(level(1, 10))
+    await shelf.learn(order(line(2)))
+    await seek(shelf, proving(shelf, House(says=lambda _: OrderLookup("rejected"))))
+    assert (await shelf.figures()).refl == 0
+    assert len(await shelf.cases(CaseKind.ORDER_REJECTED.value)) == 1
+    await shelf.learn(order(line(2), version=2, state="Cancelled"))
+    assert (await shelf.figures()).refl == 2
+    assert await shelf.cases(CaseKind.ORDER_REJECTED.value) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from archsyncd.engine.store import Store
 
 LOOKUPS_PER_ROUND = 200
 LOOKUPS_AT_ONCE = 8
+FAULTS_IN_A_ROW = 3
 REFRESH_PER_ROUND = 200
 ASK_AGAIN_BASE_MS = 30_000
 ASK_AGAIN_LIMIT_MS = 600_000
@@ -49,6 +51,9 @@ class _Answers:
 
     order: LookupDue
     told: Mapping[str, OrderLookup | None]
+
+    def not_known_to(self) -> frozenset[str]:
+        return frozenset(feed for feed, found in self.told.items() if found is None)
 
 
 def _asked_next(order: LookupDue, now_ms: int) -> int:
@@ -98,10 +103,12 @@ class Proving:
         now_ms, ids = self._shared.clock.wall_ms(), [each.order_id for each in due]
         await self._store.orders.next_lookups({each.order_id: _asked_next(each, now_ms) for each in due})
         unproven = await self._store.orders.unproven_lines(ids)
-        stated = [each.order_id for each in due if each.created_ms < self.options.reflected_before_ms]
+        open_ones = [each for each in due if each.order_id in unproven]
+        stated_ms = self.options.reflected_before_ms
+        stated = [each.order_id for each in open_ones if each.created_ms < stated_ms]
         if stated:
             await self._store.orders.settle_as_stated(stated)
-        await self._ask([each for each in due if each.order_id in unproven and each.order_id not in stated])
+        await self._ask([each for each in open_ones if each.created_ms >= stated_ms])
         proven = await self._store.orders.settle_lookups(ids)
         for order in due:
             waited = now_ms - order.sought_ms
@@ -112,12 +119,14 @@ class Proving:
 
     async def _ask(self, orders: Sequence[LookupDue]) -> None:
         """Ask every source about these orders and book what they say, and what can be concluded from it."""
+        if not orders:
+            return
         answers: list[_Answers] = []
-        deaf: set[str] = set()
+        faults: Counter[str] = Counter()
         for start in range(0, len(orders), LOOKUPS_AT_ONCE):
             self._beat()
             some = orders[start : start + LOOKUPS_AT_ONCE]
-            answers += await asyncio.gather(*(self._answers(order, deaf) for order in some))
+            answers += await asyncio.gather(*(self._answers(order, faults) for order in some))
         await self._store.orders.book_order_lookups(
             [
                 (each.order.order_id, feed, found)
@@ -127,30 +136,29 @@ class Proving:
             ]
         )
         left = await self._store.orders.unproven_lines([order.order_id for order in orders])
-        deaf = set()
-        for each in answers:
-            if each.order.order_id in left:
-                self._beat()
-                await self._unknown_to(
-                    each.order, frozenset(f for f, found in each.told.items() if found is None)
-                )
-                await self._read_fresh(each, left[each.order.order_id], deaf)
+        doubtful = [each for each in answers if each.order.order_id in left]
+        for each in doubtful:
+            await self._unknown_to(each.order, each.not_known_to())
+        for feed in self._feeds:
+            if feed.offers_lookup and feed.name in self.options.linearizable:
+                await self._read_fresh(feed, doubtful, left)
 
-    async def _answers(self, order: LookupDue, deaf: set[str]) -> _Answers:
-        """What each source says of an order. One that does not answer joins the `deaf`, who are not asked again."""
+    async def _answers(self, order: LookupDue, faults: Counter[str]) -> _Answers:
+        """What each source says of an order. One that failed several times in a row is not waited for again this round."""
         told: dict[str, OrderLookup | None] = {}
         for feed in self._feeds:
-            if not feed.offers_lookup or feed.name in deaf:
+            if not feed.offers_lookup or faults[feed.name] >= FAULTS_IN_A_ROW:
                 continue
             try:
                 found = await feed.look_up_order(order.order_id)
                 if found is None and order.number:
                     found = await feed.look_up_order(order.number)
             except FeedFault as fault:
-                deaf.add(feed.name)
+                faults[feed.name] += 1
                 self._note(feed, f"does not answer about orders: {fault.reason}")
             else:
                 told[feed.name] = found
+                faults[feed.name] = 0
                 self._shared.notes.pop(f"proving {feed.name}", None)
         return _Answers(order, told)
 
@@ -173,33 +181,36 @@ class Proving:
         if await self._store.orders.sources_of(order.order_id) <= feeds | ({""} if everyone else set()):
             await self._store.orders.release(order.order_id)
 
-    async def _read_fresh(self, answers: _Answers, keys: Sequence[StockKey], deaf: set[str]) -> None:
-        """Where reads show all that was accepted before they begin, read these keys, now that the acceptance is known.
+    async def _read_fresh(
+        self, feed: Feed, doubtful: Sequence[_Answers], keys: Mapping[str, Sequence[StockKey]]
+    ) -> None:
+        """Where reads show all that was accepted before they begin, read the keys of what this source has accepted.
 
-        It is known from the look-up, or from a record of the same source.
+        That is known from the look-up, or from a record before it.
         """
-        order, recorded = answers.order, frozenset[str]()
-        if order.accepted_ms is not None:
-            recorded = await self._store.orders.accepted_by(order.order_id)
-        for feed in self._feeds:
-            if feed.name not in self.options.linearizable or not feed.offers_lookup:
-                continue
-            found = answers.told.get(feed.name)
+        wanted: dict[str, dict[str, bool]] = {}
+        for each in doubtful:
+            order, found = each.order, each.told.get(feed.name)
             whole = found is not None and found.status == "accepted"
-            for sku in sorted({key.sku for key in keys}) if whole or feed.name in recorded else ():
-                if feed.name not in deaf:
-                    await self._read_key(feed, order, sku, deaf, whole=whole)
-
-    async def _read_key(self, feed: Feed, order: LookupDue, sku: str, deaf: set[str], *, whole: bool) -> None:
-        try:
-            reading = await feed.read_key(sku)
-        except FeedFault as fault:
-            deaf.add(feed.name)
-            self._note(feed, f"does not show {sku}: {fault.reason}")
-            return
-        if reading is not None:
-            await self._store.feeds.record_reading(reading)
-            await self._store.orders.book_fresh_read(order.order_id, reading, whole=whole)
+            recorded = not whole and order.accepted_ms is not None
+            if whole or (recorded and feed.name in await self._store.orders.accepted_by(order.order_id)):
+                for key in keys[order.order_id]:
+                    wanted.setdefault(key.sku, {})[order.order_id] = whole
+        faults = 0
+        for sku, orders in sorted(wanted.items()):
+            if faults >= FAULTS_IN_A_ROW:
+                return
+            self._beat()
+            try:
+                reading = await feed.read_key(sku)
+            except FeedFault as fault:
+                faults += 1
+                self._note(feed, f"does not show {sku}: {fault.reason}")
+                continue
+            faults = 0
+            if reading is not None:
+                await self._store.feeds.record_reading(reading)
+                await self._store.orders.book_fresh_read(orders, reading)
 
     async def _open_case(self, order: LookupDue, waited_ms: int) -> None:
         name = order.number or order.order_id

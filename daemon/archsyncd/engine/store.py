@@ -231,10 +231,10 @@ class Orders(Protocol):
         """Book what Archean says of orders when asked: order id, feed and answer."""
         ...
 
-    async def book_fresh_read(self, order_id: str, reading: KeyReading, *, whole: bool) -> None:
-        """A linearizable read of a SKU begun after the acceptance was known: it excludes what was accepted from there on.
+    async def book_fresh_read(self, orders: Mapping[str, bool], reading: KeyReading) -> None:
+        """A linearizable read of a SKU begun after acceptances were known: it excludes what was accepted from there on.
 
-        The reading's levels are recorded before this. `whole`: the order is known as accepted as it is; else what its
+        The reading's levels are recorded before this. By order: whether it is known as accepted as it is; else what its
         source told of before, line by line.
         """
         ...

@@ -140,7 +140,7 @@ async def test_a_fresh_read_begun_after_the_acceptance_is_a_proof(shelf: Shelf) 
     await shelf.read(level(5, 10))
     reading = KeyReading("main", "e1", 8, (level(8, 7),))
     await shelf.store.feeds.record_reading(reading)
-    await shelf.store.orders.book_fresh_read("o1", reading, whole=True)
+    await shelf.store.orders.book_fresh_read({"o1": True}, reading)
     assert (await shelf.figures()).refl == 3
 
 

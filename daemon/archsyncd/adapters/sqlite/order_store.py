@@ -144,10 +144,10 @@ class OrderStore:
         )
         return touched | await book_statement(scope, order_id, statement)
 
-    async def book_fresh_read(self, order_id: str, reading: KeyReading, *, whole: bool) -> None:
-        """A linearizable read of a SKU begun after the acceptance was known: it excludes what was accepted from there on.
+    async def book_fresh_read(self, orders: Mapping[str, bool], reading: KeyReading) -> None:
+        """A linearizable read of a SKU begun after acceptances were known: it excludes what was accepted from there on.
 
-        The reading's levels are recorded before this. `whole`: the order is known as accepted as it is; else what its
+        The reading's levels are recorded before this. By order: whether it is known as accepted as it is; else what its
         source told of before, line by line.
         """
         skus = {level.sku for level in reading.levels}
@@ -155,20 +155,17 @@ class OrderStore:
         async def step(scope: Scope) -> None:
             epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
             position = Position(epoch, reading.seq_at)
-            lines = [
-                each
-                for each in (await open_lines(scope, (order_id,))).get(order_id, ())
-                if each.key.sku in skus
-            ]
-            rows = await scope.tx.rows("proofs_of_acceptance", (order_id,))
-            told = {row[0] for row in rows if (row[1], row[2]) == (reading.feed, epoch)}
-            ids = array(sorted(line.line_id for line in lines if line.line_id in told))
-            await scope.tx.run("proofs_from", (reading.seq_at, order_id, reading.feed, epoch, ids))
-            if whole:
-                untold = [line for line in lines if line.line_id not in told]
-                statement = Statement("accepted", reading.feed, position)
-                touched |= await book_whole(scope, untold, statement)
-            await recompute(scope, touched | {line.key for line in lines})
+            for order_id, lines in (await open_lines(scope, orders)).items():
+                read = [line for line in lines if line.key.sku in skus]
+                touched |= {line.key for line in read}
+                rows = await scope.tx.rows("proofs_of_acceptance", (order_id,))
+                told = {row[0] for row in rows if (row[1], row[2]) == (reading.feed, epoch)}
+                ids = array(sorted(line.line_id for line in read if line.line_id in told))
+                await scope.tx.run("proofs_from", (reading.seq_at, order_id, reading.feed, epoch, ids))
+                if orders[order_id]:
+                    untold = [line for line in read if line.line_id not in told]
+                    await book_whole(scope, untold, Statement("accepted", reading.feed, position))
+            await recompute(scope, touched)
 
         await self._session.write(step)
 
