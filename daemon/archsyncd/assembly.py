@@ -127,17 +127,21 @@ def base_options(settings: Settings) -> BaseOptions:
 def order_options(settings: Settings) -> OrderOptions:
     """How orders are learnt."""
     orders = settings.orders
-    before = orders.reflected_before
     return OrderOptions(
         poll_seconds=float(orders.poll_seconds),
         settle_seconds=float(orders.settle_seconds),
         history_days=orders.history_days,
         sweep_every_seconds=SWEEP_EVERY_SECONDS,
-        reflected_before_ms=0 if before is None else int(before.timestamp() * 1000),
+        reflected_before_ms=_reflected_before_ms(settings),
         lookup_after_seconds=LOOKUP_AFTER_SECONDS,
         refresh_after_seconds=REFRESH_AFTER_SECONDS,
         restores_on_cancel="cancel" in settings.commercetools.restores_stock_on,
     )
+
+
+def _reflected_before_ms(settings: Settings) -> int:
+    before = settings.orders.reflected_before
+    return 0 if before is None else int(before.timestamp() * 1000)
 
 
 def proving_options(settings: Settings) -> ProvingOptions:
@@ -148,6 +152,7 @@ def proving_options(settings: Settings) -> ProvingOptions:
         poll_seconds=float(settings.orders.poll_seconds),
         refresh_after_seconds=REFRESH_AFTER_SECONDS,
         linearizable=frozenset(feed.name for feed in settings.feeds if feed.linearizable),
+        reflected_before_ms=_reflected_before_ms(settings),
     )
 
 

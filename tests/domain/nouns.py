@@ -49,11 +49,11 @@ def rules(*channels: ChannelPolicy, rollout: frozenset[str] | None = None, **set
 def learn_rules(
     *,
     reflected_before_ms: int = 0,
-    bootstrap_ms: int = 0,
+    settled_before_ms: int = 0,
     restores: bool = False,
     channel_keys: Mapping[str, str] = CHANNEL_IDS,
 ) -> LearnRules:
-    return LearnRules(channel_keys, reflected_before_ms, bootstrap_ms, 30_000, 300_000, restores)
+    return LearnRules(channel_keys, reflected_before_ms, settled_before_ms, 30_000, 300_000, restores)
 
 
 def level(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 from archsyncd.domain.inventory import (
     Failure,
@@ -101,8 +101,13 @@ class Shop:
     async def orders_open_before(
         self, after: MessageCursor | None, before: str, limit: int
     ) -> OrderPage | Failure:
-        del after, before
-        return self._page([], limit)
+        place = (after.created_at, after.id) if after else ("", "")
+        ids = [
+            each
+            for each in sorted(self.listed, key=lambda name: (self._born(name), name))
+            if self._born(each) < before and self.listed[each].order_state not in {"Complete", "Cancelled"}
+        ]
+        return self._page([each for each in ids if place < (self._born(each), each)][:limit], limit)
 
     def _born(self, order_id: str) -> str:
         return rfc3339(self.listed[order_id].created_at_ms)
@@ -120,6 +125,9 @@ class Shop:
         )
 
 
+AnyShop = TypeVar("AnyShop", bound=Shop)
+
+
 @dataclass
 class Desk:
     """The loop that learns orders, on a store and a shop of a test's making."""
@@ -130,15 +138,24 @@ class Desk:
     orders: Orders
 
     @classmethod
-    def of(cls, shelf: Shelf) -> Desk:
+    def of(cls, shelf: Shelf, *, history_days: int = 90, reflected_before_ms: int = 0) -> Desk:
         clock = shelf.clock
         shop = Shop(lambda: BORN_MS + int((clock.seconds - 1_000.0) * 1000))
         shared = Shared(clock, channel_keys=CHANNEL_IDS, channels_read=1)
-        options = OrderOptions(2.0, 60.0, 90, 15.0, 0, 30.0, 3_600.0, restores_on_cancel=False)
+        options = OrderOptions(
+            2.0, 60.0, history_days, 15.0, reflected_before_ms, 30.0, 3_600.0, restores_on_cancel=False
+        )
         client = cast("Commercetools", shop)
         return cls(
             shelf, shop, shared, Orders(shelf.store, client, limiter(clock), shared, options, lambda: None)
         )
+
+    def use(self, shop: AnyShop) -> AnyShop:
+        """Have the loop talk to another shop."""
+        self.shop, options = shop, self.orders.options
+        client, clock = cast("Commercetools", shop), self.shelf.clock
+        self.orders = Orders(self.shelf.store, client, limiter(clock), self.shared, options, lambda: None)
+        return shop
 
     async def pass_by(self, seconds: float, step: float = 2.0) -> None:
         """Let time pass, polling on the way."""

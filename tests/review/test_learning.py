@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import dataclass, field
+
+import pytest
+
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.inventory import Missing
+from archsyncd.domain.inventory import Failure, LineMode, MessageCursor, Missing, OrderPage
+from archsyncd.domain.times import rfc3339
 from archsyncd.engine.proving import Proving, ProvingOptions
 from tests.adapters.sqlite.shelf import Shelf
-from tests.domain.nouns import BORN_MS, level, line, order
-from tests.review.shop import IDS_PER_REQUEST, LOST, Desk
+from tests.domain.nouns import BORN_MS, key, level, line, order
+from tests.review.shop import IDS_PER_REQUEST, LOST, Desk, Shop
 
 HOUR = 3_600.0
 OLD_MS = BORN_MS - 120_000
 
 
 def proving(desk: Desk) -> Proving:
-    options = ProvingOptions(60.0, 60.0, 2.0, HOUR, frozenset())
+    options = ProvingOptions(60.0, 60.0, 2.0, HOUR, frozenset(), 0)
     return Proving(desk.shelf.store, (), desk.orders, desk.shared, options, lambda: None)
 
 
@@ -108,3 +114,90 @@ async def test_a_lost_answer_at_the_start_does_not_switch_messages_off_for_good(
     desk.shop.messages_answer = None
     assert await desk.orders.poll()
     assert "messages" not in desk.shared.notes
+
+
+async def test_messages_that_are_switched_off_while_it_runs_leave_the_sweep(shelf: Shelf) -> None:
+    """Told at once and learnt a little later; switched on again they are used within minutes."""
+    desk = Desk.of(shelf)
+    await shelf.read(level(1, 10))
+    assert await desk.orders.poll()
+    assert "messages" not in desk.shared.notes
+    desk.shop.messages_enabled = False
+    desk.shop.messages_answer = Missing()
+    desk.shop.put(order(line(3), created_ms=desk.shop.now_ms()))
+    await desk.pass_by(10)
+    assert "sweep" in desk.shared.notes["messages"]
+    assert (await shelf.figures()).known == 3
+    desk.shop.messages_enabled = True
+    desk.shop.messages_answer = None
+    await desk.pass_by(700)
+    assert "messages" not in desk.shared.notes
+
+
+@pytest.mark.parametrize("kind", ["OrderCreated", "OrderImported", "OrderCreatedFromRecurringOrder"])
+async def test_f144_every_way_an_order_is_made_is_learnt_from_its_message(shelf: Shelf, kind: str) -> None:
+    """Bought, imported or recurring: its lines count by their inventory mode, before the list of orders shows it."""
+    desk = Desk.of(shelf)
+    await shelf.read(level(1, 10), level(2, 10, sku="B"))
+    assert await desk.orders.poll()
+    untracked = line(2, "B", "n2", mode=LineMode.NONE)
+    desk.shop.put(order(line(3), untracked, created_ms=desk.shop.now_ms()), lists=False)
+    desk.shop.say(kind, "o1", desk.shop.now_ms())
+    await desk.pass_by(4)
+    assert (await shelf.figures()).stock_target == 7
+    assert (await shelf.figures(key("B"))).ntrk == 2
+
+
+@dataclass
+class Backlog(Shop):
+    """Orders that came while nobody looked: made when they are asked for, `count` of them, ten a second."""
+
+    count: int = 4_000
+    since_ms: int = BORN_MS - 86_400_000
+    pages: list[int] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    fails_at: int = -1
+
+    async def orders_created(
+        self, after: MessageCursor | None, since: str, until: str, limit: int
+    ) -> OrderPage | Failure:
+        del since, until
+        start = int(after.id) + 1 if after else 0
+        if start == self.fails_at:
+            return LOST
+        self.pages.append(start)
+        self.held.append(tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0)
+        found = tuple(
+            order(line(1, f"S{n % 50}"), name=f"{n:06}", created_ms=self.since_ms + n * 100)
+            for n in range(start, min(start + limit, self.count))
+        )
+        places = tuple(MessageCursor(rfc3339(one.created_at_ms), one.id) for one in found)
+        last = places[-1] if places else None
+        return OrderPage(found, places, full=len(found) == limit, server_ms=self.now_ms(), last=last)
+
+
+async def test_f146_a_backlog_is_learnt_oldest_first_in_memory_that_stays_flat(shelf: Shelf) -> None:
+    """Page by page: what was read of one is gone when the next comes."""
+    desk = Desk.of(shelf)
+    shop = desk.use(Backlog(desk.shop.now_ms))
+    tracemalloc.start()
+    try:
+        assert await desk.orders.poll()
+    finally:
+        tracemalloc.stop()
+    assert shop.pages[:8] == list(range(0, 4_000, 500))
+    assert (await shelf.store.report.order_counts()) == (4_000, shop.since_ms)
+    assert max(shop.held[6:]) < max(shop.held[1:3]) + 1_000_000
+
+
+async def test_f146_a_backlog_goes_on_from_the_page_it_had_reached(shelf: Shelf) -> None:
+    """A failure or a restart in the middle costs one page, not the beginning."""
+    desk = Desk.of(shelf)
+    desk.use(Backlog(desk.shop.now_ms, count=2_000, fails_at=1_000))
+    assert not await desk.orders.poll()
+    assert not desk.shared.orders_known
+    again = Desk.of(shelf)
+    shop = again.use(Backlog(again.shop.now_ms, count=2_000))
+    assert await again.orders.poll()
+    assert shop.pages[:2] == [1_000, 1_500]
+    assert (await shelf.store.report.order_counts())[0] == 2_000

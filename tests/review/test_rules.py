@@ -71,7 +71,7 @@ async def test_proofs_are_sought_again_where_a_location_joins_the_channel(shelf:
     await shelf.store.use_rules(rules(WEB))
     await shelf.learn(order(line(3)))
     await shelf.read(accepted(1), level(2, 7))
-    await shelf.store.orders.next_lookup("o1", None)
+    await shelf.store.orders.settle_lookups(["o1"])
     await shelf.store.use_rules(rules(channel(place("WH1"), place("WH2"))))
     assert [due.order_id for due in await shelf.store.orders.lookups_due(10)] == ["o1"]
 

@@ -130,7 +130,9 @@ class OrderSettings:
         default=90,
         metadata=key(
             Whole(1, 3650),
-            """How far the first start reads orders back. Orders that are still open are read whatever their age.""",
+            """How far the first start reads orders back, which later changes do not move. Orders that are still open are
+            read whatever their age. Done ones (Complete, Cancelled, shipped) that are older count as excluded from
+            Archean's figures; younger ones are held back until that is proven, or covered by `reflected_before`.""",
         ),
     )
     reflected_before: datetime | None = field(

@@ -70,12 +70,12 @@ class Resync:
 
 @dataclass(frozen=True, slots=True)
 class LookupDue:
-    """An order that Archean is to be asked about."""
+    """An order that Archean is to be asked about. `sought_ms`: since when some piece of it is unproven."""
 
     order_id: str
     number: str | None
     accepted_ms: int | None
-    learned_ms: int
+    sought_ms: int
     order_state: str
     created_ms: int
 

@@ -110,14 +110,14 @@ class LearnRules:
     """How orders are taken in. Times in UTC milliseconds.
 
     `channel_keys`: supply channel ids to keys. `reflected_before_ms`: the site's statement that older orders are in
-    Archean's figures. `bootstrap_ms`: orders already final that are older than this ledger carry no open units.
+    Archean's figures. `settled_before_ms`: older orders that are done when they are first met carry no open units.
     `lookup_after_ms`, `refresh_after_ms`: when an unproven order is asked for, and an open one read again.
     `restores_on_cancel`: commercetools gives stock back when an order is cancelled.
     """
 
     channel_keys: Mapping[str, str]
     reflected_before_ms: int
-    bootstrap_ms: int
+    settled_before_ms: int
     lookup_after_ms: int
     refresh_after_ms: int
     restores_on_cancel: bool

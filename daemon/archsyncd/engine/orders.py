@@ -41,6 +41,7 @@ MESSAGES = "messages"
 SWEEP = "sweep"
 OPEN_SWEEP = "open_sweep"
 BOOTSTRAP = "bootstrap"
+HISTORY = "history"
 PAGE_LIMIT = 500
 HEAD_LIMIT = 200
 SEEN_LIMIT = 20_000
@@ -86,7 +87,9 @@ class Orders:
         self.options = options
         self._beat = beat
         self._messages: bool | None = None
+        self._messages_doubted = False
         self._bootstrap_ms = 0
+        self._history_ms = 0
         self._seen: dict[str, None] = {}
         self._swept_at = float("-inf")
         self._deep_at = float("-inf")
@@ -131,28 +134,37 @@ class Orders:
         return await self._read_head() and await self._read_complete()
 
     async def _prepare(self) -> bool:
-        """Learn once per run whether messages may be queried, commercetools' clock, and when this ledger began."""
+        """Learn whether messages may be queried, and once per run commercetools' clock and when this ledger began."""
         if not self._shared.channels_read:
             self._shared.bases.set()
             return False
-        if self._messages is not None:
+        if self._messages is not None and not self._messages_doubted:
             return True
         enabled = await self._messages_enabled()
+        enabled = self._messages if enabled is None else enabled
         if enabled is None or not await self._ask_the_time():
             return False
         if not self._shared.tenure_since_ms:
             self._shared.tenure_since_ms = self._shared.server_now_ms()
-        began = await self._store.orders.cursor(BOOTSTRAP)
-        self._bootstrap_ms = began.complete_ms or self._shared.server_now_ms()
-        if not began.complete_ms:
-            cursor = Cursor(BOOTSTRAP, MessageCursor("", ""), self._bootstrap_ms)
-            await self._store.orders.learn((), self.learn_rules(), cursor)
-        self._messages = enabled
-        if not self._messages:
+        self._bootstrap_ms = await self._fixed(BOOTSTRAP, self._shared.server_now_ms())
+        history_ms = self.options.history_days * 24 * 3600 * 1000
+        self._history_ms = await self._fixed(HISTORY, self._bootstrap_ms - history_ms)
+        self._messages, self._messages_doubted = enabled, False
+        if self._messages:
+            self._shared.notes.pop("messages", None)
+        else:
             self._shared.notes["messages"] = (
                 "the project's messages cannot be queried: orders are learnt by sweep alone, a little later"
             )
         return True
+
+    async def _fixed(self, name: str, time_ms: int) -> int:
+        """A time that stays for this ledger what it was at its first start: orders are counted by it."""
+        before = (await self._store.orders.cursor(name)).complete_ms
+        if not before:
+            cursor = Cursor(name, MessageCursor("", ""), time_ms)
+            await self._store.orders.learn((), self.learn_rules(), cursor)
+        return before or time_ms
 
     async def _messages_enabled(self) -> bool | None:
         """Whether messages may be queried, None when commercetools does not say; its clock comes with the answer."""
@@ -179,11 +191,16 @@ class Orders:
         return self._shared.server_time_known
 
     def learn_rules(self) -> LearnRules:
-        """What learning needs to know now."""
+        """What learning needs to know now.
+
+        Orders that were done before the history begins, or before the site's statement, count nowhere. A statement covers
+        no more here than what was placed before this ledger: what came later was taken out of entries that were read.
+        """
+        stated_ms = min(self.options.reflected_before_ms, self._bootstrap_ms)
         return LearnRules(
             self._shared.channel_keys,
             self.options.reflected_before_ms,
-            self._bootstrap_ms,
+            max(self._history_ms, stated_ms),
             int(self.options.lookup_after_seconds * 1000),
             int(self.options.refresh_after_seconds * 1000),
             self.options.restores_on_cancel,
@@ -213,6 +230,7 @@ class Orders:
             MESSAGES, lambda limit: self._client.newest_messages(since, min(limit, HEAD_LIMIT))
         )
         if not isinstance(page, MessagePage):
+            self._messages_doubted = isinstance(page, Forbidden | Refused | Missing)
             return False
         self._shared.saw_server_time(page.server_ms)
         fresh = [message for message in page.messages if message.id not in self._seen]
@@ -302,7 +320,7 @@ class Orders:
         done = await self._store.orders.cursor(SWEEP)
         until_ms = self._settled_ms()
         if not done.complete_ms:
-            since_ms = until_ms - self.options.history_days * 24 * 3600 * 1000
+            since_ms = self._history_ms
             if not await self._sweep_open(rfc3339(since_ms)):
                 return False
         else:
@@ -310,6 +328,8 @@ class Orders:
             deep = now - self._deep_at >= DEEP_SWEEP_SECONDS
             since_ms = done.complete_ms - (DEEP_OVERLAP_MS if deep else SWEEP_OVERLAP_MS)
             self._deep_at = now if deep else self._deep_at
+            # Somebody may have read our note and switched them on.
+            self._messages_doubted |= deep and not self._messages
         if not await self._sweep_created(since_ms, until_ms):
             return False
         self._complete_to(until_ms)

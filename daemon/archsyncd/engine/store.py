@@ -224,23 +224,40 @@ class Orders(Protocol):
         """Orders with lines unproven for so long that Archean is asked."""
         ...
 
-    async def unproven_lines(self, order_ids: Collection[str]) -> dict[str, Sequence[StockKey]]:
-        """Keys in which lines of these orders are not yet fully reflected."""
+    async def unproven_lines(self, order_ids: Collection[str]) -> Mapping[str, Sequence[StockKey]]:
+        """Keys in which lines of these orders are not yet fully reflected; a proven order is not named."""
         ...
 
-    async def next_lookup(self, order_id: str, due_ms: int | None) -> None:
-        """When an order is asked for next; None: never again."""
+    async def next_lookups(self, due: Mapping[str, int]) -> None:
+        """When orders are asked for next."""
         ...
 
-    async def book_order_lookup(self, order_id: str, feed: str, found: OrderLookup) -> None:
-        """Book what Archean says of an order when asked."""
+    async def settle_lookups(self, order_ids: Collection[str]) -> frozenset[str]:
+        """Ask no more for those of these orders that are proven by now; which they are."""
         ...
 
-    async def book_fresh_read(self, order_id: str, reading: KeyReading) -> None:
-        """A linearizable read begun after the acceptance was known: it excludes the order from its position on.
+    async def sources_of(self, order_id: str) -> frozenset[str]:
+        """The feeds whose levels count where this order does; "" where nobody has told a level of a location yet."""
+        ...
 
-        The reading's levels are recorded before this.
+    async def accepted_by(self, order_id: str) -> frozenset[str]:
+        """The feeds that have told of an acceptance of this order's lines."""
+        ...
+
+    async def book_order_lookups(self, answers: Sequence[tuple[str, str, OrderLookup]]) -> None:
+        """Book what Archean says of orders when asked: order id, feed and answer."""
+        ...
+
+    async def book_fresh_read(self, orders: Mapping[str, bool], reading: KeyReading) -> None:
+        """A linearizable read of a SKU begun after acceptances were known: it excludes what was accepted from there on.
+
+        The reading's levels are recorded before this. By order: whether it is known as accepted as it is; else what its
+        source told of before, line by line.
         """
+        ...
+
+    async def settle_as_stated(self, order_ids: Collection[str]) -> None:
+        """The site states that Archean's figures exclude these orders: none of their lines needs a proof any more."""
         ...
 
     async def release(self, order_id: str) -> None:

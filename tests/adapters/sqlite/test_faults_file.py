@@ -90,7 +90,7 @@ async def test_f021_a_reader_cancelled_anywhere_leaves_the_next_one_a_clean_star
 async def test_f021_a_failed_step_stores_nothing_and_breaks_nothing(shelf: Shelf) -> None:
     """A fault of ours inside a transaction rolls it back; the store goes on."""
     with pytest.raises(OverflowError):
-        await shelf.store.orders.next_lookup("o1", 2**70)
+        await shelf.store.orders.next_lookups({"o1": 2**70})
     await shelf.read(level(1, 5))
     assert (await shelf.row()).f == 5
 

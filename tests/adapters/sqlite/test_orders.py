@@ -101,7 +101,7 @@ async def test_orders_through_covers_accepted_orders_created_up_to_its_time(shel
     await shelf.read(level(1, 10, orders_through_ms=BORN_MS + 5_000))
     assert (await shelf.figures()).refl == 0
     for name in ("o1", "late"):
-        await shelf.store.orders.book_order_lookup(name, "main", OrderLookup("accepted", "SO-1"))
+        await shelf.store.orders.book_order_lookups([(name, "main", OrderLookup("accepted", "SO-1"))])
     assert (await shelf.figures()).refl == 0
     shelf.clock.pass_by(1)
     await shelf.read(level(2, 7, orders_through_ms=BORN_MS + 5_000))
@@ -112,7 +112,7 @@ async def test_the_configured_wait_proves_a_level_captured_late_enough(shelf: Sh
     """`accepted+90`, the weaker form, only where it is configured."""
     await shelf.store.use_rules(rules(reflection_seconds=90))
     await shelf.learn(order(line(3)))
-    await shelf.store.orders.book_order_lookup("o1", "main", OrderLookup("accepted"))
+    await shelf.store.orders.book_order_lookups([("o1", "main", OrderLookup("accepted"))])
     shelf.clock.pass_by(200)
     await shelf.read(level(1, 7, as_of="2026-01-01T00:01:29Z"))
     assert (await shelf.figures()).refl == 0
@@ -124,11 +124,11 @@ async def test_a_look_up_with_a_position_is_a_proof_from_there_on(shelf: Shelf) 
     """Also where it names an epoch that no record has told of yet."""
     await shelf.learn(order(line(3)))
     await shelf.read(level(5, 10))
-    await shelf.store.orders.book_order_lookup("o1", "main", OrderLookup("accepted", "SO", "e1", 6))
+    await shelf.store.orders.book_order_lookups([("o1", "main", OrderLookup("accepted", "SO", "e1", 6))])
     assert (await shelf.figures()).refl == 0
     await shelf.read(level(6, 7))
     assert (await shelf.figures()).refl == 3
-    await shelf.store.orders.book_order_lookup("o1", "main", OrderLookup("accepted", "SO", "e2", 1))
+    await shelf.store.orders.book_order_lookups([("o1", "main", OrderLookup("accepted", "SO", "e2", 1))])
     assert (await shelf.figures()).refl == 0
     await shelf.read(level(2, 7), epoch="e2")
     assert (await shelf.figures()).refl == 3
@@ -140,7 +140,7 @@ async def test_a_fresh_read_begun_after_the_acceptance_is_a_proof(shelf: Shelf) 
     await shelf.read(level(5, 10))
     reading = KeyReading("main", "e1", 8, (level(8, 7),))
     await shelf.store.feeds.record_reading(reading)
-    await shelf.store.orders.book_fresh_read("o1", reading)
+    await shelf.store.orders.book_fresh_read({"o1": True}, reading)
     assert (await shelf.figures()).refl == 3
 
 
@@ -148,7 +148,7 @@ async def test_f031_a_new_epoch_withdraws_what_was_only_accepted(shelf: Shelf) -
     """A restored source may have forgotten imports: X falls until they are proven again, and they are asked for at once."""
     await shelf.learn(order(line(3)))
     await shelf.read(accepted(1), level(2, 7))
-    await shelf.store.orders.next_lookup("o1", None)
+    await shelf.store.orders.settle_lookups(["o1"])
     assert (await shelf.figures()).x_target == 10
     await shelf.read(level(1, 7), epoch="e2")
     assert (await shelf.figures()).x_target == 7
@@ -307,14 +307,16 @@ async def test_a_cut_over_statement_counts_old_orders_as_reflected(shelf: Shelf)
     assert [due.order_id for due in await shelf.store.orders.lookups_due(10)] == []
 
 
-async def test_an_order_final_before_the_ledger_began_counts_nowhere(shelf: Shelf) -> None:
-    """Its units are in the base that the entry is given, and in Archean's figures."""
-    born = learn_rules(bootstrap_ms=BORN_MS + 1)
+async def test_an_order_done_before_the_history_begins_counts_nowhere(shelf: Shelf) -> None:
+    """Its units are in the base that the entry is given, and in Archean's figures; an open one counts whatever its age."""
+    old = learn_rules(settled_before_ms=BORN_MS + 1)
     await shelf.read(level(1, 10))
-    assert await shelf.learn(order(line(3), state="Complete"), use=born) == 1
+    assert await shelf.learn(order(line(3), state="Complete"), use=old) == 1
     assert (await shelf.figures()).known == 0
-    await shelf.learn(order(line(3), state="Complete", version=9), use=born)
+    await shelf.learn(order(line(3), state="Complete", version=9), use=old)
     assert (await shelf.figures()).known == 0
+    await shelf.learn(order(line(2), name="open"), use=old)
+    assert (await shelf.figures()).known == 2
 
 
 async def test_folding_keeps_the_target_and_forgets_the_lines(shelf: Shelf) -> None:
@@ -377,9 +379,9 @@ async def test_unproven_lines_are_told_by_key(shelf: Shelf) -> None:
     """Until the last piece is reflected, per key."""
     await shelf.learn(order(line(3), line(1, "B", "n2")))
     await shelf.read(level(1, 10), level(2, 10, sku="B"), accepted(3, "o1", share(3)), level(4, 7))
-    assert await shelf.store.orders.unproven_lines(["o1"]) == {"o1": (key("B"),)}
+    assert await shelf.store.orders.unproven_lines(["o1"]) == {"o1": [key("B")]}
     await shelf.read(accepted(5, "o1", share(1, sku="B")), level(6, 9, sku="B"))
-    assert await shelf.store.orders.unproven_lines(["o1"]) == {"o1": ()}
+    assert await shelf.store.orders.unproven_lines(["o1"]) == {}
 
 
 async def test_an_order_is_asked_for_once_it_is_unproven_for_long(shelf: Shelf) -> None:
@@ -388,7 +390,7 @@ async def test_an_order_is_asked_for_once_it_is_unproven_for_long(shelf: Shelf) 
     assert await shelf.store.orders.lookups_due(10) == []
     shelf.clock.pass_by(30)
     assert [due.order_id for due in await shelf.store.orders.lookups_due(10)] == ["o1"]
-    await shelf.store.orders.next_lookup("o1", shelf.clock.now_ms + 1)
+    await shelf.store.orders.next_lookups({"o1": shelf.clock.now_ms + 1})
     assert await shelf.store.orders.lookups_due(10) == []
     shelf.clock.pass_by(300)
     assert await shelf.store.orders.refresh_due(10) == ["o1"]

@@ -220,7 +220,7 @@ class Trade:
         for bought in self.orders:
             if bought.proof == "look-up" and bought.imported is not None:
                 found = OrderLookup("accepted", "SO", "e1", bought.imported)
-                await self.store.orders.book_order_lookup(bought.order.id, "main", found)
+                await self.store.orders.book_order_lookups([(bought.order.id, "main", found)])
 
     async def bases(self) -> None:
         """Look up entries that were never looked at."""

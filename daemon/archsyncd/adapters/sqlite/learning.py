@@ -8,9 +8,9 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
-from archsyncd.adapters.sqlite.lines import open_lines, release_order
+from archsyncd.adapters.sqlite.lines import no_longer_unproven, open_lines, release_order
 from archsyncd.adapters.sqlite.proofs import take_early
-from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of, recompute, stored
+from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of_orders, recompute, stored
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import NewCase
 from archsyncd.domain.inventory import Order, StockKey
@@ -86,8 +86,8 @@ async def _counted(scope: Scope, order: Order, rules: LearnRules) -> tuple[Count
 
 
 async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]:
-    if is_final(order) and order.created_at_ms < rules.bootstrap_ms:
-        # Counted nowhere, it is neutral: its units are in the base that the entry is given, and in Archean's figures.
+    if is_final(order) and order.created_at_ms < rules.settled_before_ms:
+        # Counted nowhere, it is neutral: the entry that a base is read from shows it, and Archean's figures exclude it.
         await scope.tx.run("closed_put", (order.id, order.created_at_ms))
         return set()
     lines = await _counted(scope, order, rules)
@@ -249,7 +249,7 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
     if any(row.read_at_ms is not None for row in (await outbox_rows(scope, keys)).values()):
         return False  # a read that waits for its judgement is judged by the lines as they are
     kept = await kept_levels(scope, places)
-    counted = await lines_of(scope, keys)
+    counted = await lines_of_orders(scope, (order_id,))
     units: dict[StockKey, int] = {}
     for key in keys:
         policy = scope.policies.channels.get(key.channel)
@@ -257,8 +257,6 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
             return False
         levels = {name: stored(kept[name, key.sku]) for name in policy.locations if (name, key.sku) in kept}
         for line in counted.get(key, ()):
-            if line.order_id != order_id:
-                continue
             shipped = sum(proof.quantity for proof in line.proofs if proof.source and proof.source != "times")
             done = line.released or final or shipped >= line.quantity
             if not done or reflected_units(line, policy, levels) < line.quantity:
@@ -269,21 +267,30 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
         await scope.tx.run("closed_add", (pieces, key.channel, key.sku))
     head = await scope.tx.row("heads_by_id", (array([order_id]),))
     await scope.tx.run("closed_put", (order_id, head[3] if head else scope.now_ms))
+    await no_longer_unproven(scope, order_id, "it is proven now")
     await scope.tx.run("head_delete", (order_id,))
     return True
 
 
-async def unproven_keys(scope: Scope, order_id: str) -> tuple[StockKey, ...]:
-    """The keys in which some piece of this order is not yet proven to have left the warehouse's figure."""
-    own = (await open_lines(scope, (order_id,))).get(order_id, [])
-    keys = {line.key for line in own if line.key.channel in scope.policies.channels}
-    places = [(name, key.sku) for key in keys for name in scope.policies.channels[key.channel].locations]
+async def unproven_keys(scope: Scope, order_ids: Iterable[str]) -> dict[str, list[StockKey]]:
+    """By order, the keys in which some piece of it is not yet proven to have left the warehouse's figure."""
+    channels = scope.policies.channels
+    lines = await lines_of_orders(scope, order_ids)
+    places = [
+        (name, key.sku)
+        for key in lines
+        if key.channel in channels
+        for name in channels[key.channel].locations
+    ]
     kept = await kept_levels(scope, places)
-    found = []
-    for key, lines in (await lines_of(scope, keys)).items():
-        policy = scope.policies.channels[key.channel]
+    found: dict[str, list[StockKey]] = {}
+    for key, own in lines.items():
+        policy = channels.get(key.channel)
+        if policy is None:
+            continue
         levels = {name: stored(kept[name, key.sku]) for name in policy.locations if (name, key.sku) in kept}
-        open_ones = (line for line in lines if line.order_id == order_id)
-        if any(reflected_units(line, policy, levels) < line.quantity for line in open_ones):
-            found.append(key)
-    return tuple(found)
+        for order_id in {
+            line.order_id for line in own if reflected_units(line, policy, levels) < line.quantity
+        }:
+            found.setdefault(order_id, []).append(key)
+    return found

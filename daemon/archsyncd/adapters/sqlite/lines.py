@@ -58,6 +58,12 @@ async def release_order(scope: Scope, order_id: str) -> set[StockKey]:
     """The order takes nothing from the warehouse: tracked lines are given back for good, untracked ones count no more."""
     await scope.tx.run("head_released", (order_id,))
     await no_longer_refused(scope, order_id, "the order is cancelled")
+    await no_longer_unproven(scope, order_id, "it takes nothing from the warehouse")
+    return await give_lines_back(scope, order_id)
+
+
+async def give_lines_back(scope: Scope, order_id: str) -> set[StockKey]:
+    """Tracked lines count as reflected for good, untracked ones no more; the keys in which they count."""
     released = await scope.tx.rows("lines_release", (order_id,))
     gone = await scope.tx.rows("lines_untracked_of_order", (order_id,))
     return {StockKey(row[0], row[1]) for row in (*released, *gone)}
@@ -69,3 +75,10 @@ async def no_longer_refused(scope: Scope, order_id: str, note: str) -> None:
         if row[9]:
             name = row[1] or order_id
             await resolve_case(scope.tx, CaseKind.ORDER_REJECTED, "orders", name, note, scope.now_ms)
+
+
+async def no_longer_unproven(scope: Scope, order_id: str, note: str) -> None:
+    """Close the exception of an order whose pieces nothing had proven."""
+    for row in await scope.tx.rows("heads_by_id", (array([order_id]),)):
+        name = row[1] or order_id
+        await resolve_case(scope.tx, CaseKind.UNPROVEN_REFLECTION, "orders", name, note, scope.now_ms)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from archsyncd.adapters.sqlite import learning, proofs
-from archsyncd.adapters.sqlite.lines import release_order
+from archsyncd.adapters.sqlite.lines import give_lines_back, no_longer_unproven, open_lines, release_order
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
-from archsyncd.adapters.sqlite.statements import Statement, book_statement
+from archsyncd.adapters.sqlite.statements import Statement, book_statement, book_whole
 from archsyncd.domain.cases import CLOSED_LIMIT_CASES
 from archsyncd.domain.feed import (
     KeyReading,
@@ -71,30 +71,61 @@ class OrderStore:
             rows = await tx.rows("heads_to_look_up", (self._session.clock.wall_ms(), limit))
         return [LookupDue(*row) for row in rows]
 
-    async def unproven_lines(self, order_ids: Collection[str]) -> dict[str, Sequence[StockKey]]:
-        """Keys in which lines of these orders are not yet fully reflected."""
-
-        async def look(scope: Scope) -> dict[str, Sequence[StockKey]]:
-            return {order: await learning.unproven_keys(scope, order) for order in order_ids}
-
+    async def unproven_lines(self, order_ids: Collection[str]) -> Mapping[str, Sequence[StockKey]]:
+        """Keys in which lines of these orders are not yet fully reflected; a proven order is not named."""
         async with self._session.read() as tx:
-            return await look(self._session.scope(tx))
+            return await learning.unproven_keys(self._session.scope(tx), order_ids)
 
-    async def next_lookup(self, order_id: str, due_ms: int | None) -> None:
-        """When an order is asked for next; None: never again."""
-        await self._session.write(lambda scope: scope.tx.run("head_lookup_due", (due_ms, order_id)))
+    async def next_lookups(self, due: Mapping[str, int]) -> None:
+        """When orders are asked for next."""
+        rows = [(due_ms, order_id) for order_id, due_ms in due.items()]
+        await self._session.write(lambda scope: scope.tx.run_many("head_lookup_due", rows))
 
-    async def book_order_lookup(self, order_id: str, feed: str, found: OrderLookup) -> None:
-        """Book what Archean says of an order when asked."""
+    async def settle_lookups(self, order_ids: Collection[str]) -> frozenset[str]:
+        """Ask no more for those of these orders that are proven by now; which they are."""
+
+        async def step(scope: Scope) -> frozenset[str]:
+            proven = frozenset(order_ids) - (await learning.unproven_keys(scope, order_ids)).keys()
+            await scope.tx.run_many("head_lookup_due", [(None, order_id) for order_id in sorted(proven)])
+            for order_id in sorted(proven):
+                await no_longer_unproven(scope, order_id, "it is proven now")
+            return proven
+
+        return await self._session.write(step)
+
+    async def sources_of(self, order_id: str) -> frozenset[str]:
+        """The feeds whose levels count where this order does; "" where nobody has told a level of a location yet."""
+        async with self._session.read() as tx:
+            scope = self._session.scope(tx)
+            channels = scope.policies.channels
+            places = {
+                (place, each.key.sku)
+                for each in (await open_lines(scope, (order_id,))).get(order_id, ())
+                if each.key.channel in channels
+                for place in channels[each.key.channel].locations
+            }
+            found = [await tx.row("level_source", place) for place in sorted(places)]
+        return frozenset(str(row[0] or "") if row else "" for row in found)
+
+    async def accepted_by(self, order_id: str) -> frozenset[str]:
+        """The feeds that have told of an acceptance of this order's lines."""
+        async with self._session.read() as tx:
+            return frozenset(str(row[1]) for row in await tx.rows("proofs_of_acceptance", (order_id,)))
+
+    async def book_order_lookups(self, answers: Sequence[tuple[str, str, OrderLookup]]) -> None:
+        """Book what Archean says of orders when asked: order id, feed and answer."""
 
         async def step(scope: Scope) -> None:
             touched: set[StockKey] = set()
-            if found.status == "cancelled":
-                touched = await release_order(scope, order_id)
-            elif found.status == "rejected":
-                touched = await book_statement(scope, order_id, Statement("refused", feed, Position(0, 0)))
-            elif found.status == "accepted":
-                touched = await self._accepted(scope, order_id, feed, found)
+            for order_id, feed, found in answers:
+                if found.status == "cancelled":
+                    touched |= await release_order(scope, order_id)
+                elif found.status == "rejected":
+                    touched |= await book_statement(
+                        scope, order_id, Statement("refused", feed, Position(0, 0))
+                    )
+                elif found.status == "accepted":
+                    touched |= await self._accepted(scope, order_id, feed, found)
             await recompute(scope, touched)
 
         await self._session.write(step)
@@ -109,13 +140,38 @@ class OrderStore:
         )
         return touched | await book_statement(scope, order_id, statement)
 
-    async def book_fresh_read(self, order_id: str, reading: KeyReading) -> None:
-        """A linearizable read begun after the acceptance was known: it excludes the order from its position on.
+    async def book_fresh_read(self, orders: Mapping[str, bool], reading: KeyReading) -> None:
+        """A linearizable read of a SKU begun after acceptances were known: it excludes what was accepted from there on.
 
-        The reading's levels are recorded before this.
+        The reading's levels are recorded before this. By order: whether it is known as accepted as it is; else what its
+        source told of before, line by line.
         """
-        found = OrderLookup("accepted", epoch=reading.epoch, seq=reading.seq_at)
-        await self.book_order_lookup(order_id, reading.feed, found)
+        skus = {level.sku for level in reading.levels}
+
+        async def step(scope: Scope) -> None:
+            epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
+            position = Position(epoch, reading.seq_at)
+            for order_id, lines in (await open_lines(scope, orders)).items():
+                read = [line for line in lines if line.key.sku in skus]
+                touched |= {line.key for line in read}
+                rows = await scope.tx.rows("proofs_of_acceptance", (order_id,))
+                told = {row[0] for row in rows if (row[1], row[2]) == (reading.feed, epoch)}
+                ids = array(sorted(line.line_id for line in read if line.line_id in told))
+                await scope.tx.run("proofs_from", (reading.seq_at, order_id, reading.feed, epoch, ids))
+                if orders[order_id]:
+                    untold = [line for line in read if line.line_id not in told]
+                    await book_whole(scope, untold, Statement("accepted", reading.feed, position))
+            await recompute(scope, touched)
+
+        await self._session.write(step)
+
+    async def settle_as_stated(self, order_ids: Collection[str]) -> None:
+        """The site states that Archean's figures exclude these orders: none of their lines needs a proof any more."""
+
+        async def step(scope: Scope) -> None:
+            await recompute(scope, {key for each in order_ids for key in await give_lines_back(scope, each)})
+
+        await self._session.write(step)
 
     async def release(self, order_id: str) -> None:
         """An order that Archean does not know and commercetools has cancelled takes nothing from the warehouse."""

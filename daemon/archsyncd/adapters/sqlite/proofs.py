@@ -64,6 +64,7 @@ async def _withdraw_proofs(scope: Scope, feed: str, epoch: int) -> set[StockKey]
         if await scope.tx.row("level_of_feed", (place, feed)) is not None
     ]
     orders |= {row[0] for row in await scope.tx.rows("heads_unaccept", (array(fed),))}
+    await scope.tx.run("heads_seek", (scope.now_ms, array(sorted(orders))))
     await scope.tx.run_many("head_lookup_due", [(scope.now_ms, order_id) for order_id in sorted(orders)])
     return {line.key for lines in (await open_lines(scope, orders)).values() for line in lines}
 

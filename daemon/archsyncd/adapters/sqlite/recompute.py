@@ -11,7 +11,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.domain.feed import Figure, Position
 from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.ledger import Base, Line, Proof, figures
+from archsyncd.domain.ledger import Base, Line, Proof, figures, reflected_units
 from archsyncd.domain.merge import KeptLevel
 from archsyncd.domain.order import implied_proofs
 from archsyncd.domain.priority import due
@@ -67,6 +67,11 @@ async def lines_of(scope: Scope, keys: Collection[StockKey]) -> dict[StockKey, l
     return await _with_proofs(scope, rows)
 
 
+async def lines_of_orders(scope: Scope, order_ids: Iterable[str]) -> dict[StockKey, list[Line]]:
+    """The open lines of these orders, with their proofs."""
+    return await _with_proofs(scope, await scope.tx.rows("lines_by_order", (array(sorted(set(order_ids))),)))
+
+
 async def _with_proofs(scope: Scope, rows: Sequence[Row]) -> dict[StockKey, list[Line]]:
     orders = {row[2] for row in rows}
     proofs: dict[tuple[str, str], list[Proof]] = defaultdict(list)
@@ -102,6 +107,7 @@ async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels
     inserts: list[Sequence[Any]] = []
     updates: list[Sequence[Any]] = []
     implied: list[Sequence[Any]] = []
+    unproven: set[str] = set()
     for key in keys:
         channel, sku = key.channel, key.sku
         policy = channels[channel]
@@ -111,7 +117,7 @@ async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels
             continue
         closed = row[6] if row else 0
         if lines and key in lines:
-            result = _with_lines(lines[key], policy, own, fresh, closed, scope, implied)
+            result = _with_lines(lines[key], policy, own, fresh, closed, scope, implied, unproven)
         else:
             # What `figures` says of a key without open lines, which nearly all keys are.
             result = (sellable_quantity(policy, own, withheld), closed, 0, closed)
@@ -121,6 +127,9 @@ async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels
             updates.append(_update(result, row, scope.now_ms))
     if implied:
         await scope.tx.run_many("proof_put", implied)
+    if unproven:
+        # Whatever made a piece unproven (an edit, a feed of another name, new rules): it is sought from now on.
+        await scope.tx.run("heads_seek", (scope.now_ms, array(sorted(unproven))))
     if inserts:
         await scope.tx.run_many("outbox_insert", inserts)
     if updates:
@@ -170,11 +179,16 @@ def _with_lines(
     closed: int,
     scope: Scope,
     implied: list[Sequence[Any]],
+    unproven: set[str],
 ) -> Reckoned:
     own = {level.location: stored(level) for level in kept}
     arrived = [level.location for level in kept if (level.location, level.sku) in fresh]
     counted = _with_implied(lines, policy, own, arrived, scope, implied)
     result = figures(policy, own, counted, closed, scope.policies.withheld)
+    if result.known != result.refl or result.ntrk:
+        unproven.update(
+            line.order_id for line in counted if reflected_units(line, policy, own) < line.quantity
+        )
     return result.f, result.refl, result.ntrk, result.known
 
 

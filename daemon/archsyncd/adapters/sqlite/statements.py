@@ -47,11 +47,15 @@ async def book_statement(scope: Scope, order_id: str, statement: Statement) -> s
         )
     lines = (await open_lines(scope, (order_id,))).get(order_id, [])
     if statement.kind == "accepted" and not statement.shares:
-        await scope.tx.run_many(
-            "proof_put", [row for line in lines for row in _whole_line(line, statement, scope)]
-        )
-        return {line.key for line in lines}
+        return await book_whole(scope, lines, statement)
     return await _book_shares(scope, order_id, lines, statement)
+
+
+async def book_whole(scope: Scope, lines: Sequence[OpenLine], statement: Statement) -> set[StockKey]:
+    """Apply an acceptance of all of these lines."""
+    rows = [row for line in lines for row in _whole_line(line, statement, scope)]
+    await scope.tx.run_many("proof_put", rows)
+    return {line.key for line in lines}
 
 
 async def _refuse(scope: Scope, order_id: str, statement: Statement) -> set[StockKey]:

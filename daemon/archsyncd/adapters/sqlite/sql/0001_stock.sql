@@ -130,6 +130,7 @@ CREATE INDEX outbox_parked ON outbox (parked, channel, sku) WHERE parked IS NOT 
 
 -- One row an order with lines that still count one by one. `accepted_ms`: when Archean took it, as far as we were told.
 -- `refused`: Archean rejected it; its pieces stay subtracted until commercetools cancels it too.
+-- `lookup_due_ms`: while some piece is unproven, when Archean is asked for the order; `sought_ms`: since when that is so.
 CREATE TABLE order_head (
     order_id TEXT PRIMARY KEY,
     number TEXT,
@@ -141,7 +142,7 @@ CREATE TABLE order_head (
     source_order TEXT,
     released INTEGER NOT NULL DEFAULT 0 CHECK (released IN (0, 1)),
     refused INTEGER NOT NULL DEFAULT 0 CHECK (refused IN (0, 1)),
-    learned_ms INTEGER NOT NULL,
+    sought_ms INTEGER NOT NULL,
     lookup_due_ms INTEGER,
     refresh_due_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -86,6 +86,9 @@ SELECT 1 FROM level WHERE location = ? AND feed = ? LIMIT 1
 -- name: feeds_of_location
 SELECT name FROM feed WHERE EXISTS (SELECT 1 FROM level AS l WHERE l.location = ? AND l.feed = feed.name)
 
+-- name: level_source
+SELECT coalesce((SELECT feed FROM level WHERE location = ?1 AND sku = ?2), (SELECT feed FROM level WHERE location = ?1 LIMIT 1))
+
 -- name: level_put
 INSERT INTO level (location, sku, feed, epoch, seq, on_hand, available, as_of_ms, orders_through_ms, rev)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -282,7 +285,7 @@ FROM json_each(?) AS w CROSS JOIN order_head AS h ON h.order_id = w.value
 
 -- name: head_put
 INSERT INTO order_head (order_id, number, version, created_ms, order_state, final, accepted_ms, source_order, released,
-    learned_ms, lookup_due_ms, refresh_due_ms)
+    sought_ms, lookup_due_ms, refresh_due_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (order_id) DO UPDATE SET number = excluded.number, version = excluded.version,
     order_state = excluded.order_state, final = excluded.final,
@@ -309,8 +312,12 @@ UPDATE order_head SET order_state = ?, final = 1, lookup_due_ms = ? WHERE order_
 -- name: head_lookup_due
 UPDATE order_head SET lookup_due_ms = ? WHERE order_id = ?
 
+-- name: heads_seek
+UPDATE order_head SET lookup_due_ms = ?1, sought_ms = ?1
+WHERE lookup_due_ms IS NULL AND released = 0 AND order_id IN (SELECT value FROM json_each(?2))
+
 -- name: heads_to_look_up
-SELECT order_id, number, accepted_ms, learned_ms, order_state, created_ms FROM order_head
+SELECT order_id, number, accepted_ms, sought_ms, order_state, created_ms FROM order_head
 WHERE lookup_due_ms <= ? ORDER BY lookup_due_ms LIMIT ?
 
 -- name: heads_to_refresh
@@ -320,7 +327,8 @@ SELECT order_id FROM order_head WHERE refresh_due_ms <= ? ORDER BY refresh_due_m
 UPDATE order_head SET refresh_due_ms = ? WHERE order_id = ?
 
 -- name: heads_recount
-UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released THEN lookup_due_ms ELSE ? END
+UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released THEN lookup_due_ms ELSE ?1 END,
+    sought_ms = CASE WHEN lookup_due_ms IS NULL THEN ?1 ELSE sought_ms END
 
 -- name: mend_checks
 UPDATE outbox SET check_due_ms = :soon WHERE check_due_ms > :beyond
@@ -331,8 +339,8 @@ UPDATE outbox SET since_ms = :now WHERE due_class IS NOT NULL AND parked IS NULL
 -- name: mend_heads
 UPDATE order_head SET lookup_due_ms = CASE WHEN lookup_due_ms > :beyond THEN :now ELSE lookup_due_ms END,
     refresh_due_ms = CASE WHEN refresh_due_ms > :beyond THEN :now ELSE refresh_due_ms END,
-    learned_ms = min(learned_ms, :now), accepted_ms = min(accepted_ms, :now)
-WHERE lookup_due_ms > :beyond OR refresh_due_ms > :beyond OR learned_ms > :now OR accepted_ms > :now
+    sought_ms = min(sought_ms, :now), accepted_ms = min(accepted_ms, :now)
+WHERE lookup_due_ms > :beyond OR refresh_due_ms > :beyond OR sought_ms > :now OR accepted_ms > :now
 
 -- name: mend_resyncs
 UPDATE resync SET asked_ms = 0 WHERE asked_ms > :now
@@ -382,8 +390,16 @@ INSERT INTO line_proof (order_id, line_id, location, figure, source, feed, epoch
 ON CONFLICT (order_id, line_id, location, figure, source, feed) DO UPDATE
     SET epoch = excluded.epoch, seq = excluded.seq, quantity = excluded.quantity
     WHERE excluded.epoch > line_proof.epoch OR (excluded.epoch = line_proof.epoch AND (
-        excluded.quantity > line_proof.quantity
+        (excluded.quantity > line_proof.quantity AND excluded.seq <> line_proof.seq)
         OR (excluded.quantity = line_proof.quantity AND excluded.seq < line_proof.seq)))
+
+-- name: proofs_of_acceptance
+-- `times` is what levels imply of an acceptance, and no word of the source.
+SELECT line_id, feed, epoch FROM line_proof WHERE order_id = ? AND figure = 'available' AND source <> 'times'
+
+-- name: proofs_from
+UPDATE line_proof SET seq = ?1 WHERE order_id = ?2 AND feed = ?3 AND epoch = ?4 AND seq > ?1 AND figure = 'available'
+    AND source <> 'times' AND line_id IN (SELECT value FROM json_each(?5))
 
 -- name: proofs_withdraw
 DELETE FROM line_proof WHERE feed = ? AND epoch < ? RETURNING order_id
