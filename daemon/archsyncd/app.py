@@ -60,6 +60,10 @@ def _nothing() -> None:
     pass
 
 
+def _pump_of(feed: str) -> str:
+    return f"feed {feed}"
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What the process stands in: time, chance, secrets, names. Tests pass their own.
@@ -101,9 +105,11 @@ class App:
             world.chance,
         )
         self.client: HttpCommercetools = commercetools_client(settings, world, self.limiter)
-        self.feeds: Sequence[Feed] = [feed_of(each, settings, world) for each in settings.feeds]
-        self.announcer = Announcer(LOGGER, self.shared, self.limiter)
         self.watch = Watch(world.clock)
+        self.feeds: Sequence[Feed] = [
+            feed_of(each, settings, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
+        ]
+        self.announcer = Announcer(LOGGER, self.shared, self.limiter)
         self.tenure_text = "not taken yet"
         self.tails: dict[str, Tail] = {}
         self.store: SqliteStore
@@ -238,9 +244,9 @@ class App:
             self.store, self.feeds, self.orders, shared, proving_options(settings), beater("proving")
         )
         for feed in self.feeds:
-            name = f"feed {feed.name}"
+            options_of_feed = tail_options(settings, feed.name)
             self.tails[feed.name] = Tail(
-                feed, self.store, shared, tail_options(settings, feed.name), chance, beater(name)
+                feed, self.store, shared, options_of_feed, chance, beater(_pump_of(feed.name))
             )
         intervals = {feed.name: float(feed.interval_seconds) for feed in settings.feeds}
         self.freshness = Freshness(self.store, shared, intervals, beater("freshness"))
@@ -309,6 +315,7 @@ class App:
 
     def _pumps(self, lease: Lease) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
+        asking_seconds = TAIL_LIMIT_SECONDS + max((feed.step_seconds for feed in self.feeds), default=0.0)
         pumps = [
             Pump("lease", partial(self._keep_lease, lease), excused=held_back),
             Pump("rules", self._reckon),
@@ -316,14 +323,14 @@ class App:
             Pump("resolve", self.resolver.run, excused=held_back),
             Pump("bases", self.bases.run, excused=held_back),
             Pump("orders", self.orders.run, excused=held_back),
-            Pump("proving", self.proving.run, limit_seconds=TAIL_LIMIT_SECONDS, excused=held_back),
+            Pump("proving", self.proving.run, limit_seconds=asking_seconds, excused=held_back),
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
             Pump("status", self._tell_status),
         ]
         pumps += [
-            Pump(f"feed {name}", tail.run, limit_seconds=TAIL_LIMIT_SECONDS)
-            for name, tail in self.tails.items()
+            Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
+            for feed in self.feeds
         ]
         return pumps
 

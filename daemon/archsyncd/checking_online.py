@@ -198,7 +198,7 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
     subject = f"feed.{feed.name}"
     if feed.transport == "drop" and feed.directory is not None:
         return list(await asyncio.to_thread(lambda: list(_directory(subject, Path(feed.directory or "")))))
-    source = feed_of(feed, settings, person)
+    source = feed_of(feed, settings, person, beat=lambda: None)
     try:
         if not isinstance(source, PullFeed):
             return [MappingNote(_LOOK, subject, f"cannot be asked: its transport is {feed.transport}")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -68,15 +69,15 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
         raise Fatal(EXIT_CONFIGURATION, f"commercetools: {error}") from error
 
 
-def feed_of(feed: FeedSettings, settings: Settings, world: Surroundings) -> Feed:
-    """The feed of one [[feed]] table. Raises Fatal."""
+def feed_of(feed: FeedSettings, settings: Settings, world: Surroundings, beat: Callable[[], None]) -> Feed:
+    """The feed of one [[feed]] table, which beats while it reads. Raises Fatal."""
     try:
-        return _drop(feed, settings, world) if feed.transport == "drop" else _pull(feed, world)
+        return _drop(feed, settings, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
     except (ValueError, OSError) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
 
 
-def _pull(feed: FeedSettings, world: Surroundings) -> Feed:
+def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     options = PullOptions(
         name=feed.name,
         url=feed.url,
@@ -89,11 +90,11 @@ def _pull(feed: FeedSettings, world: Surroundings) -> Feed:
     )
     context = ssl.create_default_context(cafile=feed.ca_file) if feed.ca_file else None
     return PullFeed(
-        options, partial(world.secret, f"feed-{feed.name}"), world.clock, session_factory(context)
+        options, partial(world.secret, f"feed-{feed.name}"), world.clock, session_factory(context), beat
     )
 
 
-def _drop(feed: FeedSettings, settings: Settings, world: Surroundings) -> Feed:
+def _drop(feed: FeedSettings, settings: Settings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     assert feed.directory is not None
     locations = tuple(name for name, location in settings.locations.items() if not location.ignore)
     options = DropOptions(
@@ -105,4 +106,4 @@ def _drop(feed: FeedSettings, settings: Settings, world: Surroundings) -> Feed:
         gap_grace_seconds=float(feed.gap_grace_seconds),
         stable_seconds=float(feed.stable_seconds),
     )
-    return DropFeed(options, world.clock)
+    return DropFeed(options, world.clock, beat)

@@ -156,7 +156,7 @@ async def _tail(store: SqliteStore, url: str, size: int, records: int) -> None:
     clock = SystemClock()
     shared = Shared(clock)
     options = PullOptions(name=FEED, url=url, page_limit=size, wait_seconds=0)
-    feed = PullFeed(options, lambda: "", clock, session_factory())
+    feed = PullFeed(options, lambda: "", clock, session_factory(), lambda: None)
 
     def beat() -> None:
         if shared.counters.get("records", 0) >= records:

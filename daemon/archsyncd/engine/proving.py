@@ -108,6 +108,7 @@ class Proving:
         try:
             for reference in (order.order_id, order.number):
                 if reference and found is None:
+                    self._beat()
                     found = await feed.look_up_order(reference)
             if found is None:
                 await self._unknown_there(order)
@@ -134,6 +135,7 @@ class Proving:
     async def _read_fresh(self, feed: Feed, order: LookupDue, keys: Sequence[StockKey]) -> None:
         """A read begun after the acceptance is known excludes the order: merged as levels, booked as a proof."""
         for sku in sorted({key.sku for key in keys}):
+            self._beat()
             reading = await feed.read_key(sku)
             if reading is not None:
                 await self._store.feeds.record_reading(reading)

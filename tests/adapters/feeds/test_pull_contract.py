@@ -24,7 +24,7 @@ class PullSite:
         self.feed = self._open()
 
     def _open(self) -> PullFeed:
-        return PullFeed(self._options, lambda: "", VirtualClock(), session_factory())
+        return PullFeed(self._options, lambda: "", VirtualClock(), session_factory(), lambda: None)
 
     async def begin(self) -> str:
         found = [one async for one in self.feed.batches(None)]

@@ -45,10 +45,13 @@ class PullFeed:
         credential: Callable[[], str],
         clock: Clock,
         sessions: SessionFactory,
+        beat: Callable[[], None],
         correlation: Callable[[], str] = new_correlation_id,
     ) -> None:
+        """`beat` is called with every step of the reading; look-ups, which others make as well, leave it alone."""
         self._options = options
         self._clock = clock
+        self._beat = beat
         self._caller = Caller(options, credential, sessions, correlation)
         self._source_feed = options.source_feed
 
@@ -56,6 +59,11 @@ class PullFeed:
     def name(self) -> str:
         """The feed's name in the configuration."""
         return self._options.name
+
+    @property
+    def step_seconds(self) -> float:
+        """The longest that one request may take by right."""
+        return self._options.step_seconds
 
     @property
     def offers_lookup(self) -> bool:
@@ -78,6 +86,7 @@ class PullFeed:
         ahead: asyncio.Task[Page | SnapshotDue] | None = None
         try:
             while True:
+                self._beat()
                 began = self._clock.monotonic()
                 page = await (ahead or self._page_after(cursor))
                 ahead = None
@@ -112,6 +121,7 @@ class PullFeed:
 
     async def _streamed(self, cursor: str) -> AsyncGenerator[Batch | SnapshotDue, None]:
         while True:
+            self._beat()
             began = self._clock.monotonic()
             async with self._caller.stream(
                 self._changes(cursor, self._options.wait_seconds, accept=NDJSON)
@@ -124,6 +134,7 @@ class PullFeed:
                     return
                 reader = StreamReader(self._options, self._check_feed)
                 while self._clock.monotonic() - began < self._options.stream_seconds:
+                    self._beat()
                     data = await stream.read()
                     for batch in reader.take(data):
                         cursor = batch.checkpoint
@@ -174,6 +185,7 @@ class PullFeed:
         The head of the feed is read before anything is asked for: what happens meanwhile must be read afterwards.
         """
         cursor_before = await self._head_cursor()
+        self._beat()
         wanted = sorted(locations)
         body = {"locations": wanted or None, "skus": None}
         answer = await self._caller.ask(Call("POST", "/v1/snapshots", body=body))
@@ -188,7 +200,9 @@ class PullFeed:
         return self._snapshot(f"/v1/snapshots/{path_segment(snapshot_id)}", wanted, cursor_before)
 
     def _snapshot(self, path: str, locations: list[str], cursor_before: str | None) -> PullSnapshot:
-        return PullSnapshot(self._caller, self._options, self._clock, path, locations, cursor_before)
+        return PullSnapshot(
+            self._caller, self._options, self._clock, self._beat, path, locations, cursor_before
+        )
 
     async def _head_cursor(self) -> str | None:
         query = (("cursor", "now"), ("limit", "1"), ("wait", "0"))

@@ -62,6 +62,11 @@ class PullOptions:
             raise ValueError("url: https is needed for everything but this host itself")
 
     @property
+    def step_seconds(self) -> float:
+        """The longest that one request may take by right, its answer included."""
+        return self.wait_seconds + self.margin_seconds + self.total_seconds
+
+    @property
     def base(self) -> str:
         """The address that every path is put behind."""
         return str(URL(self.url)).rstrip("/")
