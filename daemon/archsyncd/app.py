@@ -107,7 +107,7 @@ class App:
         self.client: HttpCommercetools = commercetools_client(settings, world, self.limiter)
         self.watch = Watch(world.clock)
         self.feeds: Sequence[Feed] = [
-            feed_of(each, settings, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
+            feed_of(each, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
         ]
         self.announcer = Announcer(LOGGER, self.shared, self.limiter)
         self.tenure_text = "not taken yet"

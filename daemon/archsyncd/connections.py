@@ -69,10 +69,10 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
         raise Fatal(EXIT_CONFIGURATION, f"commercetools: {error}") from error
 
 
-def feed_of(feed: FeedSettings, settings: Settings, world: Surroundings, beat: Callable[[], None]) -> Feed:
+def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     """The feed of one [[feed]] table, which beats while it reads. Raises Fatal."""
     try:
-        return _drop(feed, settings, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
+        return _drop(feed, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
     except (ValueError, OSError) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
 
@@ -94,15 +94,13 @@ def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
     )
 
 
-def _drop(feed: FeedSettings, settings: Settings, world: Surroundings, beat: Callable[[], None]) -> Feed:
+def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     assert feed.directory is not None
-    locations = tuple(name for name, location in settings.locations.items() if not location.ignore)
     options = DropOptions(
         name=feed.name,
         directory=feed.directory,
         ready=Readiness(feed.ready),
         delimiter=feed.delimiter,
-        locations=locations,
         gap_grace_seconds=float(feed.gap_grace_seconds),
         stable_seconds=float(feed.stable_seconds),
     )

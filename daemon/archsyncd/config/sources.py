@@ -75,6 +75,16 @@ class FeedSettings:
             warning, for five times as long it is critical. For a nightly file give 86400.""",
         ),
     )
+    locations: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(LOCATION_NAME),
+            """The locations this feed tells of, as in [locations]: a snapshot is asked for them, a full batch that lacks
+            one of them is held, and a SKU that it leaves out there is noticed. Not stated: all that are mapped and that
+            no other feed names. Where several feeds do not state theirs, each is asked for whatever it has, and nobody
+            notices what its full batches leave out. Records of other locations are read all the same.""",
+        ),
+    )
     page_limit: int = field(
         default=500,
         metadata=key(

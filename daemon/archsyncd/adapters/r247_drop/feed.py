@@ -214,7 +214,7 @@ class DropFeed:
         # A full file met in its turn may be held or rejected, and the deltas after it still count. One that was to
         # make up for a gap must have been applied for that.
         work.passed = role is not Role.OVER_GAP
-        locations = self._options.locations if manifest is None else manifest.locations
+        locations = () if manifest is None else manifest.locations
         size, settle = self._options.batch_records, self._handing.put_away
         return FullFile(self.name, work, content, checked, manifest, locations, size, settle)
 
