@@ -170,7 +170,8 @@ class Reject:
     """A record that cannot be understood: where in it the fault is, what stood there and the bytes, capped.
 
     `line` is the line in a file, `path` a JSON pointer or column name. `code` is short and stable (`not_an_integer`,
-    `unknown_type`, …); `reason` is a sentence for a person.
+    `unknown_type`, …); `reason` is a sentence for a person. `seq`: where it stands or, where that cannot be read, the last
+    place at which it may. `stock`: it may have told of stock; where `sku` or `location` is None, of any key's.
     """
 
     code: str
@@ -183,6 +184,7 @@ class Reject:
     location: str | None = None
     line: int | None = None
     payload: bytes = b""
+    stock: bool = True
 
 
 @dataclass(frozen=True, slots=True)

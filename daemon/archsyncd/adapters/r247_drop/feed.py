@@ -161,7 +161,8 @@ class DropFeed:
         rejects: tuple[Reject, ...] = ()
         if role is Role.REFUSED:
             reason = f"{work.name.text}: {'; '.join(work.reasons)}"
-            rejects = (Reject(work.code, reason, payload=work.name.text.encode()),)
+            # Nothing was passed over: what comes after it is held until it has come in another form.
+            rejects = (Reject(work.code, reason, payload=work.name.text.encode(), stock=False),)
         elif role in _MOVES_ON:
             self._advance(work, 0, ended=True)
             work.passed = True
