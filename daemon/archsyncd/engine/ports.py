@@ -60,6 +60,10 @@ class FeedFault(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class SecretFault(Exception):
+    """A credential cannot be used now. The text names it and says what to do, never what stands in it."""
+
+
 class StoreBroken(Exception):
     """The database cannot be trusted or used any more in this process; only a restart may go on."""
 

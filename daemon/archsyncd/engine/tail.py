@@ -216,7 +216,7 @@ class Tail:
         self._failures += 1
         self._note(fault.reason)
         if fault.blind:
-            reason = f"feed {self._feed.name} refuses our credential ({fault.reason}): stock is read no more"
+            reason = f"feed {self._feed.name} cannot be read with our credential ({fault.reason}): stock is read no more"
             case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)
             self._blind = True
             with contextlib.suppress(StoreFull):

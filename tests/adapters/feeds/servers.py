@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from archsyncd.adapters.r247_pull import PullFeed, PullOptions, session_factory
+from archsyncd.adapters.r247_pull import PullFeed, PullOptions, Sessions
 from archsyncd.domain.feed import Batch, SnapshotDue
 from archsyncd.engine.ports import FeedFault
 from archsyncd.simulators.r247 import R247Config, R247Simulator, serve
@@ -75,7 +75,7 @@ async def opened(
         PullOptions(name="main", url=url, **options),
         lambda: credential,
         VirtualClock(),
-        session_factory(tls),
+        Sessions(tls),
         beat,
     )
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing
 
@@ -11,7 +12,7 @@ from archsyncd.adapters.r247_pull.caller import NDJSON, Answer, Call, Caller, St
 from archsyncd.adapters.r247_pull.options import PullOptions
 from archsyncd.adapters.r247_pull.refusal import NOT_FOUND, NOT_OFFERED, OK, refusal, snapshot_due
 from archsyncd.adapters.r247_pull.rounds import Rounds
-from archsyncd.adapters.r247_pull.session import SessionFactory
+from archsyncd.adapters.r247_pull.session import Sessions
 from archsyncd.adapters.r247_pull.snapshot import READ_ASIDE_BYTES, PullSnapshot, stock_page
 from archsyncd.adapters.r247_pull.stream import StreamReader
 from archsyncd.domain.feed import Batch, KeyReading, OrderLookup, Outcome, SnapshotCause, SnapshotDue
@@ -44,7 +45,7 @@ class PullFeed:
         options: PullOptions,
         credential: Callable[[], str],
         clock: Clock,
-        sessions: SessionFactory,
+        sessions: Sessions,
         beat: Callable[[], None],
         correlation: Callable[[], str] = new_correlation_id,
     ) -> None:
@@ -52,6 +53,7 @@ class PullFeed:
         self._options = options
         self._clock = clock
         self._beat = beat
+        self._sessions = sessions
         self._caller = Caller(options, credential, sessions, correlation)
         self._source_feed = options.source_feed
 
@@ -247,6 +249,10 @@ class PullFeed:
             return read_locations(answer.body)
         except Unreadable as fault:
             raise FeedFault(f"{answer.told}: {fault.reason}") from None
+
+    def trust(self, tls: ssl.SSLContext) -> None:
+        """Verify the source's certificate with this from now on; connections in use keep theirs."""
+        self._sessions.trust(tls)
 
     async def close(self) -> None:
         """Release connections."""
