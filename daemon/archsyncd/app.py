@@ -26,13 +26,14 @@ from archsyncd.assembly import (
     RolloutFault,
     base_options,
     drain_options,
+    intervals_of,
     order_options,
     proving_options,
     rules_of,
     tail_options,
 )
-from archsyncd.config import ConfigurationFaults, Settings, changes
-from archsyncd.connections import commercetools_client, feed_of
+from archsyncd.config import ConfigurationFaults, Settings, changes, in_force
+from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules
@@ -248,8 +249,7 @@ class App:
             self.tails[feed.name] = Tail(
                 feed, self.store, shared, options_of_feed, chance, beater(_pump_of(feed.name))
             )
-        intervals = {feed.name: float(feed.interval_seconds) for feed in settings.feeds}
-        self.freshness = Freshness(self.store, shared, intervals, beater("freshness"))
+        self.freshness = Freshness(self.store, shared, intervals_of(settings), beater("freshness"))
         self.keeper = Keeper(self.store, shared, settings.guards.absent, beater("keeper"))
 
     async def _work(self) -> None:
@@ -404,7 +404,8 @@ class App:
             fresh = self.world.reload()
             rules = self._rules(fresh)
             reloadable, restart = changes(self.settings, fresh)
-            await self._put_in_force(fresh, rules)
+            renew_trust(self.client, self.feeds, self.settings.feeds)
+            await self._put_in_force(in_force(self.settings, fresh), rules)
         except (ConfigurationFaults, Fatal) as fault:
             say(LOGGER, Event.CONFIGURATION_REFUSED, f"the configuration before stays in force: {fault}")
             raise
@@ -415,22 +416,9 @@ class App:
         say(LOGGER, Event.RELOADED, f"in force now: {what}{later}")
         return restart
 
-    async def _put_in_force(self, fresh: Settings, rules: Rules) -> None:
-        # What needs a restart keeps the value it was started with.
-        kept = replace(
-            fresh,
-            daemon=self.settings.daemon,
-            commercetools=replace(
-                fresh.commercetools,
-                project_key=self.settings.commercetools.project_key,
-                inventory_mode=self.settings.commercetools.inventory_mode,
-            ),
-            feeds=self.settings.feeds,
-            lease=self.settings.lease,
-            status=self.settings.status,
-        )
+    async def _put_in_force(self, kept: Settings, rules: Rules) -> None:
         self.settings = kept
-        self.client.reload_trust()
+        LOGGER.setLevel(kept.daemon.log_level.upper())
         project = kept.commercetools
         self.limiter.retune(float(project.requests_per_second), float(project.burst), project.max_in_flight)
         options = drain_options(kept, self.store.ledger.id, self.drain.options.fence)
@@ -441,9 +429,12 @@ class App:
         self.keeper.absent = kept.guards.absent
         for name, tail in self.tails.items():
             tail.options = tail_options(kept, name)
+        self.freshness.intervals = intervals_of(kept)
         self._rules_wanted = rules
         if self.ready.is_set():
-            await self._put_rules_in_force()
+            # Without room for it now the pump that keeps the rules goes on trying.
+            with contextlib.suppress(StoreFull):
+                await self._put_rules_in_force()
         self.shared.work.set()
         self.shared.bases.set()
 

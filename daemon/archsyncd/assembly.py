@@ -149,6 +149,11 @@ def proving_options(settings: Settings) -> ProvingOptions:
     )
 
 
+def intervals_of(settings: Settings) -> dict[str, float]:
+    """How often each feed is expected to give a sign of life."""
+    return {feed.name: float(feed.interval_seconds) for feed in settings.feeds}
+
+
 def tail_options(settings: Settings, feed: str) -> TailOptions:
     """How one feed is tailed: which locations it is asked for, and when a full of it is held."""
     interval = float(settings.feed(feed).interval_seconds)
