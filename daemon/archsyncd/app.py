@@ -26,13 +26,14 @@ from archsyncd.assembly import (
     base_options,
     drain_options,
     guards_of,
+    intervals_of,
     order_options,
     proving_options,
     rules_of,
     tail_options,
 )
-from archsyncd.config import ConfigurationFaults, Settings, changes, not_in_force
-from archsyncd.connections import commercetools_client, feed_of
+from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
+from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
@@ -62,6 +63,10 @@ LOGGER = logging.getLogger("archsyncd")
 
 def _nothing() -> None:
     pass
+
+
+def _pump_of(feed: str) -> str:
+    return f"feed {feed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +110,11 @@ class App:
             world.chance,
         )
         self.client: HttpCommercetools = commercetools_client(settings, world, self.limiter)
-        self.feeds: Sequence[Feed] = [feed_of(each, settings, world) for each in settings.feeds]
-        self.announcer = Announcer(LOGGER, self.shared, self.limiter)
         self.watch = Watch(world.clock)
+        self.feeds: Sequence[Feed] = [
+            feed_of(each, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
+        ]
+        self.announcer = Announcer(LOGGER, self.shared, self.limiter)
         self.tenure_text = "not taken yet"
         self.tails: dict[str, Tail] = {}
         self.store: SqliteStore
@@ -216,12 +223,11 @@ class App:
             self.store, self.feeds, self.orders, shared, proving_options(settings), beater("proving")
         )
         for feed in self.feeds:
-            name = f"feed {feed.name}"
+            options_of_feed = tail_options(settings, feed.name)
             self.tails[feed.name] = Tail(
-                feed, self.store, shared, tail_options(settings, feed.name), chance, beater(name)
+                feed, self.store, shared, options_of_feed, chance, beater(_pump_of(feed.name))
             )
-        intervals = {feed.name: float(feed.interval_seconds) for feed in settings.feeds}
-        self.freshness = Freshness(self.store, shared, intervals, beater("freshness"))
+        self.freshness = Freshness(self.store, shared, intervals_of(settings), beater("freshness"))
         withheld = (
             policies_of_text(self.store.ledger.in_force).withheld
             if self.store.ledger.in_force
@@ -297,6 +303,7 @@ class App:
 
     def _pumps(self, lease: Lease) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
+        asking_seconds = TAIL_LIMIT_SECONDS + max((feed.step_seconds for feed in self.feeds), default=0.0)
         pumps = [
             Pump("lease", partial(self._keep_lease, lease), excused=held_back),
             Pump("rules", self.reckoning.run),
@@ -304,14 +311,14 @@ class App:
             Pump("resolve", self.resolver.run, excused=held_back),
             Pump("bases", self.bases.run, excused=held_back),
             Pump("orders", self.orders.run, excused=held_back),
-            Pump("proving", self.proving.run, limit_seconds=TAIL_LIMIT_SECONDS, excused=held_back),
+            Pump("proving", self.proving.run, limit_seconds=asking_seconds, excused=held_back),
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
             Pump("status", self._tell_status),
         ]
         pumps += [
-            Pump(f"feed {name}", tail.run, limit_seconds=TAIL_LIMIT_SECONDS)
-            for name, tail in self.tails.items()
+            Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
+            for feed in self.feeds
         ]
         return pumps
 
@@ -378,7 +385,8 @@ class App:
             fresh = self.world.reload()
             rules = _rules_of(fresh)
             reloadable, restart = changes(self.settings, fresh)
-            await self._put_in_force(fresh, rules)
+            renew_trust(self.client, self.feeds, self.settings.feeds)
+            await self._put_in_force(in_force(self.settings, fresh), rules)
         except (ConfigurationFaults, Fatal) as fault:
             say(LOGGER, Event.CONFIGURATION_REFUSED, f"the configuration before stays in force: {fault}")
             raise
@@ -398,22 +406,9 @@ class App:
         say(LOGGER, Event.RELOADED, f"in force now: {what}{later}")
         return restart
 
-    async def _put_in_force(self, fresh: Settings, rules: Rules) -> None:
-        # What needs a restart keeps the value it was started with.
-        kept = replace(
-            fresh,
-            daemon=self.settings.daemon,
-            commercetools=replace(
-                fresh.commercetools,
-                project_key=self.settings.commercetools.project_key,
-                inventory_mode=self.settings.commercetools.inventory_mode,
-            ),
-            feeds=self.settings.feeds,
-            lease=self.settings.lease,
-            status=self.settings.status,
-        )
+    async def _put_in_force(self, kept: Settings, rules: Rules) -> None:
         self.settings = kept
-        self.client.reload_trust()
+        LOGGER.setLevel(kept.daemon.log_level.upper())
         project = kept.commercetools
         self.limiter.retune(float(project.requests_per_second), float(project.burst), project.max_in_flight)
         options = drain_options(kept, self.store.ledger.id, self.drain.options.fence)
@@ -424,9 +419,11 @@ class App:
         self.keeper.absent = kept.guards.absent
         for name, tail in self.tails.items():
             tail.options = tail_options(kept, name)
+        self.freshness.intervals = intervals_of(kept)
         self.reckoning.wanted, self.reckoning.guards = rules, guards_of(kept)
         self.withholding.minutes = kept.health.fail_closed_minutes
         if self.ready.is_set():
+            # Without room for it now the pump that keeps the rules goes on trying.
             await self.reckoning.put_in_force()
         self.shared.work.set()
         self.shared.bases.set()

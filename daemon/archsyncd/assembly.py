@@ -156,8 +156,13 @@ def proving_options(settings: Settings) -> ProvingOptions:
     )
 
 
+def intervals_of(settings: Settings) -> dict[str, float]:
+    """How often each feed is expected to give a sign of life."""
+    return {feed.name: float(feed.interval_seconds) for feed in settings.feeds}
+
+
 def tail_options(settings: Settings, feed: str) -> TailOptions:
-    """How one feed is tailed: it is asked for a snapshot of every mapped location."""
-    interval = next(float(each.interval_seconds) for each in settings.feeds if each.name == feed)
-    locations = tuple(name for name, location in settings.locations.items() if not location.ignore)
+    """How one feed is tailed: which locations it is asked for, and when a full of it is held."""
+    interval = float(settings.feed(feed).interval_seconds)
+    locations = settings.locations_of_feed(feed)
     return TailOptions(interval, locations, guards_of(settings), settings.guards.absent)

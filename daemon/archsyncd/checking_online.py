@@ -218,11 +218,11 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
     subject = f"feed.{feed.name}"
     if feed.transport == "drop" and feed.directory is not None:
         return list(await asyncio.to_thread(lambda: list(_directory(subject, Path(feed.directory or "")))))
-    source = feed_of(feed, settings, person)
+    source = feed_of(feed, person, beat=lambda: None)
     try:
         if not isinstance(source, PullFeed):
             return [MappingNote(_LOOK, subject, f"cannot be asked: its transport is {feed.transport}")]
-        return list(_locations(subject, await source.locations(), settings))
+        return list(_locations(subject, feed.name, await source.locations(), settings))
     except FeedFault as fault:
         # A refused credential or a silent host is for a person; a source may not offer this one question.
         weight = _LOOK if " 404" in fault.reason or " 501" in fault.reason else _WRONG
@@ -231,16 +231,14 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
         await source.close()
 
 
-def _locations(subject: str, told: Sequence[str], settings: Settings) -> Iterator[MappingNote]:
+def _locations(subject: str, feed: str, told: Sequence[str], settings: Settings) -> Iterator[MappingNote]:
     names = ", ".join(sorted(told)[:NAMES_SHOWN])
     yield MappingNote(_FACT, subject, f"answers; its locations: {names or 'none'}")
     for name in sorted(set(told) - set(settings.locations))[:NAMES_SHOWN]:
         says = "is told by this source and not mapped: each of its records becomes part of an exception"
         yield MappingNote(_LOOK, f"locations.{name}", says)
-    if len(settings.feeds) > 1:
-        return  # another feed may be the one that tells of a location
-    for name, place in settings.locations.items():
-        if not place.ignore and name not in told:
+    for name in settings.locations_of_feed(feed):
+        if name not in told:
             says = f"is mapped, and this source does not know it{_near(name, told)}"
             yield MappingNote(_WRONG, f"locations.{name}", says)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.commercetools.options import ClientOptions
-from archsyncd.adapters.commercetools.transport import TrustMissing
+from archsyncd.adapters.commercetools.transport import TrustMissing, trusted_context
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
-from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, session_factory
-from archsyncd.config import CLIENT_SECRET, FeedSettings, Settings
+from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
+from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings
+from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
-from archsyncd.engine.ports import Clock, Feed
+from archsyncd.engine.ports import Clock, Feed, SecretFault
 
 SPARE_CONNECTIONS = 8
 
@@ -33,12 +33,26 @@ class Surroundings(Protocol):
         ...
 
     def secret(self, name: str) -> str:
-        """A credential's text."""
+        """A credential's text. Raises CredentialFault, or OSError."""
         ...
 
     def new_id(self) -> str:
         """A fresh random id."""
         ...
+
+
+def secret_of(world: Surroundings, name: str) -> Callable[[], str]:
+    """What asks for a credential whenever it is needed. Raises SecretFault."""
+
+    def ask() -> str:
+        try:
+            return world.secret(name)
+        except CredentialFault as fault:
+            raise SecretFault(str(fault)) from None
+        except OSError as error:
+            raise SecretFault(f"the credential {name} cannot be read: {error.strerror}") from None
+
+    return ask
 
 
 def commercetools_client(settings: Settings, world: Surroundings, limiter: Limiter) -> HttpCommercetools:
@@ -54,13 +68,14 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
             marker_type_key=project.marker_type_key,
             connect_seconds=float(project.connect_timeout_seconds),
             write_seconds=float(project.request_timeout_seconds),
-            connections=project.max_in_flight + SPARE_CONNECTIONS,
+            # The limiter bounds what is in flight, by a key that a reload changes; a pool cannot grow.
+            connections=IN_FLIGHT_MOST + SPARE_CONNECTIONS,
             ca_file=project.ca_file,
             allowed=project.allow_cidr,
         )
         return HttpCommercetools(
             options,
-            secret=partial(world.secret, CLIENT_SECRET),
+            secret=secret_of(world, CLIENT_SECRET),
             clock=world.clock,
             budget=limiter.charge,
             correlation=world.new_id,
@@ -69,15 +84,32 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
         raise Fatal(EXIT_CONFIGURATION, f"commercetools: {error}") from error
 
 
-def feed_of(feed: FeedSettings, settings: Settings, world: Surroundings) -> Feed:
-    """The feed of one [[feed]] table. Raises Fatal."""
+def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
+    """The feed of one [[feed]] table, which beats while it reads. Raises Fatal."""
     try:
-        return _drop(feed, settings, world) if feed.transport == "drop" else _pull(feed, world)
-    except (ValueError, OSError) as error:
+        return _drop(feed, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
+    except (ValueError, TrustMissing) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
 
 
-def _pull(feed: FeedSettings, world: Surroundings) -> Feed:
+def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequence[FeedSettings]) -> None:
+    """Read every file of authorities again. Raises Fatal when one cannot be used, and all stay what they were then."""
+    fresh = []
+    name = ""
+    try:
+        for feed, said in zip(feeds, settings, strict=True):
+            if isinstance(feed, PullFeed):
+                name = f"feed.{said.name}"
+                fresh.append((feed, trusted_context(said.ca_file)))
+        name = "commercetools"
+        client.reload_trust()
+    except TrustMissing as error:
+        raise Fatal(EXIT_CONFIGURATION, f"{name}: {error}") from error
+    for feed, context in fresh:
+        feed.trust(context)
+
+
+def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     options = PullOptions(
         name=feed.name,
         url=feed.url,
@@ -87,23 +119,20 @@ def _pull(feed: FeedSettings, world: Surroundings) -> Feed:
         stream=feed.stream,
         consumer=feed.consumer if feed.acknowledge else None,
         margin_seconds=float(feed.request_timeout_seconds),
+        networks=feed.allow_cidr,
     )
-    context = ssl.create_default_context(cafile=feed.ca_file) if feed.ca_file else None
-    return PullFeed(
-        options, partial(world.secret, f"feed-{feed.name}"), world.clock, session_factory(context)
-    )
+    sessions = Sessions(trusted_context(feed.ca_file), feed.allow_cidr)
+    return PullFeed(options, secret_of(world, f"feed-{feed.name}"), world.clock, sessions, beat)
 
 
-def _drop(feed: FeedSettings, settings: Settings, world: Surroundings) -> Feed:
+def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     assert feed.directory is not None
-    locations = tuple(name for name, location in settings.locations.items() if not location.ignore)
     options = DropOptions(
         name=feed.name,
         directory=feed.directory,
         ready=Readiness(feed.ready),
         delimiter=feed.delimiter,
-        locations=locations,
         gap_grace_seconds=float(feed.gap_grace_seconds),
         stable_seconds=float(feed.stable_seconds),
     )
-    return DropFeed(options, world.clock)
+    return DropFeed(options, world.clock, beat)

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiosqlite
 
 from archsyncd.adapters.clock import SystemClock
-from archsyncd.adapters.r247_pull import PullFeed, PullOptions, session_factory
+from archsyncd.adapters.r247_pull import PullFeed, PullOptions, Sessions
 from archsyncd.adapters.sqlite import connection
 from archsyncd.adapters.sqlite.store import SqliteStore
 from archsyncd.domain.feed import Batch
@@ -156,7 +156,7 @@ async def _tail(store: SqliteStore, url: str, size: int, records: int) -> None:
     clock = SystemClock()
     shared = Shared(clock)
     options = PullOptions(name=FEED, url=url, page_limit=size, wait_seconds=0)
-    feed = PullFeed(options, lambda: "", clock, session_factory())
+    feed = PullFeed(options, lambda: "", clock, Sessions(), lambda: None)
 
     def beat() -> None:
         if shared.counters.get("records", 0) >= records:

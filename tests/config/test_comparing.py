@@ -2,7 +2,7 @@
 
 import pytest
 
-from archsyncd.config import changes, described
+from archsyncd.config import changes, described, in_force
 from tests.config.texts import FEED, LEAST, settings_of
 
 BASE = LEAST + (
@@ -80,3 +80,20 @@ def test_every_key_says_whether_it_needs_a_restart() -> None:
     assert not any(
         path.startswith(("guards", "owners", "locations", "channels", "rollout")) for path in restarting
     )
+
+
+def test_what_is_in_force_after_a_reload_keeps_what_needs_a_restart() -> None:
+    """New rules and members of tables are taken; addresses, and feeds that came or went, stay as they were."""
+    old = settings_of(BASE)
+    changed = BASE.replace("r247.test", "other.test").replace('"sync"', '"other"')
+    changed = changed.replace('name = "main"', 'name = "main"\ninterval_seconds = 99')
+    new = settings_of(
+        changed + FEED.replace('"main"', '"second"') + '[locations.NEW]\nchannel = "warehouse-9"\n'
+    )
+    kept = in_force(old, new)
+    assert kept.commercetools.client_id == old.commercetools.client_id
+    assert [feed.name for feed in kept.feeds] == ["main"]
+    assert (kept.feed("main").url, kept.feed("main").interval_seconds) == (old.feed("main").url, 99)
+    assert kept.locations == new.locations
+    reloadable, restart = changes(kept, new)
+    assert (reloadable, restart) == ([], ["commercetools.client_id", "feed.main.url", "feed.second"])

@@ -180,3 +180,33 @@ def test_a_rule_says_nothing_about_values_that_are_wrong_already() -> None:
     assert only_fault(PROJECT + '[[feed]]\ntransport = "pul"\n').path == "feed[0].transport"
     assert only_fault(PROJECT + FEED.replace("[[feed]]", "feeds = 1\n[[feed]]")).path == "commercetools.feeds"
     assert only_fault(LEAST + '[daemon]\ncontrol_socket = "x"\n').path == "daemon.control_socket"
+
+
+def test_a_feed_tells_of_locations_that_are_mapped() -> None:
+    """A name that no location has, or an ignored one, would be waited for in every full."""
+    places = '[locations]\nWH1 = { channel = "one" }\nRET = { ignore = true }\n'
+    for wrong, path in (("WH2", "feed[0].locations[1]"), ("RET", "feed[0].locations[1]")):
+        fault = only_fault(LEAST + f'locations = ["WH1", "{wrong}"]\n' + places)
+        assert (fault.path, fault.allowed) == (path, "must be a location of this file that is not ignored")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("", None, (("WH1", "WH2"), None)),
+        ('locations = ["WH2"]', None, (("WH2",), None)),
+        ('locations = ["WH1"]', "", (("WH1",), ("WH2",))),
+        ("", 'locations = ["WH1", "WH2"]', ((), ("WH1", "WH2"))),
+        ("", "", ((), ())),
+    ],
+)
+def test_a_feed_without_locations_tells_of_what_the_others_leave(
+    first: str, second: str | None, told: tuple[tuple[str, ...], tuple[str, ...] | None]
+) -> None:
+    """Where that cannot be known nothing is expected of it."""
+    places = '[locations]\nWH1 = { channel = "one" }\nWH2 = { channel = "two" }\nRET = { ignore = true }\n'
+    other = "" if second is None else FEED.replace("main", "other") + second + "\n"
+    settings = settings_of(LEAST + first + "\n" + other + places)
+    assert settings.locations_of_feed("main") == told[0]
+    if told[1] is not None:
+        assert settings.locations_of_feed("other") == told[1]

@@ -60,6 +60,7 @@ class QuietFeed:
     def __init__(self, name: str) -> None:
         self.name = name
         self.offers_lookup = False
+        self.step_seconds = 0.0
 
     async def batches(self, after: str | None) -> AsyncIterator[Batch | SnapshotDue | SnapshotSource]:
         del after

@@ -202,6 +202,7 @@ class Told:
 
     name = "main"
     offers_lookup = True
+    step_seconds = 0.0
 
     def __init__(self, *events: Any) -> None:
         self.events = list(events)

@@ -39,6 +39,7 @@ class House:
 
     name: str = "main"
     mute: bool = False
+    step_seconds: float = 0.0
     says: Callable[[str], OrderLookup | None] = lambda _: None
     shows: Callable[[str], KeyReading | None] = lambda _: None
     asked: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ explaining.py  comparing.py  mapping.py  waiting.py            for people: a key
 """
 
 from archsyncd.config.addresses import ListenAddress, Reflection, is_loopback
-from archsyncd.config.comparing import changes
+from archsyncd.config.comparing import changes, in_force
 from archsyncd.config.credentials import Secret, credential_directory, read_credential
 from archsyncd.config.explaining import Described, described, explain
 from archsyncd.config.faults import (
@@ -80,6 +80,7 @@ __all__ = [
     "credential_directory",
     "described",
     "explain",
+    "in_force",
     "is_loopback",
     "load",
     "mapping_report",

@@ -1,6 +1,8 @@
 """Compares two configurations for a reload: what takes effect at once, and what needs a restart. Applies nothing."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from archsyncd.config.faults import KeyPath, path_text
@@ -20,6 +22,33 @@ def changes(old: Settings, new: Settings) -> tuple[list[str], list[str]]:
     for path, restart in _differences(Settings, old, new, ()):
         (restarting if restart else reloadable).append(path_text(path))
     return reloadable, restarting
+
+
+def in_force(old: Settings, new: Settings) -> Settings:
+    """The new settings as far as a reload applies them: what needs a restart keeps the value it was started with."""
+    kept: Settings = _in_force(Settings, old, new)
+    return kept
+
+
+def _in_force(settings: type[Any], old: Any, new: Any) -> Any:
+    values: dict[str, Any] = {}
+    for key in keys_of(settings).values():
+        kind, before, after = key.kind, getattr(old, key.field), getattr(new, key.field)
+        if isinstance(kind, Table):
+            values[key.field] = _in_force(kind.settings, before, after)
+        elif isinstance(kind, TableMap):
+            members = {
+                name: _in_force(kind.settings, before.get(name, one), one) for name, one in after.items()
+            }
+            values[key.field] = MappingProxyType(members)
+        elif isinstance(kind, TableList):
+            fresh = _by_name(after)
+            values[key.field] = tuple(
+                _in_force(kind.settings, one, fresh.get(one.name, one)) for one in before
+            )
+        elif key.restart:
+            values[key.field] = before
+    return replace(new, **values)
 
 
 def _differences(settings: type[Any], old: Any, new: Any, path: KeyPath) -> Iterator[tuple[KeyPath, bool]]:

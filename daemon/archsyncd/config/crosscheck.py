@@ -129,6 +129,19 @@ def _directories_differ(draft: Draft) -> None:
             )
 
 
+def _feeds_tell_of_mapped_locations(draft: Draft) -> None:
+    places = draft.settings.locations
+    names = [name for name, place in places.items() if not place.ignore]
+    for index, feed in enumerate(draft.settings.feeds):
+        path = ("feed", index, "locations")
+        if not draft.sound(*path) or not _every_location_is_settled(draft):
+            continue
+        for place, name in enumerate(feed.locations):
+            if name not in names:
+                told = "must be a location of this file that is not ignored"
+                _refuse_name(draft, (*path, place), name, names, told)
+
+
 def _locations_fill_a_channel(draft: Draft) -> None:
     for name, place in draft.settings.locations.items():
         path = ("locations", name)
@@ -270,6 +283,7 @@ _RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _feeds_have_their_address,
     _snapshots_come_from_a_feed,
     _directories_differ,
+    _feeds_tell_of_mapped_locations,
     _locations_fill_a_channel,
     _channels_are_filled,
     _shared_channels_name_an_order_location,

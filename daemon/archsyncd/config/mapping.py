@@ -27,7 +27,7 @@ class MappingNote:
 
 def mapping_report(settings: Settings) -> tuple[MappingNote, ...]:
     """Every channel with the locations that fill it, then what is ignored, odd or missing; in the file's order."""
-    return (*_channels(settings), *_locations(settings), *_whole(settings))
+    return (*_channels(settings), *_locations(settings), *_feeds(settings), *_whole(settings))
 
 
 def _channels(settings: Settings) -> Iterator[MappingNote]:
@@ -89,6 +89,27 @@ def _locations(settings: Settings) -> Iterator[MappingNote]:
         elif place.sellable is Figure.ON_HAND:
             told = "sells onHand: an order is taken off when its dispatch is told, not when it is accepted"
             yield MappingNote(Weight.LOOK, subject, told)
+
+
+def _feeds(settings: Settings) -> Iterator[MappingNote]:
+    if len(settings.feeds) == 1:
+        return
+    told_of = {feed.name: settings.locations_of_feed(feed.name) for feed in settings.feeds}
+    for name, locations in told_of.items():
+        subject = f"feed.{name}.locations"
+        if locations:
+            yield MappingNote(Weight.FACT, subject, f"it tells of {', '.join(locations)}")
+        else:
+            told = "is not stated beside other feeds: what its full batches leave out cannot be noticed"
+            yield MappingNote(Weight.LOOK, subject, told)
+    if all(told_of.values()):
+        untold = [
+            name
+            for name, place in settings.locations.items()
+            if not place.ignore and not any(name in locations for locations in told_of.values())
+        ]
+        for name in untold:
+            yield MappingNote(Weight.WRONG, f"locations.{name}", "is named by no feed: nothing tells of it")
 
 
 def _whole(settings: Settings) -> Iterator[MappingNote]:

@@ -18,6 +18,9 @@ REGIONS: Final = (
 )
 
 
+IN_FLIGHT_MOST: Final = 256
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommercetoolsSettings:
     """The commercetools project."""
@@ -136,7 +139,9 @@ class CommercetoolsSettings:
     )
     max_in_flight: int = field(
         default=16,
-        metadata=key(Whole(1, 256), "How many requests may wait for their answer at the same time."),
+        metadata=key(
+            Whole(1, IN_FLIGHT_MOST), "How many requests may wait for their answer at the same time."
+        ),
     )
     write_batch: int = field(
         default=20,
@@ -147,7 +152,11 @@ class CommercetoolsSettings:
     )
     connect_timeout_seconds: int = field(
         default=5,
-        metadata=key(Whole(1, 60), "How long a connection, its TLS handshake included, may take to open."),
+        metadata=key(
+            Whole(1, 60),
+            "How long a connection, its TLS handshake included, may take to open.",
+            restart=True,
+        ),
     )
     request_timeout_seconds: int = field(
         default=65,
@@ -155,6 +164,7 @@ class CommercetoolsSettings:
             Whole(1, 300),
             """How long one request may take as a whole. The platform ends requests after 60 seconds itself; a shorter
             time here leaves more outcomes to be settled by reading back.""",
+            restart=True,
         ),
     )
 

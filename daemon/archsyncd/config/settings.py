@@ -140,6 +140,18 @@ class Settings:
                 return feed
         raise KeyError(name)
 
+    def locations_of_feed(self, name: str) -> tuple[str, ...]:
+        """The locations that a feed is expected to tell of, in the file's order; empty where that is not known."""
+        mapped = [place for place, settings in self.locations.items() if not settings.ignore]
+        own = self.feed(name).locations
+        if own:
+            return tuple(place for place in mapped if place in own)
+        others = [feed for feed in self.feeds if feed.name != name]
+        if not all(feed.locations for feed in others):
+            return ()
+        taken = {place for feed in others for place in feed.locations}
+        return tuple(place for place in mapped if place not in taken)
+
     def channel(self, name: str) -> ChannelSettings:
         """The rules of this channel, the defaults where it has no table."""
         return self.channels.get(name, ChannelSettings())

@@ -75,10 +75,22 @@ class FeedSettings:
             warning, for five times as long it is critical. For a nightly file give 86400.""",
         ),
     )
+    locations: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(LOCATION_NAME),
+            """The locations this feed tells of, as in [locations]: a snapshot is asked for them, a full batch that lacks
+            one of them is held, and a SKU that it leaves out there is noticed. Not stated: all that are mapped and that
+            no other feed names. Where several feeds do not state theirs, each is asked for whatever it has, and nobody
+            notices what its full batches leave out. Records of other locations are read all the same.""",
+        ),
+    )
     page_limit: int = field(
         default=500,
         metadata=key(
-            Whole(1, 10_000), "How many records are asked for in one request and committed together."
+            Whole(1, 10_000),
+            "How many records are asked for in one request and committed together.",
+            restart=True,
         ),
     )
     wait_seconds: int = field(
@@ -86,6 +98,7 @@ class FeedSettings:
         metadata=key(
             Whole(0, 300),
             "How long the source may hold a request open while it has no news (long poll); 0 asks without waiting.",
+            restart=True,
         ),
     )
     request_timeout_seconds: int = field(
@@ -93,6 +106,7 @@ class FeedSettings:
         metadata=key(
             Whole(1, 600),
             "How long one request may take as a whole, on top of `wait_seconds`. After it the request is repeated.",
+            restart=True,
         ),
     )
     stream: bool = field(
@@ -169,13 +183,16 @@ class FeedSettings:
     )
     stable_seconds: int = field(
         default=10,
-        metadata=key(Whole(1, 3600), "How long a file must stay unchanged with `ready = stable`."),
+        metadata=key(
+            Whole(1, 3600), "How long a file must stay unchanged with `ready = stable`.", restart=True
+        ),
     )
     delimiter: str = field(
         default=",",
         metadata=key(
             Choice((",", ";", "\t")),
             "The column separator of CSV files: comma, semicolon or tab.",
+            restart=True,
         ),
     )
     gap_grace_seconds: int = field(
@@ -184,6 +201,7 @@ class FeedSettings:
             Whole(0, 86_400),
             """How long a missing file number is waited for before an alarm is raised. Deltas behind the gap stay held
             until the missing file or a full one arrives.""",
+            restart=True,
         ),
     )
     subscription: str = field(
@@ -209,6 +227,7 @@ class FeedSettings:
             Whole(1, 1440),
             "How long the parts of a snapshot sent over `pubsub` may take until they are dropped.",
             in_force=False,
+            restart=True,
         ),
     )
     listen: str = field(

@@ -170,8 +170,8 @@ class Reject:
     """A record that cannot be understood: where in it the fault is, what stood there and the bytes, capped.
 
     `line` is the line in a file, `path` a JSON pointer or column name. `code` is short and stable (`not_an_integer`,
-    `unknown_type`, …); `reason` is a sentence for a person. `moves_stock`: it may have been about quantities; one that
-    says of itself that it is not (an order, a heartbeat, a type of another kind) loses none.
+    `unknown_type`, …); `reason` is a sentence for a person. `seq`: where it stands or, where that cannot be read, the last
+    place at which it may. `stock`: it may have told of stock; where `sku` or `location` is None, of any key's.
     """
 
     code: str
@@ -184,7 +184,7 @@ class Reject:
     location: str | None = None
     line: int | None = None
     payload: bytes = b""
-    moves_stock: bool = True
+    stock: bool = True
 
 
 @dataclass(frozen=True, slots=True)

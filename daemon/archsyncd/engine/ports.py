@@ -60,6 +60,10 @@ class FeedFault(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class SecretFault(Exception):
+    """A credential cannot be used now. The text names it and says what to do, never what stands in it."""
+
+
 class StoreBroken(Exception):
     """The database cannot be trusted or used any more in this process; only a restart may go on."""
 
@@ -101,11 +105,20 @@ class SnapshotSource(Protocol):
 
 
 class Feed(Protocol):
-    """One source of Archean records."""
+    """One source of Archean records.
+
+    It is built with a beat, which it calls while it reads: at least once within `step_seconds` and a little, also while
+    there is nothing to tell (an empty directory, a snapshot that is not ready).
+    """
 
     @property
     def name(self) -> str:
         """The feed's name in the configuration."""
+        ...
+
+    @property
+    def step_seconds(self) -> float:
+        """How long one step (a request and its answer) may take by right; one that takes longer hangs."""
         ...
 
     def batches(self, after: str | None) -> AsyncIterator[Batch | SnapshotDue | SnapshotSource]:

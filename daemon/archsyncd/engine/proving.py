@@ -150,8 +150,10 @@ class Proving:
             if not feed.offers_lookup or faults[feed.name] >= FAULTS_IN_A_ROW:
                 continue
             try:
+                self._beat()
                 found = await feed.look_up_order(order.order_id)
                 if found is None and order.number:
+                    self._beat()
                     found = await feed.look_up_order(order.number)
             except FeedFault as fault:
                 faults[feed.name] += 1

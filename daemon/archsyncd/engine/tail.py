@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Batch, Outcome, SnapshotDue, SnapshotStatus
@@ -26,7 +26,7 @@ STALE_CRITICAL_FACTOR = 5
 
 @dataclass(frozen=True, slots=True)
 class TailOptions:
-    """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it is asked to snapshot."""
+    """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it tells of."""
 
     interval_seconds: float
     locations: tuple[str, ...]
@@ -153,6 +153,9 @@ class Tail:
     async def _apply(self, source: SnapshotSource) -> bool:
         """Stage a snapshot, judge it, and apply it unless it is held or broken. Never asks for a new start."""
         head = await source.head()
+        if not head.locations:
+            # A file that does not say what it covers covers what its feed tells of.
+            head = replace(head, locations=self.options.locations)
         snapshot_id = await self._store.snapshots.begin(head)
         read = rejected = 0
         async for page in source.pages():
@@ -213,7 +216,7 @@ class Tail:
         self._failures += 1
         self._note(fault.reason)
         if fault.blind:
-            reason = f"feed {self._feed.name} refuses our credential ({fault.reason}): stock is read no more"
+            reason = f"feed {self._feed.name} cannot be read with our credential ({fault.reason}): stock is read no more"
             case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)
             self._blind = True
             with contextlib.suppress(StoreFull):

@@ -181,7 +181,8 @@ def read_checkpoint(checkpoint: str | None) -> DropCheckpoint:
 class Receipt:
     """What became of a file (section 3, "Receipt"). `passed`: the sequence goes on behind it.
 
-    `epoch`, `as_of` and `passed` are our own memory of files that are gone; the source may ignore them.
+    `follows`: the number of the file that was read before it in its sequence. `epoch`, `as_of`, `passed` and `follows`
+    are our own memory of files that are gone; the source may ignore them.
     """
 
     file: str
@@ -192,6 +193,7 @@ class Receipt:
     epoch: str = ""
     as_of: str | None = None
     passed: bool = False
+    follows: int | None = None
     reasons: tuple[str, ...] = ()
     counted: bool = True
 
@@ -204,6 +206,7 @@ class Receipt:
         fields = {"file": self.file, "sha256": self.sha256, "status": self.status} | counts
         fields |= {"errors": [_fault(fault) for fault in outcome.faults], "at": self.at}
         fields |= {"epoch": self.epoch, "asOf": self.as_of, "passed": self.passed}
+        fields |= {} if self.follows is None else {"follows": self.follows}
         fields |= {"reasons": list(self.reasons)} if self.reasons else {}
         fields |= {} if self.counted else {"counted": False}
         return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
@@ -227,6 +230,7 @@ def read_receipt(data: bytes) -> Receipt | None:
             epoch=_text_or_nothing(fields, "epoch"),
             as_of=instant(fields, "asOf"),
             passed=flag(fields, "passed"),
+            follows=optional_integer(fields, "follows", minimum=0),
         )
     except Misread:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -17,7 +17,7 @@ from archsyncd.domain.feed import Level, Record, Reject
 from archsyncd.wire.drop_names import LINES_PER_FILE, DropName, Form, Kind
 from archsyncd.wire.ndjson import decode_line
 from archsyncd.wire.r247 import states_each_name_once
-from archsyncd.wire.r247_json import Item, decode_list
+from archsyncd.wire.r247_json import Item, begun_members, decode_list
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import Misread, Unreadable, reject
 
@@ -50,15 +50,18 @@ class Numbering:
         """The position at which the file as a whole stands."""
         return self.name.file_seq * LINES_PER_FILE
 
+    def place(self, line: int) -> int:
+        """Where an entry stands; all of a full file stand at one place."""
+        return self.seq_at if self.name.kind is Kind.FULL else self.seq_at + line
+
     def fill(self, value: Any, line: int) -> Any:
         """Put place, id and type into an object; anything else stays what it is. Filling twice changes nothing."""
         if not isinstance(value, dict):
             return value
-        full = self.name.kind is Kind.FULL
-        value["seq"] = str(self.seq_at if full else self.seq_at + line)
+        value["seq"] = str(self.place(line))
         if value.get("id") is None:
             value["id"] = self._id(line)
-        if value.get("type") is None and (full or self.name.form is Form.CSV):
+        if value.get("type") is None and (self.name.kind is Kind.FULL or self.name.form is Form.CSV):
             value["type"] = "stock.level"
         return value
 
@@ -77,7 +80,8 @@ def read_entries(entries: Sequence[Entry], numbering: Numbering) -> tuple[list[R
     for entry in entries:
         found = _exactly(entry, numbering)
         if isinstance(found, Reject):
-            rejects.append(found)
+            stock = found.stock and numbering.name.kind in {Kind.FULL, Kind.DELTA}
+            rejects.append(replace(found, seq=numbering.place(entry.line), stock=stock))
         else:
             read.append(found)
     return read, rejects
@@ -114,7 +118,7 @@ def _exactly(entry: Entry, numbering: Numbering) -> Record | Reject:
     if isinstance(value, Reject):
         return value
     if isinstance(value, Misread):
-        return reject(value, None, entry.payload, entry.line)
+        return reject(value, begun_members(entry.payload), entry.payload, entry.line)
     found = read_record(numbering.fill(value, entry.line), entry.payload, entry.line)
     if numbering.name.kind is Kind.FULL and not isinstance(found, Level | Reject):
         fault = Misread("unknown_type", "a full file holds levels only", "/type", value.get("type"))

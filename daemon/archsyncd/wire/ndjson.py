@@ -8,8 +8,8 @@ from typing import Any, Final
 import orjson
 
 from archsyncd.domain.feed import Record, Reject
-from archsyncd.wire.r247 import states_each_name_once
-from archsyncd.wire.r247_json import decode_carefully
+from archsyncd.wire.r247 import placed, sort_read, states_each_name_once
+from archsyncd.wire.r247_json import begun_members, decode_carefully
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import Misread, reject
 
@@ -53,21 +53,20 @@ class LineCutter:
         return begun
 
 
-def read_lines(lines: Sequence[bytes], first_line: int | None = None) -> tuple[list[Record], list[Reject]]:
-    """Read lines that each hold one record. `first_line` numbers them for the rejects; None: a stream, not a file."""
+def read_lines(
+    lines: Sequence[bytes], first_line: int | None = None, head_seq: int | None = None
+) -> tuple[list[Record], list[Reject]]:
+    """Read lines that each hold one record. `first_line` numbers them for the rejects; None: a stream, not a file.
+
+    `head_seq`: where the source stood after them, if it told.
+    """
     if sum(map(len, lines)) <= READ_TOGETHER_BYTES:
         records = _together(lines)
         if records is not None:
             return records, []
-    read: list[Record] = []
-    rejects: list[Reject] = []
-    for place, line in enumerate(lines):
-        found = read_line(line, None if first_line is None else first_line + place)
-        if isinstance(found, Reject):
-            rejects.append(found)
-        else:
-            read.append(found)
-    return read, rejects
+    numbers = (None if first_line is None else first_line + place for place in range(len(lines)))
+    read = [read_line(line, number) for line, number in zip(lines, numbers, strict=True)]
+    return sort_read(placed(read, head_seq))
 
 
 def _together(lines: Sequence[bytes]) -> list[Record] | None:
@@ -93,8 +92,8 @@ def decode_line(line: bytes, number: int | None) -> Any:
     """Read one line as JSON, exactly: its value, or the Reject of a line that is no JSON or too long."""
     if len(line) > LINE_LIMIT_BYTES:
         fault = Misread("line_too_long", f"a line has more than {LINE_LIMIT_BYTES} bytes")
-        return reject(fault, None, line, number)
+        return reject(fault, begun_members(line), line, number)
     try:
         return decode_carefully(line)
     except Misread as fault:
-        return reject(fault, None, line, number)
+        return reject(fault, begun_members(line), line, number)

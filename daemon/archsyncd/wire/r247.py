@@ -7,7 +7,7 @@ by the careful one, record by record, and only the bad record is set aside (sect
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -17,7 +17,7 @@ from archsyncd.domain.feed import (
     Record,
     Reject,
 )
-from archsyncd.wire.r247_json import ITEMS_LIMIT, Item, decode_carefully, decode_list_document
+from archsyncd.wire.r247_json import ITEMS_LIMIT, Item, begun_members, decode_carefully, decode_list_document
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import (
     CURSOR_LIMIT_CHARACTERS,
@@ -79,22 +79,44 @@ def read_page(data: bytes) -> Page:
     if records is not None:
         return _page(members, records, ())
     members, exact = decode_list_document(data, "items")
-    read, rejects = sort_read(_read_exactly(item) for item in exact)
-    return _page(members, read, rejects)
+    head = _mark(members, "head")
+    read, rejects = sort_read(
+        placed([_read_exactly(item) for item in exact], None if head is None else head.seq)
+    )
+    return _page(members, read, tuple(rejects))
 
 
-def sort_read(found: Iterable[Any]) -> tuple[list[Any], tuple[Reject, ...]]:
+def sort_read(found: Iterable[Any]) -> tuple[list[Any], list[Reject]]:
     """Part what was read from what was set aside."""
     records: list[Any] = []
     rejects: list[Reject] = []
     for one in found:
         (rejects if isinstance(one, Reject) else records).append(one)
-    return records, tuple(rejects)
+    return records, rejects
+
+
+def placed(found: Sequence[Record | Reject], head_seq: int | None) -> list[Record | Reject]:
+    """Give those without a place of their own the last one that they can have: before what follows, or at the head.
+
+    A feed is told in the order of `seq`. Where neither is known it is the first one after what comes before.
+    """
+    seqs = [one.seq for one in found if one.seq is not None]
+    after = None if not seqs else max(seqs[-1] + 1, head_seq or 0)
+    last = head_seq if after is None else after
+    result: list[Record | Reject] = []
+    for one in reversed(found):
+        if one.seq is None:
+            result.append(one if last is None else replace(one, seq=last))
+        else:
+            result.append(one)
+            last = max(one.seq - 1, 0)
+    result.reverse()
+    return result
 
 
 def _read_exactly(item: Item) -> Record | Reject:
     if item.fault is not None:
-        return reject(item.fault, None, item.payload)
+        return reject(item.fault, begun_members(item.payload), item.payload)
     return read_record(item.value, item.payload)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from archsyncd.domain.feed import ID_LIMIT_CHARACTERS, SKU_LIMIT_CHARACTERS, Level, OrderLookup, Reject
 from archsyncd.wire.r247 import check_schema, open_document, sort_read, unusable
-from archsyncd.wire.r247_json import Item, decode_carefully, decode_list_document
+from archsyncd.wire.r247_json import Item, begun_members, decode_carefully, decode_list_document
 from archsyncd.wire.r247_records import read_item
 from archsyncd.wire.r247_values import (
     CURSOR_LIMIT_CHARACTERS,
@@ -120,7 +120,7 @@ def _stock_page(members: _Fields, items: Sequence[Item]) -> StockPage:
             as_of=instant(members, "asOf"),
             cursor=optional_text(members, "cursor", CURSOR_LIMIT_CHARACTERS),
             items=tuple(levels),
-            rejects=rejects,
+            rejects=tuple(rejects),
             next_page=optional_text(members, "nextPage", CURSOR_LIMIT_CHARACTERS),
             complete=False if members.get("complete") is None else flag(members, "complete"),
             total=optional_integer(members, "total", minimum=0),
@@ -133,7 +133,7 @@ def _stock_page(members: _Fields, items: Sequence[Item]) -> StockPage:
 
 def _read_item(item: Item, snapshot: str, seq_at: int) -> Level | Reject:
     if item.fault is not None:
-        return reject(item.fault, None, item.payload)
+        return reject(item.fault, begun_members(item.payload), item.payload)
     return read_item(item.value, item.payload, lambda fields: _item_id(snapshot, fields), seq_at)
 
 

@@ -71,6 +71,24 @@ def decode_carefully(data: bytes) -> Any:
     return value
 
 
+def begun_members(data: bytes) -> Mapping[str, Any]:
+    """Read the members of an object up to where it breaks off or is spoilt: what is whole before is as it was written."""
+    text = _text(data)
+    members: dict[str, Any] = {}
+    try:
+        at = _expect(text, 0, "{")
+        while len(members) < FIELDS_LIMIT:
+            name, at = _envelope_value(text, at)
+            value, at = _envelope_value(text, _expect(text, at, ":"))
+            if not isinstance(name, str) or name in members or text[at : at + 1] not in {",", "}"}:
+                return members
+            members[name] = value
+            at = _expect(text, at, ",")
+    except Unreadable:
+        return members
+    return members
+
+
 def _complaint(fault: Exception) -> Misread:
     if isinstance(fault, RecursionError):
         return Misread("too_deep", "is nested too deeply")

@@ -25,6 +25,7 @@ from archsyncd.domain.feed import (
 )
 
 SCHEMA: Final = "r247/1"
+STOCK_TYPES: Final = "stock."
 VALUE_LIMIT_CHARACTERS: Final = 120
 SEQ_LIMIT_DIGITS: Final = 19
 CURSOR_LIMIT_CHARACTERS: Final = 4096
@@ -95,6 +96,7 @@ def reject(
 ) -> Reject:
     """Make the exception's record: where, what, why, and whose it is as far as that can be read."""
     named: Mapping[str, Any] = {} if fields is None else fields
+    kind = _quietly(text, named, "type", ID_LIMIT_CHARACTERS)
     return Reject(
         code=fault.code,
         reason=fault.reason,
@@ -106,12 +108,8 @@ def reject(
         location=_quietly(text, named, "location", SKU_LIMIT_CHARACTERS),
         line=line,
         payload=payload[:PAYLOAD_LIMIT_BYTES],
-        moves_stock=_may_move_stock(named.get("type")),
+        stock=kind is None or kind.startswith(STOCK_TYPES),
     )
-
-
-def _may_move_stock(kind: Any) -> bool:
-    return not isinstance(kind, str) or not kind or kind.startswith("stock.")
 
 
 def _quietly(read: Any, fields: Mapping[str, Any], name: str, *limits: int) -> Any:

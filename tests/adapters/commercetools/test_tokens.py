@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from archsyncd.domain.inventory import Unauthorised, Unreached, Written
+from archsyncd.engine.ports import SecretFault
 from tests.adapters.commercetools.bench import (
     ENTRY_ID,
     INCREMENT,
@@ -228,12 +229,12 @@ async def test_a_secret_that_cannot_be_read_is_no_crash() -> None:
     """A credential file that is gone makes calls Unreached, with the reason, and nothing leaves."""
 
     def gone() -> str:
-        raise FileNotFoundError(2, "No such file or directory", "/run/credentials/secret")
+        raise SecretFault("the credential commercetools-client-secret is empty: write it")
 
     async with open_bench() as bench, open_client(options_for(bench.api.port), secret=gone) as (client, *_):
         answer = await client.write(INCREMENT)
         assert isinstance(answer, Unreached)
-        assert "No such file" in answer.reason
+        assert "the credential commercetools-client-secret is empty: write it" in answer.reason
         assert bench.api.token_seen == []
 
 

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -139,9 +139,11 @@ class Told:
 
 
 @asynccontextmanager
-async def opened(drop: Drop, **changes: Any) -> AsyncIterator[DropFeed]:
+async def opened(
+    drop: Drop, *, beat: Callable[[], None] = lambda: None, **changes: Any
+) -> AsyncIterator[DropFeed]:
     """A feed over the directory."""
-    feed = DropFeed(drop.options(**changes), VirtualClock())
+    feed = DropFeed(drop.options(**changes), VirtualClock(), beat)
     try:
         yield feed
     finally:

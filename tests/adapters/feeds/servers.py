@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from archsyncd.adapters.r247_pull import PullFeed, PullOptions, session_factory
+from archsyncd.adapters.r247_pull import PullFeed, PullOptions, Sessions
 from archsyncd.domain.feed import Batch, SnapshotDue
 from archsyncd.engine.ports import FeedFault
 from archsyncd.simulators.r247 import R247Config, R247Simulator, serve
@@ -57,13 +57,26 @@ async def raw_server(
         server.close()
 
 
+def nothing() -> None:
+    """Nobody watches whether the feed goes on."""
+
+
 @asynccontextmanager
 async def opened(
-    url: str, *, credential: str = "", tls: ssl.SSLContext | None = None, **options: Any
+    url: str,
+    *,
+    credential: str = "",
+    tls: ssl.SSLContext | None = None,
+    beat: Callable[[], None] = nothing,
+    **options: Any,
 ) -> AsyncIterator[PullFeed]:
     """A feed that reads `url`."""
     feed = PullFeed(
-        PullOptions(name="main", url=url, **options), lambda: credential, VirtualClock(), session_factory(tls)
+        PullOptions(name="main", url=url, **options),
+        lambda: credential,
+        VirtualClock(),
+        Sessions(tls),
+        beat,
     )
     try:
         yield feed

@@ -314,3 +314,14 @@ def test_options_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None
     with dropped() as drop, pytest.raises(ValueError, match=next(iter(changes))):
         drop.options(**changes)
     assert DropOptions(name="a", directory=drop.root, source_feed="b").feed_in_names == "b"
+
+
+@virtual
+async def test_f019_checking_a_large_file_counts_as_progress() -> None:
+    """A file of many pieces is read through before any of it is used, and every piece is a step."""
+    beats: list[None] = []
+    with dropped() as drop:
+        drop.put(*(level(f"S{n}", n, note="x" * 4096) for n in range(10_000)), kind="full")
+        async with opened(drop, beat=lambda: beats.append(None)) as feed:
+            await follow(feed, None, 1)
+    assert len(beats) >= 5

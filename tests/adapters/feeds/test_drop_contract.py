@@ -20,7 +20,7 @@ class DropSite:
         self._drop = drop
         self._ending = ending
         self._count = 0
-        self.feed = DropFeed(drop.options(), VirtualClock())
+        self.feed = DropFeed(drop.options(), VirtualClock(), lambda: None)
 
     async def begin(self) -> str:
         self._drop.put(level("Z", 1), kind="full")
@@ -59,7 +59,7 @@ class DropSite:
 
     async def reopen(self) -> DropFeed:
         await self.feed.close()
-        self.feed = DropFeed(self._drop.options(), VirtualClock())
+        self.feed = DropFeed(self._drop.options(), VirtualClock(), lambda: None)
         return self.feed
 
 

@@ -97,7 +97,7 @@ def test_every_way_the_simulated_source_writes_is_read(ready: Ready, form: Form,
             source = Source(
                 drop, DropStyle(ready=ready, form=form, ids=ids, compress=True, delimiter=";", bom=True)
             )
-            async with opened(drop, ready=Readiness(ready.value), delimiter=";", locations=("WH1",)) as feed:
+            async with opened(drop, ready=Readiness(ready.value), delimiter=";") as feed:
                 source.exporter.full()
                 source.recount("A", 4)
                 source.recount("B", -1)

@@ -8,6 +8,7 @@ import pytest
 
 from archsyncd.domain.feed import OrderAccepted, SnapshotEnd, SnapshotStatus
 from tests.adapters.feeds.dropping import (
+    Drop,
     dropped,
     fault_of,
     follow,
@@ -268,3 +269,101 @@ async def test_f032_a_restored_database_follows_the_source_into_the_epoch_it_mis
             drop.put(level("A", 3), kind="full", seq=2)
             told = await follow(feed, old, 1)
         assert told.fulls[0][0] == [("A", 3)]
+
+
+def back(drop: Drop, *names: str) -> None:
+    """Move files and their manifests from done/ to in/, as a person does."""
+    for name in names:
+        for one in (name, f"{name}.done"):
+            (drop.root / "done" / one).rename(drop.root / "in" / one)
+
+
+@virtual
+async def test_f034_a_lost_database_is_told_again_what_its_receipts_speak_of() -> None:
+    """A new database has read nothing, whatever the receipts of the one before it say."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            full = drop.put(level("A", 5), kind="full")
+            delta = drop.put(level("A", 4))
+            await follow(feed, None, 2)
+        async with opened(drop) as feed:
+            back(drop, full, delta)
+            told = await follow(feed, None, 2)
+        assert (told.fulls[0][0], told.levels) == ([("A", 5)], [("A", 4)])
+        assert [drop.status(name) for name in (full, delta)] == ["applied", "applied"]
+
+
+@virtual
+async def test_f034_a_lost_database_does_not_begin_in_the_middle_without_a_word() -> None:
+    """A delta behind files that nobody knows any more is held, with an alarm, until a full comes."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            await started(feed, drop)
+        async with opened(drop) as feed:
+            drop.put(level("A", 4))
+            assert "receipts go up to file 1: move its newest full" in await fault_of(feed, None)
+            drop.put(level("A", 3), kind="full", asOf="2026-11-23T11:00:00Z")
+            drop.put(level("A", 2))
+            told = await follow(feed, None, 3)
+        assert (told.fulls[0][0], told.levels) == ([("A", 3)], [("A", 2)])
+
+
+@pytest.mark.parametrize("status", [SnapshotStatus.HELD, SnapshotStatus.REJECTED])
+@virtual
+async def test_f032_files_before_one_that_was_not_applied_are_missed_all_the_same(
+    status: SnapshotStatus,
+) -> None:
+    """A full that left nothing behind bridges nothing but itself."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            old = (await started(feed, drop)).checkpoint
+            names = [drop.put(level("A", 4)), drop.put(level("A", 3))]
+            told = await follow(feed, old, 2)
+            drop.put(level("A", 7), kind="full")
+            await follow(feed, told.checkpoint, 1, status=status)
+        async with opened(drop) as feed:
+            drop.put(level("A", 2))
+            assert "file 2 was applied by a database newer than this one" in await fault_of(feed, old)
+            back(drop, *names)
+            assert (await follow(feed, old, 3)).levels == [("A", 4), ("A", 3), ("A", 2)]
+
+
+@virtual
+async def test_f096_a_full_that_was_not_applied_is_bridged_where_numbers_are_left_out() -> None:
+    """Its receipt says which file stood before it; the manifest of the next one says that it stood before that."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            checkpoint = (await started(feed, drop)).checkpoint
+            drop.put(level("A", 7), kind="full", seq=10, prevFileSeq="1")
+            await follow(feed, checkpoint, 1, status=SnapshotStatus.HELD)
+        async with opened(drop) as feed:
+            drop.put(level("A", 8), seq=20, prevFileSeq="10")
+            assert (await follow(feed, checkpoint, 1)).levels == [("A", 8)]
+
+
+@virtual
+async def test_f032_a_file_whose_records_were_all_refused_is_told_again_to_an_older_database() -> None:
+    """That its records could not be read belongs to what the database must know."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            old = (await started(feed, drop)).checkpoint
+            name = drop.put("no JSON")
+            await follow(feed, old, 1)
+            assert drop.status(name) == "rejected"
+        async with opened(drop) as feed:
+            drop.put(level("A", 2))
+            assert "file 2 was applied by a database newer" in await fault_of(feed, old)
+
+
+@virtual
+async def test_f032_a_restored_database_does_not_enter_an_epoch_in_its_middle() -> None:
+    """Files of an epoch that only the newer database saw were read before, and are missed."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            old = (await started(feed, drop)).checkpoint
+            drop.epoch = "e2"
+            drop.put(level("A", 4), seq=7, prevFileSeq="0")
+            await follow(feed, old, 1)
+        async with opened(drop) as feed:
+            drop.put(level("A", 3), seq=8, prevFileSeq="7")
+            assert "nothing of the epoch e2, whose receipts go up to file 7" in await fault_of(feed, old)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ipaddress
 import logging
 import os
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +15,11 @@ from contextlib import contextmanager
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 
-from archsyncd.adapters.r247_pull import PullAuth, PullOptions, session_factory
+from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
 from archsyncd.domain.feed import Batch, SnapshotDue
-from archsyncd.engine.ports import FeedFault
+from archsyncd.engine.ports import FeedFault, SecretFault
 from archsyncd.simulators.r247 import Auth, Fault, FaultKind
 from tests.adapters.feeds.servers import (
     fault_of,
@@ -353,4 +356,106 @@ def test_a_tls_context_that_verifies_nothing_is_refused() -> None:
     loose = ssl.create_default_context()
     loose.check_hostname = False
     with pytest.raises(ValueError, match="verified"):
-        session_factory(loose)
+        Sessions(loose)
+
+
+class FixedResolver(AbstractResolver):
+    """Answers every name with the given addresses."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        del family
+        return [
+            ResolveResult(hostname=host, host=one, port=port, family=socket.AF_INET, proto=0, flags=0)
+            for one in self._addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("addresses", "networks", "refused"),
+    [
+        (("127.0.0.1",), (), None),
+        (("127.0.0.1",), ("127.0.0.0/8", "10.0.0.0/8"), None),
+        (("127.0.0.1",), ("10.0.0.0/8",), "127.0.0.1"),
+        (("127.0.0.1", "192.0.2.7"), ("127.0.0.0/8",), "192.0.2.7"),
+    ],
+)
+@virtual
+async def test_f050_the_source_must_lie_in_its_networks(
+    addresses: tuple[str, ...], networks: tuple[str, ...], refused: str | None
+) -> None:
+    """A name server must not lead our credential elsewhere; without networks any address is taken."""
+    answer, asked = pages({})
+    allowed = tuple(ipaddress.ip_network(one) for one in networks)
+    async with scripted(answer) as url:
+        port = url.rpartition(":")[2]
+        options = PullOptions(name="main", url=f"http://localhost:{port}", networks=allowed)
+        sessions = Sessions(None, allowed, FixedResolver(*addresses))
+        feed = PullFeed(options, lambda: "", VirtualClock(), sessions, lambda: None)
+        try:
+            if refused is None:
+                assert isinstance(await first(feed), Batch)
+            else:
+                reason = (await fault_of(feed)).reason
+                assert f"localhost resolves to {refused}, which is in no network of allow_cidr" in reason
+                assert asked == []
+        finally:
+            await feed.close()
+
+
+def test_f050_an_address_in_the_url_must_lie_in_the_networks() -> None:
+    """It is never resolved, so it is looked at when the feed is made."""
+    networks = (ipaddress.ip_network("10.0.0.0/8"),)
+    with pytest.raises(ValueError, match=r"127\.0\.0\.1 lies in no network of allow_cidr"):
+        PullOptions(name="main", url="http://127.0.0.1:1", networks=networks)
+    PullOptions(name="main", url="https://10.1.2.3", networks=networks)
+    PullOptions(name="main", url="https://[::ffff:10.1.2.3]", networks=networks)
+
+
+@virtual
+async def test_f060_other_authorities_count_for_new_connections() -> None:
+    """A source whose certificate was renewed by another authority is read again after a reload, without a restart."""
+    before, after = trustme.CA(), trustme.CA()
+    _, old = trusted(before, "127.0.0.1")
+    server, new = trusted(after, "127.0.0.1")
+    answer, _ = pages({})
+    loop = asyncio.get_running_loop()
+    with loop.hold():  # type: ignore[attr-defined]
+        async with scripted(answer, tls=server) as url, opened(url, tls=old) as feed:
+            assert "certificate refused" in (await fault_of(feed)).reason
+            feed.trust(new)
+            assert isinstance(await first(feed), Batch)
+
+
+@virtual
+async def test_f117_a_credential_that_is_gone_is_told_and_waited_out() -> None:
+    """It names the credential and the way out, and the next attempt asks for it again."""
+    answer, asked = pages({})
+    given: list[str] = []
+
+    def credential() -> str:
+        if not given:
+            raise SecretFault("the credential feed-main is missing: add LoadCredential=feed-main")
+        return given[0]
+
+    async with scripted(answer) as url:
+        options = PullOptions(name="main", url=url, auth=PullAuth.BEARER)
+        feed = PullFeed(options, credential, VirtualClock(), Sessions(), lambda: None)
+        try:
+            fault = await fault_of(feed)
+            assert (fault.reason, fault.blind) == (
+                "the credential feed-main is missing: add LoadCredential=feed-main",
+                True,
+            )
+            assert asked == []
+            given.append("token")
+            assert isinstance(await first(feed), Batch)
+        finally:
+            await feed.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from archsyncd.adapters.r247_pull import PullFeed, PullOptions, session_factory
+from archsyncd.adapters.r247_pull import PullFeed, PullOptions, Sessions
 from archsyncd.domain.feed import SnapshotCause, SnapshotDue
 from archsyncd.simulators.r247 import R247Simulator
 from tests.adapters.feeds.contract import FeedContract, Site
@@ -24,7 +24,7 @@ class PullSite:
         self.feed = self._open()
 
     def _open(self) -> PullFeed:
-        return PullFeed(self._options, lambda: "", VirtualClock(), session_factory())
+        return PullFeed(self._options, lambda: "", VirtualClock(), Sessions(), lambda: None)
 
     async def begin(self) -> str:
         found = [one async for one in self.feed.batches(None)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from archsyncd.adapters.commercetools.options import ClientOptions
 from archsyncd.adapters.commercetools.transport import Transport
 from archsyncd.domain.inventory import Unauthorised, Unreached
-from archsyncd.engine.ports import Clock
+from archsyncd.engine.ports import Clock, SecretFault
 from archsyncd.wire.commercetools.exchange import Reply
 from archsyncd.wire.commercetools.token import (
     TOKEN_FORM,
@@ -123,8 +123,8 @@ class Tokens:
     async def _ask(self, correlation_id: str) -> TokenAnswer:
         try:
             secret = self._secret()
-        except OSError as error:
-            return TokenUnavailable(f"the client secret cannot be read: {error.strerror}")
+        except SecretFault as fault:
+            return TokenUnavailable(str(fault))
         headers = {
             "Authorization": basic_authorization(self._options.client_id, secret),
             "Content-Type": "application/x-www-form-urlencoded",

@@ -30,9 +30,11 @@ _MOVES_ON: Final = frozenset({Role.NEXT, Role.RESUMED, Role.OVER_GAP})
 class DropFeed:
     """A `Feed` over a drop directory. One instance is read by one task; acknowledgements may run beside it."""
 
-    def __init__(self, options: DropOptions, clock: Clock) -> None:
+    def __init__(self, options: DropOptions, clock: Clock, beat: Callable[[], None]) -> None:
+        """`beat` is called with every look at the directory and every piece of a file that is checked."""
         self._options = options
         self._clock = clock
+        self._beat = beat
         self._directory = DropDirectory(options.directory)
         self._memory = Memory()
         self._handing = Handing(self._directory, self._memory, clock)
@@ -45,6 +47,11 @@ class DropFeed:
     def name(self) -> str:
         """The feed's name in the configuration."""
         return self._options.name
+
+    @property
+    def step_seconds(self) -> float:
+        """No step is long: a file is read in bounded pieces."""
+        return 0.0
 
     @property
     def offers_lookup(self) -> bool:
@@ -69,6 +76,7 @@ class DropFeed:
 
     async def _next_file(self) -> Take:
         while True:
+            self._beat()
             await self._remember()
             await self._handing.settle_left()
             busy, now = self._handing.busy(), self._clock.monotonic()
@@ -135,6 +143,7 @@ class DropFeed:
         content = self._content = Content(handle, work.name, self._options)
         checked: Checked | None = None
         while checked is None:
+            self._beat()
             checked = await self._blocking(content.check_piece)
         work.sha256 = checked.sha256
         compare(manifest, checked, work.name.kind)
@@ -152,7 +161,8 @@ class DropFeed:
         rejects: tuple[Reject, ...] = ()
         if role is Role.REFUSED:
             reason = f"{work.name.text}: {'; '.join(work.reasons)}"
-            rejects = (Reject(work.code, reason, payload=work.name.text.encode()),)
+            # Nothing was passed over: what comes after it is held until it has come in another form.
+            rejects = (Reject(work.code, reason, payload=work.name.text.encode(), stock=False),)
         elif role in _MOVES_ON:
             self._advance(work, 0, ended=True)
             work.passed = True
@@ -205,7 +215,7 @@ class DropFeed:
         # A full file met in its turn may be held or rejected, and the deltas after it still count. One that was to
         # make up for a gap must have been applied for that.
         work.passed = role is not Role.OVER_GAP
-        locations = self._options.locations if manifest is None else manifest.locations
+        locations = () if manifest is None else manifest.locations
         size, settle = self._options.batch_records, self._handing.put_away
         return FullFile(self.name, work, content, checked, manifest, locations, size, settle)
 

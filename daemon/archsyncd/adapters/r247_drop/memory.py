@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from archsyncd.adapters.r247_drop.directory import RECEIPTS, DropDirectory
-from archsyncd.wire.drop_names import DropCheckpoint, DropName, Receipt, is_later, read_name, read_receipt
+from archsyncd.wire.drop_names import (
+    DropCheckpoint,
+    DropName,
+    Kind,
+    Receipt,
+    is_later,
+    read_name,
+    read_receipt,
+)
 
 RECEIPT_ENDING: Final = ".ack.json"
 RECEIPT_LIMIT_BYTES: Final = 64 * 1024
@@ -22,7 +30,7 @@ class Memory:
     """
 
     _by_digest: dict[str, tuple[DropName, Receipt]] = field(default_factory=dict)
-    _skipped: dict[tuple[str, int], None] = field(default_factory=dict)
+    _skipped: dict[tuple[str, int], int] = field(default_factory=dict)
     _applied: dict[tuple[str, int], None] = field(default_factory=dict)
     _epochs: dict[str, int] = field(default_factory=dict)
 
@@ -44,9 +52,10 @@ class Memory:
         place = (receipt.epoch, name.file_seq)
         if receipt.epoch:
             self._epochs.setdefault(receipt.epoch, len(self._epochs))
-        if receipt.passed:
-            kept = self._skipped if receipt.status in {"held", "rejected"} else self._applied
-            kept[place] = None
+        if receipt.passed and name.kind is Kind.FULL and receipt.status in {"held", "rejected"}:
+            self._skipped[place] = name.file_seq - 1 if receipt.follows is None else receipt.follows
+        elif receipt.passed:
+            self._applied[place] = None
         if receipt.sha256 and receipt.status in {"applied", "partial", "held", "duplicate"}:
             self._by_digest.setdefault(receipt.sha256, (name, receipt))
         for table in (self._by_digest, self._skipped, self._applied, self._epochs):
@@ -57,13 +66,26 @@ class Memory:
         first, now = self._epochs.get(epoch), self._epochs.get(current)
         return first is not None and now is not None and first < now
 
-    def skipped(self, epoch: str, file_seq: int) -> bool:
-        """Whether this was a full file that was not applied and that the sequence went on behind."""
-        return (epoch, file_seq) in self._skipped
+    def skipped_after(self, epoch: str, file_seq: int) -> int | None:
+        """Which file stood before this full one, which was not applied and behind which the sequence went on."""
+        return self._skipped.get((epoch, file_seq))
+
+    def only_skipped_between(self, epoch: str, first: int, last: int) -> bool:
+        """Whether the sequence led from one number to the other over files that left nothing behind."""
+        while last > first:
+            before = self._skipped.get((epoch, last))
+            if before is None or before >= last:
+                return False
+            last = before
+        return last == first
 
     def applied(self, epoch: str, file_seq: int) -> bool:
         """Whether a file of this number was applied, by this database or by a newer one that is gone."""
         return (epoch, file_seq) in self._applied
+
+    def reached(self, epoch: str) -> int:
+        """The highest number of this epoch that was applied, by this database or by one that is gone; 0: none."""
+        return max((number for known, number in self._applied if known == epoch), default=0)
 
     def first_of(
         self, sha256: str, as_of: str | None, last: DropCheckpoint, *, has_ids: bool, full: bool
@@ -77,7 +99,10 @@ class Memory:
         if earlier is None:
             return None
         name, receipt = earlier
-        if receipt.epoch == last.epoch and name.file_seq > last.file_seq:
+        if receipt.epoch == last.epoch:
+            if name.file_seq > last.file_seq:
+                return None
+        elif not self.left(receipt.epoch, last.epoch):
             return None
         restated = (full or not has_ids) and is_later(as_of, receipt.as_of)
         return None if restated else receipt.file

@@ -24,9 +24,8 @@ class Readiness(StrEnum):
 class DropOptions:
     """One directory. Raises ValueError for values that make no sense.
 
-    `source_feed` is the feed's name in file names (None: `name`). `epoch`, `locations` stand for what only a manifest
-    could tell: the epoch of the files and the locations a full file covers. The directory is looked at every
-    `scan_seconds`; there is no watching that could miss a file.
+    `source_feed` is the feed's name in file names (None: `name`). `epoch` stands for what only a manifest could tell: the
+    epoch of the files. The directory is looked at every `scan_seconds`; there is no watching that could miss a file.
     """
 
     name: str
@@ -35,7 +34,6 @@ class DropOptions:
     ready: Readiness = Readiness.MANIFEST
     delimiter: str = ","
     epoch: str = "files"
-    locations: tuple[str, ...] = ()
     gap_grace_seconds: float = 60.0
     stable_seconds: float = 10.0
     scan_seconds: float = 1.0

@@ -200,11 +200,10 @@ class Surveyor:
         before = found.name.file_seq - 1
         if manifest is not None and manifest.previous_seq is not None:
             before = manifest.previous_seq
-        if last.file_seq == 0:
-            return False
-        return before == last.file_seq or (
-            before > last.file_seq and self._memory.skipped(last.epoch, before)
-        )
+        return last.file_seq > 0 and self._memory.only_skipped_between(last.epoch, last.file_seq, before)
+
+    def _epoch_of(self, manifest: Manifest | None) -> str:
+        return self._options.epoch if manifest is None else manifest.epoch
 
     def _begins_epoch(self, manifest: Manifest | None, last: DropCheckpoint) -> bool:
         if manifest is None or manifest.epoch == last.epoch:
@@ -212,10 +211,15 @@ class Surveyor:
         return not self._memory.left(manifest.epoch, last.epoch)
 
     def _may_begin(self, found: Found, manifest: Manifest | None, now: float) -> bool:
-        """Whether to begin with this file: at once if nothing can come before it, else when nothing did for a while."""
+        """Whether to begin with this file: at once if nothing can come before it, else when nothing did for a while.
+
+        Never behind files that a database that is gone has read: what they said would be missed without a word.
+        """
         nothing_before = found.name.file_seq <= 1 or (manifest is not None and manifest.previous_seq == 0)
         if nothing_before or found.name.kind is Kind.FULL:
             return True
+        if self._memory.reached(self._epoch_of(manifest)):
+            return False
         return self._overdue(("begin", found.name.text), now)
 
     def _over_gap(self, coming: list[Found], last: DropCheckpoint, now: float) -> Take | None:
@@ -229,11 +233,18 @@ class Surveyor:
     def _missing(self, first: Found, state: Ready | Unready, last: DropCheckpoint, count: int) -> str:
         if isinstance(state, Unready):
             return f"{first.name.text}: {state.reason}"
+        epoch = self._epoch_of(state.manifest)
+        known = self._memory.reached(epoch)
+        if known and (last.file_seq == 0 or self._begins_epoch(state.manifest, last)):
+            return (
+                f"this database has read nothing of the epoch {epoch}, whose receipts go up to file {known}: move its "
+                "newest full file and what follows it back from done to in, or drop a new full; what came since is held"
+            )
         wanted = last.file_seq if not last.ended else last.file_seq + 1
         if self._memory.applied(last.epoch, wanted):
             return (
                 f"file {wanted} was applied by a database newer than this one: "
-                "move it and what follows back from done to in"
+                "move it and what follows back from done to in (what was rejected lies in error)"
             )
         return f"file {wanted} is missing; {count} later files are held, the first is {first.name.text}"
 

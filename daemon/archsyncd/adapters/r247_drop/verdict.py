@@ -40,7 +40,8 @@ def judge(role: Role, work: Work, checked: Checked, last: DropCheckpoint, memory
         role = Role.EARLIER
     # A receipt that is written anew for a file dropped again must not forget that the sequence went on behind it.
     place = (work.epoch, work.name.file_seq)
-    work.passed = role is Role.EARLIER and (memory.applied(*place) or memory.skipped(*place))
+    work.follows = memory.skipped_after(*place) if role is Role.EARLIER else last.file_seq
+    work.passed = role is Role.EARLIER and (memory.applied(*place) or work.follows is not None)
     full = work.name.kind is Kind.FULL
     again = memory.first_of(checked.sha256, work.as_of, last, has_ids=checked.has_ids, full=full)
     if again is not None:

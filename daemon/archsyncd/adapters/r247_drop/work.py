@@ -23,7 +23,10 @@ REFUSAL_ENDING: Final = ".err.json"
 
 @dataclass(slots=True)
 class Work:
-    """A claimed file. `status` empty: it follows from the counts. `passed`: the sequence goes on behind it."""
+    """A claimed file. `status` empty: it follows from the counts. `passed`: the sequence goes on behind it.
+
+    `follows`: the number of the file before it in its sequence, where it was met in its turn.
+    """
 
     name: DropName
     epoch: str = ""
@@ -33,6 +36,7 @@ class Work:
     code: str = ""
     reasons: tuple[str, ...] = ()
     passed: bool = False
+    follows: int | None = None
     counted: bool = True
     outcome: Outcome = field(default_factory=Outcome)
 
@@ -47,6 +51,7 @@ class Work:
             epoch=self.epoch,
             as_of=self.as_of,
             passed=self.passed,
+            follows=self.follows,
             reasons=self.reasons,
             counted=self.counted,
         )

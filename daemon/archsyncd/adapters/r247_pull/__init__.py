@@ -2,6 +2,6 @@
 
 from archsyncd.adapters.r247_pull.feed import PullFeed
 from archsyncd.adapters.r247_pull.options import PullAuth, PullOptions
-from archsyncd.adapters.r247_pull.session import SessionFactory, session_factory
+from archsyncd.adapters.r247_pull.session import Sessions
 
-__all__ = ["PullAuth", "PullFeed", "PullOptions", "SessionFactory", "session_factory"]
+__all__ = ["PullAuth", "PullFeed", "PullOptions", "Sessions"]

@@ -17,8 +17,8 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from archsyncd.adapters.r247_pull.options import PullAuth, PullOptions
-from archsyncd.adapters.r247_pull.session import SessionFactory
-from archsyncd.engine.ports import FeedFault
+from archsyncd.adapters.r247_pull.session import Sessions
+from archsyncd.engine.ports import FeedFault, SecretFault
 from archsyncd.wire.commercetools.exchange import query_of
 
 JSON: Final = "application/json"
@@ -80,7 +80,7 @@ class Caller:
         self,
         options: PullOptions,
         credential: Callable[[], str],
-        sessions: SessionFactory,
+        sessions: Sessions,
         correlation: Callable[[], str],
     ) -> None:
         self._options = options
@@ -147,6 +147,7 @@ class Caller:
                     headers=headers,
                     data=body,
                     allow_redirects=False,
+                    ssl=self._sessions.tls,
                     timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect),
                 )
         except aiohttp.ConnectionTimeoutError:
@@ -158,7 +159,7 @@ class Caller:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = self._sessions()
+            self._session = self._sessions.open()
         return self._session
 
     def _headers(self, call: Call, correlation: str) -> dict[str, str]:
@@ -178,7 +179,10 @@ class Caller:
         return headers | {"Authorization": f"Bearer {secret}"}
 
     def _secret(self) -> str:
-        secret = self._credential().strip("\r\n")
+        try:
+            secret = self._credential().strip("\r\n")
+        except SecretFault as fault:
+            raise FeedFault(str(fault), blind=True) from None
         writable = secret.isprintable() and (secret.isascii() or self._options.auth is PullAuth.BASIC)
         if not secret or not writable or len(secret) > CREDENTIAL_LIMIT_CHARACTERS:
             raise FeedFault("the credential is empty or cannot stand in a header", blind=True)

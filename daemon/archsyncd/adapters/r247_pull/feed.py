@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing
 
@@ -11,7 +12,7 @@ from archsyncd.adapters.r247_pull.caller import NDJSON, Answer, Call, Caller, St
 from archsyncd.adapters.r247_pull.options import PullOptions
 from archsyncd.adapters.r247_pull.refusal import NOT_FOUND, NOT_OFFERED, OK, refusal, snapshot_due
 from archsyncd.adapters.r247_pull.rounds import Rounds
-from archsyncd.adapters.r247_pull.session import SessionFactory
+from archsyncd.adapters.r247_pull.session import Sessions
 from archsyncd.adapters.r247_pull.snapshot import READ_ASIDE_BYTES, PullSnapshot, stock_page
 from archsyncd.adapters.r247_pull.stream import StreamReader
 from archsyncd.domain.feed import Batch, KeyReading, OrderLookup, Outcome, SnapshotCause, SnapshotDue
@@ -44,11 +45,15 @@ class PullFeed:
         options: PullOptions,
         credential: Callable[[], str],
         clock: Clock,
-        sessions: SessionFactory,
+        sessions: Sessions,
+        beat: Callable[[], None],
         correlation: Callable[[], str] = new_correlation_id,
     ) -> None:
+        """`beat` is called with every step of the reading; look-ups, which others make as well, leave it alone."""
         self._options = options
         self._clock = clock
+        self._beat = beat
+        self._sessions = sessions
         self._caller = Caller(options, credential, sessions, correlation)
         self._source_feed = options.source_feed
 
@@ -56,6 +61,11 @@ class PullFeed:
     def name(self) -> str:
         """The feed's name in the configuration."""
         return self._options.name
+
+    @property
+    def step_seconds(self) -> float:
+        """The longest that one request may take by right."""
+        return self._options.step_seconds
 
     @property
     def offers_lookup(self) -> bool:
@@ -78,6 +88,7 @@ class PullFeed:
         ahead: asyncio.Task[Page | SnapshotDue] | None = None
         try:
             while True:
+                self._beat()
                 began = self._clock.monotonic()
                 page = await (ahead or self._page_after(cursor))
                 ahead = None
@@ -112,6 +123,7 @@ class PullFeed:
 
     async def _streamed(self, cursor: str) -> AsyncGenerator[Batch | SnapshotDue, None]:
         while True:
+            self._beat()
             began = self._clock.monotonic()
             async with self._caller.stream(
                 self._changes(cursor, self._options.wait_seconds, accept=NDJSON)
@@ -124,6 +136,7 @@ class PullFeed:
                     return
                 reader = StreamReader(self._options, self._check_feed)
                 while self._clock.monotonic() - began < self._options.stream_seconds:
+                    self._beat()
                     data = await stream.read()
                     for batch in reader.take(data):
                         cursor = batch.checkpoint
@@ -174,6 +187,7 @@ class PullFeed:
         The head of the feed is read before anything is asked for: what happens meanwhile must be read afterwards.
         """
         cursor_before = await self._head_cursor()
+        self._beat()
         wanted = sorted(locations)
         body = {"locations": wanted or None, "skus": None}
         answer = await self._caller.ask(Call("POST", "/v1/snapshots", body=body))
@@ -188,7 +202,9 @@ class PullFeed:
         return self._snapshot(f"/v1/snapshots/{path_segment(snapshot_id)}", wanted, cursor_before)
 
     def _snapshot(self, path: str, locations: list[str], cursor_before: str | None) -> PullSnapshot:
-        return PullSnapshot(self._caller, self._options, self._clock, path, locations, cursor_before)
+        return PullSnapshot(
+            self._caller, self._options, self._clock, self._beat, path, locations, cursor_before
+        )
 
     async def _head_cursor(self) -> str | None:
         query = (("cursor", "now"), ("limit", "1"), ("wait", "0"))
@@ -233,6 +249,10 @@ class PullFeed:
             return read_locations(answer.body)
         except Unreadable as fault:
             raise FeedFault(f"{answer.told}: {fault.reason}") from None
+
+    def trust(self, tls: ssl.SSLContext) -> None:
+        """Verify the source's certificate with this from now on; connections in use keep theirs."""
+        self._sessions.trust(tls)
 
     async def close(self) -> None:
         """Release connections."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from yarl import URL
 
 from archsyncd.wire.r247 import PAGE_LIMIT_BYTES
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class PullAuth(StrEnum):
@@ -26,6 +31,7 @@ class PullOptions:
 
     `stream` reads NDJSON instead of long-polled pages. `consumer` names us at `POST /v1/ack`; None: nothing is
     acknowledged. `source_feed` is the feed's name at the source; None: the first one seen, until the next start.
+    `networks`: where the addresses of its host must lie; empty: anywhere.
     An answer must begin within `wait_seconds + margin_seconds` and end within `total_seconds` more.
     """
 
@@ -37,6 +43,7 @@ class PullOptions:
     wait_seconds: int = 25
     types: tuple[str, ...] = ()
     locations: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
     stream: bool = False
     consumer: str | None = None
     source_feed: str | None = None
@@ -60,6 +67,15 @@ class PullOptions:
             raise ValueError("url: a plain address without user, query or fragment is needed")
         if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
             raise ValueError("url: https is needed for everything but this host itself")
+        address = _address(url.host)
+        # Written as an address it is never resolved, so nothing else would look at it.
+        if self.networks and address is not None and not is_within(address, self.networks):
+            raise ValueError(f"url: {address} lies in no network of allow_cidr")
+
+    @property
+    def step_seconds(self) -> float:
+        """The longest that one request may take by right, its answer included."""
+        return self.wait_seconds + self.margin_seconds + self.total_seconds
 
     @property
     def base(self) -> str:
@@ -67,8 +83,19 @@ class PullOptions:
         return str(URL(self.url)).rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_within(address: Address, networks: Iterable[Network]) -> bool:
+    """Whether an address lies in one of the networks, also where an IPv6 one carries an IPv4 address inside."""
+    inner = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return any(one in network for network in networks for one in (address, inner) if one is not None)
+
+
+def _address(host: str) -> Address | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback

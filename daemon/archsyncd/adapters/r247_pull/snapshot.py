@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from archsyncd.adapters.r247_pull.caller import Answer, Call, Caller
@@ -17,6 +17,7 @@ from archsyncd.wire.r247_answers import SnapshotPending, StockPage, read_stock_p
 from archsyncd.wire.r247_values import Unreadable
 
 EMPTY_PAGES_LIMIT: Final = 100
+REST_SECONDS: Final = 10.0
 READ_ASIDE_BYTES: Final = 256 * 1024
 
 
@@ -44,6 +45,7 @@ class PullSnapshot:
         caller: Caller,
         options: PullOptions,
         clock: Clock,
+        beat: Callable[[], None],
         path: str,
         locations: Sequence[str],
         cursor_before: str | None,
@@ -51,6 +53,7 @@ class PullSnapshot:
         self._caller = caller
         self._options = options
         self._clock = clock
+        self._beat = beat
         self._path = path
         self._locations = tuple(locations)
         self._cursor_before = cursor_before
@@ -113,8 +116,15 @@ class PullSnapshot:
             pause = max(self._options.snapshot_poll_seconds, told or 0.0)
             if self._clock.monotonic() + pause > deadline:
                 raise FeedFault(f"{self._path}: not ready within {self._options.snapshot_wait_seconds:g} s")
-            await self._clock.sleep(pause)
+            await self._rest(pause)
         return self._first
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait as long as the source asks for, which is no standstill."""
+        while seconds > 0:
+            self._beat()
+            await self._clock.sleep(min(seconds, REST_SECONDS))
+            seconds -= REST_SECONDS
 
     async def _page(self, token: str) -> StockPage:
         answer = await self._ask(token)
@@ -130,6 +140,7 @@ class PullSnapshot:
         return page
 
     async def _ask(self, token: str | None) -> Answer:
+        self._beat()
         query = [("limit", str(self._options.snapshot_page_limit))]
         if token is not None:
             query.insert(0, ("page", token))

@@ -56,9 +56,9 @@ class StreamReader:
         self._epoch = cursor.epoch or self._epoch
         if self._epoch is None:
             raise FeedFault("stream: its cursor lines do not tell the epoch")
-        records, rejects = read_lines(self._lines)
-        self._lines, self._bytes = [], 0
         head = cursor.head
+        records, rejects = read_lines(self._lines, head_seq=None if head is None else head.seq)
+        self._lines, self._bytes = [], 0
         return Batch(
             feed=self._options.name,
             epoch=self._epoch,

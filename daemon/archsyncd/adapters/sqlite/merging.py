@@ -195,7 +195,7 @@ async def _find_gaps(
         for sku, location, epoch, seq in await scope.tx.rows("resync_among", (feed, array(sorted(bare)))):
             if epoch == done.epoch:
                 done.gaps.setdefault((location, sku), []).append(Gap(seq, whole=True))
-    lost = [reject for reject in rejects if reject.moves_stock]
+    lost = [reject for reject in rejects if reject.stock]
     if lost:
         await _note_lost(scope, feed, lost, newest, bare, done)
 
