@@ -1,7 +1,9 @@
 """The composition root: settings to running parts, in the order of start and stop. A plain object, usable in tests.
 
-Start: lock, database place, store, control socket, READY; then the lease; then the pumps. Stop: intake first, then what is
-in flight, then the lease, the connections and the file.
+Start: lock, database place, store, control socket, READY; then the lease; then the pumps. While the rollout only plans there
+is no lease, and nothing is written to commercetools; a reload that goes beyond planning takes it then. A database that was
+made on another host touches nothing at all. Stop: intake first, then what is in flight, then the lease, the connections and
+the file.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from archsyncd import __version__
 from archsyncd.adapters import host_lock
@@ -37,7 +38,7 @@ from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
-from archsyncd.domain.tenure import Tenure
+from archsyncd.domain.tenure import PLANNING, Tenure
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter, Quiesced
@@ -55,6 +56,11 @@ from archsyncd.engine.withholding import Withholding
 STATUS_SECONDS = 1.0
 FINISH_SECONDS = 30.0
 RELEASE_SECONDS = 5.0
+NOT_TAKEN = "no lease is taken while the rollout only plans"
+COPIED = (
+    "the database was made on another host, so this one touches nothing: no feed is read, no lease taken, no stock written. If "
+    "this host takes over for good, stop the service and run `archsyncd adopt`; else stop it here"
+)
 TAIL_LIMIT_SECONDS = 120.0
 # Where the configuration states the rules of quantities, which may be held.
 RULE_PATHS = ("locations.", "channels.")
@@ -126,6 +132,9 @@ class App:
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.withholding: Withholding
+        self._lease: Lease | None = None
+        # Set once nothing may be written any more: by a step back to planning, and by the stop.
+        self._put_down = asyncio.Event()
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -170,18 +179,12 @@ class App:
         return store
 
     async def _run_with_store(self, rules: Rules) -> None:
-        copied = self.store.ledger.host != self.world.host_id
-        if copied:
-            self.shared.notes["host"] = (
-                "the database was made on another host, so nothing is written: if this host takes over for good, "
-                "stop the service and run `archsyncd adopt`"
-            )
-        self._build(rules, writes=not copied)
+        self._build(rules)
         self._begun.set()
         watchdog = self._start_watchdog()
         try:
             async with self.world.control(self) if self.world.control else contextlib.nullcontext():
-                self.world.notifier.ready("started; the lease is being taken")
+                self.world.notifier.ready("started")
                 say(
                     LOGGER,
                     Event.STARTED,
@@ -190,7 +193,10 @@ class App:
                 if idle := not_in_force(self.settings):
                     told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
                     say(LOGGER, Event.OTHER, told)
-                await self._work()
+                if self.store.ledger.host == self.world.host_id:
+                    await self._work()
+                else:
+                    await self._stand_aside()
         finally:
             if watchdog is not None:
                 watchdog.cancel()
@@ -204,12 +210,13 @@ class App:
             feed_watchdog(self.watch, self.clock, interval, self.world.notifier.watchdog), name="watchdog"
         )
 
-    def _build(self, rules: Rules, *, writes: bool) -> None:
+    def _build(self, rules: Rules) -> None:
         settings, shared, chance = self.settings, self.shared, self.world.chance
         beater = self.watch.beater
+        shared.may_increase = lambda: self._lease is None or self._lease.may_increase()
+        shared.late_until = lambda: None if self._lease is None else self._lease.predecessor_gone_at
         options = replace(drain_options(settings, self.store.ledger.id, 0), writes=False)
         self.drain = Drain(self.store, self.client, self.limiter, shared, options, beater("drain"))
-        self._writes = writes
         self.resolver = Resolver(
             self.store, self.client, self.limiter, shared, self.drain, chance, beater("resolve")
         )
@@ -241,16 +248,55 @@ class App:
         )
         self.keeper = Keeper(self.store, shared, settings.guards.absent, beater("keeper"))
 
+    async def _stand_aside(self) -> None:
+        """The database is a copy whose original may be at work: only say so, and answer operators, until stopped."""
+        self.shared.notes["host"] = COPIED
+        self.tenure_text = "not taken: the database was made on another host"
+        await self._supervisor.run([Pump("status", self._tell_status)])
+
     async def _work(self) -> None:
-        """Take the lease, hold the store under it, and run the pumps until stopped."""
+        """Hold the store, under the lease unless the rollout only plans, and run the pumps until stopped."""
+        if not self._planning and not await self._begin_to_write() and self.shared.stopping:
+            return
+        if self._lease is None:
+            await self._only_plan()
+        await self.store.mend_times()
+        await self.reckoning.begin()
+        self.ready.set()
+        try:
+            await self._supervisor.run(self._pumps())
+        except Fatal as fatal:
+            if isinstance(fatal.__cause__, FencedOff) and fatal.__cause__.newer is not None:
+                with contextlib.suppress(StoreFull, StoreBroken):
+                    await self.store.saw_tenure(fatal.__cause__.newer)
+            raise
+        finally:
+            await self._let_go()
+
+    @property
+    def _planning(self) -> bool:
+        return self.settings.rollout.stage == "plan"
+
+    async def _only_plan(self) -> None:
+        """Hold the database alone: what is read is kept, and nothing is written to commercetools, the lease neither."""
+        await self._hold(Tenure(PLANNING, await self.store.fence(), self.store.ledger.id), None)
+        self.tenure_text = NOT_TAKEN
+
+    async def _begin_to_write(self) -> bool:
+        """Take the lease and hold the store under it; False when the stop, or a step back to planning, came first."""
         lease = Lease(
             self.client, self.limiter, self.clock, self.world.chance, await self._claim(), self._lease_news
         )
-        self.shared.may_increase = lease.may_increase
-        self.shared.late_until = lambda: lease.predecessor_gone_at
         tenure = await self._acquire(lease)
         if tenure is None:
-            return
+            return False
+        # Orders known before prove nothing of what others wrote until now.
+        self.shared.tenure_since_ms = self.shared.server_now_ms() if self.shared.server_time_known else 0
+        await self._hold(tenure, lease)
+        self.tenure_text = f"held with fence {tenure.fence} by {tenure.name}"
+        return True
+
+    async def _hold(self, tenure: Tenure, lease: Lease | None) -> None:
         try:
             doubts = await self.store.take_tenure(tenure)
         except FencedOff as error:
@@ -261,26 +307,28 @@ class App:
                 Event.STARTED,
                 f"{doubts} operations in doubt: their entries are read before anything else",
             )
-        await self.store.mend_times()
-        await self.reckoning.begin()
-        self.tenure_text = f"held with fence {tenure.fence} by {tenure.name}"
-        self.drain.options = replace(
-            drain_options(self.settings, self.store.ledger.id, tenure.fence),
-            writes=self._writes and self.settings.rollout.stage != "plan",
-        )
-        self.ready.set()
-        pumps = self._pumps(lease)
-        try:
-            await self._supervisor.run(pumps)
-        finally:
+        self._lease = lease
+        self._direct(tenure.fence)
+        self.shared.bases.set()
+
+    def _direct(self, fence: int) -> None:
+        """Tell the drain how to write, and whether: not without the lease, and not while the rollout only plans."""
+        options = drain_options(self.settings, self.store.ledger.id, fence)
+        self.drain.options = replace(options, writes=options.writes and self._lease is not None)
+
+    async def _let_go(self) -> None:
+        """Let the lease end, so that another host need not wait for it."""
+        lease, self._lease = self._lease, None
+        self._direct(self.drain.options.fence)
+        if lease is not None:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(RELEASE_SECONDS):
                     await lease.release()
 
     async def _acquire(self, lease: Lease) -> Tenure | None:
         """Wait for the lease, or for the stop: as a standby that may be long, and a call under way must not hold it up."""
-        acquiring = asyncio.ensure_future(lease.acquire())
-        stopped = asyncio.ensure_future(self.shared.stop.wait())
+        acquiring = asyncio.ensure_future(lease.acquire(self.watch.beater("lease")))
+        stopped = asyncio.ensure_future(self._put_down.wait())
         try:
             await asyncio.wait({acquiring, stopped}, return_when=asyncio.FIRST_COMPLETED)
             return acquiring.result() if acquiring.done() else None
@@ -295,17 +343,17 @@ class App:
         holder = f"{self.world.host_name}:{self.world.pid}:{self.world.new_id()}"
         seconds = float(self.settings.lease.seconds)
         fence = await self.store.fence()
+        # Counting by the clock keeps fences rising even when the database, the lease, or both are lost or put back.
+        floor = self.clock.wall_ms() // 1000
         if seconds <= 0:
-            # Without a lease service nothing else counts the tenures. Counting by the clock keeps the fence rising even
-            # when an old copy of the database is put back.
-            fence = max(fence + 1, self.clock.wall_ms() // 1000)
-        return Claim(self.store.ledger.id, holder, seconds, fence)
+            fence = max(fence + 1, floor)
+        return Claim(self.store.ledger.id, holder, seconds, fence, self.world.host_id, floor)
 
-    def _pumps(self, lease: Lease) -> list[Pump]:
+    def _pumps(self) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
         asking_seconds = TAIL_LIMIT_SECONDS + max((feed.step_seconds for feed in self.feeds), default=0.0)
         pumps = [
-            Pump("lease", partial(self._keep_lease, lease), excused=held_back),
+            Pump("lease", self._keep_lease, excused=held_back),
             Pump("rules", self.reckoning.run),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
@@ -322,9 +370,21 @@ class App:
         ]
         return pumps
 
-    async def _keep_lease(self, lease: Lease) -> None:
-        await lease.keep(self.shared.stop, self.watch.beater("lease"))
-        await self.shared.stop.wait()
+    async def _keep_lease(self) -> None:
+        """Hold the lease while stock may be written; take it and let it go as the rollout goes on and back."""
+        while not self.shared.stopping:
+            self.watch.beat("lease")
+            if self._planning:
+                if self._lease is not None:
+                    await self._let_go()
+                    await self._only_plan()
+                await self.shared.rest(STATUS_SECONDS)
+                continue
+            self._put_down.clear()
+            if self._lease is None:
+                await self._begin_to_write()
+            else:
+                await self._lease.keep(self._put_down, self.watch.beater("lease"))
 
     async def _tell_status(self) -> None:
         while not self.shared.stopping:
@@ -334,7 +394,8 @@ class App:
             self._look_at_file()
             backlog = await self.store.report.backlog()
             cases = await self.store.cases.counts()
-            self.world.notifier.status(status_line(self, backlog, cases))
+            line = status_line(self, backlog, cases)
+            self.world.notifier.status(f"planning, nothing is written: {line}" if self._planning else line)
             await self.shared.rest(STATUS_SECONDS)
 
     def _look_at_file(self) -> None:
@@ -368,6 +429,7 @@ class App:
 
     def _quiesce(self) -> None:
         self.shared.begin_stop()
+        self._put_down.set()
         self.limiter.quiesce()
         for tail in self.tails.values():
             tail.stop()
@@ -411,8 +473,9 @@ class App:
         LOGGER.setLevel(kept.daemon.log_level.upper())
         project = kept.commercetools
         self.limiter.retune(float(project.requests_per_second), float(project.burst), project.max_in_flight)
-        options = drain_options(kept, self.store.ledger.id, self.drain.options.fence)
-        self.drain.options = replace(options, writes=options.writes and self._writes and self.ready.is_set())
+        self._direct(self.drain.options.fence)
+        if self._planning:
+            self._put_down.set()
         self.bases.options = base_options(kept)
         self.orders.options = order_options(kept)
         self.proving.options = proving_options(kept)

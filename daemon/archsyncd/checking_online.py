@@ -29,6 +29,7 @@ from archsyncd.domain.inventory import (
 )
 from archsyncd.engine.limiter import Limiter, Priority
 from archsyncd.engine.ports import FeedFault
+from archsyncd.wire.commercetools.token import missing_scopes, needed_scopes
 
 Answers: TypeAlias = list[tuple[str, Sequence[MappingNote]]]
 T = TypeVar("T")
@@ -41,8 +42,10 @@ _FACT, _LOOK, _WRONG = Weight.FACT, Weight.LOOK, Weight.WRONG
 # What stands still without a scope; the rest is told by where it is missing.
 _NEEDED_FOR = {
     "manage_products": "no stock can be read or written",
+    "view_products": "no stock can be read",
     "view_channels": "supply channels cannot be found, so nothing can be written",
     "manage_orders": "orders cannot be learnt, so nothing may be raised",
+    "view_orders": "orders cannot be learnt, so nothing can be looked up",
     "view_messages": "new orders are learnt by sweeps alone, later",
     "manage_types": "the marker's type cannot be created or completed",
     "manage_key_value_documents": "the lease cannot be held",
@@ -96,7 +99,8 @@ class Asking:
         if isinstance(project, Unauthorised | Unreached | Throttled | Unknown):
             self._note(_WRONG, "token", f"{_told(project)}; nothing else could be asked")
             return self._notes
-        marker = await self._call(self._client.marker_type) if self._tracked else None
+        asks = self._tracked and not self._planning
+        marker = await self._call(self._client.marker_type) if asks else None
         self._project(project)
         self._scopes(marker)
         if marker is not None:
@@ -108,6 +112,10 @@ class Asking:
     @property
     def _tracked(self) -> bool:
         return self._settings.commercetools.inventory_mode == "tracked"
+
+    @property
+    def _planning(self) -> bool:
+        return self._settings.rollout.stage == "plan"
 
     async def _call(self, make: Callable[[], Awaitable[T]]) -> T:
         return await self._limiter.call(Priority.CHECK, 1.0, make)
@@ -135,10 +143,14 @@ class Asking:
             self._note(_LOOK, "scopes", "the token does not tell what it may do")
             return
         self._note(_FACT, "scopes", f"granted: {', '.join(granted[:NAMES_SHOWN])}")
-        for scope in sorted(self._client.missing_scopes):
+        project = self._settings.commercetools.project_key
+        for scope in sorted(missing_scopes(needed_scopes(project, writes=not self._planning), granted)):
             name = scope.partition(":")[0]
             weight = _LOOK if self._dispensable(name, marker) else _WRONG
             self._note(weight, f"scope {scope}", f"is missing: {_NEEDED_FOR.get(name, 'it is needed')}")
+        if self._planning and self._client.missing_scopes:
+            names = ", ".join(sorted(self._client.missing_scopes))
+            self._note(_LOOK, "scopes", f"needed once the rollout goes beyond planning: {names}")
         for scope in sorted(self._client.excess_scopes)[:NAMES_SHOWN]:
             self._note(_LOOK, f"scope {scope}", "is wider than needed: take it from the API client")
 

@@ -211,6 +211,25 @@ async def test_online_missing_and_excess_scopes_are_named(tmp_path: Path) -> Non
         assert "wider than needed" in line_about(text, "scope manage_customers:shop")
 
 
+async def test_online_planning_needs_read_scopes_only(tmp_path: Path) -> None:
+    """A client that may only read is ready for `stage = "plan"`, and told what going further needs."""
+    reads = ("view_products", "view_channels", "view_orders", "view_messages", "view_project_settings")
+    async with site(tmp_path, reads) as here:
+        code, text = await here.check()
+        assert code == 1
+        assert "no stock can be read or written" in text
+        with here.config.open("a") as file:
+            file.write('[rollout]\nstage = "plan"\n')
+        code, text = await here.check()
+        assert code == 0, text
+        assert "manage_products:shop" in line_about(text, "beyond planning")
+        assert "wider than needed" not in text
+        here.project.replace_client(ApiClient("client-1", SECRET, reads[1:]))
+        code, text = await here.check()
+        assert code == 1
+        assert "no stock can be read" in line_about(text, "scope view_products:shop")
+
+
 async def test_online_a_wrong_secret_is_told_and_asks_no_further(tmp_path: Path) -> None:
     """A refused credential is the one thing told of commercetools; the source is asked all the same."""
     async with site(tmp_path) as here:

@@ -54,6 +54,12 @@ class Notes:
         self.told.append(message)
         return True
 
+    @property
+    def status(self) -> str:
+        """What was told last."""
+        found = [line for one in self.told for line in one.splitlines() if line.startswith("STATUS=")]
+        return found[-1].removeprefix("STATUS=") if found else ""
+
 
 class Lines(logging.Handler):
     """The journal's lines."""
@@ -229,4 +235,4 @@ async def inside(
                 logger.setLevel(level)
 
 
-__all__ = ["LOCATION", "House", "Running", "SiteClock", "first", "inside", "stop"]
+__all__ = ["LOCATION", "House", "Notes", "Running", "SiteClock", "first", "inside", "stop"]

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 
+from archsyncd.app import NOT_TAKEN
 from archsyncd.config import ConfigurationFaults
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.fatal import Fatal
+from archsyncd.operator.plan import planned as planned_row
+from archsyncd.simulators.commercetools import ApiClient
 from archsyncd.simulators.r247.drop import DropExporter, DropFault, DropStyle, DropWriter, Form
 from tests.process.harness import DROP
-from tests.process.site import CHANNEL, LOCATION, Site
+from tests.process.site import CHANNEL, LOCATION, SECRET, Site
 from tests.support.virtual_time import virtual
-from tests.system.inside import House, inside
+from tests.system.inside import House, Running, inside
 
 STOCK = {f"S{number:02}": 10 + number for number in range(6)}
 PLAN = '[rollout]\nstage = "plan"'
+SHOPS_OWN = {
+    "key": "shops-own",
+    "name": {"en": "the shop's own"},
+    "resourceTypeIds": ["inventory-entry"],
+    "fieldDefinitions": [],
+}
 
 
 def allow(house: House, *skus: str) -> str:
@@ -26,9 +37,100 @@ def allow(house: House, *skus: str) -> str:
     return f'[rollout]\nstage = "allow-list"\nskus_file = "{path}"'
 
 
-def written(site: Site) -> int:
-    requests = site.shop.journal.requests
-    return requests["inventory.create"] + requests["inventory.update"] + requests["types.create"]
+def written(site: Site) -> dict[str, int]:
+    """Every request so far that was meant to change something in commercetools."""
+    changing = (".create", ".update", ".put", ".delete")
+    counts = site.shop.journal.requests
+    return {name: count for name, count in counts.items() if name.endswith(changing)} | {
+        kind: count for kind, count in site.watcher.counts.items() if kind.startswith("POST graphql-mutation")
+    }
+
+
+READS = ("view_products", "view_orders", "view_messages", "view_project_settings", "view_channels")
+
+
+async def planned(daemon: Running) -> dict[str, tuple[str, int | None, int]]:
+    """What `archsyncctl plan` shows: action, current and wanted by SKU."""
+    rows = [planned_row(row) for row in await daemon.app.store.report.plan(None, 100)]
+    return {row.sku: (row.action.value, row.current, row.wanted) for row in rows}
+
+
+@pytest.mark.parametrize("lease_seconds", [0, 30])
+@virtual
+async def test_planning_writes_nothing_whatever_and_shows_what_it_would(lease_seconds: int) -> None:
+    """With read scopes only: no lease, no type, no entry; and the plan knows what each entry shows now."""
+    async with inside(seed=66) as (site, house):
+        site.open(STOCK)
+        site.shop.replace_client(ApiClient(secret=SECRET, scopes=READS))
+        site.shop.add_entry("S00", CHANNEL, 4)
+        async with house.daemon(more=PLAN, lease_seconds=lease_seconds) as daemon:
+            await site.until(lambda: daemon.app.shared.orders_known, "orders read")
+            await site.clock.sleep(300)
+            assert written(site) == {}
+            plan = await planned(daemon)
+            assert plan["S00"] == ("increase", 4, 10)
+            assert plan["S01"] == ("create", None, 11)
+            assert daemon.app.tenure_text == NOT_TAKEN
+            assert daemon.notes.status.startswith("planning")
+        assert written(site) == {}
+
+
+@pytest.mark.parametrize("by_reload", [True, False])
+@virtual
+async def test_leaving_the_plan_takes_the_lease_and_makes_the_type_before_the_first_write(
+    by_reload: bool,
+) -> None:
+    """Entries of the shop's own type are completed too, and what others wrote while planning is not overwritten."""
+    async with inside(seed=67) as (site, house):
+        site.open(STOCK)
+        site.shop.add_type(SHOPS_OWN)
+        custom = {"type": {"typeId": "type", "key": "shops-own"}, "fields": {}}
+        site.shop.add_entry("S00", CHANNEL, 4, custom=custom)
+        async with contextlib.AsyncExitStack() as stack:
+            first = house.daemon(more=PLAN, lease_seconds=30)
+            daemon = await stack.enter_async_context(first)
+            await site.clock.sleep(200)
+            assert (await planned(daemon))["S00"] == ("increase", 4, 10)
+            site.shop.update_entry("S00", CHANNEL, {"action": "changeQuantity", "quantity": 6})
+            house.write(lease_seconds=30)
+            if by_reload:
+                await daemon.app.reload()
+            else:
+                await stack.aclose()
+                daemon = await stack.enter_async_context(house.daemon())
+            await site.until_stock(STOCK, 200)
+            assert daemon.app.tenure_text.startswith("held with fence")
+            assert written(site)["custom-objects.put"] > 0
+            assert await daemon.cases(CaseKind.STOCK_UPDATE_FAILED) == []
+
+
+@virtual
+async def test_going_back_to_the_plan_lets_the_lease_go_and_writes_nothing_more() -> None:
+    """A standby takes over at once; back from planning this host stands by in its turn, and nothing dies of it."""
+    async with inside(seed=68) as (site, house):
+        site.open(STOCK)
+        house.write("one", lease_seconds=30)
+        house.write("two", lease_seconds=30)
+        async with (
+            house.daemon("one", host="a") as first,
+            house.daemon("two", host="b", ready=False) as second,
+        ):
+            await site.until_stock(STOCK)
+            house.write("one", more=PLAN, lease_seconds=30)
+            await first.app.reload()
+            await asyncio.wait_for(second.app.ready.wait(), 60)
+            site.house.warehouse.store_sale("S00", LOCATION, 1)
+            await site.until_stock({"S00": 9}, 60)
+            await site.clock.sleep(300)
+            assert not first.app.drain.options.writes
+            house.write("one", lease_seconds=30)
+            await first.app.reload()
+            await site.clock.sleep(600)
+            assert "stands by" in first.app.tenure_text
+            assert not first.task.done()
+        site.house.warehouse.store_sale("S01", LOCATION, 1)
+        async with house.daemon("one", host="a"):
+            await site.until_stock({"S00": 9, "S01": 10}, 200)
 
 
 @virtual
@@ -38,6 +140,7 @@ async def test_rollout_goes_from_plan_to_some_skus_to_all_and_back_by_reload() -
         site.open(STOCK)
         await site.until(lambda: daemon.app.shared.orders_known, "orders read")
         await site.stays(lambda: site.stock("S00") is None, "written though only planned", 30)
+        assert written(site) == {}
         house.write(more=allow(house, "S00", "S01"))
         await daemon.app.reload()
         await site.until_stock({"S00": 10, "S01": 11}, 30)

@@ -12,7 +12,10 @@ from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.ledger import Base
 from archsyncd.simulators.commercetools.exchange import Request
+from archsyncd.simulators.r247.drop import DropExporter, DropStyle, DropWriter, Form
 from archsyncd.simulators.trade import Trade, TradeConfig
+from archsyncd.wire.commercetools.projects import LEASE_CONTAINER, LEASE_KEY
+from tests.process.harness import DROP
 from tests.process.site import CHANNEL, Site, assert_right, in_step
 from tests.support.virtual_time import virtual
 from tests.system.inside import House, Notes, Running, inside
@@ -217,24 +220,126 @@ async def test_f162_without_a_lease_two_ledgers_do_not_write_side_by_side() -> N
                 assert not second.task.done()
 
 
+@pytest.mark.parametrize("lease_seconds", [0, 30])
 @virtual
-async def test_f164_a_copied_database_writes_nothing_on_another_host_until_it_is_adopted() -> None:
-    """A clone of the machine starts beside nobody: it reads, says why, and does not write."""
+async def test_f164_a_copied_database_touches_nothing_on_another_host_until_it_is_adopted(
+    lease_seconds: int,
+) -> None:
+    """A clone of the machine asks nobody anything and says why; the original beside it goes on."""
     async with inside(seed=12) as (site, house):
         site.open({"A": 5})
-        async with house.daemon(host="a"):
+        house.write("one", lease_seconds=lease_seconds)
+        house.write("two", lease_seconds=lease_seconds)
+        async with house.daemon("one", host="a"):
             await site.until_stock({"A": 5})
         house.keep_copy("two")
-        house.write("two")
+        await site.clock.sleep(60)
         site.house.warehouse.store_sale("A", "WH1", 1)
-        async with house.daemon("two", host="b") as clone:
-            await site.stays(lambda: site.stock("A") == 5, "the clone wrote", 60)
-            assert "archsyncd adopt" in clone.app.shared.notes["host"]
+        asked, told = dict(site.shop.journal.requests), dict(site.house.requests)
+        async with house.daemon("two", host="b", ready=False) as clone:
+            await site.clock.sleep(120)
+            assert (dict(site.shop.journal.requests), site.house.requests) == (asked, told)
+            assert "archsyncd adopt" in clone.notes.status
             assert clone.journal.line("archsyncd adopt")
+            async with house.daemon("one", host="a"):
+                await site.until_stock({"A": 4})
+                await site.clock.sleep(60)
         said = await adopt(house.settings("two"), house.world("two", clone.notes, "b"))
         assert "belongs to this host now" in said
+        site.house.warehouse.store_sale("A", "WH1", 1)
         async with house.daemon("two", host="b"):
+            await site.until_stock({"A": 3})
+
+
+@virtual
+async def test_f164_a_copied_database_leaves_the_files_of_a_drop_alone() -> None:
+    """What the original is to read is neither claimed nor moved."""
+    async with inside(seed=20) as (site, house):
+        drop = house.directory / "drop"
+        drop.mkdir()
+        writer = DropWriter(drop, DropStyle(form=Form.NDJSON), "main", site.house.log)
+        exporter = DropExporter(site.house.warehouse, writer)
+        site.open({"A": 5})
+        house.write("one", feed=DROP.format(drop=drop))
+        house.write("two", feed=DROP.format(drop=drop))
+        async with house.daemon("one", host="a"):
+            exporter.full()
+            await site.until_stock({"A": 5})
+        house.keep_copy("two")
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        exporter.new()
+        before = sorted(drop.rglob("*"))
+        async with house.daemon("two", host="b", ready=False):
+            await site.clock.sleep(120)
+        assert sorted(drop.rglob("*")) == before
+
+
+@virtual
+async def test_f164_an_adopted_copy_waits_for_the_lease_of_its_original() -> None:
+    """Two databases of one ledger: the original goes on, and the copy takes over when it stops."""
+    async with inside(seed=17) as (site, house):
+        site.open({"A": 5})
+        house.write("one", lease_seconds=30)
+        house.write("two", lease_seconds=30)
+        async with house.daemon("one", host="a"):
+            await site.until_stock({"A": 5})
+        house.keep_copy("two")
+        await adopt(house.settings("two"), house.world("two", Notes(), "b"))
+        async with house.daemon("two", host="b", ready=False) as copy:
+            async with house.daemon("one", host="a") as original:
+                await site.clock.sleep(120)
+                assert "stands by" in copy.app.tenure_text
+                site.house.warehouse.store_sale("A", "WH1", 1)
+                await site.until_stock({"A": 4})
+                assert not original.task.done()
+            await asyncio.wait_for(copy.app.ready.wait(), 60)
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            await site.until_stock({"A": 3}, 200)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lease_too"), [(0, 30, False), (30, 30, False), (30, 30, True), (30, 0, True)]
+)
+@virtual
+async def test_f034_a_lost_database_begins_above_every_fence_before_it(
+    before: int, after: int, lease_too: bool
+) -> None:
+    """With a lease or without, with its object lost too: entries written under any fence are written again."""
+    async with inside(seed=18) as (site, house):
+        site.open({"A": 5})
+        async with house.daemon(lease_seconds=before):
+            await site.until_stock({"A": 5})
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        async with house.daemon():
             await site.until_stock({"A": 4})
+        await site.clock.sleep(5)
+        lose(house)
+        if lease_too and before:
+            site.shop.project.objects.delete(LEASE_CONTAINER, LEASE_KEY, None)
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        async with house.daemon(lease_seconds=after):
+            await site.until_stock({"A": 3})
+
+
+@virtual
+async def test_f034_a_fence_from_a_wrong_clock_is_passed_by_the_next_start() -> None:
+    """Written under a clock ten years ahead, then lost: 73 once, told with its remedy, and the next start takes over."""
+    async with inside(seed=19) as (site, house):
+        site.open({"A": 5})
+        house.clock.jump_wall(315_360_000)
+        async with house.daemon():
+            await site.until_stock({"A": 5})
+        house.clock.jump_wall(-315_360_000)
+        lose(house)
+        site.house.warehouse.store_sale("A", "WH1", 1)
+        house.write(lease_seconds=30)
+        with pytest.raises(Fatal) as ended:
+            async with house.daemon(quiet=False) as first:
+                await asyncio.wait_for(first.task, 60)
+        assert ended.value.code == 73
+        assert "start this one again" in ended.value.sentence
+        async with house.daemon():
+            await site.until_stock({"A": 4}, 200)
 
 
 @virtual

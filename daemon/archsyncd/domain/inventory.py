@@ -327,6 +327,7 @@ class EntryPage:
 class TenureRecord:
     """The single-writer lease as stored in a Custom Object. `version` is None when there is none yet.
 
+    `host`: where its holder runs; empty where that was not told.
     `modified_at_ms` and `server_ms` are the server's clock: expiry is judged by them alone.
     """
 
@@ -337,6 +338,7 @@ class TenureRecord:
     seconds: float
     modified_at_ms: int
     server_ms: int
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

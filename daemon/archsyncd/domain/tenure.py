@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+# The tenure of a daemon that only plans: its own database is its to write, commercetools is not.
+PLANNING: Final = "planning"
+# The tenure of a writer that is known by its marker on an entry alone.
+ANOTHER: Final = "another"
 
 
 @dataclass(frozen=True, slots=True)

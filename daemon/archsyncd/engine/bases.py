@@ -29,9 +29,10 @@ from archsyncd.domain.lookup import Withheld, not_created, unasked, unreadable, 
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.entry_reader import EntryReader
+from archsyncd.engine.fencing import fenced_by
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.portions import Portion, in_portions
-from archsyncd.engine.ports import Commercetools, FencedOff
+from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared, describe, wait_for
 from archsyncd.engine.store import Store
 
@@ -119,8 +120,11 @@ class Bases:
         self._sampled = await self._store.outbox.plan_checks(self._sampled, count)
 
     async def prepare(self) -> bool:
-        """Make sure once that the marker's type exists with its fields; nothing is written before. False: try again."""
-        if self.ready:
+        """Make sure once that the marker's type exists with its fields; nothing is written before. False: try again.
+
+        A daemon that only plans makes nothing, and needs none.
+        """
+        if self.ready or not self._drain.options.writes:
             return True
         found = await self._limiter.call(Priority.LOOKUP, 1.0, self._client.marker_type)
         if isinstance(found, Missing) or (isinstance(found, MarkerType) and found.type_id is None):
@@ -146,7 +150,7 @@ class Bases:
     async def _learn_types(self, entries: Sequence[Entry]) -> None:
         """Entries may carry the shop's own type: our fields are added to it, and it is never replaced."""
         for type_id in {entry.type_id for entry in entries if entry.type_id is not None} - self._types:
-            if len(self._types) >= TYPES_LIMIT or not self.options.tracked:
+            if len(self._types) >= TYPES_LIMIT or not (self.options.tracked and self._drain.options.writes):
                 return
             found = await self._extend(type_id)
             if isinstance(found, MarkerType) and not found.missing:
@@ -267,12 +271,10 @@ class Bases:
         return creatable, withheld
 
     def _watch_fences(self, entries: Sequence[Entry]) -> None:
+        fence = self._drain.options.fence
         for entry in entries:
-            if entry.marker.fence is not None and entry.marker.fence > self._drain.options.fence:
-                raise FencedOff(
-                    f"the entry of {entry.key.sku} in {entry.key.channel} carries the fence {entry.marker.fence}, "
-                    f"newer than ours ({self._drain.options.fence}): another archsyncd writes this project's stock"
-                )
+            if self._drain.options.writes and entry.marker.fence is not None and entry.marker.fence > fence:
+                raise fenced_by(entry, fence)
 
     async def _sold(self, skus: Sequence[str]) -> dict[str, bool | Failure]:
         """Whether some product carries each SKU, or the refusal to tell; SKUs that nothing was said of are left out."""

@@ -31,6 +31,7 @@ from archsyncd.domain.inventory import (
     TenureRecord,
     WriteAnswer,
 )
+from archsyncd.domain.tenure import Tenure
 
 
 class Clock(Protocol):
@@ -82,6 +83,11 @@ class StoreBusy(StoreFull):
 
 class FencedOff(Exception):
     """Another tenure holds this store: this process may not write any more."""
+
+    def __init__(self, reason: str, newer: Tenure | None = None) -> None:
+        """`newer`: the tenure whose marker says so, where it was met outside the store."""
+        super().__init__(reason)
+        self.newer = newer
 
 
 class SnapshotSource(Protocol):

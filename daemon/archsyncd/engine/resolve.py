@@ -23,8 +23,9 @@ from archsyncd.domain.settlement import (
 )
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.entry_reader import EntryReader
+from archsyncd.engine.fencing import fenced_by
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
-from archsyncd.engine.ports import Commercetools, FencedOff
+from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared, wait_for
 from archsyncd.engine.store import Store
 
@@ -60,7 +61,8 @@ class Resolver:
         try:
             while not self._shared.stopping:
                 self._beat()
-                if not await self.resolve_some():
+                # Who only plans settles nothing either: what is in doubt is for who may write again.
+                if not self._drain.options.writes or not await self.resolve_some():
                     await wait_for(self._shared.doubt, IDLE_SECONDS)
         except Quiesced:
             pass
@@ -137,9 +139,7 @@ class Resolver:
             row.seen,
         )
         if finding is Finding.FENCED:
-            raise FencedOff(
-                f"the entry of {row.key.sku} in {row.key.channel} carries the fence {entry.marker.fence}, newer than ours"
-            )
+            raise fenced_by(entry, self._drain.options.fence)
         created = entry.created_at_ms if row.op_kind is WriteKind.CREATE else None
         if finding is Finding.APPLIED:
             return Booked(entry.id, entry.version, created)

@@ -387,11 +387,15 @@ class Store(Protocol):
         ...
 
     async def fence(self) -> int:
-        """The highest fence this store was held under."""
+        """The highest fence this store was held under or has seen."""
         ...
 
     async def take_tenure(self, tenure: Tenure) -> int:
         """Hold the store under this tenure; how many operations are in doubt. Raises FencedOff for a newer fence."""
+        ...
+
+    async def saw_tenure(self, newer: Tenure) -> None:
+        """Remember a newer tenure: this one may write nothing any more, and the next begins above it."""
         ...
 
     async def begin_rules(self, rules: Rules) -> None:

@@ -35,18 +35,21 @@ _TRIES_PER_RENEWAL = 3
 class Claim:
     """Who asks for the lease: the ledger (lineage of the database), this process, how long a lease lasts.
 
-    `holder` differs for every start of the program. `last_fence` is the highest fence this ledger knows of.
+    `holder` differs for every start of the program, `host` for every machine. `last_fence` is the highest fence this ledger
+    knows of; `floor` is where fences begin for a ledger that cannot know all before it.
     """
 
     ledger: str
     holder: str
     seconds: float
     last_fence: int
+    host: str = ""
+    floor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """The lease is free for us: write `record`. `gone_in_seconds`: when nothing of another ledger can land any more."""
+    """The lease is free for us: write `record`. `gone_in_seconds`: when nothing of another writer can land any more."""
 
     record: TenureRecord
     gone_in_seconds: float | None
@@ -54,7 +57,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Standby:
-    """Another ledger holds the lease, for `seconds` more unless it renews."""
+    """Another writer holds the lease, for `seconds` more unless it renews."""
 
     holder: str
     seconds: float
@@ -89,12 +92,17 @@ class LeaseService(Protocol):
         ...
 
 
-def decide(found: TenureRecord | None, claim: Claim) -> Take | Standby:
-    """Whether the lease may be taken now: when there is none, when it is our own ledger's, or when it has run out."""
+def decide(found: TenureRecord | None, claim: Claim, seen: int = 0) -> Take | Standby:
+    """Whether the lease may be taken now: when there is none, when it is our own, or when it has run out.
+
+    Our own is that of our ledger on our host, whose process is gone: the lock on the database says so. Our ledger on
+    another host is a copy of the database that may be at work, and is waited for like a stranger. `seen`: the highest fence
+    met on the lease since we ask for it.
+    """
+    fence = _fence(found, claim, seen)
     if found is None:
-        return Take(_record(claim, None, claim.last_fence + 1), None)
-    fence = max(found.fence, claim.last_fence) + 1
-    if found.ledger == claim.ledger:
+        return Take(_record(claim, None, fence), None)
+    if found.ledger == claim.ledger and found.host == claim.host:
         return Take(_record(claim, found.version, fence), None)
     left_seconds = (found.modified_at_ms - found.server_ms) / 1000 + found.seconds
     if left_seconds > 0:
@@ -103,8 +111,20 @@ def decide(found: TenureRecord | None, claim: Claim) -> Take | Standby:
     return Take(_record(claim, found.version, fence), gone_in_seconds)
 
 
+def _fence(found: TenureRecord | None, claim: Claim, seen: int) -> int:
+    """The next fence, above every one that entries may carry.
+
+    Where the lease continues what our database knows, nobody came between. Where it does not, one of them was lost or put
+    back, or others wrote: fences that neither tells of lie below the floor, because they began as low as it did then.
+    """
+    known = max(claim.last_fence, seen)
+    if found is not None and found.ledger == claim.ledger and found.fence == known:
+        return known + 1
+    return max(known + 1, claim.floor, found.fence + 1 if found is not None else 0)
+
+
 def _record(claim: Claim, version: int | None, fence: int) -> TenureRecord:
-    return TenureRecord(version, claim.ledger, claim.holder, fence, claim.seconds, 0, 0)
+    return TenureRecord(version, claim.ledger, claim.holder, fence, claim.seconds, 0, 0, claim.host)
 
 
 class Lease:
@@ -126,7 +146,7 @@ class Lease:
         self._chance = chance
         self._claim = claim
         self._tell = tell
-        self._last_fence = claim.last_fence
+        self._seen_fence = 0
         self._record: TenureRecord | None = None
         self._until = -math.inf
         self._gone_at: float | None = None
@@ -139,7 +159,7 @@ class Lease:
 
     @property
     def predecessor_gone_at(self) -> float | None:
-        """Monotonic seconds after which nothing of another ledger's writer can land; None: there was none.
+        """Monotonic seconds after which nothing of another writer can land; None: there was none.
 
         Every key taken over is read once more after it (stock ledger, "Confirm read").
         """
@@ -149,13 +169,14 @@ class Lease:
         """Whether the lease surely holds now. Without it decreases go on and increases and hand-over wait."""
         return self._clock.monotonic() < self._until
 
-    async def acquire(self) -> Tenure:
-        """Wait until the lease is ours; as a standby, that may be for ever. Raises Quiesced."""
+    async def acquire(self, beat: Callable[[], None] = lambda: None) -> Tenure:
+        """Wait until the lease is ours; as a standby, that may be for ever. `beat`: each look. Raises Quiesced."""
         if self._claim.seconds <= 0:
             self._until = math.inf
             return Tenure(self._claim.holder, self._claim.last_fence, self._claim.ledger)
         failures = 0
         while self._record is None:
+            beat()
             found = await self._read()
             if isinstance(found, TenureRecord) or found is None:
                 pause_seconds, failures = await self._try_to_take(found), 0
@@ -199,8 +220,8 @@ class Lease:
 
     async def _try_to_take(self, found: TenureRecord | None) -> float:
         """Take the lease if it is free; seconds to wait before looking again."""
-        self._last_fence = max(self._last_fence, found.fence if found else 0)
-        decision = decide(found, replace(self._claim, last_fence=self._last_fence))
+        decision = decide(found, self._claim, self._seen_fence)
+        self._seen_fence = max(self._seen_fence, found.fence if found else 0)
         if isinstance(decision, Standby):
             self._say(LeaseChange.STANDBY, f"{decision.holder} holds the lease; this host stands by")
             return min(decision.seconds, STANDBY_POLL_SECONDS)
@@ -242,7 +263,7 @@ class Lease:
                 raise Fatal(
                     EXIT_FENCED_OFF,
                     f"{answer.holder} holds the lease with fence {answer.fence}, this process had {record.fence}: "
-                    "only one host may write",
+                    "only one host may write. Started again, this one stands by",
                 )
             else:
                 record = replace(record, version=answer.version)

@@ -385,7 +385,7 @@ async def test_f146_a_backlog_of_one_moment_is_walked_whole(shop: Shop) -> None:
 
 async def test_f162_the_lease_has_one_holder(shop: Shop) -> None:
     """Create, renew, and lose to whoever wrote in between."""
-    wanted = TenureRecord(None, "ledger-1", "host-a", 1, 30.0, 0, 0)
+    wanted = TenureRecord(None, "ledger-1", "host-a", 1, 30.0, 0, 0, "machine-1")
     assert await shop.client.read_tenure() is None
     mine = await shop.client.write_tenure(wanted)
     assert isinstance(mine, TenureRecord), mine
@@ -394,7 +394,8 @@ async def test_f162_the_lease_has_one_holder(shop: Shop) -> None:
     assert isinstance(await shop.client.write_tenure(replace(mine, holder="host-b")), Conflict)
     held = await shop.client.read_tenure()
     assert isinstance(held, TenureRecord)
-    assert (held.holder, held.version, held.seconds) == ("host-a", renewed.version, 30.0)
+    told = (held.holder, held.host, held.version, held.seconds)
+    assert told == ("host-a", "machine-1", renewed.version, 30.0)
     # A second first write replaces the first: its writer must not take that for a win.
     assert isinstance(await shop.client.write_tenure(replace(wanted, holder="host-c")), Conflict)
 

@@ -70,12 +70,18 @@ class Host:
     """One process that wants to write."""
 
     def __init__(
-        self, server: LeaseObject, ledger: str, holder: str, seconds: float = 30, last_fence: int = 0
+        self,
+        server: LeaseObject,
+        ledger: str,
+        holder: str,
+        seconds: float = 30,
+        last_fence: int = 0,
+        host: str = "",
     ) -> None:
         self.news: list[LeaseNews] = []
         self.stop = asyncio.Event()
         self.limiter = Limiter(50, 100, 16, server.clock, lambda: 0.5)
-        claim = Claim(ledger, holder, seconds, last_fence)
+        claim = Claim(ledger, holder, seconds, last_fence, host)
         self.lease = Lease(server, self.limiter, server.clock, lambda: 0.5, claim, self.news.append)
 
     @property
@@ -112,6 +118,34 @@ def test_our_own_ledger_takes_over_at_once() -> None:
     """A restart does not wait for its own lease to run out, and its fence is newer."""
     taken = decide(held("ours"), CLAIM)
     assert taken == Take(TenureRecord(3, "ours", "our-host", 8, 30, 0, 0), None)
+
+
+def test_our_own_ledger_on_another_host_is_waited_for_like_a_stranger() -> None:
+    """A copy of the database may be at work there: neither its lease nor its late requests are passed over."""
+    copy = replace(held("ours", seconds=30, age_seconds=10), host="elsewhere")
+    assert decide(copy, CLAIM) == Standby("other-host", 20)
+    released = decide(replace(copy, seconds=0), CLAIM)
+    assert isinstance(released, Take)
+    assert released.gone_in_seconds is not None
+    assert released.gone_in_seconds >= 60
+
+
+def test_a_fence_goes_on_by_one_only_where_nobody_can_have_come_between() -> None:
+    """What the lease and the database do not both tell may have been as high as the clock was then."""
+    counted = replace(CLAIM, last_fence=7, floor=1_000)
+
+    def fence(found: TenureRecord | None, claim: Claim = counted, seen: int = 0) -> int:
+        decision = decide(found, claim, seen)
+        assert isinstance(decision, Take)
+        return decision.record.fence
+
+    assert fence(held("ours", fence=7)) == 8
+    assert fence(held("ours", fence=9)) == 1_000
+    assert fence(held("ours", fence=7), replace(counted, last_fence=0)) == 1_000
+    assert fence(held("other", fence=7, seconds=0)) == 1_000
+    assert fence(None) == 1_000
+    assert fence(None, replace(counted, last_fence=2_000)) == 2_001
+    assert fence(None, seen=3_000) == 3_001
 
 
 @given(
@@ -190,15 +224,33 @@ async def test_f162_a_writer_that_was_paused_stops_when_it_sees_its_successor() 
 
 
 @virtual
-async def test_a_clone_of_our_own_database_fences_the_older_process_off() -> None:
-    """Two processes of one ledger cannot both go on: the later start wins at once."""
+async def test_a_restart_on_one_host_takes_its_own_lease_over_at_once() -> None:
+    """The process before is gone, or is fenced off at its next look: the lock on the database lets only one have it."""
     shared = server()
-    first, clone = Host(shared, "a", "host-a"), Host(shared, "a", "host-a-clone")
+    first, second = Host(shared, "a", "host-a", host="a"), Host(shared, "a", "host-a-2", host="a")
     await first.lease.acquire()
-    assert (await clone.lease.acquire()).fence == 2
-    assert clone.lease.predecessor_gone_at is None
+    assert (await second.lease.acquire()).fence == 2
+    assert second.lease.predecessor_gone_at is None
     with pytest.raises(Fatal):
         await first.keep()
+
+
+@virtual
+async def test_f164_a_clone_on_another_host_does_not_fence_the_original_off() -> None:
+    """The same ledger asks from elsewhere: it stands by for as long as the original renews, and takes over after it."""
+    shared = server()
+    first, clone = Host(shared, "a", "host-a", host="a"), Host(shared, "a", "host-b", host="b")
+    await first.lease.acquire()
+    keeping = first.keep()
+    waiting = asyncio.create_task(clone.lease.acquire())
+    await shared.clock.sleep(3_600)
+    assert not waiting.done()
+    assert clone.told == [LeaseChange.STANDBY]
+    assert first.lease.may_increase()
+    await first.end(keeping)
+    await first.lease.release()
+    assert (await waiting).fence == 2
+    assert clone.lease.predecessor_gone_at is not None
 
 
 @virtual

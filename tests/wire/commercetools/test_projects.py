@@ -100,8 +100,10 @@ def test_a_project_without_message_settings_keeps_none() -> None:
 
 
 def test_the_lease_is_read_strictly() -> None:
-    """The server's clock and version come with it."""
+    """The server's clock and version come with it, and the host where it is told."""
     assert tenure_of(lease(), 99) == TenureRecord(4, "l", "h", 3, 30.0, 1_772_359_200_123, 99)
+    assert tenure_of(lease(host="a"), 99).host == "a"
+    assert tenure_of(lease(host=7), 99).host == ""
 
 
 @pytest.mark.parametrize(
@@ -142,6 +144,7 @@ def test_f069_scopes_beyond_every_need_are_named() -> None:
     assert excess_scopes(NEEDED, NEEDED | {"manage_customers:shop"}) == {"manage_customers:shop"}
     assert excess_scopes(NEEDED, {"manage_project:shop"}) == {"manage_project:shop"}
     assert excess_scopes(NEEDED, []) == frozenset()
+    assert excess_scopes(NEEDED, NEEDED | {"view_products:shop"}) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from archsyncd.domain.report import (
 )
 from archsyncd.domain.rules import ROLLOUT, Rules, policies_of_text, policies_text
 from archsyncd.domain.stock import LocationPolicy
-from archsyncd.domain.tenure import Tenure
+from archsyncd.domain.tenure import PLANNING, Tenure
 from archsyncd.engine.ports import Clock, FencedOff
 
 DATABASE_NAME = "archsyncd.db"
@@ -81,13 +81,15 @@ class SqliteStore:
 
         Fences between the last one of this file and this one are tenures that the file knows nothing of: another host's, or
         ours before the file was put back from a backup. Then every entry is read once more, when no request of theirs can
-        land any more.
+        land any more. What was looked at while planning is looked at anew, as if it had never been: others wrote meanwhile.
         """
         settled_ms = self._session.clock.wall_ms() + LATE_LANDING_MS
 
         async def body(tx: Transaction) -> int:
             before = await tx.row("tenure")
-            if before is not None and tenure.fence > before[2] + 1:
+            if before is not None and before[0] == PLANNING:
+                await tx.run("outbox_unbase_all")
+            elif before is not None and (tenure.fence > before[2] + 1 or before[1] != tenure.ledger):
                 await tx.run("outbox_check_all", (settled_ms,))
             if not await tx.run("tenure_set", (tenure.name, tenure.ledger, tenure.fence)):
                 raise FencedOff(f"the store has seen a newer fence than {tenure.fence}")
@@ -95,12 +97,23 @@ class SqliteStore:
             row = await tx.row("outbox_doubts")
             return int(row[0]) if row else 0
 
-        doubts = await self._session.database.write(body)
-        self._session.tenure = tenure
-        return doubts
+        # Transactions run in the order in which they are begun: those before this one had the tenure before, all later ones
+        # have this.
+        held, self._session.tenure = self._session.tenure, tenure
+        try:
+            return await self._session.database.write(body)
+        except BaseException:
+            self._session.tenure = held
+            raise
+
+    async def saw_tenure(self, newer: Tenure) -> None:
+        """Remember a newer tenure: this one may write nothing any more, and the next begins above it."""
+        await self._session.database.write(
+            lambda tx: tx.run("tenure_set", (newer.name, newer.ledger, newer.fence))
+        )
 
     async def fence(self) -> int:
-        """The highest fence this store was held under."""
+        """The highest fence this store was held under or has seen."""
         async with self._session.read() as tx:
             row = await tx.row("tenure")
         return int(row[2]) if row else 0

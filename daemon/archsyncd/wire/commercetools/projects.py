@@ -142,6 +142,7 @@ def write_tenure_request(record: TenureRecord) -> Request:
     """Write the lease on its version; without one commercetools creates or replaces."""
     value = {
         "ledger": record.ledger,
+        "host": record.host,
         "holder": record.holder,
         "fence": record.fence,
         "seconds": record.seconds,
@@ -156,7 +157,7 @@ def tenure_of(tree: Any, server_ms: int) -> TenureRecord:
     """Read the lease. Raises MalformedAnswer, also when somebody wrote another value under its name."""
     item = strict.mapping(tree, "customObject")
     value = strict.mapping(item.get("value"), "value")
-    seconds = value.get("seconds")
+    seconds, host = value.get("seconds"), value.get("host")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
         raise strict.MalformedAnswer("value.seconds", "is not a duration")
     return TenureRecord(
@@ -167,4 +168,5 @@ def tenure_of(tree: Any, server_ms: int) -> TenureRecord:
         seconds=float(seconds),
         modified_at_ms=strict.timestamp_ms(item, "lastModifiedAt"),
         server_ms=server_ms,
+        host=host if isinstance(host, str) else "",
     )

@@ -29,6 +29,7 @@ _NEEDED = (
     "manage_key_value_documents",
     "view_project_settings",
 )
+_NEEDED_TO_READ = ("view_products", "view_channels", "view_orders", "view_messages", "view_project_settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,12 @@ def _refusal(reply: Reply) -> str | None:
     ).rstrip()
 
 
-def needed_scopes(project_key: str) -> frozenset[str]:
-    """What the daemon's calls need. Inventory has no scope of its own: it stands under products."""
-    return frozenset(f"{name}:{project_key}" for name in _NEEDED)
+def needed_scopes(project_key: str, *, writes: bool = True) -> frozenset[str]:
+    """What the daemon's calls need. Inventory has no scope of its own: it stands under products.
+
+    `writes` False: while the rollout only plans, which reads and neither keeps a lease nor makes the marker's type.
+    """
+    return frozenset(f"{name}:{project_key}" for name in (_NEEDED if writes else _NEEDED_TO_READ))
 
 
 def missing_scopes(needed: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
@@ -119,7 +123,11 @@ def missing_scopes(needed: Iterable[str], granted: Iterable[str]) -> frozenset[s
 
 def excess_scopes(needed: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
     """Which granted scopes are wider than any need: the client should be narrowed."""
-    return frozenset(granted) - frozenset(needed)
+    enough = frozenset(needed)
+    narrower = frozenset(
+        f"view_{scope.removeprefix('manage_')}" for scope in enough if scope.startswith("manage_")
+    )
+    return frozenset(granted) - enough - narrower
 
 
 def _covering(scope: str) -> frozenset[str]:

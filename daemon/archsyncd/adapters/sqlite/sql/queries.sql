@@ -213,6 +213,11 @@ SELECT channel, sku FROM outbox WHERE base = 'unknown' AND (run <> :run OR not_b
 UPDATE outbox SET check_due_ms = max(coalesce(check_due_ms, 0), ?), read_stock = NULL, read_version = NULL, read_at_ms = NULL
 WHERE base <> 'unknown' AND entry_id IS NOT NULL
 
+-- name: outbox_unbase_all
+UPDATE outbox SET base = 'unknown', due_class = NULL, nearness = NULL, since_ms = NULL, check_due_ms = NULL,
+    read_stock = NULL, read_version = NULL, read_at_ms = NULL, based_at_ms = NULL, late = 0
+WHERE base <> 'unknown' AND op_id IS NULL
+
 -- name: outbox_proven
 SELECT channel, sku FROM outbox WHERE (channel, sku) > (?, ?) AND base = 'proven' AND entry_id IS NOT NULL
 ORDER BY channel, sku LIMIT ?
