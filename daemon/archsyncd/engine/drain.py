@@ -279,8 +279,13 @@ class Drain:
             if permit is None:
                 for lease in group:
                     self._settle_later(lease, PutBack())
-        if permit is not None:
-            await self._send(permit, group)
+        if permit is None:
+            return
+        # Batches may have been found too large meanwhile.
+        size = self._batch_size()
+        for lease in group[size:]:
+            self._settle_later(lease, PutBack())
+        await self._send(permit, group[:size])
 
     def _write(self, lease: Lease) -> EntryWrite:
         marker = None
