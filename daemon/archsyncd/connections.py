@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -30,6 +31,11 @@ class Surroundings(Protocol):
     @property
     def host_name(self) -> str:
         """Our name in commercetools' history."""
+        ...
+
+    @property
+    def chance(self) -> Callable[[], float]:
+        """Draws a number in [0, 1)."""
         ...
 
     def secret(self, name: str) -> str:
@@ -61,6 +67,7 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
             options,
             secret=partial(world.secret, CLIENT_SECRET),
             clock=world.clock,
+            chance=world.chance,
             budget=limiter.charge,
             correlation=world.new_id,
         )

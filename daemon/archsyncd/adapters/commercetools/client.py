@@ -51,11 +51,12 @@ class HttpCommercetools:
         *,
         secret: Callable[[], str],
         clock: Clock,
+        chance: Callable[[], float],
         budget: Callable[[], Awaitable[None]],
         correlation: Callable[[], str],
         connector: ConnectorFactory = tcp_connector,
     ) -> None:
-        """`secret` is asked at each token call and never kept; `correlation` makes an id per call.
+        """`secret` is asked at each token call and never kept; `chance` draws in [0, 1); `correlation` makes an id per call.
 
         Opens nothing before the first call. Raises TrustMissing.
         """
@@ -63,7 +64,13 @@ class HttpCommercetools:
         self._budget = budget
         self._transport = Transport(options, connector)
         self._tokens = Tokens(
-            options, self._transport, secret=secret, clock=clock, budget=budget, correlation=correlation
+            options,
+            self._transport,
+            secret=secret,
+            clock=clock,
+            chance=chance,
+            budget=budget,
+            correlation=correlation,
         )
         self._calls = Calls(
             options, self._transport, self._tokens, clock=clock, budget=budget, correlation=correlation
