@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from archsyncd import config
-from archsyncd.adapters.clock import SystemClock
+from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.assembly import RolloutFault, rules_of
 from archsyncd.checking_online import Answers, ask_systems
 from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
@@ -30,6 +30,7 @@ class Person:
     clock: Clock
     host_name: str
     credentials: Path | None
+    chance: Callable[[], float]
 
     def secret(self, name: str) -> str:
         """A credential's text. Raises CredentialFault."""
@@ -72,7 +73,7 @@ async def check(
         ("keys", _keys(settings)),
     ]
     if online:
-        person = Person(clock or SystemClock(), socket.gethostname(), directory)
+        person = Person(clock or SystemClock(), socket.gethostname(), directory, SystemChance())
         parts += await ask_systems(settings, person)
     return _report(path, parts)
 

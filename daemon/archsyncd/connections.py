@@ -32,6 +32,11 @@ class Surroundings(Protocol):
         """Our name in commercetools' history."""
         ...
 
+    @property
+    def chance(self) -> Callable[[], float]:
+        """Draws a number in [0, 1)."""
+        ...
+
     def secret(self, name: str) -> str:
         """A credential's text. Raises CredentialFault, or OSError."""
         ...
@@ -77,6 +82,7 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
             options,
             secret=secret_of(world, CLIENT_SECRET),
             clock=world.clock,
+            chance=world.chance,
             budget=limiter.charge,
             correlation=world.new_id,
         )

@@ -114,6 +114,7 @@ async def _bench(updates: int, scratch: Path) -> AsyncIterator[Bench]:
             ClientOptions(url, url, PROJECT, CLIENT, "bench", MARKER_TYPE, connections=IN_FLIGHT + 8),
             secret=lambda: SECRET,
             clock=clock,
+            chance=lambda: 0.5,
             budget=limiter.charge,
             correlation=lambda: f"bench-{next(ids)}",
         )

@@ -53,7 +53,7 @@ async def test_f139_lines_about_more_pieces_than_can_be_meant_stop_no_other_orde
 class Shelves:
     """Entries that can be read, and those that cannot."""
 
-    ids_per_request = 2
+    entries_per_request = 2
 
     def __init__(self) -> None:
         self.unreadable = True

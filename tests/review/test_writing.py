@@ -26,7 +26,7 @@ PLACES = 3
 class Till:
     """Takes every write, and shows entries by id as the test left them."""
 
-    ids_per_request = 2
+    entries_per_request = 2
 
     def __init__(self) -> None:
         self.written: list[EntryWrite] = []

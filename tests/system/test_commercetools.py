@@ -345,14 +345,58 @@ async def test_f082_a_batch_that_is_refused_becomes_smaller_or_single_writes(kin
         assert daemon.app.drain.batch_now < 20
 
 
+def noting_batches(site: Site) -> list[int]:
+    """How many updates each GraphQL request carries from now on."""
+    sizes: list[int] = []
+
+    async def note(request: Request) -> None:
+        count = request.body.count(b": updateInventoryEntry(")
+        if count:
+            sizes.append(count)
+
+    site.watcher.before = note
+    return sizes
+
+
+@virtual
+async def test_f082_a_batch_that_is_too_complex_is_halved_until_it_fits_and_grows_again() -> None:
+    """Twenty, ten, five at the project's limit; once more is allowed, twice as many every ten minutes."""
+    async with inside(seed=42) as (site, house), house.daemon(commercetools="max_in_flight = 2") as daemon:
+        site.open({f"S{number}": 10 for number in range(40)})
+        await site.until_stock({f"S{number}": 10 for number in range(40)})
+        site.shop.configure(graphql_complexity_limit=100)
+        sizes = noting_batches(site)
+        wanted = await backlog(site, daemon, 5)
+        await site.until_stock(wanted, 120)
+        assert list(dict.fromkeys(sizes)) == [20, 10, 5], sizes
+        assert sizes.count(20) <= 2
+        assert sizes.count(10) <= 2
+        site.shop.configure(graphql_complexity_limit=20_000)
+        for size in (10, 20):
+            await site.clock.sleep(610)
+            sizes.clear()
+            wanted = await backlog(site, daemon, 5)
+            await site.until_stock(
+                {sku: pieces + (5 if size == 10 else 10) for sku, pieces in wanted.items()}, 120
+            )
+            assert max(sizes) == size == daemon.app.drain.batch_now
+
+
 @virtual
 async def test_f082_a_project_without_graphql_is_written_singly() -> None:
-    """Batches are a convenience, not a need."""
+    """Batches are a convenience, not a need: one is refused, everything goes as one POST for each entry."""
     async with inside(seed=33, shop={"graphql_enabled": False}) as (site, house):
         site.open({f"S{number}": 10 for number in range(40)})
         async with house.daemon(commercetools="max_in_flight = 2\ncheck_products = false") as daemon:
             await site.until_stock({f"S{number}": 10 for number in range(40)}, 120)
+            sizes = noting_batches(site)
+            daemon.app.drain.batch_now = 20
+            before = site.shop.journal.requests["inventory.update"]
             await site.until_stock(await backlog(site, daemon, 5), 120)
+            assert len(sizes) <= 2
+            assert daemon.app.drain.batch_now == 1
+            assert site.shop.journal.requests["inventory.update"] - before == 40
+            assert "writing singly" in daemon.app.shared.notes["graphql"]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ class RetryQuota:
         return replace(self, left=min(self.reserve, self.left + self.percent / 100.0))
 
     def retried(self) -> RetryQuota | None:
-        """One repetition is wanted; None when the quota is spent: let the entry wait for its next ordinary turn."""
+        """One repetition is wanted; None when the quota is spent: it must be waited for."""
         return replace(self, left=self.left - 1.0) if self.left >= 1.0 else None
 
 

@@ -307,7 +307,7 @@ class Bases:
         if not self.options.tracked:
             return 0
         done = 0
-        rows = await self._store.outbox.checks_due(min(CHECK_KEYS, self._client.ids_per_request))
+        rows = await self._store.outbox.checks_due(min(CHECK_KEYS, self._client.entries_per_request))
         if rows:
             done += await self._read_for_check(rows)
         lag_ms = int(self.options.lag_seconds * 1000)

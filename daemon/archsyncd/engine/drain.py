@@ -1,6 +1,7 @@
 """The drain: outbox to commercetools, decreases first, every operation durable before its first byte.
 
 One request carries one key while requests are plentiful, and up to a batch of keys when more are due than may be sent.
+What is leased while requests are plentiful goes back as soon as they are scarce: then what goes out next is decided anew.
 What is not certain is not decided here: it stays in flight, in doubt, and the resolver reads the entry.
 """
 
@@ -56,6 +57,7 @@ KEY_TAKEN_READ_DELAY_MS = 15_000
 BATCH_PROBE_SECONDS = 600.0
 MEASURE_SECONDS = 2.0
 SMOOTHING = 0.1
+SHORTEST_SECONDS = 0.001
 # Made ready beyond the permits at hand while requests are plentiful: a commit costs as much for one key as for many.
 AHEAD_KEYS = 128
 AHEAD_SECONDS = 0.05
@@ -264,7 +266,7 @@ class Drain:
         began = self._shared.clock.monotonic()
         await (self._send_one(permit, group[0]) if len(group) == 1 else self._send_batch(permit, group))
         took = self._shared.clock.monotonic() - began
-        self._request_seconds += (took - self._request_seconds) * SMOOTHING
+        self._request_seconds += (max(took, SHORTEST_SECONDS) - self._request_seconds) * SMOOTHING
 
     async def _send_ahead(self, group: Sequence[Lease]) -> None:
         """Send what was made ready once there is a place for it.
@@ -282,8 +284,13 @@ class Drain:
             if permit is None:
                 for lease in group:
                     self._settle_later(lease, PutBack())
-        if permit is not None:
-            await self._send(permit, group)
+        if permit is None:
+            return
+        # Batches may have been found too large meanwhile.
+        size = self._batch_size()
+        for lease in group[size:]:
+            self._settle_later(lease, PutBack())
+        await self._send(permit, group[:size])
 
     def _write(self, lease: Lease) -> EntryWrite:
         marker = None

@@ -3,6 +3,13 @@
 Every request has been given a permit first, so R1 (requests in any window ≤ r·w + b) holds by construction: the permit
 costs tokens of one bucket, and a slower pace is a dearer request, never a second bucket. A permit also holds one of the
 places in flight. Waiters are served by priority; a waiter gains one step for every 10 s it waits, so none starves.
+
+This is the one layer that repeats (R3). Nobody has a loop of its own that sends again what failed: a key goes back to the
+outbox, a look-up to its pump's next turn, and both ask for a permit like anything new. Each request that was turned away,
+lost or never got through, and each token call and replay after a 401, takes one from a quota that requests earn, a tenth
+each; once it is spent everybody waits, full jitter under a growing ceiling, before the next one. So repetitions are at most
+the reserve, a tenth of the requests, and what is under way once for each such pause. What one entry causes alone (a
+conflict, an unknown outcome) waits by its own count of attempts as well (`engine/resolve.py`).
 """
 
 from __future__ import annotations
@@ -26,7 +33,7 @@ from archsyncd.engine.ports import Clock
 T = TypeVar("T")
 
 AGING_STEP_SECONDS = 10.0
-THROTTLED_LIMIT_SECONDS = 8.0
+PAUSE_LIMIT_SECONDS = 8.0
 _TOO_MANY_REQUESTS = 429
 
 
@@ -139,6 +146,7 @@ class Limiter:
         self._numbers = 0
         self._retry_at = -math.inf
         self._throttled_in_a_row = 0
+        self._spent_in_a_row = 0
         self._throttled_total = 0
         self._requests_total = 0
         self._refused: str | None = None
@@ -161,7 +169,11 @@ class Limiter:
         return await self._wait_turn(priority * AGING_STEP_SECONDS, cost, prompt=True)
 
     async def charge(self, cost: float = 1.0) -> None:
-        """Pay for one more request made under a permit already held. It goes before every waiter. Raises Quiesced."""
+        """Pay for one more request made under a permit already held (a token, the replay after a 401).
+
+        It goes before every waiter, and takes from the quota of repetitions. Raises Quiesced.
+        """
+        self._repeat(self._clock.monotonic())
         await self._wait_turn(-math.inf, cost, needs_place=False)
         self._count()
 
@@ -212,6 +224,8 @@ class Limiter:
         now = self._clock.monotonic()
         if isinstance(answer, tuple):
             answer = _of_many(answer)
+        if isinstance(answer, Throttled | Unknown | Unreached):
+            self._repeat(now)
         match answer:
             case Throttled(retry_after_seconds=told):
                 self._throttled(answer, now)
@@ -225,17 +239,10 @@ class Limiter:
             case Unauthorised(reason=reason):
                 self._refused = f"commercetools refuses our credential ({reason}); a restart loads a new one"
             case _:
-                self._throttled_in_a_row = 0
+                self._throttled_in_a_row = self._spent_in_a_row = 0
                 self._pace = self._pace.faster(now)
                 self._breaker = self._breaker.succeeded()
         self._wake()
-
-    def may_retry(self) -> bool:
-        """Take one repetition from the quota (R3); False: leave it to the next ordinary turn."""
-        left = self._quota.retried()
-        if left is not None:
-            self._quota = left
-        return left is not None
 
     def retune(self, requests_per_second: float, burst: float, max_in_flight: int) -> None:
         """Take new limits. The new bucket begins empty, so that the change is no burst of its own."""
@@ -287,11 +294,22 @@ class Limiter:
         slower = self._pace.slower(now)
         if slower is not self._pace:
             self._pace = slower
-            pause = delay(self._throttled_in_a_row, self._chance(), limit_seconds=THROTTLED_LIMIT_SECONDS)
-            self._retry_at = max(self._retry_at, now + pause)
+            self._retry_at = max(self._retry_at, now + self._pause_seconds(self._throttled_in_a_row))
             self._throttled_in_a_row += 1
         if answer.status != _TOO_MANY_REQUESTS:
             self._breaker = self._breaker.failed(now, self._chance())
+
+    def _repeat(self, now: float) -> None:
+        """One more repetition: from the quota, or after a pause for everybody once it is spent."""
+        left = self._quota.retried()
+        if left is not None:
+            self._quota = left
+        elif now >= self._retry_at:
+            self._retry_at = now + self._pause_seconds(self._spent_in_a_row)
+            self._spent_in_a_row += 1
+
+    def _pause_seconds(self, attempt: int) -> float:
+        return delay(attempt, self._chance(), limit_seconds=PAUSE_LIMIT_SECONDS)
 
     def _obey(self, retry_after_seconds: float | None, now: float) -> None:
         self._retry_at = max(self._retry_at, now + honoured_seconds(retry_after_seconds))

@@ -189,7 +189,7 @@ class Commercetools(Protocol):
         ...
 
     async def entries_by_id(self, ids: Sequence[str]) -> EntryPage | Failure:
-        """Entries by id, at most `ids_per_request`."""
+        """Entries by id, at most `entries_per_request`."""
         ...
 
     async def products(self, skus: Sequence[str]) -> frozenset[str] | Failure:
@@ -256,5 +256,10 @@ class Commercetools(Protocol):
 
     @property
     def ids_per_request(self) -> int:
-        """How many ids fit one `…_by_id` call."""
+        """How many ids fit the URL of one `…_by_id` call."""
+        ...
+
+    @property
+    def entries_per_request(self) -> int:
+        """How many ids fit one `entries_by_id` call; fewer for a while after such a call was refused."""
         ...

@@ -70,7 +70,7 @@ class Resolver:
     async def resolve_some(self) -> int:
         """Read and settle one request's worth of operations in doubt; how many were settled."""
         channels = set(self._shared.channel_keys.values())
-        found = await self._store.outbox.in_doubt(self._client.ids_per_request)
+        found = await self._store.outbox.in_doubt(self._client.entries_per_request)
         # Entries can be told apart only below channels that are known: after a start they are read first.
         rows = [row for row in found if row.key.channel in channels]
         if len(rows) < len(found):

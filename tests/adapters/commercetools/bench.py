@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -229,7 +230,13 @@ async def open_client(
         return correlations[-1]
 
     client = HttpCommercetools(
-        options, secret=secret, clock=clock, budget=take, correlation=correlation, connector=connector
+        options,
+        secret=secret,
+        clock=clock,
+        chance=random.Random(68).random,
+        budget=take,
+        correlation=correlation,
+        connector=connector,
     )
     client.use_channels([CHANNEL])
     try:

@@ -274,6 +274,39 @@ async def test_f082_a_batch_that_is_too_complex_is_told_as_a_whole() -> None:
         assert shop.simulator.true_stock(SKU, NORTH) == 10
 
 
+async def test_a_page_of_entries_is_read_by_one_request(shop: Shop) -> None:
+    """What no URL holds goes as a GraphQL query and reads the same, markers and all; an entry that is gone is absent."""
+    await shop.client.write(shop.create(10))
+    signed = await shop.entry()
+    ids = [signed.id] + [shop.simulator.add_entry(f"N-{number}", NORTH, number) for number in range(498)]
+    assert len(ids) < shop.client.entries_per_request == 500
+    before = len(shop.simulator.asked)
+    page = await shop.client.entries_by_id([*ids, "7c1b4d8e-0000-4000-8000-000000000000"])
+    assert len(shop.simulator.asked) == before + 1
+    assert isinstance(page, EntryPage), page
+    by_url: list[Entry] = []
+    for start in range(0, len(ids), shop.client.ids_per_request):
+        part = await shop.client.entries_by_id(ids[start : start + shop.client.ids_per_request])
+        assert isinstance(part, EntryPage), part
+        by_url.extend(part.entries)
+    assert {entry.id: entry for entry in page.entries} == {entry.id: entry for entry in by_url}
+    assert signed in page.entries
+    assert page.faults == ()
+
+
+async def test_where_graphql_refuses_entries_are_read_by_what_a_url_holds() -> None:
+    """The next call asks for fewer, and after a while one page is tried again."""
+    async with open_shop(graphql_enabled=False) as shop:
+        await shop.prepare()
+        ids = [shop.simulator.add_entry(f"N-{number}", NORTH, number) for number in range(200)]
+        assert isinstance(await shop.client.entries_by_id(ids), Refused)
+        assert shop.client.entries_per_request == shop.client.ids_per_request < 200
+        page = await shop.client.entries_by_id(ids[: shop.client.entries_per_request])
+        assert isinstance(page, EntryPage)
+        shop.clock.now += 601
+        assert shop.client.entries_per_request == 500
+
+
 async def test_products_are_told_from_entries(shop: Shop) -> None:
     """Only SKUs of the catalogue are found, whatever stands in them."""
     assert await shop.client.products([SKU, "S-2", "no-such"]) == frozenset({SKU, "S-2"})
@@ -510,6 +543,7 @@ async def _use_everything(shop: Shop) -> None:
     shop.simulator.clear_marker("S-2", NORTH)
     await client.write(shop.move(await shop.entry(StockKey(NORTH, "S-2")), 1))
     await client.entries_by_id([tracked.id])
+    await client.entries_by_id([tracked.id] * 300)
     await client.products([SKU])
     type_id = shop.simulator.add_type(
         {"key": "other", "name": {"en": "x"}, "resourceTypeIds": ["inventory-entry"], "fieldDefinitions": []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 
 import pytest
@@ -492,14 +493,63 @@ async def test_a_cost_beyond_the_bucket_is_refused_at_once() -> None:
             await budget.permit(Priority.CHECK, cost)
 
 
+@pytest.mark.parametrize("answer", [Unreached("name"), Unknown("cut"), Throttled(429, "x")])
 @virtual
-async def test_repetitions_have_their_quota() -> None:
-    """R3: a tenth of the requests and a small reserve may be repeated, no more."""
-    budget = limiter(places=64, burst=1000)
-    assert [budget.may_retry() for _ in range(11)] == [True] * 10 + [False]
-    for _ in range(105):
+async def test_f078_repetitions_have_their_quota(answer: object) -> None:
+    """R3: a tenth of the requests and a small reserve are repeated at once; each further one after a longer pause."""
+    budget, clock = limiter(rate=1_000, burst=10_000, places=64), VirtualClock()
+    for _ in range(200):
         await one_call(budget)
-    assert [budget.may_retry() for _ in range(11)] == [True] * 10 + [False]
+    for _ in range(10):
+        await one_call(budget, answer)
+        await clock.sleep(10)
+    pauses = []
+    for _ in range(6):
+        began = await one_call(budget, answer)
+        pauses.append((budget.state().retry_at_monotonic or began) - began)
+        await clock.sleep(10)
+    assert min(pauses[2:]) >= 2
+    for _ in range(120):
+        await one_call(budget)
+    await clock.sleep(10)
+    began = await one_call(budget, Unreached("name"))
+    assert budget.state().retry_at_monotonic is None
+
+
+@virtual
+async def test_f078_half_of_everything_failing_for_long_is_asked_rarely() -> None:
+    """R3, whoever it is that repeats, and however many: beyond the quota each round of failures costs a pause."""
+    budget, clock = limiter(rate=1_000, burst=1_000, places=8), VirtualClock()
+    chance, began = random.Random(78), clock.monotonic()
+    answered: list[object] = []
+
+    async def worker() -> None:
+        while clock.monotonic() < began + 600:
+            answer = SUCCESS if chance.random() < 0.5 else Unreached("name")
+            await one_call(budget, answer)
+            answered.append(answer)
+            await clock.sleep(0.01)
+
+    await asyncio.gather(*(worker() for _ in range(8)))
+    failed = sum(answer is not SUCCESS for answer in answered)
+    assert 600 < len(answered) < 600 * 40
+    # A pause lasts at least half a second here, and a place is under way once for each.
+    assert failed <= 10 + len(answered) / 10 + 8 * 600 / 0.5
+
+
+@virtual
+async def test_f066_token_calls_and_replays_take_from_the_quota() -> None:
+    """A service that refuses each new token after one use is not asked three times as often as it answers."""
+    budget, clock = limiter(rate=1_000, burst=1_000), VirtualClock()
+    began, calls = clock.monotonic(), 0
+    while clock.monotonic() < began + 60:
+        async with await budget.permit(Priority.DECREASE):
+            await budget.charge()
+            await budget.charge()
+            budget.report(SUCCESS)
+        calls += 1
+        await clock.sleep(0.001)
+    assert calls < 60 * 3
 
 
 @virtual

@@ -26,7 +26,9 @@ from archsyncd.domain.inventory import (
     StockKey,
     SupplyChannel,
     TenureRecord,
+    Throttled,
     Unauthorised,
+    Unreached,
     WriteAnswer,
 )
 from archsyncd.engine.ports import Clock
@@ -41,6 +43,8 @@ _Value = TypeVar("_Value")
 # What a query adds to its predicate: sorts, limit, withTotal.
 _FRAME_BYTES = 200
 _ID_BYTES = 36 + encoded_bytes('"",')
+# For so long entries are asked for by URLs after GraphQL refused a page of them.
+WIDE_AGAIN_SECONDS = 600.0
 
 
 class HttpCommercetools:
@@ -52,19 +56,28 @@ class HttpCommercetools:
         *,
         secret: Callable[[], str],
         clock: Clock,
+        chance: Callable[[], float],
         budget: Callable[[], Awaitable[None]],
         correlation: Callable[[], str],
         connector: ConnectorFactory = tcp_connector,
     ) -> None:
-        """`secret` is asked at each token call and never kept; `correlation` makes an id per call.
+        """`secret` is asked at each token call and never kept; `chance` draws in [0, 1); `correlation` makes an id per call.
 
         Opens nothing before the first call. Raises TrustMissing.
         """
         self._options = options
+        self._clock = clock
+        self._wide_again_at = 0.0
         self._budget = budget
         self._transport = Transport(options, connector)
         self._tokens = Tokens(
-            options, self._transport, secret=secret, clock=clock, budget=budget, correlation=correlation
+            options,
+            self._transport,
+            secret=secret,
+            clock=clock,
+            chance=chance,
+            budget=budget,
+            correlation=correlation,
         )
         self._calls = Calls(
             options, self._transport, self._tokens, clock=clock, budget=budget, correlation=correlation
@@ -102,8 +115,13 @@ class HttpCommercetools:
 
     @property
     def ids_per_request(self) -> int:
-        """How many ids fit one `…_by_id` call."""
+        """How many ids fit the URL of one `…_by_id` call."""
         return min(self._predicate_bytes // _ID_BYTES, PAGE_LIMIT)
+
+    @property
+    def entries_per_request(self) -> int:
+        """How many ids fit one `entries_by_id` call: a page of answer, or what a URL holds where GraphQL refuses."""
+        return PAGE_LIMIT if self._clock.monotonic() >= self._wide_again_at else self.ids_per_request
 
     async def close(self) -> None:
         """Stop a token call under way and close every connection."""
@@ -140,8 +158,16 @@ class HttpCommercetools:
         return await self._entries(entries.entries_by_key_request(keys, self._channels))
 
     async def entries_by_id(self, ids: Sequence[str]) -> EntryPage | Failure:
-        """Entries by id, at most `ids_per_request`."""
-        return await self._entries(entries.entries_by_id_request(ids))
+        """Entries by id, at most `entries_per_request`: by GET where the URL holds them, else by a GraphQL query."""
+        if len(ids) <= self.ids_per_request:
+            return await self._entries(entries.entries_by_id_request(ids))
+        page = await self._calls.ask(
+            graphql.entries_request(ids),
+            lambda answer: graphql.entries_answer(answer.tree, self._channels, answer.server_ms),
+        )
+        if not isinstance(page, EntryPage | Throttled | Unreached | Unauthorised):
+            self._wide_again_at = self._clock.monotonic() + WIDE_AGAIN_SECONDS
+        return page
 
     async def _entries(self, request: Request) -> EntryPage | Failure:
         return await self._calls.ask(

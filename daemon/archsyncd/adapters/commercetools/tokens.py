@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from archsyncd.adapters.commercetools.options import ClientOptions
 from archsyncd.adapters.commercetools.transport import Transport
 from archsyncd.domain.inventory import Unauthorised, Unreached
+from archsyncd.domain.retry import steady_delay
 from archsyncd.engine.ports import Clock, SecretFault
 from archsyncd.wire.commercetools.exchange import Reply
 from archsyncd.wire.commercetools.token import (
@@ -24,8 +25,6 @@ from archsyncd.wire.commercetools.token import (
 
 EARLY_SECONDS = 300.0
 
-_BACKOFF_FIRST_SECONDS = 1.0
-_BACKOFF_LIMIT_SECONDS = 60.0
 _LOG = logging.getLogger("archsyncd.commercetools")
 
 
@@ -48,6 +47,7 @@ class Tokens:
         *,
         secret: Callable[[], str],
         clock: Clock,
+        chance: Callable[[], float],
         budget: Callable[[], Awaitable[None]],
         correlation: Callable[[], str],
     ) -> None:
@@ -55,6 +55,7 @@ class Tokens:
         self._transport = transport
         self._secret = secret
         self._clock = clock
+        self._chance = chance
         self._budget = budget
         self._correlation = correlation
         self._token: Token | None = None
@@ -152,7 +153,7 @@ class Tokens:
         self._faults = 0
 
     def _back_off(self, answer: TokenUnavailable) -> None:
-        seconds = min(_BACKOFF_FIRST_SECONDS * 2**self._faults, _BACKOFF_LIMIT_SECONDS)
-        self._faults = min(self._faults + 1, 16)
+        seconds = steady_delay(self._faults, self._chance())
+        self._faults += 1
         self._fault = answer.reason
         self._not_before = self._clock.monotonic() + max(seconds, answer.retry_after_seconds or 0.0)

@@ -30,6 +30,7 @@ FIELD_OPERATION = "archOp"
 FIELD_VALUE = "archX"
 FIELD_SEQ = "archSeq"
 FIELD_FENCE = "archFence"
+MARKER_FIELDS = (FIELD_OPERATION, FIELD_VALUE, FIELD_SEQ, FIELD_FENCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
-"""GraphQL for batches of writes and for product look-ups: one document per size, every value a variable. No sockets.
+"""GraphQL for batches of writes and for look-ups: one document per size, every value a variable. No sockets.
 
+A look-up of entries by id goes as a POST where its URL would be too long: 7 kB hold some 150 ids, a page answers 500.
 Field and argument names: commercetools' GraphQL schema. Each alias of a batch succeeds or fails alone.
 """
 
@@ -11,18 +12,40 @@ from typing import Any
 
 import orjson
 
-from archsyncd.domain.inventory import EntryWrite, Failure, TooLarge, Unknown, WriteAnswer, WriteKind
+from archsyncd.domain.inventory import (
+    EntryPage,
+    EntryWrite,
+    Failure,
+    TooLarge,
+    Unknown,
+    WriteAnswer,
+    WriteKind,
+)
 from archsyncd.wire.commercetools import strict
-from archsyncd.wire.commercetools.entries import actions_of, draft_of, versioned, written
+from archsyncd.wire.commercetools.entries import (
+    MARKER_FIELDS,
+    ChannelMap,
+    actions_of,
+    draft_of,
+    entry_page,
+    versioned,
+    written,
+)
 from archsyncd.wire.commercetools.errors import ErrorObject, error_in, failure_of_error
 from archsyncd.wire.commercetools.exchange import Request, post
-from archsyncd.wire.commercetools.predicates import products_with
+from archsyncd.wire.commercetools.predicates import is_in, products_with
 
 _PATH = "/graphql"
 _DOCUMENTS_KEPT = 512
 _PRODUCTS = (
     "query Skus($where: String!, $limit: Int!) { products(where: $where, limit: $limit) { results {"
     " masterData { current { masterVariant { sku } variants { sku } } } } } }"
+)
+_ENTRIES = (
+    "query Entries($where: String!, $limit: Int!, $fields: [String!]!) { inventoryEntries(where: $where, limit: $limit) {"
+    " results { id version sku quantityOnStock availableQuantity restockableInDays createdAt supplyChannelRef { id }"
+    " lastModifiedBy { externalUserId }"
+    " custom { typeRef { id } customFieldsRaw(includeNames: $fields) { name value } } } } }"
 )
 
 
@@ -155,3 +178,34 @@ def _skus_of(product: Any) -> list[str]:
     return [
         sku for variant in variants if isinstance(sku := strict.mapping(variant, "variant").get("sku"), str)
     ]
+
+
+def entries_request(ids: Sequence[str]) -> Request:
+    """Ask for entries by id, at most one page of them."""
+    variables = {"where": is_in("id", ids), "limit": len(ids), "fields": list(MARKER_FIELDS)}
+    return post(_PATH, {"query": _ENTRIES, "variables": variables}, writes=False)
+
+
+def entries_answer(tree: Any, channels: ChannelMap, server_ms: int) -> EntryPage | Failure:
+    """Read entries; an entry that cannot be read is told as a fault. Raises MalformedAnswer."""
+    answer = strict.mapping(tree, "body")
+    by_alias, whole = _errors_of(answer)
+    if whole or by_alias:
+        return failure_of_error(whole or next(iter(by_alias.values())))
+    found = strict.mapping(
+        strict.mapping(answer.get("data"), "data").get("inventoryEntries"), "inventoryEntries"
+    )
+    results = [_as_rest(item) for item in strict.sequence(found.get("results"), "results")]
+    return entry_page({"results": results}, channels, server_ms)
+
+
+def _as_rest(item: Any) -> Any:
+    """An entry in REST's shape. What does not fit is left as it is, for the reader of entries to refuse."""
+    if not isinstance(item, dict):
+        return item
+    custom = item.get("custom")
+    listed = custom.get("customFieldsRaw") if isinstance(custom, dict) else None
+    if isinstance(custom, dict) and isinstance(listed, list):
+        fields = {each.get("name"): each.get("value") for each in listed if isinstance(each, dict)}
+        custom = {"type": custom.get("typeRef"), "fields": fields}
+    return {**item, "supplyChannel": item.get("supplyChannelRef"), "custom": custom}
