@@ -358,12 +358,13 @@ class App:
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
             Pump("bases", self.bases.run, excused=held_back),
-            Pump("orders", self.orders.run, excused=held_back),
             Pump("proving", self.proving.run, limit_seconds=asking_seconds, excused=held_back),
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
             Pump("status", self._tell_status),
         ]
+        if self.settings.orders.mode != "off":
+            pumps.append(Pump("orders", self.orders.run, excused=held_back))
         pumps += [
             Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
             for feed in self.feeds

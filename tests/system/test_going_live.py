@@ -299,3 +299,23 @@ async def test_an_untracked_project_is_written_absolutely_and_orders_are_subtrac
             await site.until_stock({"S02": 11}, 30)
             site.order("S03", 1, mode="ReserveOnOrder", import_seconds=None)
             assert await daemon.until_case(CaseKind.UNTRACKED_DEMAND)
+
+
+@virtual
+async def test_orders_that_are_off_are_not_read() -> None:
+    """Archean's figures are published as they are, through a start, and nobody asks commercetools about orders."""
+    async with inside(seed=68, shop={"inventory_mode": "None"}) as (site, house):
+        site.open(STOCK)
+        house.write(commercetools='inventory_mode = "untracked"', orders='mode = "off"')
+        async with house.daemon() as daemon:
+            await site.until_stock(STOCK)
+            site.order("S00", 3, mode="None", import_seconds=None)
+            site.house.warehouse.receipt("S01", LOCATION, 1)
+            await site.until_stock({"S00": 10, "S01": 12}, 20)
+            await site.stays(lambda: site.stock("S00") == 10, "an order was counted", 60)
+            assert daemon.app.watch.late() == ()
+        async with house.daemon():
+            site.house.warehouse.store_sale("S01", LOCATION, 2)
+            await site.until_stock({"S00": 10, "S01": 10}, 60)
+        asked = set(site.shop.journal.requests)
+        assert not {name for name in asked if "order" in name or "message" in name}, asked

@@ -104,8 +104,9 @@ class OrderSettings:
         metadata=key(
             Choice(("observe", "hand-over", "off")),
             """`observe`: another system hands orders over to Archean; archsyncd reads them and counts them, which the
-            ledger needs. `hand-over` is reserved and refused by this version. `off` reads none; accepted in untracked
-            mode only.""",
+            ledger needs. `hand-over` is reserved and refused by this version. `off` learns none, so that
+            Archean's figures are published as they are; orders learnt before count until they are proven. Accepted in
+            untracked mode only.""",
             restart=True,
             in_force=False,
         ),
