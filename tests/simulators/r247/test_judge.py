@@ -89,6 +89,18 @@ def test_a_fall_excuses_only_until_it_can_be_drained(seconds: float, beyond: int
     assert figures(court.verdict()) == (2, beyond, 2)
 
 
+@pytest.mark.parametrize(("seconds", "room"), [(4, 4), (6, 2)])
+def test_what_may_be_for_sale_now_is_told_before_anybody_buys_it(seconds: float, room: int) -> None:
+    """Five there, one sold, two broken: four may be offered until the fall was drained, then two."""
+    court = Court(5)
+    court.sell(1)
+    court.house.warehouse.breakage("X", "WH1", 2)
+    court.serve()
+    court.wait(seconds)
+    judge = Judge(court.house.warehouse, drain_seconds=5)
+    assert judge.headroom(court.commitments, int(court.house.clock.now() * 1000)) == {POOL: room}
+
+
 @pytest.mark.parametrize(
     ("outages", "seconds", "beyond"),
     [

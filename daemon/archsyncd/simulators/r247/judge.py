@@ -152,6 +152,22 @@ class Judge:
                 waiting[commitment.sku, commitment.channel] += commitment.quantity
         return dict(waiting)
 
+    def headroom(self, commitments: Iterable[Commitment], now_ms: int) -> dict[Pool, int]:
+        """The most that may be for sale in each pool at this moment: B − O."""
+        found = {}
+        for pool, events in self._events([self._released(commitment) for commitment in commitments]).items():
+            supply = promised = 0
+            excusable = []
+            for event in sorted(events):
+                if event.rank in {_RISE, _FALL}:
+                    if event.excusable_until_ms is None or event.excusable_until_ms >= now_ms:
+                        excusable.append(supply)
+                    supply += event.quantity
+                else:
+                    promised += event.quantity
+            found[pool] = max([supply, *excusable]) - promised
+        return found
+
     def _released(self, commitment: Commitment) -> Commitment:
         """Set when the pieces were free again, which the warehouse knows better than commercetools."""
         order = self._warehouse.book.orders.get(commitment.order_id)
