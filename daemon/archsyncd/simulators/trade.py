@@ -122,8 +122,13 @@ class Trade:
             await self._clock.sleep(self.config.report_seconds)
         return True
 
-    async def verdict(self, drain_seconds: float = 5.0) -> dict[str, Any]:
-        """Ask the judge (`simulators.r247.judge`) about everything commercetools accepted and shows now."""
+    async def verdict(
+        self, drain_seconds: float = 5.0, outages: Sequence[tuple[float, float]] = ()
+    ) -> dict[str, Any]:
+        """Ask the judge (`simulators.r247.judge`) about everything commercetools accepted and shows now.
+
+        `outages`: when no daemon could act, in UTC seconds (from, to).
+        """
         admissions = (await self._must(self._shop("GET", "admissions")))["result"]
         events = (await self._must(self._shop("GET", "order-events")))["result"]
         entries = (await self._must(self._shop("GET", "entries")))["result"]
@@ -149,7 +154,12 @@ class Trade:
             for entry in entries
             if entry["channel"] is not None
         ]
-        body = {"commitments": commitments, "published": published, "drain_seconds": drain_seconds}
+        body = {
+            "commitments": commitments,
+            "published": published,
+            "drain_seconds": drain_seconds,
+            "outages": [{"from": _moment(begin), "to": _moment(end)} for begin, end in outages],
+        }
         said: dict[str, Any] = await self._must(self._house("POST", "verdict", body))
         return said
 

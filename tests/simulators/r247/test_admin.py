@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from archsyncd.simulators.r247 import Admin, Asked
+from archsyncd.simulators.r247.log import stamp
 from tests.simulators.r247.houses import ORDER_ID, House
 
 
@@ -130,6 +131,20 @@ def test_the_judge_is_asked_from_outside() -> None:
         "duplicate_orders": 0,
     }
     assert (pool["sku"], pool["published"]) == ("X", -5)
+
+
+def test_the_judge_is_told_of_outages_from_outside() -> None:
+    """A fall told in an outage excuses until there was time to drain it after the outage."""
+    made = office()
+    made.act("store-sales", **KEY, quantity=4)
+    made.house.log.mark_served(made.house.log.head_seq)
+    began = made.house.clock.now()
+    at = stamp(int((began + 20) * 1000))
+    sold = {"orderId": "o", "at": at, "sku": "X", "channel": "WH1", "quantity": 10}
+    blind = {"from": stamp(int(began * 1000)), "to": stamp(int((began + 18) * 1000))}
+    assert made.act("verdict", commitments=[sold])["oversold_beyond_physics"] == 4
+    assert made.act("verdict", commitments=[sold], outages=[blind])["oversold_beyond_physics"] == 0
+    assert made.ask("POST", "verdict", {"commitments": [], "outages": [{"from": at}]})[0] == 400
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,46 @@ def test_a_fall_excuses_only_until_it_can_be_drained(seconds: float, beyond: int
     assert figures(court.verdict()) == (2, beyond, 2)
 
 
+@pytest.mark.parametrize(("seconds", "room"), [(4, 4), (6, 2)])
+def test_what_may_be_for_sale_now_is_told_before_anybody_buys_it(seconds: float, room: int) -> None:
+    """Five there, one sold, two broken: four may be offered until the fall was drained, then two."""
+    court = Court(5)
+    court.sell(1)
+    court.house.warehouse.breakage("X", "WH1", 2)
+    court.serve()
+    court.wait(seconds)
+    judge = Judge(court.house.warehouse, drain_seconds=5)
+    assert judge.headroom(court.commitments, int(court.house.clock.now() * 1000)) == {POOL: room}
+
+
+@pytest.mark.parametrize(
+    ("outages", "seconds", "beyond"),
+    [
+        ([(0, 20)], 24, 0),
+        ([(0, 20)], 26, 2),
+        ([(4, 20)], 20.5, 0),
+        ([(4, 20)], 21.5, 2),
+        ([(6, 20)], 7, 2),
+        ([(-9, -1)], 6, 2),
+        ([(1, 3), (2, 6), (4, 5), (7, 10)], 12.5, 0),
+        ([(1, 3), (2, 6), (4, 5), (7, 10)], 13.5, 2),
+    ],
+)
+def test_time_in_which_nobody_could_act_is_no_time_to_drain(
+    outages: list[tuple[int, int]], seconds: float, beyond: int
+) -> None:
+    """Five seconds of work are what is asked for, however often they were interrupted; outages may overlap."""
+    court = Court(5)
+    court.house.warehouse.store_sale("X", "WH1", 2)
+    court.serve()
+    now_ms = int(court.house.clock.now() * 1000)
+    court.wait(seconds)
+    court.sell(5)
+    blind = [(now_ms + begin * 1000, now_ms + end * 1000) for begin, end in outages]
+    verdict = Judge(court.house.warehouse, drain_seconds=5, outages=blind).verdict(court.commitments)
+    assert figures(verdict) == (2, beyond, 2)
+
+
 def test_a_fall_excuses_no_more_than_it_took() -> None:
     """A sale beyond the supply before the fall is an error even while the fall is on its way."""
     court = Court(5)

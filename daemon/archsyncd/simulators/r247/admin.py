@@ -1,6 +1,6 @@
 """`/_simulator/…`: what a test, a demo or a person does to the simulated warehouse; no part of the contract."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +8,7 @@ from archsyncd.simulators.r247.desk import read_time
 from archsyncd.simulators.r247.exchange import Answer, Asked, Problem, answer, checked, parse
 from archsyncd.simulators.r247.faults import Fault, FaultKind
 from archsyncd.simulators.r247.held import AskedLine, AskedOrder
-from archsyncd.simulators.r247.judge import Commitment, Judge
+from archsyncd.simulators.r247.judge import Commitment, Judge, Outage
 from archsyncd.simulators.r247.simulator import R247Simulator
 from archsyncd.simulators.r247.stockroom import Refused
 from archsyncd.simulators.r247.warehouse import Backup
@@ -138,7 +138,7 @@ class Admin:
             "shorts": (REFERENCE | {"line_ref": str, "quantity": int}, {"reason": str}, self._short),
             "verdict": (
                 {"commitments": list},
-                {"published": (list, type(None)), "drain_seconds": NUMBER},
+                {"published": (list, type(None)), "drain_seconds": NUMBER, "outages": list},
                 self._judge,
             ),
         }
@@ -196,10 +196,15 @@ class Admin:
         return {"fulfilmentId": self._house.dispatch.short(reference, line_ref, quantity, reason).id}
 
     def _judge(
-        self, commitments: list[Any], published: list[Any] | None = None, drain_seconds: float = 5.0
+        self,
+        commitments: list[Any],
+        published: list[Any] | None = None,
+        drain_seconds: float = 5.0,
+        outages: Sequence[Any] = (),
     ) -> dict[str, Any]:
         offered = None if published is None else dict(_published(entry) for entry in published)
-        judge = Judge(self._house, drain_seconds=drain_seconds)
+        blind = [_outage(entry) for entry in outages]
+        judge = Judge(self._house, drain_seconds=drain_seconds, outages=blind)
         verdict = judge.verdict([_commitment(entry) for entry in commitments], offered)
         pools = [asdict(pool) for pool in verdict.pools if pool.oversold_total or pool.hidden or pool.excess]
         return {name: getattr(verdict, name) for name in SUMS} | {"pools": pools}
@@ -247,6 +252,11 @@ def _commitment(entry: Any) -> Commitment:
     at_ms = read_time(found["at"], "at")
     released_ms = None if released is None else read_time(released, "releasedAt")
     return Commitment(found["orderId"], at_ms, found["sku"], found["channel"], found["quantity"], released_ms)
+
+
+def _outage(entry: Any) -> Outage:
+    found = checked(entry, {"from": str, "to": str}, ("from", "to"), "outages.")
+    return read_time(found["from"], "from"), read_time(found["to"], "to")
 
 
 def _published(entry: Any) -> tuple[tuple[str, str], int]:

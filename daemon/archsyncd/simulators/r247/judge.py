@@ -10,7 +10,8 @@ Pieces are counted per pool, that is per SKU and supply channel (all locations o
 - Shortage(t) = max(0, O − X): pieces promised and not there. `oversold_total` adds up every rise of the shortage,
   whether a sale or a fall of X caused it; `oversold_at_rest` is the shortage at the end.
 - Physics: a fall of X needs time to reach commercetools. A state of X stays excusable until `drain_seconds` after the
-  record that superseded it was first sent to a reader (for ever when it never was). B(t) is the largest X that is
+  record that superseded it was first sent to a reader (for ever when it never was). Time in which nobody could act, told
+  as `outages`, does not count: the rest of it is what a daemon had for the work. B(t) is the largest X that is
   current or excusable at t: no daemon can publish more without an error of its own. `oversold_beyond_physics` adds up
   the rise of max(0, O − B) at every accepted order. It is 0 for a daemon that is right.
 - At rest the published quantity should be f(W) − U: `hidden_units` adds up what is missing per pool, `excess_units`
@@ -18,7 +19,7 @@ Pieces are counted per pool, that is per SKU and supply channel (all locations o
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from archsyncd.simulators.r247.stockroom import JournalEntry
 from archsyncd.simulators.r247.warehouse import Warehouse
 
 Pool = tuple[str, str]
+Outage = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,17 @@ _RISE, _FALL, _RELEASE, _ORDER = range(4)
 
 
 class Judge:
-    """Weighs what commercetools accepted against what the warehouse really had."""
+    """Weighs what commercetools accepted against what the warehouse really had.
 
-    def __init__(self, warehouse: Warehouse, *, drain_seconds: float = 5.0) -> None:
+    `outages`: when no daemon could act, as pairs of UTC milliseconds (from, to); they may overlap.
+    """
+
+    def __init__(
+        self, warehouse: Warehouse, *, drain_seconds: float = 5.0, outages: Sequence[Outage] = ()
+    ) -> None:
         self._warehouse = warehouse
         self._drain_ms = int(drain_seconds * 1000)
+        self._outages = sorted(outages)
 
     def verdict(
         self,
@@ -143,6 +151,22 @@ class Judge:
             if commitment.released_ms is None and not imported:
                 waiting[commitment.sku, commitment.channel] += commitment.quantity
         return dict(waiting)
+
+    def headroom(self, commitments: Iterable[Commitment], now_ms: int) -> dict[Pool, int]:
+        """The most that may be for sale in each pool at this moment: B − O."""
+        found = {}
+        for pool, events in self._events([self._released(commitment) for commitment in commitments]).items():
+            supply = promised = 0
+            excusable = []
+            for event in sorted(events):
+                if event.rank in {_RISE, _FALL}:
+                    if event.excusable_until_ms is None or event.excusable_until_ms >= now_ms:
+                        excusable.append(supply)
+                    supply += event.quantity
+                else:
+                    promised += event.quantity
+            found[pool] = max([supply, *excusable]) - promised
+        return found
 
     def _released(self, commitment: Commitment) -> Commitment:
         """Set when the pieces were free again, which the warehouse knows better than commercetools."""
@@ -180,7 +204,19 @@ class Judge:
 
     def _excusable_until_ms(self, entry: JournalEntry) -> int | None:
         served_ms = self._warehouse.log.served_at_ms(entry.epoch_ordinal, entry.seq)
-        return None if served_ms is None else max(served_ms, entry.at_ms) + self._drain_ms
+        return None if served_ms is None else self._drained_ms(max(served_ms, entry.at_ms))
+
+    def _drained_ms(self, from_ms: int) -> int:
+        """When a daemon told of something at that time has had `drain_seconds` in which it could act."""
+        until_ms = from_ms + self._drain_ms
+        for begin_ms, end_ms in self._outages:
+            if begin_ms > until_ms:
+                break
+            lost_from_ms = max(begin_ms, from_ms)
+            if end_ms > lost_from_ms:
+                until_ms += end_ms - lost_from_ms
+                from_ms = end_ms
+        return until_ms
 
     def _weigh(self, events: list[_Event]) -> tuple[int, int, int]:
         """Walk through one pool's steps; return (oversold in all, beyond physics, at rest)."""

@@ -1,0 +1,335 @@
+"""A site with the daemon's own parts in virtual time, and a judge that knows the truth on both sides.
+
+The parts are the real ones: store, client, limiter, drain, resolver, bases, orders, proving, feed and tail. A process dies
+here as a killed one does: its files stay as they are at that instant, nothing it has not sent yet arrives any more. What
+must hold by the stock ledger (S, F and D) is asked after every step and around every request; `Violation.name` says which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from archsyncd.simulators.commercetools import ApiError, FaultKind, OrderLine
+from archsyncd.simulators.commercetools.exchange import Reply, Request
+from archsyncd.simulators.commercetools.faults import LATE
+from archsyncd.simulators.r247 import Reflection
+from tests.process.site import Site, site
+from tests.support.virtual_time import VirtualClock
+from tests.system.host import CONFIRM_SECONDS, Bent, Host, Image
+from tests.system.inside import House, SiteClock
+from tests.system.truth import CHANNELS, DRAIN_SECONDS, FEED, LOCATIONS, SKUS, Sold, Truth, check_image, hold
+
+# The longest that a lost request is under way here.
+LATE_SECONDS = 6.0
+# A new process knows the channels and the newest orders by then, and one with a new database its entries.
+START_SECONDS = 2.0
+TAKE_OVER_SECONDS = 6.0
+REST_SECONDS = 400.0
+# Where syncing costs nothing; elsewhere the usual place.
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+class Plant:
+    """The world: one site, one daemon after another, and the books that the judge keeps."""
+
+    def __init__(self, bent: Bent, reflection: Reflection, *, sampled: bool, seed: int) -> None:
+        self.bent = bent
+        self.reflection = reflection
+        self.sampled = sampled
+        self.clock = VirtualClock()
+        self.late_at = float("-inf")
+        self._late_hits = 0
+        self.images: list[Image] = []
+        self.hosts: list[Host] = []
+        self._names = itertools.count()
+        self._seed = seed
+        self._armed: tuple[int, bool] | None = None
+        self._died: Image | None = None
+        self._struck = asyncio.Event()
+        self._stack = contextlib.AsyncExitStack()
+
+    async def open(self, pieces: Mapping[tuple[str, str], int]) -> None:
+        """Both simulators, goods on the shelves, and the first daemon."""
+        where = tempfile.mkdtemp(prefix="archsyncd-", dir=MEMORY)
+        self._stack.callback(shutil.rmtree, where)
+        shop = {"latency_seconds": 0.03, "message_lag_seconds": 1.0, "stock_lag_seconds": 4.0}
+        house = {
+            "locations": tuple(LOCATIONS),
+            "channels": LOCATIONS,
+            "reflection": self.reflection,
+            "tick_seconds": 0.25,
+            "heartbeat_seconds": 5.0,
+        }
+        self.site: Site = await self._stack.enter_async_context(
+            site(SiteClock(self.clock), seed=self._seed, shop=shop, house=house)
+        )
+        self.house = House(Path(where), self.site, self.clock, self._seed)
+        # One authority instead of the system's hundreds: reading those is most of what a start would cost.
+        self._trust = Path(where) / "authority.pem"
+        trustme.CA().cert_pem.write_to_path(str(self._trust))
+        for channel in CHANNELS:
+            self.site.shop.add_channel(channel)
+        self.site.shop.add_products(SKUS)
+        for (sku, location), count in pieces.items():
+            self.site.house.warehouse.seed(sku, location, count)
+        self.truth = Truth(self.site, dict(pieces), self._seed)
+        self.site.watcher.before = self._before
+        self.site.watcher.after = self._after
+        await self.start(None)
+
+    async def close(self) -> None:
+        """Nothing of it is left."""
+        for host in self.hosts:
+            await host.end()
+        await self._stack.aclose()
+
+    @property
+    def host(self) -> Host:
+        """The daemon of now."""
+        return self.hosts[-1]
+
+    @property
+    def now_ms(self) -> int:
+        """UTC milliseconds, the same on both sides."""
+        return self.clock.wall_ms()
+
+    # Processes
+
+    async def start(self, image: Image | None) -> None:
+        """A process on the files of a dead one, or on none at all."""
+        name = f"h{next(self._names)}"
+        locations = "\n".join(f'{place} = {{ channel = "{key}" }}' for place, key in LOCATIONS.items())
+        pull = f"wait_seconds = 5\nacknowledge = true\nca_file = '{self._trust}'"
+        self.house.write(
+            name,
+            locations=locations,
+            feed=f'[[feed]]\nname = "{FEED}"\ntransport = "pull"\nurl = "{self.site.house_url}"\nauth = "none"\n{pull}',
+            more='[channels."warehouse-1"]\norder_location = ""',
+            commercetools=f"ca_file = '{self._trust}'",
+            reconcile=f"sample_keys_per_minute = {100 if self.sampled else 0}",
+        )
+        directory = self.house.place(name) / "state"
+        for file, data in (image or {}).items():
+            (directory / file).write_bytes(data)
+        if image is not None:
+            check_image(directory)
+        host = Host(self.house, self.bent, name, directory)
+        self.hosts.append(host)
+        await host.start()
+
+    async def dies(self) -> Image:
+        """Kill -9, now; what its files are then."""
+        image = self._died or self.host.image()
+        self._armed = self._died = None
+        await self.host.end()
+        self.images.append(image)
+        return image
+
+    async def restarts(self, image: Image | None, pause_seconds: float, *, known: bool) -> None:
+        """After a death: up again on these files. `known`: they are the last ones, nothing was lost."""
+        began_ms = self.now_ms
+        if not known and self.clock.monotonic() - self.late_at < 2 * LATE_SECONDS:
+            # What the dead one sent may land on an entry that the new one has read: found by the confirm read.
+            self._excuse()
+        await asyncio.sleep(pause_seconds)
+        await self.start(image)
+        more = START_SECONDS if known else TAKE_OVER_SECONDS
+        self.truth.outages.append((began_ms, self.now_ms + int(more * 1000)))
+
+    async def dies_around(self, requests: int, *, before: bool, seconds: float = 8.0) -> Image:
+        """Kill it around one of its next requests to commercetools, or when there is none."""
+        self._armed = (requests, before)
+        self._struck.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._struck.wait(), seconds)
+        return await self.dies()
+
+    async def rivalled(self) -> None:
+        """Another process with a ledger of its own begins to write beside this one; whoever is fenced off ends."""
+        # Fences are counted by the second where nobody keeps a lease.
+        await asyncio.sleep(1.1)
+        began_ms = self.now_ms
+        self._excuse()
+        await self.start(None)
+        self.truth.outages.append((began_ms, self.now_ms + int(TAKE_OVER_SECONDS * 1000)))
+
+    def _excuse(self) -> None:
+        seconds = CONFIRM_SECONDS + 2 * DRAIN_SECONDS + LATE_SECONDS
+        self.truth.excused_until_ms = self.now_ms + int(seconds * 1000)
+
+    # What happens in the world
+
+    def fails(self, route: str, kind: FaultKind, count: int = 1, **details: Any) -> None:
+        """The next writes to commercetools go wrong."""
+        self.site.shop.faults.add(route, kind, count=count, **details)
+
+    async def passes(self, seconds: float) -> None:
+        """Time goes by; everything is judged afterwards."""
+        await asyncio.sleep(seconds)
+        self.check()
+        for host in self.hosts:
+            if host.fenced and not host.dead:
+                await host.end()
+
+    def sells(self, lines: Sequence[tuple[str, str, int]], *, tracked: bool, seconds: float | None) -> None:
+        """A shopper orders lines (SKU, location, pieces); the house is told and imports it after so long, None: later."""
+        wanted = [OrderLine(sku, pieces, LOCATIONS[location]) for sku, location, pieces in lines]
+        try:
+            order_id = self.site.shop.place_order(wanted, mode="ReserveOnOrder" if tracked else "None")
+        except ApiError:
+            return
+        items = self.site.shop.order(order_id)["lineItems"]
+        kept = [(item["id"], *line) for item, line in zip(items, lines, strict=True)]
+        sold = Sold(order_id, tracked, self.now_ms, kept)
+        self.truth.sold.append(sold)
+        if seconds is not None:
+            self.tells_house(sold, seconds)
+
+    def tells_house(self, sold: Sold, seconds: float) -> None:
+        """The importer hears of an order as it is now."""
+        sold.told = True
+        lines = [
+            {"lineRef": line, "sku": sku, "quantity": pieces, "location": location}
+            for line, sku, location, pieces in sold.lines
+            if pieces
+        ]
+        created = self.site.shop.order(sold.id)["createdAt"]
+        body = {"orderId": sold.id, "createdAt": created, "lines": lines, "delay_seconds": seconds}
+        self.site.ask_house("orders", body)
+
+    def edits(self, pick: int, change: int) -> None:
+        """An Order Edit on an order that the house has not heard of: its first line grows or shrinks."""
+        found = [sold for sold in self.truth.sold if not sold.told and sold.cancelled_ms is None]
+        if not found:
+            return
+        sold = found[pick % len(found)]
+        line, sku, location, pieces = sold.lines[0]
+        change = max(change, 1 - pieces)
+        if not change:
+            return
+        try:
+            self.site.shop.edit_order(sold.id, {line: pieces + change})
+        except ApiError:
+            return
+        self.truth.edited.add((sku, LOCATIONS[location]))
+        sold.lines[0] = (line, sku, location, pieces + change)
+        if change > 0:
+            sold.grown.append((self.now_ms, sku, location, change))
+        else:
+            # What had grown before and is cut again ends with the cut; the rest of it as well.
+            sold.cuts.append((self.now_ms, sku, location, -change))
+
+    def cancels(self, pick: int) -> None:
+        """A person cancels an order; the house hears of it when it had heard of the order."""
+        found = [sold for sold in self.truth.sold if sold.cancelled_ms is None]
+        if not found:
+            return
+        sold = found[pick % len(found)]
+        self.site.shop.cancel_order(sold.id)
+        sold.cancelled_ms = self.now_ms
+        if sold.told:
+            self.site.ask_house("cancellations", {"reference": sold.id}, may_refuse=True)
+
+    def moves(self, sku: str, location: str, pieces: int) -> None:
+        """A receipt, or a sale over the counter where so much lies there."""
+        act = "receipts" if pieces > 0 else "store-sales"
+        body = {"sku": sku, "location": location, "quantity": abs(pieces)}
+        self.site.ask_house(act, body, may_refuse=True)
+
+    def poisons(self, kind: str, sku: str, location: str) -> None:
+        """An unreadable record stands in the feed."""
+        self.truth.poisons.add(self.site.house.poison(kind, sku, location))
+
+    def meddles(self, what: str, sku: str, channel: str, pieces: int) -> None:
+        """A person edits an entry by hand."""
+        if not self.site.shop.has_entry(sku, channel):
+            return
+        if what == "marker":
+            self.site.shop.clear_marker(sku, channel)
+        elif what == "touch":
+            self.site.shop.touch_entry(sku, channel)
+        else:
+            self.truth.tainted.add((sku, channel))
+            quantity = max(0, self.site.shop.true_stock(sku, channel) + pieces)
+            self.site.shop.update_entry(sku, channel, {"action": "changeQuantity", "quantity": quantity})
+
+    # Around every request
+
+    async def _before(self, request: Request) -> None:
+        host = self._sender(request)
+        if host is None:
+            return
+        if not host.dead:
+            self._count(before=True, host=host)
+        if host.dead:
+            await asyncio.get_running_loop().create_future()
+        self.truth.asked(host, request)
+
+    async def _after(self, request: Request, _reply: Reply) -> None:
+        host = self._sender(request)
+        if host is None:
+            return
+        late = sum(rule.hits for rule in self.site.shop.faults.rules.values() if rule.fault.kind in LATE)
+        if late != self._late_hits:
+            self._late_hits, self.late_at = late, self.clock.monotonic()
+        self._count(before=False, host=host)
+        if request.method == "POST":
+            self.truth.answered(self.host)
+
+    def _sender(self, request: Request) -> Host | None:
+        user = request.headers.get("X-External-User-ID", "")
+        name = user.rpartition("host-")[2]
+        return next((host for host in self.hosts if host.name == name), None)
+
+    def _count(self, *, before: bool, host: Host) -> None:
+        if self._armed is None or self._armed[1] is not before or host is not self.host:
+            return
+        left = self._armed[0] - 1
+        self._armed = (left, before)
+        if not left:
+            self._armed = None
+            self._died = host.image()
+            host.dead = True
+            self._struck.set()
+
+    def check(self) -> None:
+        """Everything that must hold at any moment."""
+        for host in self.hosts:
+            if not host.dead:
+                host.check_pumps()
+        self.truth.check(self.host)
+
+    # At rest
+
+    async def comes_to_rest(self) -> None:
+        """Faults stop, everything sold is imported: then S1, and nothing replayed or reordered changes the state (F3, F4)."""
+        self.site.shop.faults.clear()
+        self.site.house.script.clear()
+        for host in self.hosts[:-1]:
+            if not host.dead:
+                await host.end()
+        for sold in self.truth.sold:
+            if not sold.told and sold.cancelled_ms is None:
+                self.tells_house(sold, 0.0)
+        await asyncio.sleep(1)
+        # What a held snapshot stands for is told anew; a person could approve it as well.
+        self.site.house.flood(1)
+        end = self.clock.monotonic() + REST_SECONDS
+        while (wrong := self.truth.off(self.host)) and self.clock.monotonic() < end:
+            await asyncio.sleep(2)
+            self.check()
+        hold("S1", not wrong, f"{wrong} ({self.reflection})")
+        # Nothing may move any more, late requests included.
+        await asyncio.sleep(2 * LATE_SECONDS)
+        self.check()
+        hold("S1", not self.truth.off(self.host), f"it moved again: {self.truth.off(self.host)}")
+        await self.truth.check_replay(self.host)

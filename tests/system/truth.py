@@ -1,0 +1,350 @@
+"""What is true on both sides of the daemon, and what must hold by the stock ledger; knows the file and both simulators.
+
+`Truth.check` holds at any moment, `Truth.off` is empty at rest. A Violation carries the ledger's name of what is broken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore
+from archsyncd.domain.feed import Batch
+from archsyncd.simulators.commercetools.exchange import Request
+from archsyncd.simulators.r247 import Commitment, Judge, OrderStatus
+from tests.process.site import Site
+
+SKUS = ("A", "B", "C")
+# Two locations of one channel, and one of another.
+LOCATIONS = {"WH1": "warehouse-1", "WH2": "warehouse-2", "WH3": "warehouse-1"}
+CHANNELS = tuple(dict.fromkeys(LOCATIONS.values()))
+FEED = "main"
+# A decrease is on the entry by then, faults on its way included.
+DRAIN_SECONDS = 6.0
+NEVER_ENDS_MS = 10**9
+OPERATION = re.compile(rb"\b([0-9a-f]{16})/(\d+\.\d+p?)")
+OURS = "archsyncd@"
+Pool: TypeAlias = tuple[str, str]
+
+
+class Violation(AssertionError):
+    """Something that must hold did not; `name` is the stock ledger's."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"{name}: {what}")
+        self.name = name
+
+
+def hold(name: str, holds: object, what: str) -> None:
+    """Raise a Violation unless it holds."""
+    if not holds:
+        raise Violation(name, what)
+
+
+@dataclass
+class Sold:
+    """An order as the world has it; lines as (id, SKU, location, pieces). `cuts`: pieces that an edit took off, and when."""
+
+    id: str
+    tracked: bool
+    at_ms: int
+    lines: list[tuple[str, str, str, int]]
+    told: bool = False
+    cancelled_ms: int | None = None
+    grown: list[tuple[int, str, str, int]] = field(default_factory=list)
+    cuts: list[tuple[int, str, str, int]] = field(default_factory=list)
+
+    def commitments(self) -> Iterator[Commitment]:
+        """What was promised by it, for the judge."""
+        added = {(sku, location): 0 for _, sku, location, _ in self.lines}
+        for at_ms, sku, location, pieces in self.grown:
+            added[sku, location] += pieces
+            yield Commitment(self.id, at_ms, sku, LOCATIONS[location], pieces, self.cancelled_ms)
+        for at_ms, sku, location, pieces in self.cuts:
+            # Nobody imports what was cut off: it stands for itself, and ended with the edit.
+            yield Commitment(f"{self.id} cut", self.at_ms, sku, LOCATIONS[location], pieces, at_ms)
+        for _, sku, location, pieces in self.lines:
+            first = pieces - added[sku, location]
+            yield Commitment(self.id, self.at_ms, sku, LOCATIONS[location], first, self.cancelled_ms)
+
+
+class Writer(Protocol):
+    """The daemon that writes now, as far as it can be looked at."""
+
+    name: str
+    ledger: str
+    dead: bool
+    fenced: bool
+    batches: list[Batch]
+    first_seq: float
+    opened: SqliteStore
+
+    def look(self, question: str, *values: object) -> list[Any]:
+        """Ask its file."""
+        ...
+
+
+class Truth:
+    """The books of one world. `blind`: when no daemon could act; `excused`: pools that S2 is not asked of for now."""
+
+    def __init__(self, site: Site, pieces: dict[Pool, int], seed: int) -> None:
+        self._site = site
+        self._chance = random.Random(seed)
+        self.sold: list[Sold] = []
+        self.outages: list[tuple[int, int]] = []
+        self.tainted: set[Pool] = set()
+        self.edited: set[Pool] = set()
+        self.poisons: set[int] = set()
+        self.excused_until_ms = 0
+        self._figures = {key: [(0, count)] for key, count in pieces.items()}
+        self._read_through = 0
+        self._lines_seen: dict[Pool, int] = {}
+        self._last: dict[Pool, tuple[int, int]] = {}
+        self._landed: set[str] = set()
+        self._refl: dict[tuple[str, str, str], int] = {}
+        self._found: list[Violation] = []
+
+    @property
+    def _now_ms(self) -> int:
+        return int(self._site.clock.now() * 1000)
+
+    def asked(self, writer: Writer, request: Request) -> None:
+        """A request is about to take effect. What is violated is kept for the next check: here it would end a request only."""
+        with self._kept():
+            self._check_intents(writer, request)
+
+    def answered(self, writer: Writer) -> None:
+        """A request took effect."""
+        with self._kept():
+            self._check_journal()
+            self._check_offers(writer)
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Violation as found:
+            self._found.append(found)
+
+    def _check_intents(self, writer: Writer, request: Request) -> None:
+        """S6, D1: an operation is durable as the one in flight of its key before its first byte."""
+        if request.method != "POST":
+            return
+        for ledger, op_id in OPERATION.findall(request.body):
+            if ledger.decode() == writer.ledger:
+                rows = writer.look("SELECT sku FROM outbox WHERE op_id = ?", op_id.decode())
+                hold("S6", len(rows) == 1, f"{op_id.decode()} is sent and not in flight in the file")
+
+    def check(self, writer: Writer) -> None:
+        """Everything that must hold at any moment."""
+        self._site.shop.settle()
+        self._check_journal()
+        self._check_offers(writer)
+        if not writer.dead and not writer.fenced:
+            self._read_feed()
+            self._check_levels(writer)
+            self._check_records(writer)
+            self._check_lines(writer)
+            self._check_rows(writer)
+        if self._found:
+            raise self._found[0]
+
+    def _check_journal(self) -> None:
+        """S3, S5: markers on an entry strictly increase, and an operation moves stock once."""
+        for pool in self._pools():
+            lines = self._site.shop.stock_lines(*pool)
+            order = self._last.get(pool, (0, 0))
+            for line in lines[self._lines_seen.get(pool, 0) :]:
+                if line.operation is not None and line.who.startswith(OURS):
+                    hold("S5", line.operation not in self._landed, f"{line.operation} moved {pool} twice")
+                    self._landed.add(line.operation)
+                    fence, _, number = line.operation.rpartition("/")[2].rstrip("p").partition(".")
+                    new = (int(fence), int(number))
+                    hold("S3", new > order and int(line.fence) == new[0], f"{new} after {order} on {pool}")
+                    order = new
+            self._lines_seen[pool] = len(lines)
+            self._last[pool] = order
+
+    def _pools(self) -> list[Pool]:
+        return [
+            (sku, channel) for sku in SKUS for channel in CHANNELS if self._site.shop.has_entry(sku, channel)
+        ]
+
+    def commitments(self) -> list[Commitment]:
+        """Everything promised by tracked orders."""
+        return [one for sold in self.sold if sold.tracked for one in sold.commitments()]
+
+    def _check_offers(self, writer: Writer) -> None:
+        """S2: no more is for sale than the warehouse had, less what is promised, where a daemon could know it by now."""
+        if self._now_ms < self.excused_until_ms:
+            return
+        judge = Judge(self._site.house.warehouse, drain_seconds=DRAIN_SECONDS, outages=self._blind(writer))
+        room = judge.headroom(self.commitments(), self._now_ms)
+        for pool in self._pools():
+            offered = self._site.shop.true_stock(*pool)
+            if pool not in self.tainted:
+                hold(
+                    "S2",
+                    offered <= room.get(pool, 0),
+                    f"{offered} of {pool} for sale, {room.get(pool)} may be",
+                )
+
+    def _blind(self, writer: Writer) -> list[tuple[int, int]]:
+        if writer.dead:
+            return [*self.outages, (self._now_ms, self._now_ms + NEVER_ENDS_MS)]
+        return self.outages
+
+    def _read_feed(self) -> None:
+        """Take what the source has told, as it told it: the truth that stored levels are held against."""
+        told = self._site.house.log.after(self._read_through, 10**6, None, None)
+        for record in told.records:
+            if record.type == "stock.level" and record.seq not in self.poisons:
+                body = json.loads(record.body)
+                self._figures[body["sku"], body["location"]].append((record.seq, body["available"]))
+            self._read_through = record.seq
+
+    def _figure(self, sku: str, location: str, seq: int) -> int:
+        return [available for at, available in self._figures[sku, location] if at <= seq][-1]
+
+    def _check_levels(self, writer: Writer) -> None:
+        """S8, S9, S10: every stored level is what the warehouse had of that very key there; debts are not clamped."""
+        for row in writer.look("SELECT sku, location, seq, available FROM level"):
+            true = self._figure(row["sku"], row["location"], row["seq"])
+            hold("S8", row["available"] == true, f"{tuple(row)} is stored, {true} was told")
+
+    def _check_records(self, writer: Writer) -> None:
+        """F1, F2: what is behind the checkpoint is merged, superseded, or a case."""
+        if writer.look("SELECT 1 FROM snapshot WHERE state = 'held'"):
+            return
+        stored = writer.look("SELECT seq FROM feed WHERE name = ? AND snapshot_due IS NULL", FEED)
+        through = stored[0]["seq"] if stored else 0
+        levels = {
+            (row["sku"], row["location"]): row["seq"]
+            for row in writer.look("SELECT sku, location, seq FROM level")
+        }
+        for key, told in self._figures.items():
+            last = max(at for at, _ in told if at <= through or not at)
+            hold("F1", not last or levels.get(key, -1) >= last, f"{last} of {key} is lost behind {through}")
+        rejected = [seq for seq in self.poisons if seq <= through and writer.first_seq <= seq]
+        cases = writer.look("SELECT 1 FROM exception_case") if rejected else []
+        hold("F2", not rejected or cases, f"the records {rejected} are neither merged nor cases")
+
+    def _check_lines(self, writer: Writer) -> None:
+        """S12: what is taken for subtracted was; S13: 0 ≤ reflected ≤ committed, and it only grows."""
+        book = self._site.house.warehouse.book.orders
+        for row in writer.look("SELECT order_id, location, seq FROM line_proof WHERE figure = 'available'"):
+            order = book.get(row["order_id"])
+            imported = order is not None and order.imported and order.position is not None
+            hold("S12", imported, f"{row['order_id']} is proven and was never imported")
+            assert order is not None
+            assert order.position is not None
+            hold("S12", order.position[1] <= row["seq"], f"{row['order_id']} was imported later than proven")
+        for row in writer.look("SELECT DISTINCT order_id FROM order_line WHERE released = 1"):
+            order = book.get(row["order_id"])
+            kept = order is not None and order.status is OrderStatus.ACCEPTED
+            hold("S12", not kept, f"{row['order_id']} is released and stands in the warehouse")
+        for row in writer.look("SELECT channel, sku, refl, known FROM outbox"):
+            key = (writer.name, row["channel"], row["sku"])
+            hold("S13", 0 <= row["refl"] <= row["known"], f"{tuple(row)}")
+            hold(
+                "S13", row["refl"] >= self._refl.get(key, 0), f"{tuple(row)} fell from {self._refl.get(key)}"
+            )
+            self._refl[key] = row["refl"]
+
+    def _check_rows(self, writer: Writer) -> None:
+        """S4, S14: with nothing in flight x_applied is the archX left there, and what is there with all orders undone."""
+        unknown = self._unknown(writer)
+        question = "SELECT * FROM outbox WHERE base = 'proven' AND op_id IS NULL AND superseded = ''"
+        for row in writer.look(question):
+            pool = (row["sku"], row["channel"])
+            lines = self._site.shop.stock_lines(*pool) if pool in self._pools() else []
+            if not lines or row["seen"] != lines[-1].operation or row["late"]:
+                continue
+            fence = lines[-1].operation or ""
+            if fence.startswith(f"{writer.ledger}/") and not fence.endswith("p") and not row["read_at_ms"]:
+                hold(
+                    "S14",
+                    row["x_applied"] == lines[-1].x or pool in self._doubtful(),
+                    f"{pool}: {tuple(row)}",
+                )
+            if pool not in self._doubtful() and unknown is not None:
+                undone = lines[-1].stock_after + row["known"] + unknown.get(pool, 0)
+                hold("S4", row["x_applied"] == undone, f"{pool}: {row['x_applied']} booked, {undone} there")
+
+    def _doubtful(self) -> set[Pool]:
+        return self.tainted | self.edited
+
+    def _unknown(self, writer: Writer) -> dict[Pool, int] | None:
+        """Pieces of tracked orders that the daemon has not learnt yet; None when it is not sure to learn of all of them."""
+        question = "SELECT order_id FROM order_head UNION SELECT order_id FROM order_closed"
+        known = {row["order_id"] for row in writer.look(question)}
+        found: dict[Pool, int] = {}
+        for sold in self.sold:
+            if sold.id in known or not sold.tracked:
+                continue
+            if sold.cancelled_ms is not None:
+                return None
+            for _, sku, location, pieces in sold.lines:
+                pool = (sku, LOCATIONS[location])
+                found[pool] = found.get(pool, 0) + pieces
+        return found
+
+    def off(self, writer: Writer) -> dict[object, object]:
+        """Keys that are not what they must come to: (there, wanted); operations in flight; bases not proven."""
+        self._site.shop.settle()
+        waiting: dict[Pool, int] = {}
+        book = self._site.house.warehouse.book.orders
+        for sold in self.sold:
+            imported = sold.id in book
+            for _, sku, location, pieces in sold.lines:
+                if sold.cancelled_ms is None and not imported:
+                    pool = (sku, LOCATIONS[location])
+                    waiting[pool] = waiting.get(pool, 0) + pieces
+        wrong: dict[object, object] = {}
+        for sku in SKUS:
+            for channel in CHANNELS:
+                places = [place for place, key in LOCATIONS.items() if key == channel]
+                there = sum(self._site.house.warehouse.available(sku, place) for place in places)
+                wanted = there - waiting.get((sku, channel), 0)
+                stock = self._site.stock(sku, channel)
+                if stock != wanted:
+                    wrong[sku, channel] = (stock, wanted)
+        question = (
+            "SELECT channel, sku, base, op_id, parked FROM outbox WHERE op_id IS NOT NULL OR base <> 'proven'"
+        )
+        for row in writer.look(question):
+            wrong[row["sku"], row["channel"], "row"] = tuple(row)
+        return wrong
+
+    async def check_replay(self, writer: Writer) -> None:
+        """F3, F4: what was told, told again in another order, changes nothing."""
+        store, before = writer.opened, await writer.opened.report.digest()
+        state = await store.feeds.state(FEED)
+        told = list(writer.batches)
+        self._chance.shuffle(told)
+        for batch in told:
+            await store.feeds.record(replace(batch, checkpoint=state.checkpoint or ""))
+        hold(
+            "F3",
+            await store.report.digest() == before,
+            "told again in another order, it came to another state",
+        )
+
+
+def check_image(directory: Path) -> None:
+    """D2: the files that a killed process left open, and pass SQLite's own check. Looked at as a copy."""
+    with tempfile.TemporaryDirectory(dir=directory.parent) as room:
+        for path in directory.iterdir():
+            shutil.copy(path, room)
+        with contextlib.closing(sqlite3.connect(Path(room) / DATABASE_NAME)) as database:
+            found = database.execute("PRAGMA integrity_check").fetchall()
+    hold("D2", found == [("ok",)], f"the crash image is damaged: {found}")
