@@ -79,7 +79,7 @@ async def test_a_full_that_lacks_a_stated_location_is_held_beside_another_feed()
             case = await daemon.until_case(CaseKind.HELD_SNAPSHOT)
             assert case is not None
             assert "no record for the location WH2" in case.reason
-            await site.until_stock({"A": 7})
+            await site.until_stock({"A": 7}, 700)
 
 
 def pull_and_drop(site: Site, root: Path, said: tuple[str, str], *, ready: str = "manifest") -> str:
@@ -132,3 +132,35 @@ async def test_f101_a_full_without_a_manifest_covers_what_its_feed_tells_of() ->
             assert case is not None
             assert case.subject == "C at WH2"
             assert await held(daemon) == []
+
+
+@virtual
+async def test_f034_a_location_that_has_told_nothing_yet_is_not_taken_for_empty() -> None:
+    """The database is lost and one source comes back later than the other: nothing is lowered for half of the goods."""
+    async with inside(seed=213) as (site, house), second_house(house) as (second, url):
+        site.open(STOCK)
+        settings = {"feed": two_pulls(site, url, STATED), "locations": BOTH, "more": ORDERS}
+        async with house.daemon(**settings):
+            await site.until_stock(TOGETHER)
+        for path in house.database().parent.glob(f"{house.database().name}*"):
+            path.unlink()
+        second.script.add(Fault(FaultKind.STATUS, endpoint="any", times=None, status=503))
+        async with house.daemon() as daemon:
+            await site.until(lambda: "first figures of warehouse-1" in daemon.app.shared.notes, "the note")
+            await site.stays(lambda: site.stock("A") == 12, "lowered for half of the goods", 90)
+            second.script.clear()
+            second.warehouse.store_sale("A", "WH2", 2)
+            await site.until_stock({"A": 10}, 120)
+            assert "first figures of warehouse-1" not in daemon.app.shared.notes
+
+
+@virtual
+async def test_f034_a_location_that_stays_silent_is_waited_for_ten_minutes() -> None:
+    """Then what the other location tells is published: a decrease that waits for ever would oversell."""
+    async with inside(seed=214) as (site, house), second_house(house) as (second, url):
+        site.open(STOCK)
+        second.script.add(Fault(FaultKind.STATUS, endpoint="any", times=None, status=503))
+        settings = {"feed": two_pulls(site, url, STATED), "locations": BOTH, "more": ORDERS}
+        async with house.daemon(**settings):
+            await site.stays(lambda: site.stock("A") is None, "published too early", 500)
+            await site.until_stock(STOCK, 240)

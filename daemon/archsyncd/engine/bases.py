@@ -42,6 +42,7 @@ PRODUCTS_PER_REQUEST = 500
 CHANNELS_EVERY_SECONDS = 60.0
 CHANNEL_PAGES = 100
 CHECK_KEYS = 500
+FIRST_FIGURES_SECONDS = 600.0
 SAMPLE_SECONDS = 60.0
 TYPES_LIMIT = 1_000
 PREPARE_AGAIN_SECONDS = 5.0
@@ -85,6 +86,7 @@ class Bases:
         self._channels_at = float("-inf")
         self._after: StockKey | None = None
         self._sampled: StockKey | None = None
+        self._began = shared.clock.monotonic()
         self._sample_at = self._shared.clock.monotonic() + SAMPLE_SECONDS
         self._types: set[str] = set()
         self._reader = EntryReader(store, client, limiter, shared, Priority.LOOKUP, beat)
@@ -225,7 +227,8 @@ class Bases:
             return 0
         rows = await self._store.outbox.unknown_bases(self._after, LOOKUP_KEYS)
         self._after = rows[-1].key if len(rows) == LOOKUP_KEYS else None
-        unknown = {row.key: row for row in rows if self._usable(row.key.channel)}
+        told = await self._told(rows)
+        unknown = {row.key: row for row in rows if row.key.channel in told and self._usable(row.key.channel)}
         done = 0
         async for asked, page in self._reader.by_key(list(unknown)):
             self._beat()
@@ -233,6 +236,29 @@ class Bases:
         if done:
             self._shared.work.set()
         return done
+
+    async def _told(self, rows: Sequence[OutboxRow]) -> frozenset[str]:
+        """Channels of which every location has told something, so that no quantity is made of half of them.
+
+        While a full is being applied none has. A location that stays silent is waited for a bounded time.
+        """
+        if not rows or await self._store.snapshots.unfinished():
+            return frozenset()
+        known = set(await self._store.feeds.locations())
+        waited = self._shared.clock.monotonic() - self._began >= FIRST_FIGURES_SECONDS
+        told = set()
+        for name, policy in self._store.rules.policies.channels.items():
+            missing = sorted(set(policy.locations) - known)
+            note = f"first figures of {name}"
+            if missing and not waited:
+                self._shared.notes[note] = (
+                    f"keys of {name} that are new here wait for the first figures of {', '.join(missing)}, at most "
+                    f"{FIRST_FIGURES_SECONDS / 60:.0f} minutes after the start"
+                )
+            else:
+                self._shared.notes.pop(note, None)
+                told.add(name)
+        return frozenset(told)
 
     async def _book_looked_up(self, rows: Sequence[OutboxRow], page: EntryPage) -> int:
         self._watch_fences(page.entries)

@@ -43,6 +43,10 @@ class Feeds(Protocol):
         """Where a feed stands; a feed never heard of stands at its beginning."""
         ...
 
+    async def locations(self) -> list[str]:
+        """The locations of which something was told."""
+        ...
+
     async def feeds_of(self, location: str) -> list[str]:
         """The feeds that told last of some SKU at a location."""
         ...

@@ -39,6 +39,11 @@ class FeedStore:
                 return state
         return FeedState(feed)
 
+    async def locations(self) -> list[str]:
+        """The locations of which something was told."""
+        async with self._session.read() as tx:
+            return [row[0] for row in await tx.rows("level_locations")]
+
     async def feeds_of(self, location: str) -> list[str]:
         """The feeds that told last of some SKU at a location."""
         async with self._session.read() as tx:

@@ -123,7 +123,7 @@ class SqliteStore:
         before = self._session.ledger.mapping
         await self.begin_rules(rules)
         changed = 0
-        for location in await self._locations():
+        for location in await self.feeds.locations():
             changed += await self._recompute_location(location, beat)
         in_force = self._session.rules
         if before and before != in_force.mapping():
@@ -200,10 +200,6 @@ class SqliteStore:
         """This file belongs to this project, by its present address, and to this host from now on."""
         await self._session.database.write(lambda tx: tx.run("ledger_move", (project, host)))
         self._session.ledger = replace(self._session.ledger, project=project, host=host)
-
-    async def _locations(self) -> list[str]:
-        async with self._session.read() as tx:
-            return [row[0] for row in await tx.rows("level_locations")]
 
     async def _recompute_location(self, location: str, beat: Callable[[], None]) -> int:
         """Reckon all keys that a location feeds, or fed before it was mapped elsewhere or not at all."""
