@@ -72,6 +72,8 @@ async def check(
         ("credentials", _credentials(settings, directory)),
         ("keys", _keys(settings)),
     ]
+    if notes := _orders(settings):
+        parts.append(("orders", notes))
     if online:
         person = Person(clock or SystemClock(), socket.gethostname(), directory, SystemChance())
         parts += await ask_systems(settings, person)
@@ -92,6 +94,20 @@ def _credentials(settings: Settings, directory: Path | None) -> tuple[MappingNot
         told = f"were not checked: give --credentials DIR to have them read ({needed})"
         return (MappingNote(Weight.FACT, "credentials", told),)
     return (MappingNote(Weight.FACT, "credentials", f"are all there: {needed}"),)
+
+
+def _orders(settings: Settings) -> tuple[MappingNote, ...]:
+    """Where nobody can be asked about an order, only the site's own word settles those of before the first start."""
+    orders = settings.orders
+    tracked = settings.commercetools.inventory_mode == "tracked"
+    asked = [feed.name for feed in settings.feeds if feed.transport == "pull"]
+    if not tracked or asked or orders.reflected_before is not None:
+        return ()
+    told = (
+        f"is not stated, and no feed can be asked about an order: every order of the last {orders.history_days} days is held back "
+        "from sale until a record proves that Archean has it. State the moment up to which all orders are in its figures"
+    )
+    return (MappingNote(Weight.LOOK, "orders.reflected_before", told),)
 
 
 def _keys(settings: Settings) -> tuple[MappingNote, ...]:

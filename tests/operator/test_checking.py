@@ -345,6 +345,10 @@ async def test_online_a_drop_directory_is_looked_at_and_left_as_it_was(tmp_path:
         assert f"{drop}/done is no directory" in report
         assert "links are not followed" in report
         assert sorted(each.name for each in drop.iterdir()) == ["done", "error", "in"]
+        assert "?  orders.reflected_before: is not stated" in report
+        stated = '[orders]\nreflected_before = "2026-01-01T00:00:00Z"\n'
+        here.config.write_text(here.config.read_text() + stated)
+        assert "orders.reflected_before" not in (await here.check())[1]
 
 
 async def test_online_a_missing_drop_directory_is_wrong(tmp_path: Path) -> None:

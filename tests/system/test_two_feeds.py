@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,7 +140,7 @@ async def test_f034_a_location_that_has_told_nothing_yet_is_not_taken_for_empty(
     """The database is lost and one source comes back later than the other: nothing is lowered for half of the goods."""
     async with inside(seed=213) as (site, house), second_house(house) as (second, url):
         site.open(STOCK)
-        settings = {"feed": two_pulls(site, url, STATED), "locations": BOTH, "more": ORDERS}
+        settings: dict[str, Any] = {"feed": two_pulls(site, url, STATED), "locations": BOTH, "more": ORDERS}
         async with house.daemon(**settings):
             await site.until_stock(TOGETHER)
         for path in house.database().parent.glob(f"{house.database().name}*"):
@@ -160,7 +161,7 @@ async def test_f034_a_location_that_stays_silent_is_waited_for_ten_minutes() -> 
     async with inside(seed=214) as (site, house), second_house(house) as (second, url):
         site.open(STOCK)
         second.script.add(Fault(FaultKind.STATUS, endpoint="any", times=None, status=503))
-        settings = {"feed": two_pulls(site, url, STATED), "locations": BOTH, "more": ORDERS}
+        settings: dict[str, Any] = {"feed": two_pulls(site, url, STATED), "locations": BOTH, "more": ORDERS}
         async with house.daemon(**settings):
             await site.stays(lambda: site.stock("A") is None, "published too early", 500)
             await site.until_stock(STOCK, 240)
