@@ -150,7 +150,6 @@ class FeedSettings:
             """Networks in which the addresses of the source's host must lie; the connection is refused otherwise.
             Empty accepts every address that the host name resolves to.""",
             restart=True,
-            in_force=False,
         ),
     )
     ca_file: Path | None = field(
