@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 
 from archsyncd import __version__
@@ -48,12 +48,21 @@ from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
-from archsyncd.engine.supervise import Pump, Restart, Supervisor, Watch, feed_watchdog
+from archsyncd.engine.supervise import (
+    Pump,
+    Restart,
+    Supervisor,
+    Watch,
+    ask_for_time,
+    feed_watchdog,
+    measure_lag,
+)
 from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.engine.tenure import Claim, Lease, LeaseNews
 from archsyncd.engine.withholding import Withholding
 
 STATUS_SECONDS = 1.0
+LAG_NOTED_SECONDS = 2.0
 FINISH_SECONDS = 30.0
 RELEASE_SECONDS = 5.0
 NOT_TAKEN = "no lease is taken while the rollout only plans"
@@ -155,15 +164,18 @@ class App:
             place = host_lock.check_database_place(state_dir / DATABASE_NAME)
             for warning in place.warnings:
                 say(LOGGER, Event.PLACE_DOUBTFUL, warning)
-            self.store = await self._open(rules)
+            # Checking and migrating a large file may take longer than a start is given.
+            async with self._beside(ask_for_time(self.clock, self.world.notifier.extend)):
+                self.store = await self._open(rules)
             self._file = host_lock.identity(state_dir / DATABASE_NAME)
             try:
                 await self._run_with_store(rules)
             finally:
-                for feed in self.feeds:
-                    await feed.close()
-                await self.client.close()
-                await self.store.close()
+                async with self._beside(ask_for_time(self.clock, self.world.notifier.extend)):
+                    for feed in self.feeds:
+                        await feed.close()
+                    await self.client.close()
+                    await self.store.close()
         finally:
             self._ended = True
             self._begun.set()
@@ -181,34 +193,37 @@ class App:
     async def _run_with_store(self, rules: Rules) -> None:
         self._build(rules)
         self._begun.set()
-        watchdog = self._start_watchdog()
-        try:
-            async with self.world.control(self) if self.world.control else contextlib.nullcontext():
-                self.world.notifier.ready("started")
-                say(
-                    LOGGER,
-                    Event.STARTED,
-                    f"archsyncd {__version__}: the store is open",
-                )
-                if idle := not_in_force(self.settings):
-                    told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
-                    say(LOGGER, Event.OTHER, told)
-                if self.store.ledger.host == self.world.host_id:
-                    await self._work()
-                else:
-                    await self._stand_aside()
-        finally:
-            if watchdog is not None:
-                watchdog.cancel()
-                await asyncio.gather(watchdog, return_exceptions=True)
+        notifier = self.world.notifier
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._beside(measure_lag(self.watch, self.clock)))
+            if notifier.watchdog_seconds is not None:
+                feeding = feed_watchdog(self.watch, self.clock, notifier.watchdog_seconds, notifier.watchdog)
+                await stack.enter_async_context(self._beside(feeding))
+            if self.world.control:
+                await stack.enter_async_context(self.world.control(self))
+            notifier.ready("started")
+            say(
+                LOGGER,
+                Event.STARTED,
+                f"archsyncd {__version__}: the store is open",
+            )
+            if idle := not_in_force(self.settings):
+                told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
+                say(LOGGER, Event.OTHER, told)
+            if self.store.ledger.host == self.world.host_id:
+                await self._work()
+            else:
+                await self._stand_aside()
 
-    def _start_watchdog(self) -> asyncio.Task[None] | None:
-        interval = self.world.notifier.watchdog_seconds
-        if interval is None:
-            return None
-        return asyncio.create_task(
-            feed_watchdog(self.watch, self.clock, interval, self.world.notifier.watchdog), name="watchdog"
-        )
+    @contextlib.asynccontextmanager
+    async def _beside(self, endless: Coroutine[None, None, None]) -> AsyncIterator[None]:
+        """Have something done for as long as the block runs."""
+        task = asyncio.create_task(endless)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def _build(self, rules: Rules) -> None:
         settings, shared, chance = self.settings, self.shared, self.world.chance
@@ -391,6 +406,7 @@ class App:
         while not self.shared.stopping:
             self.watch.beat("status")
             self.world.tick()
+            self._note_lag()
             self.announcer.look()
             self._look_at_file()
             backlog = await self.store.report.backlog()
@@ -398,6 +414,21 @@ class App:
             line = status_line(self, backlog, cases)
             self.world.notifier.status(f"planning, nothing is written: {line}" if self._planning else line)
             await self.shared.rest(STATUS_SECONDS)
+
+    def _note_lag(self) -> None:
+        lag_seconds = self.loop_lag_seconds
+        if lag_seconds < LAG_NOTED_SECONDS:
+            self.shared.notes.pop("loop", None)
+        elif "loop" not in self.shared.notes:
+            self.shared.notes["loop"] = (
+                f"the process stood still for {lag_seconds:.1f} s and goes on: look for a lack of processor time or memory "
+                "on this host"
+            )
+
+    @property
+    def loop_lag_seconds(self) -> float:
+        """How long the event loop stood still at the worst, within the last minute or so."""
+        return self.watch.loop_lag_seconds
 
     def _look_at_file(self) -> None:
         path = self.settings.daemon.state_dir / DATABASE_NAME

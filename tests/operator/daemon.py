@@ -97,6 +97,7 @@ class SmallDaemon:
         self.version = "1.2.3"
         self.started_monotonic = clock.monotonic()
         self.tenure_text = "held with fence 1 by test"
+        self.loop_lag_seconds = 0.0
         self.shared = Shared(clock)
         project = settings.commercetools
         self.limiter = Limiter(

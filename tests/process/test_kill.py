@@ -14,8 +14,6 @@ from tests.process.harness import CLOCK, Daemon, daemon
 from tests.process.site import Site, assert_right, gather_all, in_step, site
 
 KILLS = 26
-# A record that was told to a process just killed is acted on by the next one, after its start on a busy machine.
-BLIND_SECONDS = 20.0
 # Killed again and again, a daemon may be told of a store sale and live to act on it only several starts later.
 BLIND_SECONDS = 30.0
 DAY = TradeConfig(
@@ -68,8 +66,11 @@ async def _play(trade: Trade) -> None:
         pass
 
 
-async def _one_shop(directory: Path, seed: int) -> None:
-    async with site(CLOCK, seed=seed) as around, daemon(directory, around) as victim:
+async def _one_shop(directory: Path, seed: int, lease_seconds: int) -> None:
+    async with (
+        site(CLOCK, seed=seed) as around,
+        daemon(directory, around, lease_seconds=lease_seconds) as victim,
+    ):
         trade = around.trade(DAY, seed)
         await trade.open()
         day = asyncio.create_task(_play(trade))
@@ -88,7 +89,7 @@ async def _one_shop(directory: Path, seed: int) -> None:
         assert (code, seconds < 5) == (0, True)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_f005_f006_f007_kills_at_any_request_neither_oversell_nor_hide_stock(tmp_path: Path) -> None:
-    """Two shops side by side, 52 kills around requests of every kind while orders, sales and deliveries go on."""
-    await gather_all(_one_shop(tmp_path / "a", 11), _one_shop(tmp_path / "b", 12))
+    """Two shops side by side, one with a lease: 52 kills around requests of every kind while trade goes on."""
+    await gather_all(_one_shop(tmp_path / "a", 11, 0), _one_shop(tmp_path / "b", 12, 30))

@@ -11,7 +11,7 @@ import logging
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,17 @@ class SiteClock:
 
 
 class Notes:
-    """What was told to the service manager."""
+    """What was told to the service manager, and when the watchdog was fed (virtual monotonic seconds)."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.fed: list[float] = []
 
     def send(self, message: str) -> bool:
-        self.told.append(message)
+        if message == "WATCHDOG=1":
+            self.fed.append(asyncio.get_running_loop().time())
+        else:
+            self.told.append(message)
         return True
 
     @property
@@ -151,7 +155,7 @@ class House:
         shutil.rmtree(target)
         shutil.copytree(self.place(name) / "state", target)
 
-    def world(self, name: str, notes: Notes, host: str) -> World:
+    def world(self, name: str, notes: Notes, host: str, watchdog_seconds: float | None = None) -> World:
         chance = random.Random(next(self._ids))
         return World(
             clock=self.clock,
@@ -161,19 +165,31 @@ class House:
             host_id=host,
             host_name=f"host-{host}",
             pid=next(self._pids),
-            notifier=Notifier(notes.send),
+            notifier=Notifier(notes.send, watchdog_seconds),
             reload=lambda: self.settings(name),
         )
 
     @asynccontextmanager
     async def daemon(
-        self, name: str = "one", *, host: str = "a", ready: bool = True, quiet: bool = True, **changes: object
+        self,
+        name: str = "one",
+        *,
+        host: str = "a",
+        ready: bool = True,
+        quiet: bool = True,
+        watchdog_seconds: float | None = None,
+        equip: Callable[[App], None] = lambda _app: None,
+        **changes: object,
     ) -> AsyncIterator[Running]:
-        """A daemon for the length of the block. `quiet`: it must stop by itself and no pump may have died."""
+        """A daemon for the length of the block. `quiet`: it must stop by itself and no pump may have died.
+
+        `equip` gives it other connections before it starts.
+        """
         if changes or not (self.place(name) / "config.toml").exists():
             self.write(name, **changes)
         notes = Notes()
-        app = App(self.settings(name), self.world(name, notes, host))
+        app = App(self.settings(name), self.world(name, notes, host, watchdog_seconds))
+        equip(app)
         task = asyncio.create_task(app.run(), name=f"daemon {name}")
         running = Running(app, task, notes, self.journal)
         try:

@@ -1,127 +1,192 @@
-"""The watchdog and the feeds: a source without news, a slow one and a large file are waited for by right (D6)."""
+"""The watchdog of the real daemon: fed while its pumps progress or are idle by right, and not once one of them hangs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+import contextlib
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from archsyncd.adapters.clock import SteadyClock
-from archsyncd.app import TAIL_LIMIT_SECONDS
-from archsyncd.domain.feed import Batch, KeyReading, OrderLookup, Outcome, SnapshotDue
-from archsyncd.engine.ports import SnapshotSource
-from archsyncd.engine.shared import Shared
-from archsyncd.engine.supervise import Pump, Watch
-from archsyncd.engine.tail import Tail
-from tests.adapters.feeds.dropping import Drop, level
-from tests.process.harness import DROP
-from tests.support.virtual_time import VirtualClock, virtual
+from archsyncd.app import LAG_NOTED_SECONDS, App
+from archsyncd.simulators.commercetools.exchange import Request
+from archsyncd.simulators.r247 import Fault, FaultKind
+from tests.process.site import LOCATION, Site
+from tests.support.virtual_time import virtual
 from tests.system.inside import Running, inside
 
-
-async def never_late(daemon: Running, seconds: float) -> None:
-    """Every pump progresses or waits by right, for so long."""
-    clock = daemon.app.clock
-    end = clock.monotonic() + seconds
-    while clock.monotonic() < end:
-        assert daemon.app.watch.late() == ()
-        await clock.sleep(1.0)
+INTERVAL_SECONDS = 30.0
+STOCK = {"A": 50, "B": 50}
+MINUTES = 60.0
 
 
-@virtual
-async def test_f019_a_directory_without_news_is_waited_for_by_right() -> None:
-    """A nightly file leaves the directory empty all day long, and the next one is taken."""
-    async with inside(seed=201) as (site, house):
-        root = house.place() / "drop"
-        root.mkdir()
-        site.open({"A": 5})
-        async with house.daemon(feed=DROP.format(drop=root)) as daemon:
-            drop = Drop(root)
-            await never_late(daemon, 900)
-            drop.put(level("A", 5, available=5), kind="full")
-            await site.until_stock({"A": 5})
-            await never_late(daemon, 900)
+def fed_all_the_time(daemon: Running, since: float) -> bool:
+    """Whether it was fed three times an interval from then until now."""
+    times = [since, *(at for at in daemon.notes.fed if at > since), daemon.app.clock.monotonic()]
+    return all(later - earlier <= INTERVAL_SECONDS / 3 + 0.1 for earlier, later in itertools.pairwise(times))
+
+
+async def trade(site: Site, minutes: float) -> None:
+    for _ in range(int(minutes * 6)):
+        site.order("A", 1)
+        site.house.warehouse.receipt("A", LOCATION, 1)
+        await site.clock.sleep(10)
 
 
 @virtual
-async def test_f019_a_snapshot_that_takes_its_source_long_is_waited_for_and_loaded() -> None:
-    """It says "running" for a quarter of an hour; asking again from the start would never end."""
-    async with inside(seed=202, house={"snapshot_seconds": 900.0}) as (site, house):
-        site.open({"A": 5})
+async def test_f019_it_is_fed_while_pumps_progress_or_are_idle_by_right() -> None:
+    """Five minutes each of trade, of nothing at all, of a silent commercetools and of a silent source."""
+    async with inside(seed=90) as (site, house):
+        site.open(STOCK)
+        async with house.daemon(watchdog_seconds=INTERVAL_SECONDS, lease_seconds=30) as daemon:
+            await site.until_stock(STOCK)
+            since = daemon.notes.fed[0]
+            await trade(site, 5)
+            await site.clock.sleep(5 * MINUTES)
+            site.watcher.before = swallow
+            await site.clock.sleep(5 * MINUTES)
+            site.watcher.before = None
+            site.house.script.add(Fault(FaultKind.STALL, times=10_000))
+            await site.clock.sleep(5 * MINUTES)
+            site.house.script.clear()
+            assert fed_all_the_time(daemon, since)
+            site.house.warehouse.store_sale("B", LOCATION, 1)
+            await site.until_stock({"B": 49}, 200)
+
+
+async def swallow(_request: Request) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+class Mute:
+    """A connection of which one call never answers from a moment on, though every other one does."""
+
+    def __init__(self, answering: Any, call: str) -> None:
+        self._answering = answering
+        self._call = call
+        self.silent = False
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._answering, name)
+        if name != self._call:
+            return found
+
+        async def never(*given: Any, **named: Any) -> Any:
+            if self.silent:
+                await asyncio.get_running_loop().create_future()
+            return await found(*given, **named)
+
+        async def nothing(*given: Any) -> AsyncIterator[Any]:
+            async for batch in found(*given):
+                if self.silent:
+                    await asyncio.get_running_loop().create_future()
+                yield batch
+
+        return nothing if name == "batches" else never
+
+
+@pytest.mark.parametrize(
+    ("call", "pump"),
+    [
+        ("channels", "bases"),
+        ("newest_messages", "orders"),
+        ("write_tenure", "lease"),
+        ("batches", "feed main"),
+    ],
+)
+@virtual
+async def test_f019_it_is_not_fed_once_a_call_of_a_pump_never_answers(call: str, pump: str) -> None:
+    """Everybody else goes on, and systemd would start the process again within minutes."""
+    mutes: list[Mute] = []
+
+    def equip(app: App) -> None:
+        if call == "batches":
+            mutes.append(Mute(app.feeds[0], call))
+            app.feeds = [mutes[0]]
+        else:
+            mutes.append(Mute(app.client, call))
+            app.client = mutes[0]  # type: ignore[assignment]  # likewise
+
+    async with inside(seed=91) as (site, house):
+        site.open(STOCK)
+        started = house.daemon(watchdog_seconds=INTERVAL_SECONDS, lease_seconds=30, equip=equip, quiet=False)
+        async with started as daemon:
+            await site.until_stock(STOCK)
+            since = daemon.notes.fed[0]
+            await site.clock.sleep(MINUTES)
+            assert fed_all_the_time(daemon, since)
+            mutes[0].silent = True
+            await site.clock.sleep(4 * MINUTES)
+            assert daemon.app.watch.late() == (pump,)
+            assert daemon.app.clock.monotonic() - daemon.notes.fed[-1] > MINUTES
+
+
+@virtual
+async def test_f019_it_is_not_fed_once_the_store_never_answers() -> None:
+    """The writer hangs in a transaction: who writes is late, though the loop and every reader go on."""
+    async with inside(seed=92) as (site, house):
+        site.open(STOCK)
+        async with house.daemon(watchdog_seconds=INTERVAL_SECONDS) as daemon:
+            await site.until_stock(STOCK)
+            async with daemon.app.store._session.database._lock:
+                await site.clock.sleep(5 * MINUTES)
+                assert "feed main" in daemon.app.watch.late()
+                silence = daemon.app.clock.monotonic() - daemon.notes.fed[-1]
+            assert silence > 2 * MINUTES
+            await site.clock.sleep(MINUTES)
+            assert daemon.app.watch.late() == ()
+
+
+@virtual
+async def test_f018_a_loop_that_stood_still_is_told_and_forgotten_again() -> None:
+    """A few seconds are no case for the watchdog; they stand in the notes for a minute."""
+    async with inside(seed=93) as (site, house):
+        site.open(STOCK)
         async with house.daemon() as daemon:
-            await never_late(daemon, 1000)
-            await site.until_stock({"A": 5})
-            assert daemon.app.shared.counters["snapshots"] == 1
+            await site.until_stock(STOCK)
+            assert daemon.app.loop_lag_seconds < LAG_NOTED_SECONDS
+            daemon.app.watch.saw_lag(7.0)
+            await site.clock.sleep(2)
+            assert "stood still for 7.0 s" in daemon.notes.status
+            assert daemon.journal.line("loop: the process stood still")
+            await site.clock.sleep(2 * MINUTES)
+            assert "loop" not in daemon.app.shared.notes
 
 
-@pytest.mark.parametrize("wait_seconds", [121, 300])
-@virtual
-async def test_f019_a_long_poll_of_a_quiet_source_is_waited_for(wait_seconds: int) -> None:
-    """The longest wait that the configuration allows is no standstill."""
-    quiet = {"heartbeat_seconds": 10_000.0, "wait_maximum_seconds": 300.0}
-    async with inside(seed=203, house=quiet) as (site, house):
-        site.open({"A": 5})
-        house.write()
-        config = house.place() / "config.toml"
-        config.write_text(config.read_text().replace("wait_seconds = 5", f"wait_seconds = {wait_seconds}"))
-        async with house.daemon() as daemon:
-            await never_late(daemon, 1200)
+def broken(_app: App) -> contextlib.AbstractAsyncContextManager[object]:
+    raise LookupError("a bug at the start")
 
 
-class Hung:
-    """A feed that neither tells anything nor beats."""
-
-    name = "main"
-    offers_lookup = False
-    step_seconds = 30.0
-
-    async def batches(self, after: str | None) -> AsyncIterator[Batch | SnapshotDue | SnapshotSource]:
-        del after
-        await asyncio.Event().wait()
-        yield SnapshotDue  # type: ignore[misc]
-
-    async def acknowledge(self, checkpoint: str, outcome: Outcome) -> None:
-        pass
-
-    async def take_snapshot(self, locations: Collection[str]) -> SnapshotSource | None:
-        del locations
-        return None
-
-    async def read_key(self, sku: str) -> KeyReading | None:
-        del sku
-        return None
-
-    async def look_up_order(self, reference: str) -> OrderLookup | None:
-        del reference
-        return None
-
-    async def close(self) -> None:
-        pass
+def dump(path: Path) -> list[str]:
+    """The database's content but for how often it was opened."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+        lines = list(database.iterdump())
+    database.close()
+    return [line for line in lines if not line.startswith('INSERT INTO "ledger"')]
 
 
 @virtual
-async def test_f019_a_feed_that_hangs_is_noticed() -> None:
-    """No other part's progress stands for it."""
-    async with inside(seed=204) as (site, house):
-        site.open({"A": 5})
-        async with house.daemon() as daemon:
-            clock = SteadyClock(VirtualClock())
-            watch = Watch(clock)
-            hung = Hung()
-            tail = Tail(
-                hung,
-                daemon.app.store,
-                Shared(clock),
-                daemon.app.tails["main"].options,
-                lambda: 0.5,
-                watch.beater("feed"),
-            )
-            watch.expect(Pump("feed", tail.run, TAIL_LIMIT_SECONDS + hung.step_seconds))
-            reading = asyncio.create_task(tail.run())
-            await clock.sleep(TAIL_LIMIT_SECONDS + hung.step_seconds - 1)
-            assert watch.alive()
-            await clock.sleep(2)
-            assert watch.late() == ("feed",)
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+async def test_f013_starts_that_fail_again_and_again_leave_the_database_as_it_was() -> None:
+    """A bug at the start, ten times over: nothing is lost, and the start after them goes on."""
+    async with inside(seed=94) as (site, house):
+        site.open(STOCK)
+        async with house.daemon():
+            await site.until_stock(STOCK)
+        before = dump(house.database())
+
+        def equip(app: App) -> None:
+            app.world = replace(app.world, control=broken)
+
+        for _ in range(10):
+            with pytest.raises(LookupError):
+                async with house.daemon(equip=equip, quiet=False):
+                    pass
+        assert dump(house.database()) == before
+        site.house.warehouse.store_sale("A", LOCATION, 1)
+        async with house.daemon():
+            await site.until_stock({"A": 49})

@@ -17,12 +17,27 @@ from archsyncd.domain.fatal import EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fa
 from archsyncd.domain.retry import steady_delay
 from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull, StoreNewer
 
-__all__ = ["Fatal", "Pump", "Restart", "Supervisor", "Watch", "as_fatal", "feed_watchdog"]
+__all__ = [
+    "Fatal",
+    "Pump",
+    "Restart",
+    "Supervisor",
+    "Watch",
+    "as_fatal",
+    "ask_for_time",
+    "feed_watchdog",
+    "measure_lag",
+]
 
 PROGRESS_LIMIT_SECONDS = 60.0
 RESTART_LIMIT = 5
 SETTLED_SECONDS = 300.0
 FINISH_SECONDS = 30.0
+LAG_EVERY_SECONDS = 1.0
+LAG_KEPT_SECONDS = 60.0
+EXTENSION_SECONDS = 60.0
+EXTENSIONS_LIMIT_SECONDS = 1_800.0
+_ASKS_PER_EXTENSION = 3
 _FEEDS_PER_INTERVAL = 3
 
 
@@ -74,7 +89,8 @@ class Watch:
         self._clock = clock
         self._pumps: dict[str, Pump] = {}
         self._due: dict[str, float] = {}
-        self.loop_lag_seconds = 0.0
+        self._lag_seconds = 0.0
+        self._lag_at = float("-inf")
 
     def expect(self, pump: Pump) -> None:
         """From now on this pump must progress."""
@@ -107,6 +123,17 @@ class Watch:
                 self.beat(name)
         return tuple(sorted(name for name, due in self._due.items() if now > due))
 
+    @property
+    def loop_lag_seconds(self) -> float:
+        """How long the loop stood still at the worst, within the last minute or so."""
+        return self._lag_seconds
+
+    def saw_lag(self, seconds: float) -> None:
+        """The loop came so much later to a timer than it should have."""
+        now = self._clock.monotonic()
+        if seconds >= self._lag_seconds or now - self._lag_at > LAG_KEPT_SECONDS:
+            self._lag_seconds, self._lag_at = max(0.0, seconds), now
+
     def alive(self) -> bool:
         """Whether the watchdog may be fed (D6)."""
         return not self.late()
@@ -115,14 +142,30 @@ class Watch:
 async def feed_watchdog(
     watch: Watch, clock: Clock, interval_seconds: float, feed: Callable[[], None]
 ) -> None:
-    """Feed the watchdog three times an interval while the watch is alive, for ever; measure the loop's lag meanwhile."""
+    """Feed the watchdog three times an interval while the watch is alive, for ever."""
     pause_seconds = interval_seconds / _FEEDS_PER_INTERVAL
     while True:
         if watch.alive():
             feed()
-        began = clock.monotonic()
         await clock.sleep(pause_seconds)
-        watch.loop_lag_seconds = max(0.0, clock.monotonic() - began - pause_seconds)
+
+
+async def measure_lag(watch: Watch, clock: Clock) -> None:
+    """Measure for ever how late the loop comes to its timers: what blocks it shows there before a watchdog bites."""
+    while True:
+        began = clock.monotonic()
+        await clock.sleep(LAG_EVERY_SECONDS)
+        watch.saw_lag(clock.monotonic() - began - LAG_EVERY_SECONDS)
+
+
+async def ask_for_time(
+    clock: Clock, extend: Callable[[float], None], limit_seconds: float = EXTENSIONS_LIMIT_SECONDS
+) -> None:
+    """Ask the service manager for more time, again and again, while long work goes on that has an end."""
+    end = clock.monotonic() + limit_seconds
+    while (left := end - clock.monotonic()) > 0:
+        extend(min(left, EXTENSION_SECONDS))
+        await clock.sleep(EXTENSION_SECONDS / _ASKS_PER_EXTENSION)
 
 
 class Supervisor:

@@ -98,6 +98,11 @@ class Daemon(Protocol):
         ...
 
     @property
+    def loop_lag_seconds(self) -> float:
+        """How long the event loop stood still at the worst, within the last minute or so."""
+        ...
+
+    @property
     def version(self) -> str:
         """The program's version."""
         ...

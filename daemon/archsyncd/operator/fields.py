@@ -16,6 +16,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "ledger": "id of the database's lineage",
         "at": "when it was looked at",
         "uptime_seconds": "since the process started",
+        "loop_lag_seconds": "how long the process stood still at the worst, within the last minute",
         "inventory_mode": "tracked | untracked",
         "rollout": "plan | allow-list | all",
         "writes": "whether stock is written now",

@@ -104,6 +104,7 @@ class StatusDesk:
             "ledger": daemon.store.ledger.id,
             "at": rfc3339(daemon.clock.wall_ms()),
             "uptime_seconds": round(now - daemon.started_monotonic, 1),
+            "loop_lag_seconds": round(daemon.loop_lag_seconds, 2),
             "inventory_mode": settings.commercetools.inventory_mode,
             "rollout": settings.rollout.stage,
             "writes": daemon.drain.options.writes,

@@ -13,6 +13,7 @@ from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RES
 from archsyncd.engine.supervise import FINISH_SECONDS
 
 UNIT = Path(__file__).parents[3] / "archsyncd.service"
+ALERT = UNIT.parent / "packaging" / "archsyncd-alert@.service"
 EXPOSURE_LIMIT = 12  # the score times ten
 
 needs_systemd = pytest.mark.skipif(
@@ -57,12 +58,28 @@ def test_secrets_come_by_credentials_only() -> None:
     assert all(":/etc/archsyncd/credentials/" in given for given in values("LoadCredential"))
 
 
+def test_f013_a_crash_loop_ends_and_is_told_by_a_unit_that_exists() -> None:
+    """20 starts fit into the interval at the pace of the restarts, and what OnFailure names is shipped."""
+    (interval,), (burst,), (pause,) = (
+        values(name) for name in ("StartLimitIntervalSec", "StartLimitBurst", "RestartSec")
+    )
+    assert int(burst) * int(pause.removesuffix("s")) * 3 < int(interval.removesuffix("min")) * 60
+    (named,) = values("OnFailure")
+    assert named == "archsyncd-alert@%N.service"
+    assert ALERT.name == "archsyncd-alert@.service"
+    assert ALERT.exists()
+
+
 @needs_systemd
 def test_the_unit_is_understood_without_a_warning(tmp_path: Path) -> None:
     """Unknown keys are only warned of on stderr: it must be empty."""
     copy = tmp_path / "archsyncd.service"
     copy.write_text(re.sub(r"^ExecStart=.*$", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE))
     done = analyze("verify", "--man=no", str(copy))
+    assert (done.returncode, done.stderr) == (0, "")
+    alert = tmp_path / "archsyncd-alert@archsyncd.service"
+    alert.write_text(ALERT.read_text())
+    done = analyze("verify", "--man=no", str(alert))
     assert (done.returncode, done.stderr) == (0, "")
     copy.write_text(copy.read_text().replace("ProtectClock=", "ProtectClok="))
     assert "ProtectClok" in analyze("verify", "--man=no", str(copy)).stderr

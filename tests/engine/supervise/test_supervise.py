@@ -18,7 +18,9 @@ from archsyncd.engine.supervise import (
     Restart,
     Supervisor,
     Watch,
+    ask_for_time,
     feed_watchdog,
+    measure_lag,
 )
 from tests.support.virtual_time import VirtualClock, virtual
 
@@ -274,15 +276,36 @@ async def test_f018_a_blocked_loop_feeds_nobody_and_its_lag_is_measured() -> Non
         fed += 1
 
     feeding = asyncio.ensure_future(feed_watchdog(watch, Late(), 30, feed))
+    measuring = asyncio.ensure_future(measure_lag(watch, Late()))
     await clock.sleep(25)
     assert fed == 3
     assert watch.loop_lag_seconds == pytest.approx(0)
     lag = 40.0
     await clock.sleep(50)
     assert fed == 4
-    await clock.sleep(10)
     assert watch.loop_lag_seconds == pytest.approx(40)
+    lag = 0.0
+    await clock.sleep(50)
+    assert watch.loop_lag_seconds == pytest.approx(40)
+    await clock.sleep(70)
+    assert watch.loop_lag_seconds == pytest.approx(0)
     feeding.cancel()
+    measuring.cancel()
+
+
+@virtual
+async def test_f016_more_time_is_asked_for_while_work_goes_on_and_not_for_ever() -> None:
+    """Each request comes well before the one before has run out, and the last ones end at the limit."""
+    clock, asked = VirtualClock(), list[tuple[float, float]]()
+    began = clock.monotonic()
+    await ask_for_time(clock, lambda seconds: asked.append((clock.monotonic() - began, seconds)), 100)
+    assert [(round(at), round(seconds)) for at, seconds in asked] == [
+        (0, 60),
+        (20, 60),
+        (40, 60),
+        (60, 40),
+        (80, 20),
+    ]
 
 
 @virtual
