@@ -104,8 +104,8 @@ def _orders(settings: Settings) -> tuple[MappingNote, ...]:
     if not tracked or asked or orders.reflected_before is not None:
         return ()
     told = (
-        f"is not stated, and no feed can be asked about an order: every order of the last {orders.history_days} days is held back "
-        "from sale until a record proves that Archean has it. State the moment up to which all orders are in its figures"
+        f"is not stated, and no feed can be asked about an order: every order of the last {orders.history_days} days is held "
+        "back from sale until a record proves that Archean has it. State the moment up to which all orders are in its figures"
     )
     return (MappingNote(Weight.LOOK, "orders.reflected_before", told),)
 
