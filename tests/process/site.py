@@ -28,6 +28,7 @@ CHANNEL = "warehouse-1"
 LOCATION = "WH1"
 PATIENCE_SECONDS = 90.0
 LOOK_SECONDS = 0.1
+DRAIN_SECONDS = 5.0
 SEEN_PER_KIND = 60
 SEEN_LIMIT = 4_000
 SECRET = "simulator-secret"  # the simulator's own default
@@ -160,9 +161,13 @@ class Site:
             "lines": lines,
             "delay_seconds": seconds,
         }
-        asked = Asked("POST", "/_simulator/orders", body=json.dumps(body).encode())
+        self.ask_house("orders", body)
+
+    def ask_house(self, act: str, body: Mapping[str, Any], *, may_refuse: bool = False) -> None:
+        """Something happens in the warehouse. `may_refuse`: it need not be possible."""
+        asked = Asked("POST", f"/_simulator/{act}", body=json.dumps(body).encode())
         answer = Admin(self.house).handle(asked)
-        assert answer.status == 200, answer.body
+        assert answer.status == 200 or (may_refuse and answer.status == 409), answer.body
 
     def stock(self, sku: str, channel: str = CHANNEL) -> int | None:
         """What commercetools really has for sale, None without an entry."""
@@ -234,15 +239,20 @@ async def site(
 
 
 async def in_step(
-    site: Site, trade: Trade, patience_seconds: float, blind_seconds: float = 5.0
+    site: Site,
+    trade: Trade,
+    patience_seconds: float,
+    drain_seconds: float = DRAIN_SECONDS,
+    outages: Sequence[tuple[float, float]] = (),
 ) -> dict[str, Any]:
     """Wait until everything that may be sold is offered and nothing else; the judge's last words.
 
-    `blind_seconds`: how long nobody could act on what a reader was told, for the judge's physics.
+    `drain_seconds`: how long a running daemon may take over what it was told; `outages`: when none was running, in UTC
+    seconds (from, to).
     """
     end = site.clock.now() + patience_seconds
     while True:
-        verdict = await trade.verdict(blind_seconds)
+        verdict = await trade.verdict(drain_seconds, outages)
         if not verdict["hidden_units"] and not verdict["excess_units"]:
             return verdict
         if site.clock.now() >= end:
