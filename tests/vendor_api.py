@@ -13,10 +13,27 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    build_schema,
+    parse,
+    validate,
+)
 from graphql.execution.values import get_variable_values
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -29,6 +46,16 @@ Tree = dict[str, Any]
 SCHEMA_PREFIX = "#/components/schemas/"
 MOMENT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 DROPPED = frozenset({"description", "example", "examples", "x-annotation-enumDescriptions", "format"})
+
+
+WORDS = frozenset(
+    {"String", "ID", "Locale", "Country", "Currency", "CurrencyCode", "KeyReferenceInput", "YearMonth"}
+)
+WHOLE_NUMBERS = frozenset({"Int", "Long"})
+NUMBERS = frozenset({"Float", "BigDecimal"})
+ERROR_MEMBERS = frozenset({"message", "locations", "path", "extensions"})
+TOKEN_MEMBERS = {"access_token": str, "expires_in": int, "scope": str, "token_type": str}
+GRANTED = re.compile(r"[a-z_]+:[a-z0-9_-]+(:\S+)?")
 
 
 class VendorMismatchError(AssertionError):
@@ -164,11 +191,16 @@ class VendorApi:
         self._tree = _cached_tree(folder / "openapi.yaml")
         self._graphql_path = folder / "schema.graphql"
         self._graphql: GraphQLSchema | None = None
+        self._validators: dict[str, Any] = {}
         schema: Tree = {"$id": "urn:vendor", "$defs": _Schemas(self._tree).all()}
         self._registry = Registry().with_resource(
             "urn:vendor", Resource.from_contents(schema, default_specification=DRAFT202012)
         )
         self._paths = [(_pattern(path), path) for path in sorted(self._tree["paths"], key=_literal_first)]
+
+    def ready(self) -> None:
+        """Read everything now that would else be read at its first use, and hold that up."""
+        self._graphql_schema()
 
     def operation(self, method: str, path: str) -> Tree:
         """Return the description of an operation; `path` with its project key. Raises VendorMismatchError."""
@@ -235,6 +267,97 @@ class VendorApi:
                 if isinstance(found, list):
                     raise VendorMismatchError("; ".join(error.message for error in found[:5]))
 
+    def check_graphql_answer(self, query: str, body: Any) -> None:
+        """Check an answer of status 200: what was asked for, in the schema's types. Raises VendorMismatchError."""
+        if not isinstance(body, dict) or not body or set(body) - {"data", "errors", "extensions"}:
+            raise VendorMismatchError(f"a GraphQL answer of {body!r:.200}")
+        for error in body.get("errors", ()):
+            if not isinstance(error.get("message"), str) or set(error) - ERROR_MEMBERS:
+                raise VendorMismatchError(f"a GraphQL error of {error!r:.200}")
+        if body.get("data") is None:
+            if not body.get("errors"):
+                raise VendorMismatchError("a GraphQL answer with neither data nor errors")
+            return
+        document = parse(query)
+        parts = {
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
+        root = self._graphql_schema().get_root_type(operation.operation)
+        self._check_selected(root, operation.selection_set, body["data"], "data", parts)
+
+    def _check_selected(
+        self, kind: Any, asked: SelectionSetNode, value: Any, where: str, parts: Mapping[str, Any]
+    ) -> None:
+        if not isinstance(value, dict):
+            raise VendorMismatchError(f"{where}: {value!r:.100} is no {kind}")
+        named = value.get("__typename")
+        wanted = dict(self._asked(kind, asked, named, parts))
+        if set(wanted) != set(value):
+            raise VendorMismatchError(f"{where}: asked for {sorted(wanted)}, answered {sorted(value)}")
+        for name, (field_type, node) in wanted.items():
+            self._check_value(field_type, node, value[name], f"{where}.{name}", parts)
+
+    def _asked(
+        self, kind: Any, asked: SelectionSetNode, named: str | None, parts: Mapping[str, Any]
+    ) -> Iterator[tuple[str, tuple[Any, FieldNode]]]:
+        """The fields of an answer by their names in it, with their types."""
+        for node in asked.selections:
+            if isinstance(node, FieldNode):
+                name = node.name.value
+                known = self._graphql_schema().type_map["String"]
+                field_type = known if name == "__typename" else kind.fields[name].type
+                yield (node.alias or node.name).value, (field_type, node)
+                continue
+            part = parts[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+            assert isinstance(part, InlineFragmentNode | FragmentDefinitionNode)
+            condition = part.type_condition.name.value if part.type_condition else kind.name
+            if named in {None, condition} or condition == kind.name:
+                inner = self._graphql_schema().type_map[condition]
+                yield from self._asked(inner, part.selection_set, named, parts)
+
+    def _check_value(
+        self, kind: Any, node: FieldNode, value: Any, where: str, parts: Mapping[str, Any]
+    ) -> None:
+        if isinstance(kind, GraphQLNonNull):
+            if value is None:
+                raise VendorMismatchError(f"{where}: null where the schema allows none")
+            kind = kind.of_type
+        if value is None:
+            return
+        if isinstance(kind, GraphQLList):
+            if not isinstance(value, list):
+                raise VendorMismatchError(f"{where}: {value!r:.100} is no list")
+            for one in value:
+                self._check_value(kind.of_type, node, one, f"{where}[]", parts)
+        elif isinstance(kind, GraphQLScalarType | GraphQLEnumType):
+            if not _fits(kind, value):
+                raise VendorMismatchError(f"{where}: {value!r:.100} is no {kind}")
+        else:
+            assert node.selection_set is not None
+            self._check_selected(kind, node.selection_set, value, where, parts)
+
+    def check_token(self, content_type: str, authorization: str, form: str, status: int, body: Any) -> None:
+        """Check a token call and its answer (commercetools, "Authorization"). Raises VendorMismatchError."""
+        fields = parse_qs(form, keep_blank_values=True)
+        sent = (content_type.partition(";")[0], authorization.partition(" ")[0], fields.get("grant_type"))
+        if sent != ("application/x-www-form-urlencoded", "Basic", ["client_credentials"]):
+            raise VendorMismatchError(f"a token call of {sent}")
+        if set(fields) - {"grant_type", "scope"}:
+            raise VendorMismatchError(f"a token call with {sorted(fields)}")
+        if status >= 400:
+            in_shape = isinstance(body, dict) and {"statusCode", "message"} <= set(body)
+            if status in (400, 401, 403):
+                self._check(f"token answer {status}", {"$ref": f"{SCHEMA_PREFIX}AuthErrorResponse"}, body)
+            elif not in_shape:
+                raise VendorMismatchError(f"token answer {status}: not in the error shape")
+            return
+        kinds = {name: type(value) for name, value in body.items()} if isinstance(body, dict) else body
+        if kinds != TOKEN_MEMBERS or body["token_type"] != "Bearer" or body["expires_in"] <= 0:
+            raise VendorMismatchError(f"token answer {status}: {kinds}")
+        if not all(GRANTED.fullmatch(scope) for scope in body["scope"].split()):
+            raise VendorMismatchError(f"token answer {status}: the scopes {body['scope']!r}")
+
     def schema_differences(self, sdl: str) -> list[str]:
         """Return what of another schema is not in the vendor's with the same type: `Type.field` by name."""
         vendor, found = self._graphql_schema(), []
@@ -258,11 +381,29 @@ class VendorApi:
 
     def _check(self, where: str, schema: Tree, body: Any) -> None:
         reference = str(schema["$ref"]).removeprefix(SCHEMA_PREFIX)
-        validator = StrictValidator({"$ref": f"urn:vendor#/$defs/{reference}"}, registry=self._registry)
+        validator = self._validators.get(reference)
+        if validator is None:
+            whole = {"$ref": f"urn:vendor#/$defs/{reference}"}
+            validator = self._validators[reference] = StrictValidator(whole, registry=self._registry)
         errors = list(validator.iter_errors(body))
         if errors:
             told = "; ".join(f"{error.json_path}: {error.message:.300}" for error in errors[:5])
             raise VendorMismatchError(f"{where}: {told}")
+
+
+def _fits(kind: GraphQLScalarType | GraphQLEnumType, value: Any) -> bool:
+    """Whether a value is one of a scalar; what is not told of in a type's name may be anything."""
+    if isinstance(kind, GraphQLEnumType):
+        return value in kind.values
+    if kind.name in WHOLE_NUMBERS:
+        return _whole(None, value)
+    if kind.name in NUMBERS:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind.name == "Boolean":
+        return isinstance(value, bool)
+    if kind.name == "DateTime":
+        return isinstance(value, str) and re.fullmatch(MOMENT, value) is not None
+    return isinstance(value, str) or kind.name not in WORDS
 
 
 def _pattern(path: str) -> re.Pattern[str]:

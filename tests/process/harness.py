@@ -104,7 +104,10 @@ def configuration(directory: Path, site: Site, **changes: object) -> str:
 
 
 class Daemon:
-    """One place where a daemon lives, and the process that runs there now."""
+    """One place where a daemon lives, and the process that runs there now.
+
+    `outages`: the times, in UTC seconds, that ended with a READY=1 and began with the end of the process before.
+    """
 
     def __init__(self, directory: Path, site: Site, **changes: object) -> None:
         self.directory = directory
@@ -115,6 +118,8 @@ class Daemon:
         self.lines: list[str] = []
         self.told: list[str] = []
         self.environment: dict[str, str] = {}
+        self.outages: list[tuple[float, float]] = []
+        self._down_since: float | None = CLOCK.now()
         self.process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
@@ -179,15 +184,30 @@ class Daemon:
         assert process.returncode is not None
         return process.returncode, said.decode()
 
+    def strike(self) -> None:
+        """Send SIGKILL, without waiting for the end."""
+        if self.process is not None and self.process.returncode is None:
+            self._goes_down()
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+    def _goes_down(self) -> None:
+        if self._down_since is None:
+            self._down_since = CLOCK.now()
+
+    def _comes_up(self) -> None:
+        """READY: from now on it is at fault for what does not get done."""
+        if self._down_since is not None:
+            self.outages.append((self._down_since, CLOCK.now()))
+            self._down_since = None
+
     def send(self, number: signal.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(number)
 
     async def kill(self) -> None:
         """Kill it with -9, as often as one likes."""
-        if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
+        self.strike()
         await self.ended()
 
     async def stop(self) -> tuple[int, float]:
@@ -201,6 +221,7 @@ class Daemon:
         assert self.process is not None
         assert self._reader is not None
         code = await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+        self._goes_down()
         await asyncio.wait_for(self._reader, STOP_SECONDS)
         return code
 
@@ -249,6 +270,12 @@ class Daemon:
         with contextlib.suppress(BlockingIOError):
             while True:
                 self.told.append(self._listener.recv(65_536).decode())
+                if (
+                    "READY=1" in self.told[-1]
+                    and self.process is not None
+                    and self.process.returncode is None
+                ):
+                    self._comes_up()
                 del self.told[:-LINE_LIMIT]
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from archsyncd.simulators import commercetools
 from archsyncd.simulators.commercetools.admin import Administration
-from archsyncd.simulators.commercetools.exchange import Delivery, Reply, Request
+from archsyncd.simulators.commercetools.exchange import Reply, Request
 from archsyncd.simulators.r247 import Admin, Asked, R247Config, R247Simulator
 from archsyncd.simulators.r247 import serve as serve_house
 from archsyncd.simulators.trade import Trade, TradeConfig
-from tests.vendor_api import VARIABLE, VendorMismatchError, load
+from tests.process import exchanges
+from tests.vendor_api import VendorMismatchError
 
 CHANNEL = "warehouse-1"
 LOCATION = "WH1"
 PATIENCE_SECONDS = 90.0
 LOOK_SECONDS = 0.1
-SEEN_PER_KIND = 60
-SEEN_LIMIT = 4_000
+DRAIN_SECONDS = 5.0
 SECRET = "simulator-secret"  # the simulator's own default
 CHANGES = ("POST", "DELETE", "PUT")
 
@@ -42,38 +42,27 @@ class Ticking(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and its answer as they went over the wire."""
-
-    method: str
-    path: str
-    query: str
-    sent: bytes
-    status: int
-    answer: bytes
-    whole: bool
-
-
 @dataclass(slots=True)
 class Watcher:
-    """What was sent to commercetools: a bounded sample by kind, and a hook before and after each effect."""
+    """What was sent to commercetools and answered, and a hook before and after each effect.
 
-    sample: list[Exchange] = field(default_factory=list)
+    With a folder of the vendor's description every exchange is held against it, one of each shape.
+    """
+
+    folder: str | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    mismatches: list[str] = field(default_factory=list)
     before: Callable[[Request], Awaitable[None]] | None = None
     after: Callable[[Request, Reply], Awaitable[None]] | None = None
 
     def note(self, request: Request, reply: Reply) -> None:
-        kind = f"{request.method} {_shape(request)} {reply.status}"
+        kind = f"{request.method} {_what(request)} {reply.status}"
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        if self.counts[kind] <= SEEN_PER_KIND and len(self.sample) < SEEN_LIMIT:
-            whole = reply.delivery is Delivery.WHOLE
-            found = (request.method, request.path, request.query, request.body, reply.status, reply.body)
-            self.sample.append(Exchange(*found, whole))
+        if self.folder is not None:
+            self.mismatches += exchanges.mismatches(self.folder, request, reply)
 
 
-def _shape(request: Request) -> str:
+def _what(request: Request) -> str:
     parts = request.path.split("/")
     what = "/".join(parts[2:3]) or request.path
     if what != "graphql" or b"mutation" not in request.body[:200]:
@@ -160,9 +149,13 @@ class Site:
             "lines": lines,
             "delay_seconds": seconds,
         }
-        asked = Asked("POST", "/_simulator/orders", body=json.dumps(body).encode())
+        self.ask_house("orders", body)
+
+    def ask_house(self, act: str, body: Mapping[str, Any], *, may_refuse: bool = False) -> None:
+        """Something happens in the warehouse. `may_refuse`: it need not be possible."""
+        asked = Asked("POST", f"/_simulator/{act}", body=json.dumps(body).encode())
         answer = Admin(self.house).handle(asked)
-        assert answer.status == 200, answer.body
+        assert answer.status == 200 or (may_refuse and answer.status == 409), answer.body
 
     def stock(self, sku: str, channel: str = CHANNEL) -> int | None:
         """What commercetools really has for sale, None without an entry."""
@@ -219,8 +212,11 @@ async def site(
     shop: Mapping[str, Any] | None = None,
     house: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Site]:
-    """Serve both simulators; `shop` and `house` change their configurations."""
-    watcher = Watcher()
+    """Serve both simulators; `shop` and `house` change their configurations.
+
+    Raises VendorMismatchError at the end when an exchange did not fit the vendor's description, where that is at hand.
+    """
+    watcher = Watcher(exchanges.folder(os.environ))
     given: dict[str, Any] = {"stock_lag_seconds": 3.0, "message_lag_seconds": 1.0} | dict(shop or {})
     project = WatchedCommercetools(
         commercetools.SimulatorConfig(**given), clock, random.Random(seed), watcher
@@ -231,18 +227,25 @@ async def site(
     warehouse = R247Simulator(R247Config(**source), clock, random.Random(seed + 1))
     async with commercetools.serve(project) as shop_url, serve_house(warehouse) as house_url:
         yield Site(project, warehouse, clock, random.Random(seed + 2), shop_url, house_url)
+    if watcher.mismatches:
+        raise VendorMismatchError("\n".join(watcher.mismatches))
 
 
 async def in_step(
-    site: Site, trade: Trade, patience_seconds: float, blind_seconds: float = 5.0
+    site: Site,
+    trade: Trade,
+    patience_seconds: float,
+    drain_seconds: float = DRAIN_SECONDS,
+    outages: Sequence[tuple[float, float]] = (),
 ) -> dict[str, Any]:
     """Wait until everything that may be sold is offered and nothing else; the judge's last words.
 
-    `blind_seconds`: how long nobody could act on what a reader was told, for the judge's physics.
+    `drain_seconds`: how long a running daemon may take over what it was told; `outages`: when none was running, in UTC
+    seconds (from, to).
     """
     end = site.clock.now() + patience_seconds
     while True:
-        verdict = await trade.verdict(blind_seconds)
+        verdict = await trade.verdict(drain_seconds, outages)
         if not verdict["hidden_units"] and not verdict["excess_units"]:
             return verdict
         if site.clock.now() >= end:
@@ -258,37 +261,6 @@ def assert_right(verdict: Mapping[str, Any]) -> None:
         if verdict[name]
     }
     assert not wrong, (wrong, verdict["pools"][:5])
-
-
-def vendor_mismatches(exchanges: Sequence[Exchange], folder: str) -> list[str]:
-    """Where requests or whole answers do not fit the vendor's description."""
-    api = load(folder)
-    found = []
-    for one in exchanges:
-        try:
-            if one.path == "/oauth/token":
-                continue
-            _check(api, one)
-        except VendorMismatchError as mismatch:
-            found.append(str(mismatch)[:600])
-    return found
-
-
-def _check(api: Any, one: Exchange) -> None:
-    body = json.loads(one.sent) if one.sent else None
-    query = {name: values[0] for name, values in parse_qs(one.query).items()}
-    api.check_request(one.method, one.path, body, query)
-    if one.path.endswith("/graphql"):
-        assert isinstance(body, dict)
-        api.check_graphql(body["query"], body.get("variables"))
-    elif one.whole and one.answer and one.method != "HEAD":
-        api.check_response(one.method, one.path, one.status, json.loads(one.answer))
-
-
-def vendor_folder(environment: Mapping[str, str]) -> str | None:
-    """The folder with the vendor's description, None when it was not named."""
-    folder = environment.get(VARIABLE)
-    return folder if folder and (Path(folder) / "openapi.yaml").exists() else None
 
 
 async def gather_all(*work: Awaitable[object]) -> None:

@@ -14,8 +14,6 @@ from tests.process.harness import CLOCK, Daemon, daemon
 from tests.process.site import Site, assert_right, gather_all, in_step, site
 
 KILLS = 26
-# Killed again and again, a daemon may be told of a store sale and live to act on it only several starts later.
-BLIND_SECONDS = 30.0
 DAY = TradeConfig(
     seconds=45,
     keys=24,
@@ -55,9 +53,8 @@ class Reaper:
 
     def _count(self) -> None:
         self._left -= 1
-        process = self.daemon.process if self.daemon else None
-        if self._left == 0 and process is not None and process.returncode is None:
-            process.kill()
+        if self._left == 0 and self.daemon is not None:
+            self.daemon.strike()
             self.struck.set()
 
 
@@ -83,7 +80,7 @@ async def _one_shop(directory: Path, seed: int, lease_seconds: int) -> None:
         await victim.start(ready=True)
         await day
         await trade.settle()
-        assert_right(await in_step(around, trade, 150, BLIND_SECONDS))
+        assert_right(await in_step(around, trade, 150, outages=victim.outages))
         assert victim.complaints() == []
         code, seconds = await victim.stop()
         assert (code, seconds < 5) == (0, True)

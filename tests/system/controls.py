@@ -17,6 +17,7 @@ from archsyncd.domain.inventory import (
     WriteAnswer,
     WriteKind,
 )
+from archsyncd.domain.lookup import Withheld
 from archsyncd.domain.rules import SettleRules
 from archsyncd.engine.ports import Commercetools, Feed
 from archsyncd.engine.store import Store
@@ -111,11 +112,11 @@ def foreign_adoption() -> Bent:
         async def book(
             entries: Sequence[Entry],
             creatable: Collection[StockKey],
-            unsold: Collection[StockKey],
+            withheld: Collection[Withheld],
             rules: SettleRules,
         ) -> None:
             surely = replace(rules, orders_complete_ms=FOR_EVER_MS, tenure_since_ms=1)
-            await store.outbox.book_lookups(entries, creatable, unsold, surely)
+            await store.outbox.book_lookups(entries, creatable, withheld, surely)
 
         return cast("Store", Around(store, outbox=Around(store.outbox, book_lookups=book)))
 
@@ -129,10 +130,10 @@ def unproven_raise() -> Bent:
         async def book(
             entries: Sequence[Entry],
             creatable: Collection[StockKey],
-            unsold: Collection[StockKey],
+            withheld: Collection[Withheld],
             rules: SettleRules,
         ) -> None:
-            await store.outbox.book_lookups(entries, creatable, unsold, rules)
+            await store.outbox.book_lookups(entries, creatable, withheld, rules)
             await store.outbox.book_reads(entries, [])
             await store.outbox.judge_reads(FOR_EVER_MS, 0, len(entries))
 

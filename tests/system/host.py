@@ -96,7 +96,7 @@ class Host:
         rate, burst = float(project.requests_per_second), float(project.burst)
         self.limiter = limiter = Limiter(rate, burst, project.max_in_flight, clock, world.chance)
         self.client = commercetools_client(settings, world, limiter)
-        self.feed = feed_of(settings.feeds[0], settings, world)
+        self.feed = feed_of(settings.feeds[0], world, _beat)
         watched = self._watched(store)
         client = bent.client(self.client, watched)
         kept = bent.store(watched, client)

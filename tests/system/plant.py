@@ -18,6 +18,7 @@ from typing import Any
 
 import trustme
 
+from archsyncd.domain.times import rfc3339
 from archsyncd.simulators.commercetools import ApiError, FaultKind, OrderLine
 from archsyncd.simulators.commercetools.exchange import Reply, Request
 from archsyncd.simulators.commercetools.faults import LATE
@@ -104,8 +105,8 @@ class Plant:
 
     # Processes
 
-    async def start(self, image: Image | None) -> None:
-        """A process on the files of a dead one, or on none at all."""
+    async def start(self, image: Image | None, orders: str = "") -> None:
+        """A process on the files of a dead one, or on none at all. `orders`: what its configuration says of them."""
         name = f"h{next(self._names)}"
         locations = "\n".join(f'{place} = {{ channel = "{key}" }}' for place, key in LOCATIONS.items())
         pull = f"wait_seconds = 5\nacknowledge = true\nca_file = '{self._trust}'"
@@ -114,6 +115,7 @@ class Plant:
             locations=locations,
             feed=f'[[feed]]\nname = "{FEED}"\ntransport = "pull"\nurl = "{self.site.house_url}"\nauth = "none"\n{pull}',
             more='[channels."warehouse-1"]\norder_location = ""',
+            orders=orders,
             commercetools=f"ca_file = '{self._trust}'",
             reconcile=f"sample_keys_per_minute = {100 if self.sampled else 0}",
         )
@@ -134,14 +136,21 @@ class Plant:
         self.images.append(image)
         return image
 
-    async def restarts(self, image: Image | None, pause_seconds: float, *, known: bool) -> None:
-        """After a death: up again on these files. `known`: they are the last ones, nothing was lost."""
+    async def restarts(
+        self, image: Image | None, pause_seconds: float, *, known: bool, states: bool = False
+    ) -> None:
+        """After a death: up again on these files. `known`: they are the last ones, nothing was lost.
+
+        `states`: the site says that every order until now is in the warehouse's figures.
+        """
         began_ms = self.now_ms
         if not known and self.clock.monotonic() - self.late_at < 2 * LATE_SECONDS:
             # What the dead one sent may land on an entry that the new one has read: found by the confirm read.
             self._excuse()
         await asyncio.sleep(pause_seconds)
-        await self.start(image)
+        orders = f'reflected_before = "{rfc3339(self.now_ms)}"' if states else ""
+        self.truth.stated |= {sold.id for sold in self.truth.sold} if states else set()
+        await self.start(image, orders)
         more = START_SECONDS if known else TAKE_OVER_SECONDS
         self.truth.outages.append((began_ms, self.now_ms + int(more * 1000)))
 

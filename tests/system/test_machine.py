@@ -235,11 +235,16 @@ async def a_kill_between_two_records(world: Plant) -> None:
     await world.passes(5)
 
 
-async def an_order_cancelled_after_its_import_and_a_lost_database(world: Plant) -> None:
+async def a_ledger_that_counted_fewer_orders_and_a_lost_database(world: Plant) -> None:
     world.sells([("A", "WH1", 2)], tracked=True, seconds=0.5)
-    await world.passes(8)
-    world.cancels(0)
     await world.passes(15)
+    await world.dies()
+    done = {"action": "changeOrderState", "orderState": "Complete"}
+    world.site.shop.update_order(world.truth.sold[0].id, done)
+    await world.restarts(None, 1.0, known=False, states=True)
+    await world.passes(60)
+    world.moves("A", "WH1", 1)
+    await world.passes(20)
     await world.dies()
     await world.restarts(None, 1.0, known=False)
     await world.passes(20)
@@ -270,8 +275,8 @@ CONTROLS: tuple[tuple[Callable[[], Bent], Scene, tuple[str, ...]], ...] = (
     (controls.early_acknowledgement, a_kill_between_two_records, ("F6",)),
     (
         controls.foreign_adoption,
-        an_order_cancelled_after_its_import_and_a_lost_database,
-        ("S1", "S4"),
+        a_ledger_that_counted_fewer_orders_and_a_lost_database,
+        ("S2", "S4"),
     ),
     (controls.unproven_raise, an_order_that_the_entry_shows_before_the_list_does, ("S2",)),
     (controls.no_confirm_read, a_request_of_the_dead_that_lands_late, ("S2",)),

@@ -104,6 +104,8 @@ class Truth:
         self.tainted: set[Pool] = set()
         self.edited: set[Pool] = set()
         self.poisons: set[int] = set()
+        # Orders that the site has said to be in the warehouse's figures: a ledger that was told so need not know them.
+        self.stated: set[str] = set()
         self.excused_until_ms = 0
         self._figures = {key: [(0, count)] for key, count in pieces.items()}
         self._read_through = 0
@@ -289,7 +291,7 @@ class Truth:
         known = {row["order_id"] for row in writer.look(question)}
         found: dict[Pool, int] = {}
         for sold in self.sold:
-            if sold.id in known or not sold.tracked:
+            if sold.id in known or sold.id in self.stated or not sold.tracked:
                 continue
             if sold.cancelled_ms is not None:
                 return None

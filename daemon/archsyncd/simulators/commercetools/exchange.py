@@ -41,13 +41,14 @@ class Delivery(Enum):
 
 @dataclass(slots=True)
 class Reply:
-    """An answer, when it leaves and whether it arrives."""
+    """An answer, when it leaves and whether it arrives. `genuine` False: a scripted fault wrote what the platform never would."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     delivery: Delivery = Delivery.WHOLE
     delay_seconds: float = 0.0
+    genuine: bool = True
 
 
 class LostConnectionError(ConnectionError):

@@ -28,6 +28,15 @@ DELIVERIES = {
     FaultKind.TRUNCATED: Delivery.TRUNCATED,
     FaultKind.ENDLESS: Delivery.ENDLESS,
 }
+WRONG = frozenset(
+    {
+        FaultKind.UNAVAILABLE_TEXT,
+        FaultKind.NOT_JSON,
+        FaultKind.REDIRECT,
+        FaultKind.HUGE,
+        FaultKind.GARBAGE_TOKEN,
+    }
+)
 Late = Callable[[], object]
 
 
@@ -142,6 +151,7 @@ class Gate:
             reply = Reply(200, b'{"results":"' + b"x" * fault.size_bytes + b'"}')
         elif kind is FaultKind.GARBAGE_TOKEN:
             reply = Reply(200, b'{"access_token":42,"expires_in":"soon"}')
+        reply.genuine = kind not in WRONG
         reply.delivery = DELIVERIES.get(kind, Delivery.WHOLE)
         if kind is FaultKind.SLOW:
             reply.delay_seconds = fault.seconds
