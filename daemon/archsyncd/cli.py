@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _common(move)
     demo = verbs.add_parser("demo", help="a day's trade against simulators, to watch")
-    demo.add_argument("--seconds", type=int, default=40, help="length of the day (default %(default)s)")
+    demo.add_argument("--seconds", type=int, default=None, help="length of the day (default 40)")
     demo.add_argument("--seed", type=int, default=1, help="which day (default %(default)s)")
     demo.add_argument("--json", action="store_true", help="end with one JSON object")
     demo.add_argument(

@@ -15,11 +15,25 @@ import aiohttp
 import pytest
 
 from archsyncd import demo
-from archsyncd.demo.play import play
+from archsyncd.demo.play import Ending, play
 from archsyncd.demo.screen import screen
 
 SOURCE = Path(__file__).parents[2] / "daemon"
+SHELL = {**os.environ, "PYTHONPATH": str(SOURCE)}
 PATIENCE_SECONDS = 90
+REQUIRED = frozenset(
+    (
+        "records",
+        "requests",
+        "requests_per_change",
+        "keys",
+        "keys_in_step",
+        "oversold_units",
+        "hidden_units",
+        "restarts",
+        "ok",
+    )
+)
 
 
 @asynccontextmanager
@@ -82,6 +96,7 @@ async def test_one_command_ends_with_a_good_verdict(tmp_path: Path) -> None:
             told, shown = await process.communicate()
         said = json.loads(told.splitlines()[-1])
         assert (process.returncode, said["ok"], said["faults"]) == (0, True, [])
+        assert said.keys() >= REQUIRED
     assert said["keys"] == said["keys_in_step"] > 400
     assert (said["oversold_units"], said["hidden_units"], said["excess_units"]) == (0, 0, 0)
     assert (said["restarts"], said["kills"]) == (1, 1)
@@ -97,46 +112,111 @@ async def test_one_command_ends_with_a_good_verdict(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(150)
 async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    """In the middle of the day, pressed twice: status 130, the daemon is gone, its directory too."""
-    async with demonstration(tmp_path, "--seconds", "60") as process:
-        await until(process.stdout, "this host writes")
+    """In the middle of the day, pressed twice: status 130, the daemon is gone, its directory too, and the object is told."""
+    async with demonstration(tmp_path, "--seconds", "60", "--json") as process:
+        await until(process.stderr, "this host writes")
         assert daemons(tmp_path) != []
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            _, said = await process.communicate()
+            told, said = await process.communicate()
         assert process.returncode == 130
     assert b"Traceback" not in said
+    ended = json.loads(told.splitlines()[-1])
+    assert (ended["ok"], ended["faults"]) == (False, ["it was stopped before its end"])
+    assert ended.keys() >= REQUIRED
+    assert ended["requests"] > 0
     assert daemons(tmp_path) == []
     assert left(tmp_path) == []
 
 
-@pytest.mark.timeout(150)
-async def test_serve_prints_what_to_type_and_answers_it(tmp_path: Path) -> None:
-    """The printed addresses answer as the printed curl lines ask, a sale is told, and Ctrl-C is the ordinary end."""
+@pytest.mark.timeout(300)
+async def test_serve_prints_what_to_type_and_all_of_it_works(tmp_path: Path) -> None:
+    """Each printed command is typed as it stands: the daemon gets the stock in step, and a sale in the store arrives."""
     async with demonstration(tmp_path, "--serve") as process:
         page = "".join(await until(process.stdout, "Ctrl-C"))
-        assert "archsyncd run --config" in page or "archsyncd.cli run --config" in page
-        assert "status --socket" in page
         config = Path(re.findall(r"configuration +(\S+)", page)[0])
         credentials = Path(re.findall(r"credentials +(\S+)", page)[0])
         assert {config.name, credentials.name} <= set(left(config.parent))
         assert left(credentials) == ["commercetools-client-secret"]
-        changes, summary, stock = re.findall(r"curl -s '?(http://127\.0\.0\.1:[^'\s]+)'?\n", page)
-        sale, address = re.findall(r"curl -s -d '(.+)' (\S+)\n", page)[0]
-        async with aiohttp.ClientSession() as session:
-            async with session.get(changes) as answer:
-                assert (await answer.json())["schema"] == "r247/1"
-            async with session.get(summary) as answer:
-                assert (await answer.json())["result"]["entries"] == 0
-            async with session.post(address, data=sale) as answer:
-                assert answer.status == 200
-            async with session.get(stock) as answer:
-                assert answer.status == 400  # no daemon has made the entry yet
+        commands = [line.strip() for line in page.splitlines() if line.startswith(("  /", "  curl"))]
+        run, status, changes, summary, sale, stock = commands
+        assert "run --config" in run
+        assert json.loads(await typed(changes))["schema"] == "r247/1"
+        async with typing(run) as daemon:
+            addresses = dict(re.findall(r"(commercetools|Archean R247) +(http\S+)", page))
+            await in_step(addresses["commercetools"], addresses["Archean R247"])
+            assert (await typed(status)).splitlines()[0]
+            assert json.loads(await typed(summary))["result"]["entries"] == 100
+            before = json.loads(await typed(stock))["result"]["trueStock"]
+            await typed(sale)
+            await sold(stock, before - 5)
+            daemon.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert await daemon.wait() == 0
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await process.wait() == 0
     assert left(tmp_path) == []
+
+
+async def typed(line: str) -> str:
+    """Type a line into a shell; what it prints. It must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", line, env=SHELL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        told, said = await process.communicate()
+    assert process.returncode == 0, (line, said)
+    return told.decode()
+
+
+@asynccontextmanager
+async def typing(line: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Type a line whose program goes on until the block is left."""
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        "-c",
+        f"exec {line}",
+        env=SHELL,
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def in_step(shop: str, house: str) -> None:
+    """Wait for a moment in which every entry shows what its warehouse can sell; trade goes on meanwhile."""
+    channels = {"WH1": "warehouse-1", "WH2": "warehouse-2"}
+    async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            async with session.get(f"{shop}/_simulator/entries") as answer:
+                entries = {
+                    (each["sku"], each["channel"]): each["trueStock"]
+                    for each in (await answer.json())["result"]
+                }
+            async with session.get(f"{house}/_simulator/levels") as answer:
+                levels = {
+                    (each["sku"], channels[each["location"]]): each["available"]
+                    for each in await answer.json()
+                }
+            if entries == levels:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def sold(stock: str, at_most: int) -> None:
+    """Wait until an entry shows that a sale arrived."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if json.loads(await typed(stock))["result"]["trueStock"] <= at_most:
+                return
+            await asyncio.sleep(0.2)
 
 
 async def test_a_daemon_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> None:
@@ -144,9 +224,12 @@ async def test_a_daemon_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> Non
     shown, told = io.StringIO(), io.StringIO()
     broken = [sys.executable, "-c", "print('the disk is gone'); raise SystemExit(75)"]
     with screen(shown) as lines:
-        assert await play(10, 1, lines, told, launch=lambda _: broken, parent=tmp_path) == 1
+        ending = Ending(told)
+        assert await play(10, 1, lines, ending, launch=lambda _: broken, parent=tmp_path) == 1
     said = json.loads(told.getvalue())
-    assert said == {"ok": False, "faults": ["the daemon ended by itself with status 75"]}
+    assert (said["ok"], said["faults"]) == (False, ["the daemon ended by itself with status 75"])
+    assert said.keys() >= REQUIRED
+    assert (said["keys_in_step"], said["oversold_units"], said["restarts"]) == (None, None, 0)
     assert "the disk is gone" in shown.getvalue()
     (kept,) = left(tmp_path)
     assert str(tmp_path / kept) in shown.getvalue()
@@ -156,4 +239,14 @@ async def test_a_daemon_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> Non
 def test_a_day_that_is_none_is_refused(seconds: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Too short or too long: a sentence and status 64, at once."""
     assert demo.main(seconds=seconds, seed=1, as_json=False, serve=False) == 64
-    assert "10 to 3600 seconds" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert (said.out, "10 to 3600 seconds" in said.err) == ("", True)
+
+
+@pytest.mark.parametrize(("seconds", "as_json"), [(20, False), (None, True)])
+def test_serve_refuses_what_it_would_ignore(
+    seconds: int | None, capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    """There is no day and no verdict in it."""
+    assert demo.main(seconds=seconds, seed=1, as_json=as_json, serve=True) == 64
+    assert "--serve" in capsys.readouterr().err

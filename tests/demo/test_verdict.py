@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from archsyncd.demo.verdict import Memorable, Outcome, seen
+from archsyncd.demo.verdict import Memorable, Outcome, seen, unfinished
 
 GOOD = Outcome(
     records=2_000,
@@ -57,6 +57,10 @@ def test_a_good_day_is_good() -> None:
         ({"keys_in_step": 401}, "1 key not in step"),
         ({"duplicate_orders": 1}, "1 order twice in the warehouse"),
         ({"restarts": 2}, "the daemon ended by itself 1 time"),
+        ({"restarts": 0, "kills": 0}, "the daemon was killed 0 times and not once"),
+        ({"throttled": 0}, "commercetools never answered 429"),
+        ({"exceptions_open": None}, "the daemon did not tell of its exceptions at the end"),
+        ({"exceptions_open": {"invalid_record": 1}}, "the exception invalid_record is still open"),
         ({"exit_status": 75}, "the daemon's exit status was 75"),
         ({"exceptions_seen": frozenset({"sku_not_found"})}, "no exception invalid_record was opened"),
         ({"exceptions_open": {"sku_not_found": 1}}, "the exception sku_not_found is still open"),
@@ -71,6 +75,18 @@ def test_each_fault_alone_makes_the_verdict_bad(change: dict[str, Any], sentence
     assert bad.faults == (sentence,)
     assert f"  - {sentence}" in bad.lines()
     assert bad.as_json()["ok"] is False
+
+
+def test_without_a_verdict_the_same_fields_are_told() -> None:
+    """Whoever reads the object finds every field, and null where nothing is known."""
+    said = unfinished("no room", {"records": 5})
+    assert said.keys() == GOOD.as_json().keys()
+    assert (said["ok"], said["faults"], said["records"], said["oversold_units"]) == (
+        False,
+        ["no room"],
+        5,
+        None,
+    )
 
 
 def test_pieces_that_no_daemon_could_save_are_told_and_not_held_against_it() -> None:

@@ -12,7 +12,7 @@ from archsyncd.demo.board import DAEMON, DEMO, Board, Note, from_log
 from archsyncd.demo.process import DaemonProcess
 from archsyncd.demo.screen import Screen
 from archsyncd.demo.stage import Stage, day
-from archsyncd.demo.verdict import UNKNOWN_SKU, Memorable, Outcome
+from archsyncd.demo.verdict import BAD_RECORD, UNKNOWN_SKU, Memorable, Outcome
 from archsyncd.demo.watching import ask
 from archsyncd.demo.workspace import Workspace
 from archsyncd.simulators.trade import Trade, TradeEvent
@@ -34,6 +34,9 @@ ODD_PIECES = 12
 LORRY_KEYS = 60
 BIG_LORRY_KEYS = 300
 LORRY_PIECES = 10
+OVERLOAD_SECONDS = 3.0
+OVERLOAD_PER_SECOND = 2.0
+RELIEVED_BURST = 100
 POISON_KIND = "1e400"
 OPENED = re.compile(r"exception \d+ (\w+): ")
 CLOSED = re.compile(r"exception \d+ (\w+) .*: closed, ")
@@ -108,6 +111,23 @@ class Show:
             unknown_sku_seconds=waited,
         )
 
+    def known(self) -> dict[str, Any]:
+        """The figures of a demo that did not come to its end."""
+        board, shop = self.board, self._stage.shop
+        return {
+            "records": board.records,
+            "requests": shop.requests,
+            "throttled": shop.throttled,
+            "writes": shop.writes,
+            "changes": shop.changes,
+            "served": board.served,
+            "refused": board.refused,
+            "restarts": max(0, self._daemon.starts - 1),
+            "kills": self.kills,
+            "exit_status": self._daemon.ended,
+            "exceptions_seen": sorted(board.exceptions_seen),
+        }
+
     # -- watching ---------------------------------------------------------------------------------
 
     async def _draw(self) -> None:
@@ -153,8 +173,6 @@ class Show:
         board.phase, board.day_at_seconds, board.trade = event.phase, event.at_seconds, event.counters
         if event.begins and event.phase in PHASES:
             self._tell(PHASES[event.phase])
-        if event.counters.get("overloads") and not self._pressed:
-            await self._press()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time() - self._began
@@ -199,6 +217,8 @@ class Show:
             (0.20, self._poison),
             (0.26, self._publish),
             (0.41, self._kill),
+            # After the daemon is back, however long that takes: an overload that it sleeps through shows nothing.
+            (0.50, self._press),
         ]
         for part, happen in plan:
             await asyncio.sleep(max(0.0, began + part * seconds - self._now()))
@@ -233,11 +253,19 @@ class Show:
         self._recovery_seconds = self._now() - killed_at
 
     async def _press(self) -> None:
-        rate, seconds = self._trade.config.overload_requests_per_second, self._trade.config.overload_seconds
-        self._tell(f"commercetools is overloaded: {rate:g} requests/s for {seconds:g} s, 429 to all others")
+        self._tell(
+            f"commercetools is overloaded: {OVERLOAD_PER_SECOND:g} requests/s for {OVERLOAD_SECONDS:g} s, 429 to all others"
+        )
         self._tell(f"and at the same moment a big lorry unloads: {BIG_LORRY_KEYS} keys may be raised")
         self._pressed = True
+        # Hardly any burst, so that it bites at once and not only after a bucket of saved tokens is empty.
+        await self._limit(OVERLOAD_PER_SECOND, 1)
         await self._lorry(BIG_LORRY_KEYS)
+        await asyncio.sleep(OVERLOAD_SECONDS)
+        await self._limit(None, RELIEVED_BURST)
+
+    async def _limit(self, per_second: float | None, burst: int) -> None:
+        await self._stage.ask_shop("POST", "settings", {"requests_per_second": per_second, "burst": burst})
 
     async def _settle(self) -> None:
         self.board.phase = "settling"
@@ -253,11 +281,11 @@ class Show:
         if reading is None or any(keys for keys, _ in reading.waiting.values()):
             return False
         said = await self._trade.verdict(DRAIN_SECONDS)
-        return not off(said) and UNKNOWN_SKU not in reading.exceptions
+        return not off(said) and not {UNKNOWN_SKU, BAD_RECORD} & reading.exceptions.keys()
 
     async def _outcome(self) -> Outcome:
         board, shop = self.board, self._stage.shop
-        open_cases = {} if board.reading is None else dict(board.reading.exceptions)
+        open_cases = None if board.reading is None else dict(board.reading.exceptions)
         status = await self._daemon.stop()
         self._look()
         said = await self._trade.verdict(DRAIN_SECONDS)

@@ -133,7 +133,6 @@ def day(seconds: float) -> TradeConfig:
         orders_per_second=15.0,
         store_sales_per_second=4.0,
         pieces_per_key=40,
-        overload_seconds=3.0,
         locations=LOCATIONS,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 UNKNOWN_SKU = "sku_not_found"
@@ -21,7 +21,7 @@ class Outcome:
     imported. `oversold_units`: pieces sold that a right daemon would not have offered. `unavoidable_units`: pieces sold
     online within 10 s after a store had sold or broken them and Archean had told it. `hidden_units` could be sold and are
     not offered, `excess_units` are offered and not there. `restarts`: starts after the first; `kills` of them were the
-    demo's doing.
+    demo's doing. `exceptions_open` is None when the daemon did not tell it at the end.
     """
 
     records: int
@@ -42,7 +42,7 @@ class Outcome:
     kills: int
     exit_status: int | None
     exceptions_seen: frozenset[str] = frozenset()
-    exceptions_open: Mapping[str, int] = field(default_factory=dict)
+    exceptions_open: Mapping[str, int] | None = field(default_factory=dict)
 
     @property
     def requests_per_change(self) -> float | None:
@@ -79,15 +79,21 @@ class Outcome:
             yield f"{_number(self.duplicate_orders, 'order')} twice in the warehouse"
 
     def _daemon_faults(self) -> Iterator[str]:
+        if self.kills != 1:
+            yield f"the daemon was killed {_number(self.kills, 'time')} and not once"
         if self.restarts != self.kills:
             yield f"the daemon ended by itself {_number(self.restarts - self.kills, 'time')}"
         if self.exit_status != 0:
             yield f"the daemon's exit status was {self.exit_status}"
+        if not self.throttled:
+            yield "commercetools never answered 429"
+        if self.exceptions_open is None:
+            yield "the daemon did not tell of its exceptions at the end"
         for kind in (UNKNOWN_SKU, BAD_RECORD):
             if kind not in self.exceptions_seen:
                 yield f"no exception {kind} was opened"
-        if UNKNOWN_SKU in self.exceptions_open:
-            yield f"the exception {UNKNOWN_SKU} is still open"
+            if kind in (self.exceptions_open or ()):
+                yield f"the exception {kind} is still open"
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` ends with: the fields above, requests_per_change (two decimals), faults and ok."""
@@ -114,7 +120,7 @@ class Outcome:
             "kills": self.kills,
             "exit_status": self.exit_status,
             "exceptions_seen": sorted(self.exceptions_seen),
-            "exceptions_open": dict(self.exceptions_open),
+            "exceptions_open": None if self.exceptions_open is None else dict(self.exceptions_open),
         }
 
     def lines(self) -> list[str]:
@@ -132,6 +138,12 @@ class Outcome:
             f"  hidden pieces             {self.hidden_units:>7,}",
         ]
         return [line.rstrip() for line in told]
+
+
+def unfinished(fault: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The object of a demo that came to no verdict: the same fields, None where nothing is known."""
+    names = ("requests_per_change", *(each.name for each in fields(Outcome)))
+    return {"ok": False, "faults": [fault], **dict.fromkeys(names), **(known or {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,6 @@ __all__ = [
     "plan",
 ]
 OK = 200
-OVERLOAD_BURST = 1
-RELIEVED_BURST = 100
 HTTP_SECONDS = 30.0
 
 
@@ -193,26 +191,18 @@ class Trade:
             await self._cancel(step)
         elif step.act is Act.RETURN:
             await self._return(step)
-        elif step.act in {Act.THROTTLE, Act.OVERLOAD, Act.RELIEF}:
-            await self._press(step)
+        elif step.act is Act.THROTTLE:
+            await self._throttle(step)
         elif step.act is Act.RECOUNT:
             told = await self._must(self._house("POST", "floods", {"copies": step.number}))
             self.counters["recounted"] += told["records"]
         else:
             await self._move(step)
 
-    async def _press(self, step: Step) -> None:
-        if step.act is Act.THROTTLE:
-            fault = {"route": "*", "kind": "throttled", "count": step.number}
-            await self._must(self._shop("POST", "faults", fault | {"retry_after": "seconds", "seconds": 1}))
-            self.counters["throttled"] += step.number
-            return
-        overload = step.act is Act.OVERLOAD
-        rate = self.config.overload_requests_per_second if overload else None
-        # Hardly any burst, so that it bites at once and not only after a bucket of saved tokens is empty.
-        limit = {"requests_per_second": rate, "burst": OVERLOAD_BURST if overload else RELIEVED_BURST}
-        await self._must(self._shop("POST", "settings", limit))
-        self.counters["overloads"] += overload
+    async def _throttle(self, step: Step) -> None:
+        fault = {"route": "*", "kind": "throttled", "count": step.number}
+        await self._must(self._shop("POST", "faults", fault | {"retry_after": "seconds", "seconds": 1}))
+        self.counters["throttled"] += step.number
 
     async def _order(self, step: Step) -> None:
         bought = [

@@ -17,8 +17,6 @@ class Act(StrEnum):
     RECOUNT = "recount"
     RETURN = "return"
     THROTTLE = "throttle"
-    OVERLOAD = "overload"
-    RELIEF = "relief"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +45,8 @@ class TradeConfig:
     """One day. `seconds` is its length; numbers of acts per second are averages over it.
 
     `locations` maps Archean's locations to channel keys; orders are fulfilled from the first location of their channel.
-    `imports_late` lets R247 import the orders by itself; otherwise the daemon is to hand them over. In the middle of the
-    flash sale commercetools lets through only `overload_requests_per_second` for `overload_seconds` and
-    answers 429 beyond, as a busy platform does; `throttled_requests` scripts so many 429 answers besides, whatever the rate.
+    `imports_late` lets R247 import the orders by itself; otherwise the daemon is to hand them over. `throttled_requests`: so
+    many answers 429 are scripted in the middle of the flash sale, whatever the rate.
     """
 
     seconds: float = 60.0
@@ -60,8 +57,6 @@ class TradeConfig:
     store_sales_per_second: float = 2.0
     pieces_per_key: int = 40
     recount_copies: int = 3
-    overload_seconds: float = 0.0
-    overload_requests_per_second: float = 2.0
     throttled_requests: int = 0
     cancel_share: float = 0.05
     return_share: float = 0.05
@@ -95,27 +90,15 @@ def plan(config: TradeConfig, chance: random.Random) -> tuple[Step, ...]:
         begin, end = RECOUNT
         share = begin + (end - begin) * number / max(1, config.recount_copies)
         steps.append(Step(share * config.seconds, Act.RECOUNT, number=1))
-    steps += _overload(config)
+    if config.throttled_requests:
+        middle = sum(FLASH_SALE) / 2 * config.seconds
+        steps.append(Step(middle, Act.THROTTLE, number=config.throttled_requests))
     for act, share in ((Act.CANCEL, config.cancel_share), (Act.RETURN, config.return_share)):
         steps += [
             Step(_time(config, chance, AFTERNOON), act, number=chance.randrange(orders))
             for _ in range(round(orders * share))
         ]
     return tuple(sorted(steps, key=lambda step: step.at_seconds))
-
-
-def _overload(config: TradeConfig) -> list[Step]:
-    begin, end = (part * config.seconds for part in FLASH_SALE)
-    middle = (begin + end) / 2
-    steps = []
-    if config.overload_seconds > 0:
-        steps += [
-            Step(middle, Act.OVERLOAD),
-            Step(min(middle + config.overload_seconds, end), Act.RELIEF),
-        ]
-    if config.throttled_requests:
-        steps.append(Step(middle, Act.THROTTLE, number=config.throttled_requests))
-    return steps
 
 
 def _orders(config: TradeConfig, chance: random.Random) -> list[Step]:

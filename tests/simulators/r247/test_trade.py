@@ -22,7 +22,6 @@ SMALL = TradeConfig(
     shoppers=4,
     orders_per_second=10,
     pieces_per_key=15,
-    overload_seconds=3,
     throttled_requests=1,
 )
 
@@ -117,9 +116,7 @@ def test_the_flash_sale_is_about_few_skus() -> None:
 @pytest.mark.parametrize("seconds", [20, 300])
 async def test_a_day_is_played_from_morning_to_close(seconds: float) -> None:
     """Phases begin one after the other, counters only rise, and everything planned is done."""
-    stage = Stage(
-        config=TradeConfig(seconds=seconds, keys=30, hot_keys=2, orders_per_second=5, overload_seconds=3)
-    )
+    stage = Stage(config=TradeConfig(seconds=seconds, keys=30, hot_keys=2, orders_per_second=5))
     events = await stage.play()
     begun = [event.phase for event in events if event.begins]
     assert begun == ["morning", "delivery", "recount", "flash sale", "afternoon", "closing", "closed"]
@@ -134,19 +131,8 @@ async def test_a_day_is_played_from_morning_to_close(seconds: float) -> None:
         "received_pieces",
         "recounted",
         "returned",
-        "overloads",
     } <= last.keys()
     assert events[-1].at_seconds >= seconds
-
-
-async def test_the_overload_is_a_low_rate_that_is_lifted_again() -> None:
-    """During the overload commercetools lets few requests through; afterwards there is no limit any more."""
-    stage = Stage()
-    await stage.trade.open()
-    stage.publish()
-    rates = [stage.shop.config.requests_per_second async for _ in stage.trade.run()]
-    assert SMALL.overload_requests_per_second in rates
-    assert rates[0] is rates[-1] is None
 
 
 async def test_equal_seeds_make_equal_days() -> None:
