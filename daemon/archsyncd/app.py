@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import replace
 
 from archsyncd import __version__
 from archsyncd.adapters import host_lock
@@ -20,7 +20,6 @@ from archsyncd.adapters.clock import SteadyClock
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.journal import say
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore, open_store
-from archsyncd.adapters.systemd import Notifier
 from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
     RolloutFault,
@@ -36,14 +35,13 @@ from archsyncd.assembly import (
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
 from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
-from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, Fatal
+from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
-from archsyncd.domain.tenure import PLANNING, Tenure
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
-from archsyncd.engine.limiter import Limiter, Quiesced
+from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.orders import Orders
-from archsyncd.engine.ports import Clock, Feed, FencedOff, StoreBroken, StoreFull, StoreNewer
+from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull, StoreNewer
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.resolve import Resolver
@@ -58,14 +56,14 @@ from archsyncd.engine.supervise import (
     measure_lag,
 )
 from archsyncd.engine.tail import Freshness, Keeper, Tail
-from archsyncd.engine.tenure import Claim, Lease, LeaseNews
+from archsyncd.engine.tenure import LeaseNews
 from archsyncd.engine.withholding import Withholding
+from archsyncd.holding import Holding
+from archsyncd.world import World
 
 STATUS_SECONDS = 1.0
 LAG_NOTED_SECONDS = 2.0
 FINISH_SECONDS = 30.0
-RELEASE_SECONDS = 5.0
-NOT_TAKEN = "no lease is taken while the rollout only plans"
 COPIED = (
     "the database was made on another host, so this one touches nothing: no feed is read, no lease taken, no stock written. If "
     "this host takes over for good, stop the service and run `archsyncd adopt`; else stop it here"
@@ -76,33 +74,8 @@ RULE_PATHS = ("locations.", "channels.")
 LOGGER = logging.getLogger("archsyncd")
 
 
-def _nothing() -> None:
-    pass
-
-
 def _pump_of(feed: str) -> str:
     return f"feed {feed}"
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What the process stands in: time, chance, secrets, names. Tests pass their own.
-
-    `secret(name)` gives a credential's text; `new_id()` a fresh random id; `reload()` reads the configuration again.
-    `tick` is called every second; `control` serves operators while the daemon runs.
-    """
-
-    clock: Clock
-    chance: Callable[[], float]
-    secret: Callable[[str], str]
-    new_id: Callable[[], str]
-    host_id: str
-    host_name: str
-    pid: int
-    notifier: Notifier
-    reload: Callable[[], Settings]
-    tick: Callable[[], None] = _nothing
-    control: Callable[[App], contextlib.AbstractAsyncContextManager[object]] | None = None
 
 
 class App:
@@ -130,7 +103,6 @@ class App:
             feed_of(each, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
         ]
         self.announcer = Announcer(LOGGER, self.shared, self.limiter)
-        self.tenure_text = "not taken yet"
         self.tails: dict[str, Tail] = {}
         self.store: SqliteStore
         self.drain: Drain
@@ -141,9 +113,7 @@ class App:
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.withholding: Withholding
-        self._lease: Lease | None = None
-        # Set once nothing may be written any more: by a step back to planning, and by the stop.
-        self._put_down = asyncio.Event()
+        self.holding: Holding
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -154,6 +124,11 @@ class App:
             tell=self._restarted,
             finish_seconds=FINISH_SECONDS,
         )
+
+    @property
+    def tenure_text(self) -> str:
+        """The lease's state in one line."""
+        return self.holding.text
 
     async def run(self) -> None:
         """Start, work until stopped, stop."""
@@ -228,10 +203,21 @@ class App:
     def _build(self, rules: Rules) -> None:
         settings, shared, chance = self.settings, self.shared, self.world.chance
         beater = self.watch.beater
-        shared.may_increase = lambda: self._lease is None or self._lease.may_increase()
-        shared.late_until = lambda: None if self._lease is None else self._lease.predecessor_gone_at
         options = replace(drain_options(settings, self.store.ledger.id, 0), writes=False)
         self.drain = Drain(self.store, self.client, self.limiter, shared, options, beater("drain"))
+        self.holding = holding = Holding(
+            self.world,
+            lambda: self.settings,
+            self.store,
+            self.client,
+            self.limiter,
+            shared,
+            self.drain,
+            beater("lease"),
+            self._lease_news,
+        )
+        shared.may_increase = lambda: holding.lease is None or holding.lease.may_increase()
+        shared.late_until = lambda: None if holding.lease is None else holding.lease.predecessor_gone_at
         self.resolver = Resolver(
             self.store, self.client, self.limiter, shared, self.drain, chance, beater("resolve")
         )
@@ -266,15 +252,15 @@ class App:
     async def _stand_aside(self) -> None:
         """The database is a copy whose original may be at work: only say so, and answer operators, until stopped."""
         self.shared.notes["host"] = COPIED
-        self.tenure_text = "not taken: the database was made on another host"
+        self.holding.text = "not taken: the database was made on another host"
         await self._supervisor.run([Pump("status", self._tell_status)])
 
     async def _work(self) -> None:
         """Hold the store, under the lease unless the rollout only plans, and run the pumps until stopped."""
-        if not self._planning and not await self._begin_to_write() and self.shared.stopping:
+        if not self.holding.planning and not await self.holding.begin_to_write() and self.shared.stopping:
             return
-        if self._lease is None:
-            await self._only_plan()
+        if self.holding.lease is None:
+            await self.holding.only_plan()
         await self.store.mend_times()
         await self.reckoning.begin()
         self.ready.set()
@@ -286,89 +272,13 @@ class App:
                     await self.store.saw_tenure(fatal.__cause__.newer)
             raise
         finally:
-            await self._let_go()
-
-    @property
-    def _planning(self) -> bool:
-        return self.settings.rollout.stage == "plan"
-
-    async def _only_plan(self) -> None:
-        """Hold the database alone: what is read is kept, and nothing is written to commercetools, the lease neither."""
-        await self._hold(Tenure(PLANNING, await self.store.fence(), self.store.ledger.id), None)
-        self.tenure_text = NOT_TAKEN
-
-    async def _begin_to_write(self) -> bool:
-        """Take the lease and hold the store under it; False when the stop, or a step back to planning, came first."""
-        lease = Lease(
-            self.client, self.limiter, self.clock, self.world.chance, await self._claim(), self._lease_news
-        )
-        tenure = await self._acquire(lease)
-        if tenure is None:
-            return False
-        # Orders known before prove nothing of what others wrote until now.
-        self.shared.tenure_since_ms = self.shared.server_now_ms() if self.shared.server_time_known else 0
-        await self._hold(tenure, lease)
-        self.tenure_text = f"held with fence {tenure.fence} by {tenure.name}"
-        return True
-
-    async def _hold(self, tenure: Tenure, lease: Lease | None) -> None:
-        try:
-            doubts = await self.store.take_tenure(tenure)
-        except FencedOff as error:
-            raise Fatal(EXIT_FENCED_OFF, str(error)) from error
-        if doubts:
-            say(
-                LOGGER,
-                Event.STARTED,
-                f"{doubts} operations in doubt: their entries are read before anything else",
-            )
-        self._lease = lease
-        self._direct(tenure.fence)
-        self.shared.bases.set()
-
-    def _direct(self, fence: int) -> None:
-        """Tell the drain how to write, and whether: not without the lease, and not while the rollout only plans."""
-        options = drain_options(self.settings, self.store.ledger.id, fence)
-        self.drain.options = replace(options, writes=options.writes and self._lease is not None)
-
-    async def _let_go(self) -> None:
-        """Let the lease end, so that another host need not wait for it."""
-        lease, self._lease = self._lease, None
-        self._direct(self.drain.options.fence)
-        if lease is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(RELEASE_SECONDS):
-                    await lease.release()
-
-    async def _acquire(self, lease: Lease) -> Tenure | None:
-        """Wait for the lease, or for the stop: as a standby that may be long, and a call under way must not hold it up."""
-        acquiring = asyncio.ensure_future(lease.acquire(self.watch.beater("lease")))
-        stopped = asyncio.ensure_future(self._put_down.wait())
-        try:
-            await asyncio.wait({acquiring, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            return acquiring.result() if acquiring.done() else None
-        except Quiesced:
-            return None
-        finally:
-            acquiring.cancel()
-            stopped.cancel()
-            await asyncio.gather(acquiring, stopped, return_exceptions=True)
-
-    async def _claim(self) -> Claim:
-        holder = f"{self.world.host_name}:{self.world.pid}:{self.world.new_id()}"
-        seconds = float(self.settings.lease.seconds)
-        fence = await self.store.fence()
-        # Counting by the clock keeps fences rising even when the database, the lease, or both are lost or put back.
-        floor = self.clock.wall_ms() // 1000
-        if seconds <= 0:
-            fence = max(fence + 1, floor)
-        return Claim(self.store.ledger.id, holder, seconds, fence, self.world.host_id, floor)
+            await self.holding.let_go()
 
     def _pumps(self) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
         asking_seconds = TAIL_LIMIT_SECONDS + max((feed.step_seconds for feed in self.feeds), default=0.0)
         pumps = [
-            Pump("lease", self._keep_lease, excused=held_back),
+            Pump("lease", self.holding.run, excused=held_back),
             Pump("rules", self.reckoning.run),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
@@ -386,22 +296,6 @@ class App:
         ]
         return pumps
 
-    async def _keep_lease(self) -> None:
-        """Hold the lease while stock may be written; take it and let it go as the rollout goes on and back."""
-        while not self.shared.stopping:
-            self.watch.beat("lease")
-            if self._planning:
-                if self._lease is not None:
-                    await self._let_go()
-                    await self._only_plan()
-                await self.shared.rest(STATUS_SECONDS)
-                continue
-            self._put_down.clear()
-            if self._lease is None:
-                await self._begin_to_write()
-            else:
-                await self._lease.keep(self._put_down, self.watch.beater("lease"))
-
     async def _tell_status(self) -> None:
         while not self.shared.stopping:
             self.watch.beat("status")
@@ -412,7 +306,9 @@ class App:
             backlog = await self.store.report.backlog()
             cases = await self.store.cases.counts()
             line = status_line(self, backlog, cases)
-            self.world.notifier.status(f"planning, nothing is written: {line}" if self._planning else line)
+            self.world.notifier.status(
+                f"planning, nothing is written: {line}" if self.holding.planning else line
+            )
             await self.shared.rest(STATUS_SECONDS)
 
     def _note_lag(self) -> None:
@@ -445,7 +341,6 @@ class App:
             self.shared.notes["store"] = doubt
 
     def _lease_news(self, news: LeaseNews) -> None:
-        self.tenure_text = news.sentence
         self.announcer.lease(news)
         self.world.notifier.status(news.sentence)
 
@@ -461,7 +356,7 @@ class App:
 
     def _quiesce(self) -> None:
         self.shared.begin_stop()
-        self._put_down.set()
+        self.holding.put_down.set()
         self.limiter.quiesce()
         for tail in self.tails.values():
             tail.stop()
@@ -505,9 +400,9 @@ class App:
         LOGGER.setLevel(kept.daemon.log_level.upper())
         project = kept.commercetools
         self.limiter.retune(float(project.requests_per_second), float(project.burst), project.max_in_flight)
-        self._direct(self.drain.options.fence)
-        if self._planning:
-            self._put_down.set()
+        self.holding.direct(self.drain.options.fence)
+        if self.holding.planning:
+            self.holding.put_down.set()
         self.bases.options = base_options(kept)
         self.orders.options = order_options(kept)
         self.proving.options = proving_options(kept)

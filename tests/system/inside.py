@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from archsyncd.adapters.systemd import Notifier
-from archsyncd.app import App, World
+from archsyncd.app import App
 from archsyncd.config import Settings, load
 from archsyncd.domain.cases import Case, CaseKind
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.outbox import OutboxRow
+from archsyncd.world import World
 from tests.process.harness import configuration
 from tests.process.site import LOCATION, SECRET, Site, site
 from tests.support.virtual_time import VirtualClock

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from archsyncd.app import NOT_TAKEN
 from archsyncd.config import ConfigurationFaults
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.fatal import Fatal
+from archsyncd.holding import NOT_TAKEN
 from archsyncd.operator.plan import planned as planned_row
 from archsyncd.simulators.commercetools import ApiClient
 from archsyncd.simulators.r247.drop import DropExporter, DropFault, DropStyle, DropWriter, Form
