@@ -112,7 +112,7 @@ def test_what_was_seen_fits_ten_lines() -> None:
     assert "401 stock entries created in 1.2 s with 26 write requests" in text
     assert "450 orders served, 150 refused" in text
     assert "not one write for it" in text
-    assert "1 operation that was under way" in text
+    assert "1 operation in doubt, settled by the markers" in text
     assert "decreases waited 1.5 s at most, increases 9.0 s" in text
     assert "8 s after the product appeared" in text
 

@@ -164,7 +164,11 @@ class Memorable:
 
 def seen(outcome: Outcome, moments: Memorable) -> list[str]:
     """What somebody who watched has just seen, in at most ten lines."""
-    doubt = "what" if moments.in_doubt is None else _number(moments.in_doubt, "operation") + " that"
+    doubt = (
+        "what was under way is"
+        if moments.in_doubt is None
+        else f"{_number(moments.in_doubt, 'operation')} in doubt,"
+    )
     back = (
         "" if moments.recovery_seconds is None else f"; writing again after {moments.recovery_seconds:.1f} s"
     )
@@ -181,7 +185,7 @@ def seen(outcome: Outcome, moments: Memorable) -> list[str]:
         opening,
         f"A recount of {moments.recounted:,} records that changed nothing: {empty} for it.",
         f"A flash sale: {outcome.served:,} orders served, {outcome.refused:,} refused because it was sold out.",
-        f"kill -9 in the middle of a write: {doubt} was under way is settled by its marker{back}.",
+        f"kill -9 in the middle of a write: {doubt} settled by the markers on the entries{back}.",
         overload,
         "An unreadable record became an exception; the feed went on, and a fresh reading of the key closed it.",
     ]
