@@ -64,6 +64,8 @@ STATUS: dict[FaultKind, tuple[int, str]] = {
     FaultKind.GATEWAY_TIMEOUT_APPLIED: (504, "General"),
     FaultKind.UNKNOWN_ERROR: (520, "General"),
 }
+# A front end turns whole requests away in its own words; one field of an answer can only fail by a code of the schema.
+IN_AN_ALIAS = {FaultKind.THROTTLED: (503, "OverCapacity"), FaultKind.BAD_GATEWAY: (503, "OverCapacity")}
 APPLIED = frozenset(
     {
         FaultKind.SERVER_ERROR_APPLIED,

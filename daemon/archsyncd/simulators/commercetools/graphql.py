@@ -20,7 +20,7 @@ from archsyncd.simulators.commercetools.errors import (
     not_found,
 )
 from archsyncd.simulators.commercetools.exchange import Call
-from archsyncd.simulators.commercetools.faults import ALIAS_ROUTES, APPLIED, STATUS, Faults
+from archsyncd.simulators.commercetools.faults import ALIAS_ROUTES, APPLIED, IN_AN_ALIAS, STATUS, Faults
 from archsyncd.simulators.commercetools.graphql_plan import Plan, Planner, Resolvers, Root
 from archsyncd.simulators.commercetools.graphql_schema import SDL
 from archsyncd.simulators.commercetools.project import Project
@@ -159,7 +159,7 @@ class GraphQL:
             return run(arguments, root, actor)
         if fault.kind in APPLIED:
             run(arguments, root, actor)
-        status, code = STATUS[fault.kind]
+        status, code = IN_AN_ALIAS.get(fault.kind) or STATUS[fault.kind]
         raise ApiError(status, code, f"Scripted fault: {fault.kind}.")
 
     def _resolvers(self) -> Resolvers:
