@@ -63,7 +63,9 @@ def runs() -> Iterator[Run]:
     yield Run("rebase, shorter window", takeover.Takeover("rebase", predecessor_counts_old=True), 740_524)
     late = takeover.Takeover("rebase", standby_counts_old=True, late=True)
     yield Run("rebase, orders learnt late, two new orders", late, 1_369_045)
-    offered = takeover.Takeover("rebase", standby_counts_old=True, orders=2, shrinks=1, late=True, watch="offer")
+    offered = takeover.Takeover(
+        "rebase", standby_counts_old=True, orders=2, shrinks=1, late=True, watch="offer"
+    )
     yield Run("rebase, orders learnt late, receipts and falls", offered, 248_545)
     yield Run("portions of three units", batches.Batches(quantities=(3, 2), receipts=2), 574_488)
     yield Run(
