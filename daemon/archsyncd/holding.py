@@ -111,11 +111,8 @@ class Holding:
         except FencedOff as error:
             raise Fatal(EXIT_FENCED_OFF, str(error)) from error
         if doubts:
-            say(
-                LOGGER,
-                Event.STARTED,
-                f"{doubts} operations in doubt: their entries are read before anything else",
-            )
+            what = f"operations in doubt: {doubts}; their entries are read before anything else"
+            say(LOGGER, Event.STARTED, what)
         self.lease = lease
         self.direct(tenure.fence)
         self._shared.bases.set()

@@ -15,7 +15,7 @@ from tests.process.site import Site, assert_right, gather_all, in_step, site
 
 KILLS = 26
 # How long a decrease may take of the time in which the daemon is up: two of them, two simulators and this share two cores.
-WORKING_SECONDS = 15.0
+WORKING_SECONDS = 5.0
 DAY = TradeConfig(
     seconds=45,
     keys=24,

@@ -138,3 +138,23 @@ async def test_f126_operations_of_a_channel_that_is_gone_do_not_hold_up_those_of
     assert (await shelf.row()).op_id is None
     assert (await shelf.row()).x_applied == 5
     assert (await shelf.row(key("S0", "gone"))).in_doubt
+
+
+async def test_f005_channels_that_become_known_during_a_look_put_nothing_off(shelf: Shelf) -> None:
+    """At a start the channels are read beside what is in doubt: no key may wait half a minute for having been first."""
+    await shelf.read(level(1, 5))
+    await in_doubt(shelf, key(), "E")
+    till = Till()
+    mine = Marker(shelf.store.ledger.id, (await shelf.row()).op_id, 5, "1", 1)
+    till.entries["E"] = entry(5, version=2, marker=mine)
+    shared = Shared(shelf.clock)
+    limiter = Limiter(10_000.0, 10_000.0, PLACES, shelf.clock, half)
+    client = cast("Commercetools", till)
+    drain = Drain(shelf.store, client, limiter, shared, options(shelf.store.ledger.id), lambda: None)
+    resolver = Resolver(shelf.store, client, limiter, shared, drain, half, lambda: None)
+    looking = asyncio.ensure_future(resolver.resolve_some())
+    await asyncio.sleep(0)
+    shared.channel_keys, shared.channels_read = CHANNEL_IDS, 1
+    await looking
+    await resolver.resolve_some()
+    assert (await shelf.row()).op_id is None

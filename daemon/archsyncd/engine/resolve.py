@@ -69,9 +69,12 @@ class Resolver:
 
     async def resolve_some(self) -> int:
         """Read and settle one request's worth of operations in doubt; how many were settled."""
+        if not self._shared.channels_read:
+            # Entries can be told apart only below channels that are known: after a start they are read first.
+            self._shared.bases.set()
+            return 0
         channels = set(self._shared.channel_keys.values())
         found = await self._store.outbox.in_doubt(self._client.entries_per_request)
-        # Entries can be told apart only below channels that are known: after a start they are read first.
         rows = [row for row in found if row.key.channel in channels]
         if len(rows) < len(found):
             self._shared.bases.set()
@@ -86,9 +89,8 @@ class Resolver:
 
     async def _put_off(self, rows: Sequence[OutboxRow]) -> None:
         """Operations of a channel that commercetools does not have (any more) must not stand before all others."""
-        if self._shared.channels_read:
-            settled = [Settled(row.key, row.op_id, Doubted(UNREADABLE_MS)) for row in rows if row.op_id]
-            await self._store.outbox.settle(settled, self._drain.settle_rules())
+        settled = [Settled(row.key, row.op_id, Doubted(UNREADABLE_MS)) for row in rows if row.op_id]
+        await self._store.outbox.settle(settled, self._drain.settle_rules())
 
     async def _settle(self, rows: Sequence[OutboxRow], page: EntryPage) -> int:
         self._beat()
