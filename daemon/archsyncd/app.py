@@ -287,6 +287,7 @@ class App:
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
             Pump("status", self._tell_status),
+            Pump("verify", self._verify, excused=lambda: True),
         ]
         if self.settings.orders.mode != "off":
             pumps.append(Pump("orders", self.orders.run, excused=held_back))
@@ -295,6 +296,13 @@ class App:
             for feed in self.feeds
         ]
         return pumps
+
+    async def _verify(self) -> None:
+        try:
+            await self.store.verify(self.shared.stop)
+        except StoreBroken as error:
+            raise _damaged(error) from error
+        await self.shared.stop.wait()
 
     async def _tell_status(self) -> None:
         while not self.shared.stopping:
@@ -490,8 +498,12 @@ async def _opened(settings: Settings, world: World, rules: Rules) -> SqliteStore
         # Room or the other process's lock may be back at the next start.
         raise Fatal(EXIT_RESTART, str(error)) from error
     except StoreBroken as error:
-        raise Fatal(
-            EXIT_STORE,
-            f"{error}. Look at the disk first; then move the file aside and start again: stock is taken over anew "
-            "from the markers in commercetools and a snapshot, and nothing is raised before it is proven",
-        ) from error
+        raise _damaged(error) from error
+
+
+def _damaged(error: StoreBroken) -> Fatal:
+    return Fatal(
+        EXIT_STORE,
+        f"{error}. Look at the disk first; then move the file aside and start again: stock is taken over anew "
+        "from the markers in commercetools and a snapshot, and nothing is raised before it is proven",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from tests.process.site import CHANNEL, LOCATION, assert_right, gather_all, in_s
 pytestmark = pytest.mark.timeout(180)
 STOCK = {f"S{number:02}": 10 + number for number in range(8)}
 CANARY = "canary-7d1f0c7e9b"
+LARGE_BYTES = 80 * 1024 * 1024
 
 
 def contents(path: Path) -> list[str]:
@@ -184,6 +186,25 @@ async def test_f031_a_damaged_database_is_refused_with_74_and_rebuilt_once_it_is
         around.house.warehouse.store_sale("S07", LOCATION, 4)
         await one.start(ready=True)
         await around.until_stock({"S07": 13})
+
+
+async def test_f031_a_large_database_is_checked_after_the_start_and_refused_with_74(tmp_path: Path) -> None:
+    """READY does not wait for a file of many megabytes; damage where nothing else would meet it still ends the work."""
+    async with site(CLOCK, seed=79) as around, daemon(tmp_path, around) as one:
+        around.open({"S07": 17})
+        await one.start(ready=True)
+        await around.until_stock({"S07": 17})
+        await one.stop()
+        with contextlib.closing(sqlite3.connect(one.database)) as store:
+            store.execute("CREATE TABLE ballast (content BLOB) STRICT")
+            store.execute("INSERT INTO ballast VALUES (zeroblob(?))", (LARGE_BYTES,))
+            store.commit()
+        with one.database.open("r+b") as file:
+            file.seek(LARGE_BYTES // 2 // 4096 * 4096)
+            file.write(b"\xff" * 4096)
+        await one.start(ready=True)
+        assert await one.ended() == 74
+        assert one.line("is damaged")
 
 
 async def test_f170_a_secret_in_file_argument_or_environment_is_refused(tmp_path: Path) -> None:

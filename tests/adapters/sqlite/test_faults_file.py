@@ -225,15 +225,25 @@ async def test_f031_what_is_no_database_is_refused(tmp_path: Path) -> None:
             await Shelf.open(open_sqlite, directory)
 
 
+async def spoilt(directory: Path) -> None:
+    """A closed store in order, and then no more: its second half is noise."""
+    await build(directory)
+    content = (directory / DATABASE_NAME).read_bytes()
+    half = len(content) // 8192 * 4096
+    (directory / DATABASE_NAME).write_bytes(content[:half] + b"\xff" * (len(content) - half))
+
+
+async def open_large(directory: Path) -> SqliteStore:
+    """As if every file were a large one."""
+    return await open_store(
+        directory, HandClock(), rules(), project="p", host="h", new_ledger_id=LEDGER, check_first_bytes=0
+    )
+
+
 async def test_f031_damage_met_while_running_ends_the_store(tmp_path: Path) -> None:
     """SQLITE_CORRUPT on a page that was sound at the start: broken for good, whoever reads or writes."""
-    await build(tmp_path)
-    content = (tmp_path / DATABASE_NAME).read_bytes()
-    half = len(content) // 8192 * 4096
-    (tmp_path / DATABASE_NAME).write_bytes(content[:half] + b"\xff" * (len(content) - half))
-    store = await open_store(
-        tmp_path, HandClock(), rules(), project="p", host="h", new_ledger_id=LEDGER, check=False
-    )
+    await spoilt(tmp_path)
+    store = await open_large(tmp_path)
     try:
         await store.take_tenure(Tenure("host", store.ledger.run, LEDGER))
         levels = tuple(level(3, 6, sku=f"S{number}") for number in range(2_000))
@@ -250,13 +260,8 @@ async def test_f031_damage_met_while_running_ends_the_store(tmp_path: Path) -> N
 
 async def test_f028_damage_met_by_a_reader_ends_the_store(tmp_path: Path) -> None:
     """Whoever meets it first: nothing is read or written after it."""
-    await build(tmp_path)
-    content = (tmp_path / DATABASE_NAME).read_bytes()
-    half = len(content) // 8192 * 4096
-    (tmp_path / DATABASE_NAME).write_bytes(content[:half] + b"\xff" * (len(content) - half))
-    store = await open_store(
-        tmp_path, HandClock(), rules(), project="p", host="h", new_ledger_id=LEDGER, check=False
-    )
+    await spoilt(tmp_path)
+    store = await open_large(tmp_path)
     try:
         await store.take_tenure(Tenure("host", store.ledger.run, LEDGER))
         with pytest.raises(StoreBroken):
@@ -471,3 +476,48 @@ def test_every_named_query_is_used() -> None:
     """A statement that nobody runs is a statement that nobody tests."""
     source = "".join(path.read_text() for path in Path(transaction.__file__).parent.glob("*.py"))
     assert [name for name in transaction.QUERIES if f'"{name}"' not in source] == []
+
+
+async def test_f031_a_large_file_that_was_closed_well_is_checked_while_it_is_in_use(tmp_path: Path) -> None:
+    """The start does not wait for it; what it finds ends the store for whoever reads or writes."""
+    await spoilt(tmp_path)
+    store = await open_large(tmp_path)
+    try:
+        with pytest.raises(StoreBroken, match="is damaged"):
+            await store.verify(asyncio.Event())
+        assert store.broken
+        with pytest.raises(StoreBroken):
+            await store.report.digest()
+    finally:
+        await store.close()
+
+
+async def test_f031_a_large_file_that_was_not_closed_well_is_checked_first(tmp_path: Path) -> None:
+    """Whoever met the damage while running could not close it: the next start finds it before anything else."""
+    await spoilt(tmp_path)
+    store = await open_large(tmp_path)
+    with pytest.raises(StoreBroken):
+        await store.report.digest()
+    await store.close()
+    with pytest.raises(StoreBroken, match="is damaged"):
+        await open_large(tmp_path)
+
+
+async def test_a_check_is_left_undone_at_the_stop_and_made_first_at_the_next_start(tmp_path: Path) -> None:
+    """A file that nobody looked through to the end does not count as closed well."""
+    await build(tmp_path)
+    store = await open_large(tmp_path)
+    stop = asyncio.Event()
+    stop.set()
+    await store.verify(stop)
+    assert store.broken is None
+    await store.close()
+    with sqlite3.connect(tmp_path / DATABASE_NAME) as look:
+        assert look.execute("SELECT closed FROM ledger").fetchone() == (0,)
+    look.close()
+    store = await open_large(tmp_path)
+    await store.verify(asyncio.Event())
+    await store.close()
+    with sqlite3.connect(tmp_path / DATABASE_NAME) as look:
+        assert look.execute("SELECT closed FROM ledger").fetchone() == (1,)
+    look.close()

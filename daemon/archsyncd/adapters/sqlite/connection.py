@@ -40,6 +40,8 @@ T = TypeVar("T")
 CACHE_KIBIBYTES = 32_768
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 CHECKPOINT_PAGES = 4_000
+# A file of this size is read in some tenths of a second. A larger one is checked while the daemon works, if it was closed well.
+CHECK_FIRST_BYTES = 64 * 1024 * 1024
 
 Body: TypeAlias = Callable[[Transaction], Steps[T]]
 
@@ -47,8 +49,10 @@ Body: TypeAlias = Callable[[Transaction], Steps[T]]
 class Database:
     """The open file: `write` for transactions, `read` for consistent looks that never wait for a writer."""
 
-    def __init__(self, path: Path, writer: Threaded, reader: Threaded) -> None:
+    def __init__(self, path: Path, writer: Threaded, reader: Threaded, *, checked: bool) -> None:
+        """`checked`: its pages were; otherwise `verify` has them still to look at."""
         self.path = path
+        self.checked = checked
         self._writer = writer
         self._reader = reader
         self._lock = asyncio.Lock()
@@ -155,6 +159,32 @@ class Database:
             except sqlite3.Error as error:
                 raise self._meaning(error) from error
 
+    async def verify(self, stop: asyncio.Event) -> None:
+        """Check all pages beside all other work, unless that was done at the opening; left undone at the stop.
+
+        Raises StoreBroken when they are damaged: nothing is read or written any more.
+        """
+        if self.checked:
+            return
+        connection = await _open_reader(self.path)
+        stopped = asyncio.ensure_future(stop.wait())
+        checking = asyncio.ensure_future(_check(connection, self.path))
+        try:
+            await asyncio.wait({checking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if checking.done():
+                checking.result()
+                self.checked = True
+        except sqlite3.Error as error:
+            raise self._meaning(error) from error
+        except StoreBroken as damage:
+            self._broken = str(damage)
+            raise
+        finally:
+            stopped.cancel()
+            await connection.interrupt()
+            await asyncio.gather(checking, stopped, return_exceptions=True)
+            await connection.close()
+
     async def backup(self, target: Path) -> None:
         """Copy the committed state into a new file while the daemon runs."""
         async with aiosqlite.connect(target) as copy:
@@ -248,8 +278,23 @@ def _statements(text: str) -> Iterable[str]:
             pending = ""
 
 
-async def open_database(path: Path, *, check: bool = True) -> Database:
+async def _closed_well(connection: aiosqlite.Connection) -> bool:
+    try:
+        return list(await connection.execute_fetchall("SELECT closed FROM ledger")) == [(1,)]
+    except sqlite3.Error:
+        return False
+
+
+async def _check(connection: aiosqlite.Connection, path: Path) -> None:
+    answer = list(await connection.execute_fetchall("PRAGMA quick_check(5)"))
+    if answer != [("ok",)]:
+        raise StoreBroken(f"{path} is damaged: {'; '.join(str(line[0]) for line in answer)}")
+
+
+async def open_database(path: Path, *, check_first_bytes: int = CHECK_FIRST_BYTES) -> Database:
     """Open or create the file, bring its schema up to date and check its pages.
+
+    One that is larger than `check_first_bytes` and was closed well is left to `Database.verify`.
 
     Raises StoreNewer, StoreBroken when it is no database, is corrupt, or cannot be written safely, StoreFull when there is
     no room to open it and StoreBusy when another process holds it.
@@ -257,10 +302,10 @@ async def open_database(path: Path, *, check: bool = True) -> Database:
     writer = reader = None
     try:
         writer = await _open_writer(path)
-        if check:
-            answer = list(await writer.execute_fetchall("PRAGMA quick_check(5)"))
-            if answer != [("ok",)]:
-                raise StoreBroken(f"{path} is damaged: {'; '.join(str(line[0]) for line in answer)}")
+        size_bytes = (await asyncio.to_thread(path.stat)).st_size
+        checked = size_bytes <= check_first_bytes or not await _closed_well(writer)
+        if checked:
+            await _check(writer, path)
         await _migrate(writer, path)
         reader = await _open_reader(path)
     except sqlite3.Error as error:
@@ -269,7 +314,7 @@ async def open_database(path: Path, *, check: bool = True) -> Database:
     except BaseException:
         await _close(writer, reader)
         raise
-    return Database(path, writer, reader)
+    return Database(path, writer, reader, checked=checked)
 
 
 def _refusal(path: Path, error: sqlite3.Error) -> Exception:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,7 +12,7 @@ from pathlib import Path
 from archsyncd.adapters.sqlite.case_store import CaseStore
 from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
-from archsyncd.adapters.sqlite.connection import Row, Transaction, open_database
+from archsyncd.adapters.sqlite.connection import CHECK_FIRST_BYTES, Row, Transaction, open_database
 from archsyncd.adapters.sqlite.feed_store import FeedStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.order_store import OrderStore
@@ -30,7 +32,7 @@ from archsyncd.domain.report import (
 from archsyncd.domain.rules import ROLLOUT, Rules, policies_of_text, policies_text
 from archsyncd.domain.stock import LocationPolicy
 from archsyncd.domain.tenure import PLANNING, Tenure
-from archsyncd.engine.ports import Clock, FencedOff
+from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull
 
 DATABASE_NAME = "archsyncd.db"
 RECOMPUTE_KEYS = 2_000
@@ -261,13 +263,21 @@ class SqliteStore:
                 changed.append(freed(row, scope.now_ms))
         await put_outbox_rows(scope, changed)
 
+    async def verify(self, stop: asyncio.Event) -> None:
+        """Check the pages of a file that was too large for that at the opening. Raises StoreBroken when they are damaged."""
+        await self._session.database.verify(stop)
+
     async def backup(self, target: Path) -> None:
         """Copy the committed state into a new file."""
         await self._session.database.backup(target)
 
     async def close(self) -> None:
-        """Let running transactions end and close the file."""
-        await self._session.database.close()
+        """Let running transactions end and close the file, in order as far as that is known."""
+        database = self._session.database
+        if database.checked:
+            with contextlib.suppress(StoreFull, StoreBroken):
+                await database.write(lambda tx: tx.run("ledger_close"))
+        await database.close()
 
 
 async def _above_maximum(location: LocationPolicy, maximum: int, tx: Transaction) -> int:
@@ -284,13 +294,13 @@ async def open_store(
     project: str,
     host: str,
     new_ledger_id: str,
-    check: bool = True,
+    check_first_bytes: int = CHECK_FIRST_BYTES,
 ) -> SqliteStore:
     """Open or create the store in a directory. Raises StoreBroken, StoreNewer.
 
     `project` and `host` are pinned at first: a copy of the file that finds itself elsewhere is told by `ledger`.
     """
-    database = await open_database(directory / DATABASE_NAME, check=check)
+    database = await open_database(directory / DATABASE_NAME, check_first_bytes=check_first_bytes)
     now_ms = clock.wall_ms()
 
     async def body(tx: Transaction) -> LedgerState:

@@ -1,7 +1,8 @@
 -- The stock path: levels, the outbox, orders as far as the ledger needs them, feeds, snapshots, exceptions.
 -- Times are UTC milliseconds. Quantities are pieces. Keys begin with the channel (or location, or feed) that owns them.
 
--- One row: the lineage of this file, the project it belongs to, and the counter that op ids are drawn from.
+-- One row: the lineage of this file, the project it belongs to, and the counter that op ids are drawn from. `closed`: the
+-- last process that had it open left it in order.
 CREATE TABLE ledger (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     id TEXT NOT NULL,
@@ -9,6 +10,7 @@ CREATE TABLE ledger (
     host TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
     run INTEGER NOT NULL DEFAULT 0,
+    closed INTEGER NOT NULL DEFAULT 0 CHECK (closed IN (0, 1)),
     operations INTEGER NOT NULL DEFAULT 0,
     policies TEXT NOT NULL DEFAULT '',
     mapping TEXT NOT NULL DEFAULT '',
@@ -126,6 +128,7 @@ CREATE INDEX outbox_overdue ON outbox (since_ms) WHERE due_class >= 3 AND parked
 CREATE INDEX outbox_base ON outbox (channel, sku) WHERE base = 'unknown';
 CREATE INDEX outbox_doubt ON outbox (channel, sku) WHERE op_id IS NOT NULL;
 CREATE INDEX outbox_check ON outbox (check_due_ms) WHERE check_due_ms IS NOT NULL;
+CREATE INDEX outbox_read ON outbox (read_at_ms) WHERE read_at_ms IS NOT NULL;
 CREATE INDEX outbox_parked ON outbox (parked, channel, sku) WHERE parked IS NOT NULL;
 
 -- One row an order with lines that still count one by one. `accepted_ms`: when Archean took it, as far as we were told.

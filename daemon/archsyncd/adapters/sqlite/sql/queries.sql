@@ -8,7 +8,10 @@ SELECT id, project, host, created_ms, run, operations, policies, mapping, in_for
 INSERT INTO ledger (one, id, project, host, created_ms) VALUES (1, ?, ?, ?, ?)
 
 -- name: ledger_run
-UPDATE ledger SET run = run + 1 RETURNING run
+UPDATE ledger SET run = run + 1, closed = 0 RETURNING run
+
+-- name: ledger_close
+UPDATE ledger SET closed = 1
 
 -- name: ledger_move
 UPDATE ledger SET project = ?, host = ?
@@ -231,8 +234,8 @@ SELECT channel, sku, entry_id FROM outbox WHERE check_due_ms <= :before AND read
     AND entry_id IS NOT NULL AND base <> 'unknown' ORDER BY check_due_ms LIMIT :limit
 
 -- name: outbox_check_read
-SELECT channel, sku FROM outbox WHERE check_due_ms IS NOT NULL AND read_at_ms IS NOT NULL AND read_at_ms <= :before
-    ORDER BY check_due_ms LIMIT :limit
+SELECT channel, sku FROM outbox WHERE read_at_ms IS NOT NULL AND check_due_ms IS NOT NULL AND read_at_ms <= :before
+    ORDER BY read_at_ms LIMIT :limit
 
 -- name: outbox_parked
 SELECT channel, sku FROM outbox WHERE parked = ? AND (channel, sku) > (?, ?) ORDER BY channel, sku LIMIT ?
