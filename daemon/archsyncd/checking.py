@@ -123,10 +123,10 @@ def _report(path: Path, parts: Sequence[tuple[str, Sequence[MappingNote]]]) -> t
         lines += [f"  {_MARKS[note.weight]}{_printable(f'{note.subject}: {note.says}')}" for note in notes]
     every = [note.weight for _, notes in parts for note in notes]
     wrong, look = every.count(Weight.WRONG), every.count(Weight.LOOK)
-    seen = f"{look} to look at (?)"
+    seen = f", {look} to look at (?)" if look else ""
     if wrong:
-        return EXIT_ACT, "\n".join([*lines, f"not ready: {wrong} wrong (!!), {seen}"])
-    return 0, "\n".join([*lines, f"ready: nothing wrong, {seen}"])
+        return EXIT_ACT, "\n".join([*lines, f"not ready: {wrong} wrong (!!){seen}"])
+    return 0, "\n".join([*lines, f"ready: nothing wrong{seen}"])
 
 
 def _printable(text: str) -> str:

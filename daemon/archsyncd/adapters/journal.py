@@ -256,7 +256,7 @@ class PlainFormatter(logging.Formatter):
             for name, value in told.items()
             if name in FIELDS
         )
-        line = f"{self.formatTime(record, self.datefmt)} {record.levelname.lower():8}{message}{fields}"
+        line = f"{self.formatTime(record, self.datefmt)} {record.levelname.lower():7} {message}{fields}"
         if not record.exc_info:
             return line
         trace = trace_text(self.formatException(record.exc_info))
