@@ -121,16 +121,36 @@ async def test_the_configured_wait_proves_a_level_captured_late_enough(shelf: Sh
 
 
 async def test_a_look_up_with_a_position_is_a_proof_from_there_on(shelf: Shelf) -> None:
-    """Also where it names an epoch that no record has told of yet."""
+    """In an epoch that the feed has told of."""
     await shelf.learn(order(line(3)))
     await shelf.read(level(5, 10))
     await shelf.store.orders.book_order_lookups([("o1", "main", OrderLookup("accepted", "SO", "e1", 6))])
     assert (await shelf.figures()).refl == 0
     await shelf.read(level(6, 7))
     assert (await shelf.figures()).refl == 3
-    await shelf.store.orders.book_order_lookups([("o1", "main", OrderLookup("accepted", "SO", "e2", 1))])
+
+
+async def test_f095_a_look_up_of_an_order_of_an_older_epoch_retires_no_epoch(shelf: Shelf) -> None:
+    """A new database has seen only the epoch of today; the order was imported in one before. Levels go on being merged."""
+    await shelf.read(level(1, 10), epoch="today")
+    await shelf.learn(order(line(3)))
+    answer = OrderLookup("accepted", "SO", "last year", 77)
+    await shelf.store.orders.book_order_lookups([("o1", "main", answer)])
+    assert (await shelf.read(level(2, 4), epoch="today")).stale == 0
+    assert (await shelf.figures()).f == 4
     assert (await shelf.figures()).refl == 0
+    assert (await shelf.store.feeds.state("main")).snapshot_due is None
+
+
+async def test_f095_a_look_up_that_is_ahead_of_its_feed_counts_once_the_feed_is_there(shelf: Shelf) -> None:
+    """Its epoch is not known yet: the order is accepted, and asked for again."""
+    await shelf.learn(order(line(3)))
+    await shelf.read(level(5, 10))
+    answer = [("o1", "main", OrderLookup("accepted", "SO", "e2", 1))]
+    await shelf.store.orders.book_order_lookups(answer)
     await shelf.read(level(2, 7), epoch="e2")
+    assert (await shelf.figures()).refl == 0
+    await shelf.store.orders.book_order_lookups(answer)
     assert (await shelf.figures()).refl == 3
 
 

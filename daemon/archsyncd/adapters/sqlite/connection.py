@@ -171,19 +171,23 @@ class Database:
         checking = asyncio.ensure_future(_check(connection, self.path))
         try:
             await asyncio.wait({checking, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if checking.done():
-                checking.result()
-                self.checked = True
-        except sqlite3.Error as error:
-            raise self._meaning(error) from error
-        except StoreBroken as damage:
-            self._broken = str(damage)
-            raise
+            ended = checking.done()
         finally:
             stopped.cancel()
             await connection.interrupt()
             await asyncio.gather(checking, stopped, return_exceptions=True)
             await connection.close()
+        if not ended:
+            return
+        # From here on nothing gives way: whoever meets the broken store next must not be heard before this.
+        try:
+            checking.result()
+        except sqlite3.Error as error:
+            raise self._meaning(error) from error
+        except StoreBroken as damage:
+            self._broken = str(damage)
+            raise
+        self.checked = True
 
     async def backup(self, target: Path) -> None:
         """Copy the committed state into a new file while the daemon runs."""

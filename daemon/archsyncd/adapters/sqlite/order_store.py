@@ -131,14 +131,16 @@ class OrderStore:
         await self._session.write(step)
 
     async def _accepted(self, scope: Scope, order_id: str, feed: str, found: OrderLookup) -> set[StockKey]:
-        if found.epoch is None or found.seq is None:
+        # The position is of the epoch in which the order was imported, which may be long gone: an answer about an order never
+        # opens an epoch, as a batch of it would, and one that no batch has told of yet proves nothing until it is asked again.
+        epoch = None if found.epoch is None else await proofs.known_epoch(scope, feed, found.epoch)
+        if epoch is None or found.seq is None:
             await scope.tx.run("head_accepted", (scope.now_ms, found.source_order, order_id))
             return set()
-        epoch, touched = await proofs.enter_epoch(scope, feed, found.epoch)
         statement = Statement(
             "accepted", feed, Position(epoch, found.seq), "", found.source_order, (), scope.now_ms
         )
-        return touched | await book_statement(scope, order_id, statement)
+        return await book_statement(scope, order_id, statement)
 
     async def book_fresh_read(self, orders: Mapping[str, bool], reading: KeyReading) -> None:
         """A linearizable read of a SKU begun after acceptances were known: it excludes what was accepted from there on.

@@ -44,6 +44,12 @@ async def enter_epoch(scope: Scope, feed: str, name: str) -> tuple[int, set[Stoc
     return ordinal, await _withdraw_proofs(scope, feed, ordinal)
 
 
+async def known_epoch(scope: Scope, feed: str, name: str) -> int | None:
+    """The ordinal of a feed's epoch; None where no record has told of it."""
+    row = await scope.tx.row("epoch", (feed, name))
+    return None if row is None else int(row[0])
+
+
 async def newest_epoch(scope: Scope, feed: str) -> int:
     """The ordinal of the newest epoch seen of a feed; every older one is retired (r247/1, section 1, rule 2)."""
     row = await scope.tx.row("epoch_highest", (feed,))
