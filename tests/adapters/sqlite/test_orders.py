@@ -425,3 +425,61 @@ async def test_s10_an_order_of_one_key_changes_no_other(shelf: Shelf) -> None:
     await shelf.learn(order(line(3)))
     await shelf.read(accepted(4), level(5, 7), movement(6, -1), cancelled(7))
     assert [await shelf.row(at) for at in others] == before
+
+
+async def on_the_shelf(shelf: Shelf) -> None:
+    """Two locations that sell what lies on the shelf, and an order of three pieces of the ten at WH1."""
+    places = (place("WH1", sells=ON_HAND), place("WH2", sells=ON_HAND))
+    await shelf.store.use_rules(rules(channel(*places, order_location="WH1")))
+    await shelf.learn(order(line(3)))
+    await shelf.read(level(1, None, on_hand=10), level(2, None, "WH2", on_hand=0))
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_s12_a_fulfilment_that_is_cancelled_after_all_proves_nothing_any_more(
+    shelf: Shelf, early: bool
+) -> None:
+    """Its pieces lie on the shelf again and are owed again; the older record told once more changes nothing."""
+    if early:
+        await shelf.store.use_rules(rules(channel(place("WH1", sells=ON_HAND))))
+        await shelf.read(level(1, None, on_hand=10))
+    else:
+        await on_the_shelf(shelf)
+        await shelf.read(shipped(3, share(3)), level(4, None, on_hand=7))
+        assert (await shelf.figures()).stock_target == 7
+    await shelf.read(shipped(5, share(3)), shipped(6, share(3), status="cancelled"))
+    await shelf.read(level(7, None, on_hand=10))
+    if early:
+        await shelf.learn(order(line(3)))
+    assert (await shelf.figures()).stock_target == 7
+    await shelf.read(shipped(3, share(3)))
+    assert (await shelf.figures()).stock_target == 7
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_s12_a_fulfilment_restated_with_fewer_pieces_proves_only_those(
+    shelf: Shelf, early: bool
+) -> None:
+    """One of three was shipped after all: nine lie there, two are owed."""
+    await shelf.store.use_rules(rules(channel(place("WH1", sells=ON_HAND))))
+    if not early:
+        await shelf.learn(order(line(3)))
+    await shelf.read(level(1, None, on_hand=10))
+    await shelf.read(shipped(2, share(3)), level(3, None, on_hand=7))
+    await shelf.read(shipped(4, share(1)), level(5, None, on_hand=9))
+    if early:
+        await shelf.learn(order(line(3)))
+    assert (await shelf.figures()).stock_target == 7
+    await shelf.read(shipped(6, share(3)), level(7, None, on_hand=7))
+    assert (await shelf.figures()).stock_target == 7
+
+
+async def test_s12_a_fulfilment_restated_at_another_location_is_proven_by_that_one(shelf: Shelf) -> None:
+    """What came back to one shelf is owed no more than what left the other."""
+    await on_the_shelf(shelf)
+    await shelf.read(level(3, None, "WH2", on_hand=5))
+    await shelf.read(shipped(4, share(1)), level(5, None, on_hand=9))
+    assert (await shelf.figures()).stock_target == 12
+    await shelf.read(shipped(6, share(1), location="WH2"))
+    await shelf.read(level(7, None, on_hand=10), level(8, None, "WH2", on_hand=4))
+    assert (await shelf.figures()).stock_target == 12

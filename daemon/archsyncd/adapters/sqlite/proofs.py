@@ -10,7 +10,7 @@ from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.lines import heads_by_reference, open_lines
 from archsyncd.adapters.sqlite.recompute import proof_row
 from archsyncd.adapters.sqlite.scope import Scope, array
-from archsyncd.adapters.sqlite.statements import Statement, book_statement
+from archsyncd.adapters.sqlite.statements import Statement, book_statement, mark_restated
 from archsyncd.domain.feed import (
     Figure,
     Fulfilment,
@@ -158,13 +158,15 @@ def _statement(record: OrderRecord, feed: str, epoch: int, now_ms: int) -> State
         case OrderCancelled():
             # Whether it was imported or not: the units are nobody's any more, and come back by levels if they had left.
             return Statement("released", feed, position)
-        case Fulfilment(status=status) if status == SHIPPED:
+        case Fulfilment():
+            # It restates the whole fulfilment: one that is not shipped (any more) has taken nothing off the shelf.
             shares = tuple(
                 LineShare(share.sku, share.quantity, share.line_ref, share.location or record.location)
                 for share in record.lines
+                if record.status == SHIPPED
             )
             return Statement("shipped", feed, position, record.fulfilment_id, None, shares)
-        case Fulfilment() | ReturnReceived():
+        case ReturnReceived():
             return None
 
 
@@ -186,10 +188,23 @@ async def book_order_records(
         order_id = heads.get(record.order_id or "") or heads.get(record.order_number or "")
         if order_id is not None:
             touched |= await book_statement(scope, order_id, statement)
-        else:
+        elif statement.kind != "shipped":
             early.extend(_early_rows(reference, statement, scope))
+        elif await _restates_early(scope, reference, statement):
+            # Kept at once: the next record of the batch may restate it.
+            await _keep_early(scope, _early_rows(reference, statement, scope))
     await _keep_early(scope, early)
     return touched
+
+
+async def _restates_early(scope: Scope, reference: str, statement: Statement) -> bool:
+    """Forget what a fulfilment's older records said; whether there is anything to keep of this one."""
+    place = (statement.position.epoch, statement.position.seq)
+    source = (reference, statement.source, statement.feed)
+    if await scope.tx.row("early_newer", (*source, *place)) is not None:
+        return False
+    forgotten = await scope.tx.run("early_restate", (*source, *place))
+    return bool(statement.shares) or forgotten > 0
 
 
 def _early_rows(reference: str, statement: Statement, scope: Scope) -> list[Sequence[Any]]:
@@ -220,6 +235,8 @@ async def take_early(scope: Scope, order_id: str, number: str | None) -> set[Sto
         )
         statement = Statement(kind, feed, position, source, None, shares, group[0][9])
         touched |= await book_statement(scope, order_id, statement)
+        if kind == "shipped" and not shares:
+            await mark_restated(scope, order_id, statement)
     return touched
 
 

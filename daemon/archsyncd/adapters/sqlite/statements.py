@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case
+from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.lines import OpenLine, no_longer_refused, open_lines, release_order
 from archsyncd.adapters.sqlite.recompute import proof_row
 from archsyncd.adapters.sqlite.scope import Scope, array
@@ -91,7 +92,17 @@ def _proof(statement: Statement, pieces: int, place: str | None) -> Proof:
 async def _book_shares(
     scope: Scope, order_id: str, lines: Sequence[OpenLine], statement: Statement
 ) -> set[StockKey]:
-    shipped = await _shipped(scope, order_id, statement.source) if statement.kind == "shipped" else {}
+    shipped: dict[str, int] = {}
+    told: dict[tuple[str, str], Row] = {}
+    if statement.kind == "shipped":
+        told = await _told_before(scope, order_id, statement)
+        if not statement.shares and not told:
+            return set()
+        if any(
+            (row[2], row[3]) > (statement.position.epoch, statement.position.seq) for row in told.values()
+        ):
+            return set()  # a newer record has restated it
+        shipped = await _shipped(scope, order_id, statement.source)
     own = {line.line_id: line for line in lines if line.part is None}
     moved: dict[tuple[str, str], int] = {}
     for line in lines:
@@ -113,8 +124,8 @@ async def _book_shares(
             rows.append(proof_row(order_id, line.line_id, _proof(statement, part.pieces, part.location)))
             continue
         there = moved.get((line.line_id, part.location or ""), 0)
-        told = part.pieces + shipped.get(f"{line.line_id}{ELSEWHERE}{part.location}", 0)
-        own[line.line_id] = await _move(scope, line, part, there, max(told - there, 0))
+        away = part.pieces + shipped.get(f"{line.line_id}{ELSEWHERE}{part.location}", 0)
+        own[line.line_id] = await _move(scope, line, part, there, max(away - there, 0))
         rows.append(
             proof_row(
                 order_id,
@@ -123,8 +134,46 @@ async def _book_shares(
             )
         )
         touched.add(StockKey(part.channel, line.key.sku))
-    await scope.tx.run_many("proof_put", rows)
+    await scope.tx.run_many("proof_put", await _restated(scope, order_id, statement, rows, told))
     return touched
+
+
+async def _told_before(scope: Scope, order_id: str, statement: Statement) -> dict[tuple[str, str], Row]:
+    rows = await scope.tx.rows("proofs_of_shipment", (order_id, statement.feed, statement.source))
+    return {(row[0], row[1]): row for row in rows}
+
+
+async def _restated(
+    scope: Scope,
+    order_id: str,
+    statement: Statement,
+    rows: list[Sequence[Any]],
+    told: Mapping[tuple[str, str], Row],
+) -> list[Sequence[Any]]:
+    """Take back what a fulfilment's older records said and this one does not; what it says as before stays as it was."""
+    said = {(row[1], row[2]): row for row in rows}
+    fewer = False
+    for (line_id, location), (_, _, _, _, before) in told.items():
+        place = (order_id, line_id, location, statement.source, statement.feed)
+        now = said.get((line_id, location))
+        if not line_id or (now is not None and now[8] >= before):
+            continue
+        fewer = True
+        if now is None:
+            await scope.tx.run("proof_drop", place)
+        else:
+            # The pieces that are left were off the shelf before.
+            await scope.tx.run("proof_shrink", (now[8], *place))
+            del said[line_id, location]
+    if fewer:
+        await mark_restated(scope, order_id, statement)
+    return list(said.values())
+
+
+async def mark_restated(scope: Scope, order_id: str, statement: Statement) -> None:
+    """A row of no line and no pieces remembers the restatement, so that an older record told again changes nothing."""
+    await scope.tx.run("proof_drop", (order_id, "", "", statement.source, statement.feed))
+    await scope.tx.run_many("proof_put", [proof_row(order_id, "", _proof(statement, 0, None))])
 
 
 def _sum_of(moved: Mapping[tuple[str, str], int], line_id: str) -> int:

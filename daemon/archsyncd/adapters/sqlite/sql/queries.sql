@@ -401,6 +401,17 @@ ON CONFLICT (order_id, line_id, location, figure, source, feed) DO UPDATE
         (excluded.quantity > line_proof.quantity AND excluded.seq <> line_proof.seq)
         OR (excluded.quantity = line_proof.quantity AND excluded.seq < line_proof.seq)))
 
+-- name: proofs_of_shipment
+SELECT line_id, location, epoch, seq, quantity FROM line_proof
+WHERE order_id = ? AND feed = ? AND source = ? AND figure = 'onHand'
+
+-- name: proof_shrink
+UPDATE line_proof SET quantity = ?1 WHERE order_id = ?2 AND line_id = ?3 AND location = ?4 AND figure = 'onHand' AND source = ?5
+    AND feed = ?6
+
+-- name: proof_drop
+DELETE FROM line_proof WHERE order_id = ? AND line_id = ? AND location = ? AND figure = 'onHand' AND source = ? AND feed = ?
+
 -- name: proofs_of_acceptance
 -- `times` is what levels imply of an acceptance, and no word of the source.
 SELECT line_id, feed, epoch FROM line_proof WHERE order_id = ? AND figure = 'available' AND source <> 'times'
@@ -419,6 +430,12 @@ ON CONFLICT (reference, kind, source, sku, location, line_ref) DO UPDATE SET fee
     epoch = excluded.epoch, seq = excluded.seq, quantity = excluded.quantity, at_ms = excluded.at_ms
     WHERE excluded.feed = early_proof.feed AND (excluded.epoch > early_proof.epoch
         OR (excluded.epoch = early_proof.epoch AND excluded.quantity > early_proof.quantity))
+
+-- name: early_newer
+SELECT 1 FROM early_proof WHERE reference = ? AND kind = 'shipped' AND source = ? AND feed = ? AND (epoch, seq) > (?, ?) LIMIT 1
+
+-- name: early_restate
+DELETE FROM early_proof WHERE reference = ? AND kind = 'shipped' AND source = ? AND feed = ? AND (epoch, seq) < (?, ?)
 
 -- name: early_take
 DELETE FROM early_proof WHERE reference IN (?, ?) RETURNING feed, epoch, seq, kind, source, sku, location, line_ref, quantity, at_ms
