@@ -40,6 +40,7 @@ from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import Orders
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull, StoreNewer
 from archsyncd.engine.proving import Proving
@@ -218,11 +219,26 @@ class App:
         )
         shared.may_increase = lambda: holding.lease is None or holding.lease.may_increase()
         shared.late_until = lambda: None if holding.lease is None else holding.lease.predecessor_gone_at
+        shared.orders_needed = settings.orders.mode != "off"
+        types = MarkerTypes(
+            self.client,
+            self.limiter,
+            shared,
+            tracked=options.tracked,
+            writes=lambda: self.drain.options.writes,
+        )
         self.resolver = Resolver(
-            self.store, self.client, self.limiter, shared, self.drain, chance, beater("resolve")
+            self.store, self.client, self.limiter, shared, self.drain, types, chance, beater("resolve")
         )
         self.bases = Bases(
-            self.store, self.client, self.limiter, shared, self.drain, base_options(settings), beater("bases")
+            self.store,
+            self.client,
+            self.limiter,
+            shared,
+            self.drain,
+            base_options(settings),
+            types,
+            beater("bases"),
         )
         self.orders = Orders(
             self.store, self.client, self.limiter, shared, order_options(settings), beater("orders")
@@ -380,10 +396,12 @@ class App:
         self.world.notifier.reloading(self.clock.monotonic())
         try:
             fresh = self.world.reload()
-            rules = _rules_of(fresh)
             reloadable, restart = changes(self.settings, fresh)
+            # What needs a restart stays as it is, in the rules too.
+            kept = in_force(self.settings, fresh)
+            rules = _rules_of(kept)
             renew_trust(self.client, self.feeds, self.settings.feeds)
-            await self._put_in_force(in_force(self.settings, fresh), rules)
+            await self._put_in_force(kept, rules)
         except (ConfigurationFaults, Fatal) as fault:
             say(LOGGER, Event.CONFIGURATION_REFUSED, f"the configuration before stays in force: {fault}")
             raise

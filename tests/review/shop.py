@@ -19,6 +19,7 @@ from archsyncd.domain.inventory import (
 )
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import OrderOptions, Orders
 from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared
@@ -30,6 +31,11 @@ IDS_PER_REQUEST = 3
 
 def half() -> float:
     return 0.5
+
+
+def no_types(client: Commercetools, requests: Limiter, shared: Shared) -> MarkerTypes:
+    """Of types nothing is asked: as in untracked mode."""
+    return MarkerTypes(client, requests, shared, tracked=False, writes=lambda: True)
 
 
 def limiter(clock: HandClock) -> Limiter:

@@ -16,7 +16,7 @@ from archsyncd.engine.shared import Shared
 from archsyncd.wire.commercetools.entries import ChannelMap, entry_page
 from tests.adapters.sqlite.shelf import Shelf, entry
 from tests.domain.nouns import CHANNEL_IDS, key, level, line, order
-from tests.review.shop import limiter
+from tests.review.shop import limiter, no_types
 
 MOST = 2**63 - 1
 
@@ -81,7 +81,16 @@ async def test_an_entry_that_cannot_be_read_for_its_check_is_told_and_asked_for_
     options = BaseOptions(
         create_missing=True, check_products=True, lag_seconds=15.0, tracked=True, sample_keys_per_minute=0
     )
-    bases = Bases(shelf.store, client, requests, shared, drain, options, lambda: None)
+    bases = Bases(
+        shelf.store,
+        client,
+        requests,
+        shared,
+        drain,
+        options,
+        no_types(client, requests, shared),
+        lambda: None,
+    )
     for _ in range(3):
         await bases.check_some()
     assert len(shelves.asked) == 1

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from archsyncd.domain.inventory import EntryPage, EntryWrite, Marker, StockKey, WriteAnswer, Written
+from archsyncd.domain.inventory import (
+    EntryPage,
+    EntryWrite,
+    Marker,
+    MarkerType,
+    StockKey,
+    WriteAnswer,
+    Written,
+)
 from archsyncd.domain.outbox import Lease
 from archsyncd.domain.rules import DrainLimits
 from archsyncd.domain.settlement import Doubted
 from archsyncd.engine.drain import Drain, DrainOptions
 from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.ports import Commercetools, StoreFull
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Outbox, Store
 from tests.adapters.sqlite.shelf import HandClock, Shelf, entry
 from tests.domain.nouns import CHANNEL_IDS, channel, key, level, place, rules
-from tests.review.shop import half
+from tests.review.shop import half, no_types
 
 PLACES = 3
 
@@ -132,7 +142,9 @@ async def test_f126_operations_of_a_channel_that_is_gone_do_not_hold_up_those_of
     limiter = Limiter(10_000.0, 10_000.0, PLACES, shelf.clock, half)
     client = cast("Commercetools", till)
     drain = Drain(shelf.store, client, limiter, shared, options(shelf.store.ledger.id), lambda: None)
-    resolver = Resolver(shelf.store, client, limiter, shared, drain, half, lambda: None)
+    resolver = Resolver(
+        shelf.store, client, limiter, shared, drain, no_types(client, limiter, shared), half, lambda: None
+    )
     for _ in range(4):
         await resolver.resolve_some()
     assert (await shelf.row()).op_id is None
@@ -151,10 +163,41 @@ async def test_f005_channels_that_become_known_during_a_look_put_nothing_off(she
     limiter = Limiter(10_000.0, 10_000.0, PLACES, shelf.clock, half)
     client = cast("Commercetools", till)
     drain = Drain(shelf.store, client, limiter, shared, options(shelf.store.ledger.id), lambda: None)
-    resolver = Resolver(shelf.store, client, limiter, shared, drain, half, lambda: None)
+    resolver = Resolver(
+        shelf.store, client, limiter, shared, drain, no_types(client, limiter, shared), half, lambda: None
+    )
     looking = asyncio.ensure_future(resolver.resolve_some())
     await asyncio.sleep(0)
     shared.channel_keys, shared.channels_read = CHANNEL_IDS, 1
     await looking
     await resolver.resolve_some()
+    assert (await shelf.row()).op_id is None
+
+
+class TypedTill(Till):
+    """Entries carry the shop's own type; notes when our fields are added to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.extended: list[str] = []
+
+    async def extend_type(self, type_id: str) -> MarkerType:
+        self.extended.append(type_id)
+        return MarkerType(type_id, 2)
+
+
+async def test_f089_our_fields_are_on_the_shops_type_before_a_key_is_written_again(shelf: Shelf) -> None:
+    """Met while an outcome is resolved: the base is taken anew, and the next write would be refused without them."""
+    await shelf.read(level(1, 5))
+    await in_doubt(shelf, key(), "E")
+    till = TypedTill()
+    till.entries["E"] = replace(entry(9, version=2), type_id="the shop's")
+    shared = Shared(shelf.clock, channel_keys=CHANNEL_IDS, channels_read=1)
+    limiter = Limiter(10_000.0, 10_000.0, PLACES, shelf.clock, half)
+    client = cast("Commercetools", till)
+    drain = Drain(shelf.store, client, limiter, shared, options(shelf.store.ledger.id), lambda: None)
+    types = MarkerTypes(client, limiter, shared, tracked=True, writes=lambda: True)
+    resolver = Resolver(shelf.store, client, limiter, shared, drain, types, half, lambda: None)
+    await resolver.resolve_some()
+    assert till.extended == ["the shop's"]
     assert (await shelf.row()).op_id is None

@@ -28,6 +28,7 @@ from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import Orders
 from archsyncd.engine.ports import Commercetools, Feed, FencedOff
 from archsyncd.engine.proving import Proving
@@ -108,8 +109,12 @@ class Host:
             await store.use_rules(rules)
         options = replace(drain_options(settings, self.ledger, fence), confirm_seconds=bent.confirm_seconds)
         drain = Drain(kept, client, limiter, shared, options, _beat)
-        resolver = Resolver(kept, client, limiter, shared, drain, world.chance, _beat)
-        bases = Bases(kept, client, limiter, shared, drain, base_options(settings), _beat)
+        shared.orders_needed = settings.orders.mode != "off"
+        types = MarkerTypes(
+            client, limiter, shared, tracked=drain.options.tracked, writes=lambda: drain.options.writes
+        )
+        resolver = Resolver(kept, client, limiter, shared, drain, types, world.chance, _beat)
+        bases = Bases(kept, client, limiter, shared, drain, base_options(settings), types, _beat)
         asking = replace(order_options(settings), poll_seconds=POLL_SECONDS, lookup_after_seconds=5.0)
         orders = Orders(kept, client, limiter, shared, asking, _beat)
         proving = Proving(kept, [feed], orders, shared, proving_options(settings), _beat)

@@ -204,6 +204,18 @@ async def test_a_reload_names_what_only_a_restart_changes() -> None:
 
 
 @virtual
+async def test_a_reload_leaves_the_rules_as_they_are_where_only_a_restart_changes_them() -> None:
+    """The ledger goes on by the mode in which its entries were written, not half by another one."""
+    async with inside(seed=66) as (site, house), house.daemon() as daemon:
+        site.open(STOCK)
+        await site.until_stock(STOCK)
+        house.write(commercetools='inventory_mode = "untracked"')
+        assert "commercetools.inventory_mode" in await daemon.app.reload()
+        assert daemon.app.store.rules.policies.tracked
+        assert daemon.app.drain.options.tracked
+
+
+@virtual
 async def test_a_percentage_a_safety_stock_and_a_buffer_are_in_force_after_a_reload() -> None:
     """F of everything known is reckoned anew, orders that are open included, and goes back exactly."""
     async with inside(seed=63) as (site, house), house.daemon() as daemon:
@@ -299,6 +311,26 @@ async def test_an_untracked_project_is_written_absolutely_and_orders_are_subtrac
             await site.until_stock({"S02": 11}, 30)
             site.order("S03", 1, mode="ReserveOnOrder", import_seconds=None)
             assert await daemon.until_case(CaseKind.UNTRACKED_DEMAND)
+
+
+@virtual
+async def test_f034_untracked_nothing_is_written_at_first_before_the_open_orders_are_known() -> None:
+    """Orders that Archean has not imported are in no figure of its: each would be for sale a second time."""
+    async with inside(seed=67, shop={"inventory_mode": "None"}) as (site, house):
+        site.open(STOCK)
+        for sku in STOCK:
+            site.order(sku, 4, mode="None", import_seconds=None)
+        await site.clock.sleep(30)
+        highest: dict[str, int] = {}
+
+        def look() -> bool:
+            for sku in STOCK:
+                highest[sku] = max(highest.get(sku, 0), site.stock(sku) or 0)
+            return all(site.stock(sku) == pieces - 4 for sku, pieces in STOCK.items())
+
+        async with house.daemon(commercetools='inventory_mode = "untracked"'):
+            await site.until(look, "in step")
+        assert highest == {sku: pieces - 4 for sku, pieces in STOCK.items()}
 
 
 @virtual

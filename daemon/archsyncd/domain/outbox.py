@@ -195,7 +195,12 @@ def booked(row: OutboxRow, entry_id: str, version: int, now_ms: int, ledger: str
 
 
 def put_back(
-    row: OutboxRow, now_ms: int, *, version: int | None = None, its_own_fault: bool = True
+    row: OutboxRow,
+    now_ms: int,
+    *,
+    version: int | None = None,
+    needs_type: bool | None = None,
+    its_own_fault: bool = True,
 ) -> OutboxRow:
     """The operation certainly took no effect (refused, turned away, or never sent): forget it, the next one is new.
 
@@ -203,9 +208,23 @@ def put_back(
     key that waited by itself on top would come long after the overload is over.
     """
     attempts = row.attempts + (1 if its_own_fault else 0)
-    return scheduled(
-        replace(_without_operation(row), version=version or row.version, attempts=attempts), now_ms
+    typed = row.needs_type if needs_type is None else needs_type
+    after = replace(
+        _without_operation(row), version=version or row.version, needs_type=typed, attempts=attempts
     )
+    return scheduled(after, now_ms)
+
+
+def retaken(row: OutboxRow, entry: Entry, now_ms: int, check_due_ms: int | None) -> OutboxRow:
+    """Untracked mode: what the entry shows stands there, whoever wrote it; the next write goes on from its version."""
+    after = replace(
+        _without_operation(row),
+        x_applied=entry.quantity_on_stock,
+        version=entry.version,
+        check_due_ms=check_due_ms,
+        attempts=row.attempts + 1,
+    )
+    return scheduled(after, now_ms)
 
 
 def doubted(row: OutboxRow) -> OutboxRow:
@@ -213,7 +232,7 @@ def doubted(row: OutboxRow) -> OutboxRow:
     return replace(row, in_doubt=True, due_class=None, nearness=None)
 
 
-def given_up(row: OutboxRow, version: int, now_ms: int) -> OutboxRow:
+def given_up(row: OutboxRow, version: int, now_ms: int, *, needs_type: bool = False) -> OutboxRow:
     """A read-back did not show the operation: replace it by the newer target, remembering that it may still land.
 
     The entry is read once more when it cannot land any more: what is read until then proves nothing.
@@ -222,6 +241,7 @@ def given_up(row: OutboxRow, version: int, now_ms: int) -> OutboxRow:
     if operation is None:
         return row
     row = read_discarded(row, max(row.check_due_ms or 0, now_ms + LATE_LANDING_MS))
+    row = replace(row, needs_type=needs_type)
     if len(row.superseded) >= SUPERSEDED_LIMIT:
         # Too many may still land: the same op id goes out again rather than one more to remember.
         place = due(
@@ -254,7 +274,13 @@ def landed_late(
     All others were sent on the same version or an older one, which is gone: they cannot land any more.
     """
     after = replace(
-        _without_operation(row), x_applied=x, entry_id=entry_id, version=version, superseded=(), seen=seen
+        _without_operation(row),
+        x_applied=x,
+        entry_id=entry_id,
+        version=version,
+        needs_type=False,
+        superseded=(),
+        seen=seen,
     )
     return scheduled(after, now_ms)
 
@@ -309,17 +335,21 @@ def _from_entry(row: OutboxRow, entry: Entry) -> OutboxRow:
         version=entry.version,
         needs_type=entry.type_id is None,
         entry_created_ms=entry.created_at_ms,
+        # What was read before may have been another entry under the same key.
+        read_stock=None,
+        read_version=None,
+        read_at_ms=None,
         seen=signature(entry.marker),
         parked=None if row.parked in AWAITING_ENTRY else row.parked,
     )
 
 
-def absent(row: OutboxRow, now_ms: int) -> OutboxRow:
+def absent(row: OutboxRow, now_ms: int, *, tracked: bool = True) -> OutboxRow:
     """There is no entry: it will be created. What is known of earlier lines never touched the new entry's stock.
 
     Where an entry stood before, or lines are known, an order that we have not learnt yet may have been taken on the entry
     that is gone; its pieces are no longer subtracted anywhere. So the new one starts with nothing to sell, and is raised
-    after a clean read. A first entry cannot have been ordered from.
+    after a clean read. A first entry cannot have been ordered from, and untracked no order ever takes from one.
     """
     first = row.entry_created_ms is None and row.known == 0 and row.ntrk == 0 and row.x_applied is None
     after = replace(
@@ -329,7 +359,7 @@ def absent(row: OutboxRow, now_ms: int) -> OutboxRow:
         needs_type=False,
         entry_created_ms=None,
         x_applied=None,
-        base=Base.PROVEN if first else Base.PROVISIONAL,
+        base=Base.PROVEN if first or not tracked else Base.PROVISIONAL,
         closed=0,
         superseded=(),
         check_due_ms=None,
@@ -351,6 +381,9 @@ def unbased(row: OutboxRow) -> OutboxRow:
         due_class=None,
         nearness=None,
         check_due_ms=None,
+        read_stock=None,
+        read_version=None,
+        read_at_ms=None,
         based_at_ms=None,
         late=0,
     )
@@ -374,6 +407,7 @@ def read_for_check(row: OutboxRow, entry: Entry) -> OutboxRow:
         read_version=entry.version,
         read_at_ms=entry.read_at_ms,
         version=entry.version if row.op_id is None else row.version,
+        needs_type=entry.type_id is None if row.op_id is None else row.needs_type,
     )
 
 

@@ -22,12 +22,14 @@ class Booked:
 class PutBack:
     """It certainly took no effect: again after `delay_ms`, on `version` where a newer one was read.
 
-    `check`: what was read does not fit what we know, so the entry is to be read once more in peace.
+    `check`: what was read does not fit what we know, so the entry is to be read once more in peace. `needs_type`: whether
+    the entry as read has no custom type; None where it was not read.
     """
 
     delay_ms: int = 0
     version: int | None = None
     check: bool = False
+    needs_type: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,22 @@ class Doubted:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A read-back at `version` did not show it; it may still land late."""
+    """A read-back at `version` did not show it; it may still land late. `needs_type`: the entry has no custom type."""
 
     version: int
     delay_ms: int = 0
+    needs_type: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retaken:
+    """Untracked mode: whatever became of it, the quantity that the entry shows is what stands there now.
+
+    `may_land`: it may yet be accepted, so the entry is read once more when it cannot be any more.
+    """
+
+    entry: Entry
+    may_land: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,9 @@ class Parked:
     correlation: str = ""
 
 
-Settlement: TypeAlias = Booked | PutBack | Doubted | GivenUp | LandedLate | Foreign | Vanished | Parked
+Settlement: TypeAlias = (
+    Booked | PutBack | Doubted | GivenUp | Retaken | LandedLate | Foreign | Vanished | Parked
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,11 @@ from archsyncd.domain.inventory import (
     EntryPage,
     Failure,
     Forbidden,
-    MarkerType,
     Missing,
     Refused,
     StockKey,
     SupplyChannel,
-    Throttled,
     TooLarge,
-    Unauthorised,
-    Unknown,
-    Unreached,
 )
 from archsyncd.domain.lookup import Withheld, not_created, unasked, unreadable, unsold
 from archsyncd.domain.outbox import OutboxRow
@@ -31,6 +26,7 @@ from archsyncd.engine.drain import Drain
 from archsyncd.engine.entry_reader import EntryReader
 from archsyncd.engine.fencing import fenced_by
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
+from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.portions import Portion, in_portions
 from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared, describe, wait_for
@@ -44,7 +40,6 @@ CHANNEL_PAGES = 100
 CHECK_KEYS = 500
 FIRST_FIGURES_SECONDS = 600.0
 SAMPLE_SECONDS = 60.0
-TYPES_LIMIT = 1_000
 PREPARE_AGAIN_SECONDS = 5.0
 UNREADABLE_MS = 30_000
 
@@ -74,6 +69,7 @@ class Bases:
         shared: Shared,
         drain: Drain,
         options: BaseOptions,
+        types: MarkerTypes,
         beat: Callable[[], None],
     ) -> None:
         self._store = store
@@ -88,11 +84,10 @@ class Bases:
         self._sampled: StockKey | None = None
         self._began = shared.clock.monotonic()
         self._sample_at = self._shared.clock.monotonic() + SAMPLE_SECONDS
-        self._types: set[str] = set()
+        self._types = types
         self._reader = EntryReader(store, client, limiter, shared, Priority.LOOKUP, beat)
         self._checker = EntryReader(store, client, limiter, shared, Priority.CHECK, beat)
         self._catalogue = Portion(PRODUCTS_PER_REQUEST)
-        self.ready = not options.tracked
 
     async def run(self) -> None:
         """Work until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
@@ -101,7 +96,7 @@ class Bases:
                 self._beat()
                 # First: no order can be counted before it is known which channel its lines are of.
                 await self.refresh_channels()
-                if not await self.prepare():
+                if not await self._types.prepare():
                     await self._shared.rest(PREPARE_AGAIN_SECONDS)
                     continue
                 done = await self.look_up_some()
@@ -120,47 +115,6 @@ class Bases:
             return
         self._sample_at = now + SAMPLE_SECONDS
         self._sampled = await self._store.outbox.plan_checks(self._sampled, count)
-
-    async def prepare(self) -> bool:
-        """Make sure once that the marker's type exists with its fields; nothing is written before. False: try again.
-
-        A daemon that only plans makes nothing, and needs none.
-        """
-        if self.ready or not self._drain.options.writes:
-            return True
-        found = await self._limiter.call(Priority.LOOKUP, 1.0, self._client.marker_type)
-        if isinstance(found, Missing) or (isinstance(found, MarkerType) and found.type_id is None):
-            found = await self._limiter.call(Priority.LOOKUP, 1.0, self._client.create_marker_type)
-        elif isinstance(found, MarkerType) and found.missing and found.type_id is not None:
-            found = await self._extend(found.type_id)
-        if isinstance(found, MarkerType) and found.type_id is not None and not found.missing:
-            self._types.add(found.type_id)
-            self._shared.notes.pop("marker", None)
-            self.ready = True
-            return True
-        if isinstance(found, Throttled | Unknown | Unreached | Unauthorised):
-            return False  # that is about commercetools as a whole, and told as such
-        self._shared.notes["marker"] = (
-            f"the marker's type cannot be used ({describe(found)}); no stock is written until it exists: give the API client "
-            "the scope manage_types, or have the type created as the README says"
-        )
-        return False
-
-    async def _extend(self, type_id: str) -> MarkerType | Failure:
-        return await self._limiter.call(Priority.LOOKUP, 1.0, lambda: self._client.extend_type(type_id))
-
-    async def _learn_types(self, entries: Sequence[Entry]) -> None:
-        """Entries may carry the shop's own type: our fields are added to it, and it is never replaced."""
-        for type_id in {entry.type_id for entry in entries if entry.type_id is not None} - self._types:
-            if len(self._types) >= TYPES_LIMIT or not (self.options.tracked and self._drain.options.writes):
-                return
-            found = await self._extend(type_id)
-            if isinstance(found, MarkerType) and not found.missing:
-                self._types.add(type_id)
-            else:
-                self._shared.notes["marker"] = (
-                    f"the marker's fields could not be added to the type {type_id} ({describe(found)})"
-                )
 
     async def refresh_channels(self) -> None:
         """Learn commercetools' channels anew from time to time; keys of missing ones are parked and freed by that."""
@@ -223,7 +177,7 @@ class Bases:
 
     async def look_up_some(self) -> int:
         """Look up a bounded number of unknown keys; how many were booked."""
-        if self.options.tracked and not self._shared.orders_known:
+        if self._shared.orders_needed and not self._shared.orders_known:
             # A base is what the entry shows and the orders that it shows the effect of: without these it falls short.
             return 0
         rows = await self._store.outbox.unknown_bases(self._after, LOOKUP_KEYS)
@@ -263,7 +217,7 @@ class Bases:
 
     async def _book_looked_up(self, rows: Sequence[OutboxRow], page: EntryPage) -> int:
         self._watch_fences(page.entries)
-        await self._learn_types(page.entries)
+        await self._types.learn(page.entries)
         wanted = {row.key for row in rows}
         found = [entry for entry in page.entries if entry.key in wanted]
         seen = {entry.key for entry in found}
@@ -331,8 +285,6 @@ class Bases:
 
     async def check_some(self) -> int:
         """Read entries whose check is due, and judge earlier reads that the order list covers by now."""
-        if not self.options.tracked:
-            return 0
         done = 0
         rows = await self._store.outbox.checks_due(min(CHECK_KEYS, self._client.entries_per_request))
         if rows:
@@ -349,6 +301,7 @@ class Bases:
         async for asked, page in self._checker.by_id([row for row in rows if row.entry_id is not None]):
             self._beat()
             self._watch_fences(page.entries)
+            await self._types.learn(page.entries)
             unread = {fault.id for fault in page.faults}
             if unread:
                 # Due as they are, they would be asked for again and again without a pause, and before all others.

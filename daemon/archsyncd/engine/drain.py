@@ -125,7 +125,8 @@ class Drain:
 
         Leases that an earlier run lost with its failure are nobody's now: their entries are read.
         """
-        self._coming_back = 0
+        # What came back to an earlier run that failed is nobody's either.
+        self._results, self._coming_back = asyncio.Queue(), 0
         if await self._store.outbox.doubt_leased():
             self._shared.doubt.set()
         settler = asyncio.create_task(self._settle_all(), name="settle")
@@ -167,12 +168,17 @@ class Drain:
     def _limits(self, overdue_keys: int = 0) -> DrainLimits:
         now = self._shared.clock.wall_ms()
         return DrainLimits(
-            increases=self._shared.may_increase(),
+            increases=self._shared.may_increase() and self._orders_suffice(),
             paused=tuple(sorted(self._shared.paused_channels)),
             overdue_before_ms=now - int(overdue_seconds(self._bound_seconds) * 1000),
             overdue_keys=overdue_keys,
             absolute=not self.options.tracked,
         )
+
+    def _orders_suffice(self) -> bool:
+        """Untracked, a figure that is written rests on the orders known: after a start nothing is raised before they are."""
+        shared = self._shared
+        return self.options.tracked or shared.orders_known or not shared.orders_needed
 
     async def _send_round(self, first: Permit, priority: Priority) -> None:
         """One permit is held: take what further ones can be had at once, lease for all of them, and send."""

@@ -17,6 +17,7 @@ from archsyncd.domain.settlement import (
     LandedLate,
     Parked,
     PutBack,
+    Retaken,
     Settled,
     Settlement,
     Vanished,
@@ -25,6 +26,7 @@ from archsyncd.engine.drain import Drain
 from archsyncd.engine.entry_reader import EntryReader
 from archsyncd.engine.fencing import fenced_by
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
+from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared, wait_for
 from archsyncd.engine.store import Store
@@ -45,6 +47,7 @@ class Resolver:
         limiter: Limiter,
         shared: Shared,
         drain: Drain,
+        types: MarkerTypes,
         chance: Callable[[], float],
         beat: Callable[[], None],
     ) -> None:
@@ -52,6 +55,7 @@ class Resolver:
         self._client = client
         self._shared = shared
         self._drain = drain
+        self._types = types
         self._chance = chance
         self._beat = beat
         self._reader = EntryReader(store, client, limiter, shared, Priority.RESOLVE, beat)
@@ -94,6 +98,7 @@ class Resolver:
 
     async def _settle(self, rows: Sequence[OutboxRow], page: EntryPage) -> int:
         self._beat()
+        await self._types.learn(page.entries)
         entries = {entry.key: entry for entry in page.entries}
         unread = {fault.id for fault in page.faults} | {fault.key for fault in page.faults}
         settled = []
@@ -130,8 +135,8 @@ class Resolver:
                 return GivenUp(0, again_ms) if taken is None else _key_taken(row.key, taken)
             return Vanished()
         if row.op_kind is WriteKind.SET:
-            # Untracked: absolute under the version, so writing it again is right whatever became of it.
-            return PutBack(again_ms if row.attempts else 0, entry.version)
+            # Untracked: what the entry shows is what we go on from. On the version it was sent on, it may still land.
+            return Retaken(entry, may_land=entry.version == row.version)
         finding = judge(
             entry.marker,
             self._store.ledger.id,
@@ -156,8 +161,9 @@ class Resolver:
         if row.version is not None and entry.version != row.version and not row.superseded:
             # The version it was sent on is gone, so it can never be accepted: it took no effect for good.
             off = drift(entry.quantity_on_stock, row.x_applied or 0, row.known)
-            return PutBack(delay_ms, entry.version, check=off != 0 and row.attempts > 0)
-        return GivenUp(entry.version, delay_ms)
+            check = off != 0 and row.attempts > 0
+            return PutBack(delay_ms, entry.version, check=check, needs_type=entry.type_id is None)
+        return GivenUp(entry.version, delay_ms, needs_type=entry.type_id is None)
 
 
 def _key_taken(key: StockKey, correlation: str) -> Parked:

@@ -14,7 +14,8 @@ from archsyncd.engine.ports import Clock
 class Shared:
     """Facts in memory; all of them can be lost and are found again. Times in UTC milliseconds of commercetools' clock.
 
-    `orders_complete_ms`: orders are known completely up to there; `orders_known`: the newest were read too since the start.
+    `orders_complete_ms`: orders are known completely up to there; `orders_known`: the newest were read too since the start;
+    `orders_needed`: what is published rests on them.
     `tenure_since_ms`: we alone write since then (0: unknown). `server_lead_ms`: their clock minus our monotonic one.
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
     and `channels_stale` asks for it now. `may_increase`: the lease allows raising.
@@ -34,6 +35,7 @@ class Shared:
     channels_read: int = 0
     channels_stale: bool = False
     orders_complete_ms: int = 0
+    orders_needed: bool = True
     orders_known: bool = False
     tenure_since_ms: int = 0
     server_lead_ms: int | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.inventory import StockKey, Throttled
 from archsyncd.domain.rules import SettleRules
 from archsyncd.domain.settlement import Settled
 from archsyncd.engine.store import Outbox
@@ -52,3 +52,30 @@ async def test_f020_a_drain_that_is_started_again_finds_what_it_had_in_flight(tm
             assert at.shared.doubt.is_set()
         rows = await at.store.outbox.rows([StockKey("web", sku) for sku in "ABC"])
         assert all(row.op_id is None or row.in_doubt for row in rows.values())
+
+
+@virtual
+async def test_f020_what_came_back_to_a_run_that_failed_stops_no_later_one(tmp_path: Path) -> None:
+    """Turned away just when booking failed: the next run neither waits for these nor stands still."""
+    async with rig(tmp_path) as at:
+        await at.adopt(dict.fromkeys("ABCDEFGH", 9))
+        at.use(FailingOutbox(at.store.outbox))
+        answered = 0
+
+        def answer(_write: object) -> Throttled | None:
+            nonlocal answered
+            answered += 1
+            at.till.latency_seconds = 0.01 if answered == 1 else 0.5
+            return Throttled(429, "") if 1 < answered <= 8 else None
+
+        at.till.answer = answer
+        at.till.latency_seconds = 0.01
+        await at.tell(dict.fromkeys("ABCDEFGH", 5))
+        with pytest.raises(RuntimeError):
+            await at.drain.run()
+        async with at.draining():
+            await at.adopt({"Z": 9})
+            await at.tell({"Z": 1})
+            await asyncio.sleep(10)
+        row = (await at.store.outbox.rows([StockKey("web", "Z")]))[StockKey("web", "Z")]
+        assert row.x_applied == 1

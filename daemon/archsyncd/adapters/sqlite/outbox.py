@@ -26,6 +26,7 @@ from archsyncd.domain.settlement import (
     LandedLate,
     Parked,
     PutBack,
+    Retaken,
     Settled,
     Vanished,
 )
@@ -139,15 +140,17 @@ async def _settled_row(
             row = await _created(scope, row, created)
             after = outbox.booked(row, entry_id, version, now, turn.ledger)
             return _waiting(after, turn, rules.increase_interval_ms) if paced else after
-        case PutBack(delay, version, check):
-            its_own_fault = version is not None or delay > 0
-            free = outbox.put_back(row, now, version=version, its_own_fault=its_own_fault)
+        case PutBack(delay, version, check, needs_type):
+            own = version is not None or delay > 0
+            free = outbox.put_back(row, now, version=version, needs_type=needs_type, its_own_fault=own)
             after = _waiting(free, turn, delay)
             return replace(after, check_due_ms=now, read_at_ms=None) if check else after
         case Doubted(delay):
             return _waiting(outbox.doubted(row), turn, delay)
-        case GivenUp(version, delay):
-            return _waiting(outbox.given_up(row, version, now), turn, delay)
+        case GivenUp(version, delay, needs_type):
+            return _waiting(outbox.given_up(row, version, now, needs_type=needs_type), turn, delay)
+        case Retaken(entry, may_land):
+            return outbox.retaken(row, entry, now, now + outbox.LATE_LANDING_MS if may_land else None)
         case LandedLate(x, entry_id, version, op_id, created):
             row = await _created(scope, row, created)
             seen = f"{turn.ledger}/{op_id}" if op_id else None
@@ -253,7 +256,8 @@ async def book_lookups(
         if row is not None and row.base is Base.UNKNOWN:
             await _found(scope, row)
             freed = replace(row, parked=None) if row.parked in AWAITING_ENTRY else row
-            changed.append(replace(outbox.absent(freed, scope.now_ms), attempts=0, not_before=0))
+            created = outbox.absent(freed, scope.now_ms, tracked=scope.policies.tracked)
+            changed.append(replace(created, attempts=0, not_before=0))
     for key, item in told.items():
         row = rows.get(key)
         if row is not None and row.base is Base.UNKNOWN:
@@ -299,6 +303,9 @@ async def book_reads(
             or row.check_due_ms is None
             or entry.version < (row.version or 0)
         ):
+            continue
+        if not scope.policies.tracked:
+            changed.append(outbox.retaken(row, entry, scope.now_ms, None))
             continue
         if row.seen is None or row.seen == signature(entry.marker):
             changed.append(outbox.read_for_check(row, entry))
