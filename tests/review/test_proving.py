@@ -391,3 +391,23 @@ async def test_f136_a_rejection_told_in_answer_to_a_look_up_gives_nothing_back_w
     await shelf.learn(order(line(2), version=2, state="Cancelled"))
     assert (await shelf.figures()).refl == 2
     assert await shelf.cases(CaseKind.ORDER_REJECTED.value) == []
+
+
+async def test_a_source_that_has_no_word_for_an_unknown_order_is_still_asked_about_the_others(
+    shelf: Shelf,
+) -> None:
+    """Its plain 404 says nothing, and is no reason to wait for it: what it has accepted is proven all the same."""
+    unknown = [f"o{number}" for number in range(LOOKUPS_AT_ONCE * 3)]
+    await shelf.read(level(1, 10))
+    await shelf.learn(*(order(line(1), name=name) for name in unknown), order(line(3), name="z"))
+    shelf.clock.pass_by(60)
+
+    def says(reference: str) -> OrderLookup | None:
+        if reference == "z":
+            return OrderLookup("accepted", "SO", "e1", 1)
+        raise FeedFault("GET /v1/orders: 404", answered=True)
+
+    house = House(says=says)
+    await proving(shelf, house).prove_some()
+    assert "z" in house.asked
+    assert (await shelf.figures()).refl == 3

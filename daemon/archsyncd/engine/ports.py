@@ -53,11 +53,22 @@ class Clock(Protocol):
 class FeedFault(Exception):
     """A source cannot be read now. Carries what the loop must know to wait, snapshot or alarm."""
 
-    def __init__(self, reason: str, *, blind: bool = False, retry_after_seconds: float | None = None) -> None:
-        """`blind`: refused credentials, a person must act; else it is tried again with backoff."""
+    def __init__(
+        self,
+        reason: str,
+        *,
+        blind: bool = False,
+        retry_after_seconds: float | None = None,
+        answered: bool = False,
+    ) -> None:
+        """`blind`: refused credentials, a person must act; else it is tried again with backoff.
+
+        `answered`: the source is there, and only what it says of this one thing is of no use.
+        """
         super().__init__(reason)
         self.reason = reason
         self.blind = blind
+        self.answered = answered
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -156,7 +156,7 @@ class Proving:
                     self._beat()
                     found = await feed.look_up_order(order.number)
             except FeedFault as fault:
-                faults[feed.name] += 1
+                faults[feed.name] += not fault.answered
                 self._note(feed, f"does not answer about orders: {fault.reason}")
             else:
                 told[feed.name] = found

@@ -231,7 +231,9 @@ class PullFeed:
     async def look_up_order(self, reference: str) -> OrderLookup | None:
         """Ask for an order. None only when the source itself says that it does not know it. Raises FeedFault."""
         answer = await self._caller.ask(Call("GET", f"/v1/orders/{path_segment(reference)}"))
-        if answer.status == NOT_FOUND and read_problem(answer.body).code not in _NO_WORD_ABOUT_THE_ORDER:
+        if answer.status == NOT_FOUND:
+            if read_problem(answer.body).code in _NO_WORD_ABOUT_THE_ORDER:
+                raise FeedFault(f"{answer.told}: says nothing of the order without a code", answered=True)
             return None
         if answer.status != OK:
             raise refusal(answer)
