@@ -17,7 +17,7 @@ from archsyncd.domain.inventory import (
     WriteAnswer,
     WriteKind,
 )
-from archsyncd.domain.lookup import Withheld
+from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.rules import SettleRules
 from archsyncd.engine.ports import Commercetools, Feed
 from archsyncd.engine.store import Store
@@ -112,7 +112,7 @@ def foreign_adoption() -> Bent:
         async def book(
             entries: Sequence[Entry],
             creatable: Collection[StockKey],
-            withheld: Collection[Withheld],
+            withheld: Collection[Unentered],
             rules: SettleRules,
         ) -> None:
             surely = replace(rules, orders_complete_ms=FOR_EVER_MS, tenure_since_ms=1)
@@ -130,7 +130,7 @@ def unproven_raise() -> Bent:
         async def book(
             entries: Sequence[Entry],
             creatable: Collection[StockKey],
-            withheld: Collection[Withheld],
+            withheld: Collection[Unentered],
             rules: SettleRules,
         ) -> None:
             await store.outbox.book_lookups(entries, creatable, withheld, rules)

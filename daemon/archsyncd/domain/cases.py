@@ -58,8 +58,8 @@ TEXTS: dict[CaseKind, CaseText] = {
     ),
     CaseKind.ENTRY_MISSING: CaseText(
         Severity.WARNING,
-        "Do what the reason says, or create the inventory entry in commercetools; it is looked for every 30 seconds and the "
-        "case closes itself when it is there.",
+        "Do what the reason says, or create the inventory entry in commercetools; it is looked for by itself, at "
+        "first every 30 seconds, later every 15 minutes, and the case closes itself when it is there.",
     ),
     CaseKind.LOCATION_UNMAPPED: CaseText(
         Severity.WARNING,

@@ -20,7 +20,7 @@ from archsyncd.domain.inventory import (
     SupplyChannel,
     TooLarge,
 )
-from archsyncd.domain.lookup import Withheld, not_created, unasked, unreadable, unsold
+from archsyncd.domain.lookup import Unentered, not_created, unasked, unreadable, unsold
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.entry_reader import EntryReader
@@ -231,24 +231,24 @@ class Bases:
         )
         return len(found) + len(creatable)
 
-    async def _without_entry(self, rows: Sequence[OutboxRow]) -> tuple[list[StockKey], list[Withheld]]:
+    async def _without_entry(self, rows: Sequence[OutboxRow]) -> tuple[list[StockKey], list[Unentered]]:
         """Which of these keys are to be created, and which stay without an entry, with the reason.
 
         What commercetools did not answer for now is in neither, and is looked up again at once.
         """
         answers = await self._sold(list(dict.fromkeys(row.key.sku for row in rows)))
         creatable: list[StockKey] = []
-        withheld: list[Withheld] = []
+        withheld: list[Unentered] = []
         for row in rows:
             sold = answers.get(row.key.sku)
             if sold is False:
-                withheld.append(unsold(row.key, row.f))
+                withheld.append(unsold(row.key, row.f, row.attempts))
             elif sold is not None and not self.options.create_missing:
-                withheld.append(not_created(row.key, row.f))
+                withheld.append(not_created(row.key, row.f, row.attempts))
             elif sold is True:
                 creatable.append(row.key)
             elif sold is not None:
-                withheld.append(unasked(row.key, row.f, describe(sold), sold.correlation))
+                withheld.append(unasked(row.key, row.f, describe(sold), sold.correlation, row.attempts))
         return creatable, withheld
 
     def _watch_fences(self, entries: Sequence[Entry]) -> None:

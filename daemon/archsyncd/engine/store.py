@@ -17,7 +17,7 @@ from archsyncd.domain.feed import (
 )
 from archsyncd.domain.guard import GuardLimits, RuleFigures
 from archsyncd.domain.inventory import Entry, Order, StockKey
-from archsyncd.domain.lookup import Withheld
+from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import (
@@ -166,7 +166,7 @@ class Outbox(Protocol):
         self,
         entries: Sequence[Entry],
         creatable: Collection[StockKey],
-        withheld: Collection[Withheld],
+        withheld: Collection[Unentered],
         rules: SettleRules,
     ) -> None:
         """Book what look-ups of unknown keys found."""

@@ -210,7 +210,7 @@ def _retry_text(kind: CaseKind) -> str:
     if kind is CaseKind.STOCK_UPDATE_FAILED:
         return "retry writes the key again."
     if kind in AWAITING_ENTRY:
-        return "retry looks the SKU up again; that also happens by itself every 30 seconds."
+        return "retry looks the SKU up again; that also happens by itself, at first every 30 seconds, later every 15 minutes."
     return _by_itself(kind)
 
 

@@ -443,6 +443,19 @@ async def test_f164_a_copied_file_tells_where_it_was_made(tmp_path: Path) -> Non
     await second.close()
 
 
+async def test_a_backup_ends_while_others_write_and_holds_up_no_reader(shelf: Shelf, tmp_path: Path) -> None:
+    """A copy that begins anew at every write would not end on a busy day, and would stop the daemon with it."""
+    await shelf.read(*(level(number, 5, sku=f"S{number}") for number in range(1, 20_001)))
+    copying = asyncio.ensure_future(shelf.store.backup(tmp_path / "copy.db"))
+    writes = 0
+    while not copying.done():
+        writes += 1
+        await shelf.read(level(20_000 + writes, writes, sku="S1"))
+        await shelf.store.feeds.states()
+        assert writes < 1_000
+    await copying
+
+
 async def test_a_backup_of_a_running_store_opens_as_it_was(shelf: Shelf, tmp_path: Path) -> None:
     """The committed state, in one file, while the daemon goes on."""
     await shelf.read(level(1, 5))

@@ -190,9 +190,14 @@ class Database:
         self.checked = True
 
     async def backup(self, target: Path) -> None:
-        """Copy the committed state into a new file while the daemon runs."""
-        async with aiosqlite.connect(target) as copy:
-            await self._reader.backup(copy, pages=1_000)
+        """Copy the committed state into a new file while the daemon runs: one look for all of it, and nobody waits for it."""
+        source = await _open_reader(self.path)
+        try:
+            async with aiosqlite.connect(target) as copy:
+                # In one step: begun anew after each write of another connection it would not end while there is work.
+                await source.backup(copy, pages=-1)
+        finally:
+            await source.close()
 
     async def close(self) -> None:
         """Let running transactions end, then close; no statement outlives this."""

@@ -14,7 +14,7 @@ from archsyncd.domain import outbox
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.ledger import Base, adoptable, drift, signature
-from archsyncd.domain.lookup import AWAITING_ENTRY, Withheld
+from archsyncd.domain.lookup import AWAITING_ENTRY, Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.rules import DrainLimits, SettleRules, Turn
@@ -239,7 +239,7 @@ async def book_lookups(
     turn: Turn,
     entries: Sequence[Entry],
     creatable: Collection[StockKey],
-    withheld: Collection[Withheld],
+    withheld: Collection[Unentered],
     rules: SettleRules,
 ) -> None:
     """Book what look-ups of unknown keys found: entries, keys to create, and keys that stay without an entry for now."""
@@ -268,7 +268,7 @@ async def book_lookups(
     await recompute(scope, creatable)
 
 
-async def _withheld(scope: Scope, turn: Turn, row: OutboxRow, item: Withheld) -> OutboxRow:
+async def _withheld(scope: Scope, turn: Turn, row: OutboxRow, item: Unentered) -> OutboxRow:
     parked = row.parked
     # A key that is parked for something else (the rollout) stays so, whatever the catalogue says.
     if item.case is not None and parked != item.case.kind and (parked is None or parked in AWAITING_ENTRY):

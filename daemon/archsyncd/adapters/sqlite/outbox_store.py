@@ -15,7 +15,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Entry, StockKey
-from archsyncd.domain.lookup import Withheld
+from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow, freed, read_discarded
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.rules import DrainLimits, SettleRules
@@ -111,7 +111,7 @@ class OutboxStore:
         self,
         entries: Sequence[Entry],
         creatable: Collection[StockKey],
-        withheld: Collection[Withheld],
+        withheld: Collection[Unentered],
         rules: SettleRules,
     ) -> None:
         """Book what look-ups of unknown keys found."""
