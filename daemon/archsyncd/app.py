@@ -263,7 +263,7 @@ class App:
         self.reckoning = Reckoning(
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
-        self.keeper = Keeper(self.store, shared, settings.guards.absent, beater("keeper"))
+        self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
 
     async def _stand_aside(self) -> None:
         """The database is a copy whose original may be at work: only say so, and answer operators, until stopped."""

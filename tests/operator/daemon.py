@@ -121,7 +121,7 @@ class SmallDaemon:
         }
         intervals = {feed.name: float(feed.interval_seconds) for feed in settings.feeds}
         self.freshness = Freshness(store, self.shared, intervals, lambda: None)
-        self.keeper = Keeper(store, self.shared, settings.guards.absent, lambda: None)
+        self.keeper = Keeper(store, self.shared, (), settings.guards.absent, lambda: None)
         self.reckoning = Reckoning(store, self.shared, rules_of(settings), guards_of(settings), lambda: None)
         self.reloading: Callable[[], list[str]] = list
         self.seq = 0

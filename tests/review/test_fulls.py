@@ -325,8 +325,24 @@ async def test_an_approved_full_is_applied_however_many_came_after_it(shelf: She
     for number in range(later):
         shelf.clock.pass_by(60)
         await head(shelf, level(200 + number, 1), seq_at=200, end=SnapshotEnd(complete=False))
-    keeper = Keeper(shelf.store, Shared(shelf.clock), "report", lambda: None)
+    keeper = Keeper(shelf.store, Shared(shelf.clock), ("main",), "report", lambda: None)
     assert await shelf.store.snapshots.decide(held, "looked at", approve=True)
     keeper.approve(held.id)
     await keeper.apply_all()
+    assert (await shelf.row()).f == 4
+
+
+async def test_f012_what_a_feed_left_half_applied_that_is_gone_is_finished_all_the_same(shelf: Shelf) -> None:
+    """Nobody reads that feed any more; no key could be looked up for as long as its full stands half applied."""
+    await shelf.read(level(50, 10))
+    assert (await head(shelf, level(100, 4), seq_at=100)).state == "applying"
+    await shelf.again()
+    shared = Shared(shelf.clock)
+    keeper = Keeper(shelf.store, shared, ("another",), "report", lambda: None)
+    running = asyncio.create_task(keeper.run())
+    while await shelf.store.snapshots.unfinished():
+        await asyncio.sleep(0)
+        assert not running.done()
+    shared.begin_stop()
+    await running
     assert (await shelf.row()).f == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archsyncd.domain.inventory import WriteKind
 from archsyncd.domain.settlement import GivenUp, PutBack, Retaken, Vanished
 from tests.adapters.sqlite.shelf import LAG_MS, Shelf, entry
 from tests.domain.nouns import key, level, rules
@@ -83,3 +84,19 @@ async def test_f007_untracked_a_write_that_may_still_land_is_looked_for_again(sh
     await shelf.store.outbox.book_reads([entry(10, version=2)], ())
     (again,) = await shelf.lease(absolute=True)
     assert (again.quantity, again.version) == (5, 2)
+
+
+async def test_untracked_an_entry_that_was_created_though_the_answer_was_lost_is_ours_to_write(
+    shelf: Shelf,
+) -> None:
+    """It carries no marker there, and is no stranger's for that."""
+    await shelf.store.use_rules(rules(tracked=False))
+    await shelf.read(level(1, 5))
+    await shelf.store.outbox.book_lookups((), [key()], (), shelf.settle_rules)
+    (lost,) = await shelf.lease(absolute=True)
+    await shelf.read(level(2, 7))
+    row = await shelf.settle(lost, Retaken(entry(5), may_land=False))
+    assert (row.entry_id, row.x_applied) == ("E", 5)
+    (lease,) = await shelf.lease(absolute=True)
+    assert (lease.kind, lease.quantity, lease.version) == (WriteKind.SET, 7, 1)
+    assert await shelf.cases() == []

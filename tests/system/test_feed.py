@@ -377,3 +377,19 @@ async def test_f117_without_the_setting_a_silent_feed_withholds_nothing() -> Non
             site.house.script.add(Fault(FaultKind.STATUS, endpoint="any", times=None, status=503))
             await daemon.until_case(CaseKind.STALE_FEED, seconds=200)
             await site.stays(lambda: site.stock("A") == 10, "withheld", 600)
+
+
+@virtual
+async def test_f126_a_mistyped_channel_is_forgotten_once_its_key_is_corrected() -> None:
+    """The case says to correct the key; then nobody misses the channel that never was."""
+    async with inside(seed=107) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon(locations='WH1 = { channel = "warehose-1" }') as daemon:
+            await daemon.until_case(CaseKind.CHANNEL_MISSING)
+            house.write(locations=f'WH1 = {{ channel = "{CHANNEL}" }}')
+            await daemon.app.reload()
+            await site.until_stock({"A": 10}, 200)
+            await daemon.until_case(CaseKind.CHANNEL_MISSING, open_=False, seconds=200)
+            await site.clock.sleep(200)
+            assert await daemon.cases(CaseKind.CHANNEL_MISSING) == []
+            assert not [name for name in daemon.app.shared.notes if name.startswith("channel ")]

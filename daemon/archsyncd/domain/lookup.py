@@ -13,11 +13,13 @@ AWAITING_ENTRY = frozenset({CaseKind.SKU_NOT_FOUND, CaseKind.ENTRY_MISSING})
 LOOK_AGAIN_MS = 30_000
 # What is missing is looked for ever more rarely: a warehouse may hold any number of SKUs that nobody sells in the shop.
 _MISSING_LIMIT_SECONDS = 900.0
+_LOOKS_AT_EACH_PACE = 8
 _UNREADABLE_LIMIT_SECONDS = 3_600.0
 
 
-def _pause_ms(attempts: int, limit_seconds: float = _MISSING_LIMIT_SECONDS) -> int:
-    return int(ceiling(attempts, LOOK_AGAIN_MS / 1000, limit_seconds) * 1000)
+def _pause_ms(attempts: int) -> int:
+    steps = attempts // _LOOKS_AT_EACH_PACE
+    return int(ceiling(steps, LOOK_AGAIN_MS / 1000, _MISSING_LIMIT_SECONDS) * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +66,5 @@ def unasked(key: StockKey, pieces: int, answer: str, correlation: str, attempts:
 
 def unreadable(key: StockKey, attempts: int) -> Unentered:
     """The look-up's answer cannot be read, which is told already; asked ever more rarely, as it may stay so."""
-    return Unentered(key, None, _pause_ms(attempts, _UNREADABLE_LIMIT_SECONDS))
+    seconds = ceiling(attempts, LOOK_AGAIN_MS / 1000, _UNREADABLE_LIMIT_SECONDS)
+    return Unentered(key, None, int(seconds * 1000))

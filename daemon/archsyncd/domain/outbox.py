@@ -220,7 +220,9 @@ def retaken(row: OutboxRow, entry: Entry, now_ms: int, check_due_ms: int | None)
     after = replace(
         _without_operation(row),
         x_applied=entry.quantity_on_stock,
+        entry_id=entry.id,
         version=entry.version,
+        entry_created_ms=entry.created_at_ms,
         check_due_ms=check_due_ms,
         attempts=row.attempts + 1,
     )

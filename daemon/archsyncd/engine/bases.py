@@ -42,6 +42,7 @@ FIRST_FIGURES_SECONDS = 600.0
 SAMPLE_SECONDS = 60.0
 PREPARE_AGAIN_SECONDS = 5.0
 UNREADABLE_MS = 30_000
+_CHANNEL_NOTE = "channel "
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Bases:
         self._sampled = await self._store.outbox.plan_checks(self._sampled, count)
 
     async def refresh_channels(self) -> None:
-        """Learn commercetools' channels anew from time to time; keys of missing ones are parked and freed by that."""
+        """Learn commercetools' channels anew from time to time, and tell of those that are missing and wanted."""
         now = self._shared.clock.monotonic()
         if now - self._channels_at < CHANNELS_EVERY_SECONDS and not self._shared.channels_stale:
             return
@@ -136,13 +137,25 @@ class Bases:
         )
         for key in self._managed():
             usable = self._usable(key)
-            if usable and (key not in before or f"channel {key}" in self._shared.notes):
-                self._shared.notes.pop(f"channel {key}", None)
+            if usable and (key not in before or f"{_CHANNEL_NOTE}{key}" in self._shared.notes):
+                self._shared.notes.pop(f"{_CHANNEL_NOTE}{key}", None)
                 note = "the channel exists and may supply stock"
                 await self._store.outbox.free(CaseKind.CHANNEL_MISSING, note, key)
                 await self._store.cases.resolve(CaseKind.CHANNEL_MISSING, key, key, note)
-            elif not usable:
+            elif not usable and self._store.rules.policies.channels[key].locations:
                 await self._channel_missing(key)
+        await self._forget_unwanted()
+
+    async def _forget_unwanted(self) -> None:
+        """A missing channel is nobody's business once no location sells in it: its key was corrected, perhaps."""
+        wanted = {name for name, each in self._store.rules.policies.channels.items() if each.locations}
+        for case in await self._store.cases.listed(kind=CaseKind.CHANNEL_MISSING):
+            if case.subject not in wanted:
+                note = "no location sells in it any more"
+                await self._store.cases.resolve(CaseKind.CHANNEL_MISSING, case.scope, case.subject, note)
+        for name in [name for name in self._shared.notes if name.startswith(_CHANNEL_NOTE)]:
+            if name.removeprefix(_CHANNEL_NOTE) not in wanted:
+                del self._shared.notes[name]
 
     def _managed(self) -> tuple[str, ...]:
         return tuple(self._store.rules.policies.channels)
@@ -157,8 +170,8 @@ class Bases:
             if key in self._shared.channels_without_role
             else "does not exist"
         )
-        self._shared.notes[f"channel {key}"] = f"the supply channel {key} {why} in commercetools"
-        reason = f"the supply channel {key} {why} in commercetools; nothing is written to it, and never to the channel-less entry"
+        self._shared.notes[f"{_CHANNEL_NOTE}{key}"] = f"the supply channel {key} {why} in commercetools"
+        reason = f"the supply channel {key} {why} in commercetools; no entry is made in it, nor without a channel instead"
         await self._store.cases.open(NewCase(CaseKind.CHANNEL_MISSING, key, key, reason))
 
     async def _read_channels(self) -> list[SupplyChannel] | None:

@@ -26,6 +26,7 @@ from archsyncd.engine.store import Store
 UNREADABLE_LIMIT = 20_000
 KEYS_AT_ONCE = 500
 _NOTE = "entries"
+_UNREADABLE = "unreadable"
 
 T = TypeVar("T")
 
@@ -44,25 +45,25 @@ class EntryReader:
     ) -> None:
         """`beat`: before each request, as many may be needed until one is small enough."""
         self._store = store
-        self._client = client
+        self.client = client
         self._limiter = limiter
         self._shared = shared
         self._priority = priority
         self._beat = beat
         self._portion = Portion(KEYS_AT_ONCE)
-        self._told: set[StockKey] = set()
+        self._told: set[StockKey] | None = None
 
     async def by_key(self, keys: Sequence[StockKey]) -> AsyncIterator[tuple[Sequence[StockKey], EntryPage]]:
         """Entries of these keys, as far as commercetools answers: what was asked, and what is there."""
-        for part in self._client.split_keys(keys) if keys else ():
-            async for asked, page in self._pages(part, self._client.entries_by_key, _key_fault):
+        for part in self.client.split_keys(keys) if keys else ():
+            async for asked, page in self._pages(part, self.client.entries_by_key, _key_fault):
                 yield asked, page
 
     async def by_id(self, rows: Sequence[OutboxRow]) -> AsyncIterator[tuple[Sequence[OutboxRow], EntryPage]]:
         """The entries of these rows, which must have one."""
 
         async def ask(part: Sequence[OutboxRow]) -> EntryPage | Failure:
-            return await self._client.entries_by_id([row.entry_id or "" for row in part])
+            return await self.client.entries_by_id([row.entry_id or "" for row in part])
 
         async for asked, page in self._pages(rows, ask, _row_fault):
             yield asked, page
@@ -100,6 +101,8 @@ class EntryReader:
 
     async def _tell(self, faults: Iterable[EntryFault], read: Iterable[StockKey]) -> None:
         """Open a case for each fault whose key is known, and close those of keys that were read."""
+        if self._told is None:
+            self._told = await self._told_before()
         for fault in faults:
             if fault.key is None:
                 continue
@@ -114,14 +117,25 @@ class EntryReader:
                 fault.key.channel,
                 fault.key.sku,
                 reason,
-                code="unreadable",
+                code=_UNREADABLE,
                 correlation=fault.correlation,
             )
             await self._store.cases.open(case)
         for key in self._told & set(read):
             self._told.discard(key)
             note = "the entry can be read now"
-            await self._store.cases.resolve(CaseKind.STOCK_UPDATE_FAILED, key.channel, key.sku, note)
+            await self._store.cases.resolve(
+                CaseKind.STOCK_UPDATE_FAILED, key.channel, key.sku, note, code=_UNREADABLE
+            )
+
+    async def _told_before(self) -> set[StockKey]:
+        """Keys whose cases an earlier run left open."""
+        told: set[StockKey] = set()
+        after = 0
+        while found := await self._store.cases.listed(kind=CaseKind.STOCK_UPDATE_FAILED, after=after):
+            after = found[-1].id
+            told |= {StockKey(case.scope, case.subject) for case in found if case.code == _UNREADABLE}
+        return told
 
 
 def _key_fault(key: StockKey, answer: TooLarge) -> EntryFault:

@@ -134,7 +134,7 @@ class Resolver:
             if row.op_kind is WriteKind.CREATE:
                 return GivenUp(0, again_ms) if taken is None else _key_taken(row.key, taken)
             return Vanished()
-        if row.op_kind is WriteKind.SET:
+        if row.op_kind is WriteKind.SET or not self._drain.options.tracked:
             # Untracked: what the entry shows is what we go on from. On the version it was sent on, it may still land.
             return Retaken(entry, may_land=entry.version == row.version)
         finding = judge(

@@ -288,8 +288,10 @@ class Cases(Protocol):
         """Open an exception or count it again."""
         ...
 
-    async def resolve(self, kind: CaseKind, scope_name: str, subject: str, note: str) -> None:
-        """Close an exception whose cause is gone."""
+    async def resolve(
+        self, kind: CaseKind, scope_name: str, subject: str, note: str, code: str | None = None
+    ) -> None:
+        """Close an exception whose cause is gone; with a code only if it is open for that."""
         ...
 
     async def close(self, case_id: int, state: str, note: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from archsyncd.domain.cases import CaseKind, NewCase
@@ -329,15 +329,21 @@ class Freshness:
 class Keeper:
     """Applies snapshots that a person approved; what a crash left half applied is finished before its feed is read."""
 
-    def __init__(self, store: Store, shared: Shared, absent: str, beat: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, shared: Shared, feeds: Collection[str], absent: str, beat: Callable[[], None]
+    ) -> None:
+        """`feeds`: those that are read; what is left of any other one's snapshots nobody else would finish."""
         self._store = store
         self._shared = shared
+        self._feeds = feeds
         self.absent = absent
         self._beat = beat
         self._own: set[str] = set()
 
     async def run(self) -> None:
         """Look for work every second."""
+        unfinished = await self._store.snapshots.unfinished()
+        self._own |= {snapshot.id for snapshot in unfinished if snapshot.feed not in self._feeds}
         while not self._shared.stopping:
             self._beat()
             await self._shared.rest(1.0)

@@ -443,17 +443,21 @@ async def test_f164_a_copied_file_tells_where_it_was_made(tmp_path: Path) -> Non
     await second.close()
 
 
-async def test_a_backup_ends_while_others_write_and_holds_up_no_reader(shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_backup_ends_while_others_write_and_holds_up_no_reader(tmp_path: Path) -> None:
     """A copy that begins anew at every write would not end on a busy day, and would stop the daemon with it."""
-    await shelf.read(*(level(number, 5, sku=f"S{number}") for number in range(1, 20_001)))
-    copying = asyncio.ensure_future(shelf.store.backup(tmp_path / "copy.db"))
+    store = await open_large(tmp_path)
+    await store.take_tenure(Tenure("host", store.ledger.run, LEDGER))
+    many = tuple(level(number, 5, sku=f"S{number}") for number in range(1, 20_001))
+    await store.feeds.record(Batch("main", "e1", many, (), "c"))
+    copying = asyncio.ensure_future(store.backup(tmp_path / "copy.db"))
     writes = 0
     while not copying.done():
         writes += 1
-        await shelf.read(level(20_000 + writes, writes, sku="S1"))
-        await shelf.store.feeds.states()
+        await store.feeds.record(Batch("main", "e1", (level(20_000 + writes, writes, sku="S1"),), (), "c"))
+        await store.feeds.states()
         assert writes < 1_000
     await copying
+    await store.close()
 
 
 async def test_a_backup_of_a_running_store_opens_as_it_was(shelf: Shelf, tmp_path: Path) -> None:
