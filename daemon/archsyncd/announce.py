@@ -172,6 +172,11 @@ def status_line(daemon: Reporting, backlog: Backlog, cases: Mapping[str, tuple[i
         return f"{name}: {text}; {waiting} changes waiting; {tail}"
     if state.retry_at_monotonic is not None:
         return f"commercetools turns requests away; {waiting} changes waiting, decreases first; {tail}"
+    doubts, unlooked = backlog.doubts[0], backlog.unlooked
+    if doubts and not waiting:
+        return f"{doubts} writes in doubt, their entries are read; {tail}"
+    if unlooked and not waiting:
+        return f"keys that are new here are looked up; {tail}"
     if not waiting:
         return f"in step; {tail}"
     oldest = min((since for _, since in backlog.classes.values() if since is not None), default=None)

@@ -148,3 +148,16 @@ def test_a_longer_wait_never_makes_the_verdict_better(facts: Facts, more: float)
     """The verdict is monotone in how long the oldest decrease has waited."""
     longer = replace(facts, oldest_decrease_seconds=(facts.oldest_decrease_seconds or 0) + more)
     assert judge(longer).level >= judge(facts).level
+
+
+def test_a_write_that_nobody_knows_the_outcome_of_is_not_healthy() -> None:
+    """Its key waits in no class, and too much may be on sale all the while."""
+    assert judge(Facts(in_doubt=3, oldest_doubt_seconds=5.0)).level is Level.HEALTHY
+    late = judge(Facts(in_doubt=3, oldest_doubt_seconds=90.0))
+    assert (late.level, [reason.code for reason in late.reasons]) == (Level.DEGRADED, ["in_doubt"])
+    assert judge(Facts(in_doubt=1, oldest_doubt_seconds=100_000.0)).level is Level.CRITICAL
+
+
+def test_keys_that_were_not_looked_at_yet_are_not_said_to_be_published() -> None:
+    """Nothing is wrong, and nothing is there yet either."""
+    assert "looked up" in judge(Facts(unlooked=7)).sentence

@@ -201,3 +201,13 @@ async def test_f089_our_fields_are_on_the_shops_type_before_a_key_is_written_aga
     await resolver.resolve_some()
     assert till.extended == ["the shop's"]
     assert (await shelf.row()).op_id is None
+
+
+async def test_a_decrease_in_doubt_is_counted_with_its_age(shelf: Shelf) -> None:
+    """It has no place in the drain order, and is told all the same: since when its change waits."""
+    await shelf.read(level(1, 5))
+    assert (await shelf.store.report.backlog()).unlooked == 1
+    await in_doubt(shelf, key(), "E")
+    backlog = await shelf.store.report.backlog()
+    assert (backlog.doubts[0], backlog.unlooked, dict(backlog.classes)) == (1, 0, {})
+    assert backlog.doubts[1] is not None

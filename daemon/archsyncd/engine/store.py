@@ -321,7 +321,7 @@ class Reports(Protocol):
     """Looks that change nothing."""
 
     async def backlog(self) -> Backlog:
-        """Waiting keys by class, parked keys by reason, and keys in all."""
+        """Waiting keys by class, parked keys by reason, writes in doubt, and keys not looked at yet."""
         ...
 
     async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:

@@ -31,6 +31,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "read, applied, rejected]",
         "waiting": "[class, name, keys, oldest_seconds]",
         "oldest_decrease_seconds": "the age of the oldest decrease that waits",
+        "in_doubt": "keys, oldest_seconds: writes whose outcome is not known yet",
+        "unlooked": "keys whose entry was not looked at yet, counted up to 1,000",
         "parked": "keys by reason",
         "orders": "complete_to, behind_seconds, open, oldest_open",
         "keys": "total, out_of_step",

@@ -73,6 +73,9 @@ def _work(status: Answer) -> Iterator[str]:
     oldest = status["oldest_decrease_seconds"]
     told = "none waits" if oldest is None else f"the oldest has waited {age(oldest)}"
     yield f"decreases   {told}; an increase waits {age(status['increase_bound_seconds'])} at most"
+    doubt = status["in_doubt"]
+    if doubt["keys"]:
+        yield f"in doubt    {doubt['keys']:,}, their entries are read; the oldest for {age(doubt['oldest_seconds'])}"
     yield _requests(status["requests"])
     orders = status["orders"]
     to = (

@@ -64,6 +64,7 @@ class Facts:
 
     `refused`: commercetools refuses our credential; `blocked`: it does not answer. `marker`: why no stock may be written.
     `idle`: why nothing is written yet though it should be; `copied`: the database belongs to another host.
+    `in_doubt`: writes whose outcome is not known; `unlooked`: keys whose entry was not looked at yet.
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
     """
 
@@ -77,6 +78,9 @@ class Facts:
     may_increase: bool = True
     tenure: str = ""
     oldest_decrease_seconds: float | None = None
+    in_doubt: int = 0
+    oldest_doubt_seconds: float | None = None
+    unlooked: int = 0
     orders_behind_seconds: float | None = 0.0
     orders_limit_seconds: float = 360.0
     orders_off: bool = False
@@ -102,10 +106,13 @@ class Verdict:
 
     level: Level
     reasons: tuple[Reason, ...]
+    unlooked: int = 0
 
     @property
     def sentence(self) -> str:
         """The verdict and its root cause on one line."""
+        if not self.reasons and self.unlooked:
+            return "healthy: keys that are new here are being looked up in commercetools"
         if not self.reasons:
             return "healthy: everything that was told is published"
         more = len(self.reasons) - 1
@@ -116,7 +123,8 @@ class Verdict:
 def judge(facts: Facts) -> Verdict:
     """Give the verdict on these facts."""
     reasons = sorted(_reasons(facts), key=lambda reason: -reason.level)
-    return Verdict(max((reason.level for reason in reasons), default=Level.HEALTHY), tuple(reasons))
+    level = max((reason.level for reason in reasons), default=Level.HEALTHY)
+    return Verdict(level, tuple(reasons), facts.unlooked)
 
 
 def _reasons(facts: Facts) -> Iterator[Reason]:
@@ -133,6 +141,7 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     yield from _lease(facts)
     yield from _orders(facts)
     yield from _decreases(facts)
+    yield from _doubts(facts)
     for cases in facts.cases:
         yield from _cases(cases)
     for channel in facts.paused_channels:
@@ -225,6 +234,17 @@ def _decreases(facts: Facts) -> Iterator[Reason]:
         says,
         "archsyncctl backlog shows what waits; check requests against their limit.",
     )
+
+
+def _doubts(facts: Facts) -> Iterator[Reason]:
+    waited = facts.oldest_doubt_seconds
+    if waited is None or waited <= DECREASE_LATE_SECONDS:
+        return
+    level = Level.CRITICAL if waited > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
+    writes = "a write" if facts.in_doubt == 1 else f"{facts.in_doubt} writes"
+    says = f"for {age(waited)} nobody knows what became of {writes}: nothing more is sent for a key until its entry was read"
+    step = "See the notes of archsyncctl status and the journal for commercetools' answers to reads of inventory."
+    yield Reason(level, "in_doubt", says, step)
 
 
 def _cases(cases: OpenCases) -> Iterator[Reason]:

@@ -12,6 +12,7 @@ from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import (
     AGE_STEPS_SECONDS,
+    UNLOOKED_LIMIT,
     Backlog,
     KeyStory,
     PlanRow,
@@ -25,11 +26,14 @@ class ReportStore:
         self._session = session
 
     async def backlog(self) -> Backlog:
-        """Waiting keys by class, parked keys by reason, and keys in all."""
+        """Waiting keys by class, parked keys by reason, writes in doubt, and keys not looked at yet."""
         async with self._session.read() as tx:
             classes = {int(row[0]): (int(row[1]), row[2]) for row in await tx.rows("outbox_backlog")}
             parked = {str(row[0]): int(row[1]) for row in await tx.rows("outbox_parked_count")}
-        return Backlog(classes, parked)
+            doubts = await tx.row("outbox_doubtful")
+            unlooked = await tx.row("outbox_unlooked", (UNLOOKED_LIMIT,))
+        oldest = (0, None) if doubts is None else (int(doubts[0]), doubts[1])
+        return Backlog(classes, parked, oldest, int(unlooked[0]) if unlooked else 0)
 
     async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:
         """Waiting keys by class, counted by the steps of AGE_STEPS_SECONDS, the last beyond them all."""

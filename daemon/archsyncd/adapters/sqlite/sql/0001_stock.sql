@@ -126,6 +126,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_due ON outbox (due_class, nearness, since_ms, parked) WHERE due_class IS NOT NULL AND parked IS NULL;
 CREATE INDEX outbox_overdue ON outbox (since_ms) WHERE due_class >= 3 AND parked IS NULL;
 CREATE INDEX outbox_base ON outbox (channel, sku) WHERE base = 'unknown';
+CREATE INDEX outbox_unlooked ON outbox (channel) WHERE base = 'unknown' AND parked IS NULL;
 CREATE INDEX outbox_doubt ON outbox (channel, sku) WHERE op_id IS NOT NULL;
 CREATE INDEX outbox_check ON outbox (check_due_ms) WHERE check_due_ms IS NOT NULL;
 CREATE INDEX outbox_read ON outbox (read_at_ms) WHERE read_at_ms IS NOT NULL;

@@ -194,6 +194,12 @@ SELECT count(*) FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL AND d
 -- name: outbox_backlog
 SELECT due_class, count(*), min(since_ms) FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL GROUP BY due_class
 
+-- name: outbox_doubtful
+SELECT count(*), min(since_ms) FROM outbox WHERE op_id IS NOT NULL AND in_doubt = 1
+
+-- name: outbox_unlooked
+SELECT count(*) FROM (SELECT 1 FROM outbox WHERE base = 'unknown' AND parked IS NULL LIMIT ?)
+
 -- name: outbox_ages
 SELECT due_class, count(*), sum(since_ms < ?), sum(since_ms < ?), sum(since_ms < ?), sum(since_ms < ?), sum(since_ms < ?),
     sum(since_ms < ?)
