@@ -29,9 +29,7 @@ _EVENT_OF_LEASE = {
     LeaseChange.UNREACHABLE: Event.LEASE_UNREACHABLE,
     LeaseChange.REGAINED: Event.LEASE_REGAINED,
 }
-_FEED_SCOPED = frozenset(
-    {CaseKind.INVALID_RECORD, CaseKind.LOCATION_UNMAPPED, CaseKind.NEEDS_RESYNC, CaseKind.HELD_LEVEL}
-)
+_FEED_SCOPED = frozenset({CaseKind.INVALID_RECORD, CaseKind.NEEDS_RESYNC, CaseKind.HELD_LEVEL})
 _ORDER_SCOPED = frozenset(
     {CaseKind.UNPROVEN_REFLECTION, CaseKind.ORDER_UNMAPPED_LINE, CaseKind.ORDER_REJECTED}
 )
@@ -121,18 +119,24 @@ class Announcer:
 
 
 def _fields(news: CaseNews) -> dict[str, object]:
-    fields: dict[str, object] = {"kind": news.kind.value, "correlation": news.correlation or None}
+    """What a case is about, each thing under its own name: nobody finds a location by looking for a SKU."""
+    return {"kind": news.kind.value, "correlation": news.correlation or None, **about(news)}
+
+
+def about(news: CaseNews) -> dict[str, object]:
+    """The journal's fields of what a case is about."""
+    if news.kind in _ORDER_SCOPED:
+        return {"order": news.subject}
+    if news.kind is CaseKind.LOCATION_UNMAPPED:
+        return {"feed": news.scope, "location": news.subject}
     if news.kind in _FEED_SCOPED:
-        fields["feed"] = news.scope
-        fields["sku"] = news.subject.split(" ", 1)[0]
-    elif news.kind in _ORDER_SCOPED:
-        fields["order"] = news.subject
-    elif news.kind in {CaseKind.STALE_FEED, CaseKind.HELD_SNAPSHOT}:
-        fields["feed"] = news.scope
-    else:
-        fields["channel"] = news.scope
-        fields["sku"] = news.subject
-    return fields
+        sku, at, rest = news.subject.partition(" at ")
+        return {"feed": news.scope, "sku": sku if at else None, "location": rest.split(" ", 1)[0] or None}
+    if news.kind in {CaseKind.STALE_FEED, CaseKind.HELD_SNAPSHOT}:
+        return {"feed": news.scope}
+    if news.kind is CaseKind.CHANNEL_MISSING:
+        return {"channel": news.scope}
+    return {} if news.kind is CaseKind.HELD_RULES else {"channel": news.scope, "sku": news.subject}
 
 
 class Reporting(Protocol):

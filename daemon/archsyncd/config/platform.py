@@ -82,8 +82,8 @@ class CommercetoolsSettings:
         default=(),
         metadata=key(
             ListOf(Choice(("cancel", "delete", "back_in_stock"))),
-            """On which events commercetools itself gives an order's stock back. The vendor documents none;
-            `archsyncctl probe` finds out on a sandbox project and tells what to write here.""",
+            """On which events commercetools itself gives an order's stock back. The vendor documents none:
+            try it on a sandbox project.""",
             restart=True,
         ),
     )

@@ -242,7 +242,7 @@ class FeedSettings:
         metadata=key(
             FilePath(relative=True),
             """A mapping profile (JSON) for a source that does not speak r247/1 itself. A relative path starts at this
-            file's directory. `archsyncctl inspect SAMPLE` proposes one.""",
+            file's directory.""",
             restart=True,
             in_force=False,
         ),

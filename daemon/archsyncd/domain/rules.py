@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from archsyncd.domain.feed import Figure
@@ -28,7 +29,7 @@ class Rules:
 
     def fingerprint(self) -> str:
         """The same for the same rules in every process: tells whether stored targets were reckoned by them."""
-        rollout = None if self.rollout is None else sorted(self.rollout)
+        rollout = None if self.rollout is None else _rollout_digest(self.rollout)
         return hashlib.sha256(repr((policies_text(self.policies), rollout)).encode()).hexdigest()
 
     def mapping(self) -> str:
@@ -66,6 +67,12 @@ class Rules:
         if not gone:
             return self
         return replace(self, policies=policies.with_channels({**policies.channels, **gone}))
+
+
+@lru_cache(maxsize=4)
+def _rollout_digest(rollout: frozenset[str]) -> str:
+    # Asked for every second, of a list that may name any number of SKUs and changes with a reload at most.
+    return hashlib.sha256(json.dumps(sorted(rollout)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class MarkerTypes:
         if isinstance(found, Throttled | Unknown | Unreached | Unauthorised):
             return False  # that is about commercetools as a whole, and told as such
         self._shared.notes[_NOTE] = (
-            f"the marker's type cannot be used ({describe(found)}); no stock is written until it exists: give the API client "
+            f"the marker's type cannot be used ({describe(found)}); no new key is written until it exists: give the API client "
             "the scope manage_types, or have the type created as the README says"
         )
         return False

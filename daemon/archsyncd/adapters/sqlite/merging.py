@@ -263,7 +263,7 @@ async def finish_merge(scope: Scope, feed: str, done: Merge) -> None:
 
 async def _settle_resyncs(scope: Scope, feed: str) -> None:
     waiting = await scope.tx.row("resync_any")
-    if waiting is None or waiting[0] == 0:
+    if waiting is None:
         return
     for sku, location in await scope.tx.rows("resync_settled", (feed,)):
         subject = f"{sku} at {location}"

@@ -80,6 +80,8 @@ CREATE TABLE resync (
     PRIMARY KEY (feed, sku, location)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX resync_asked ON resync (feed, asked_ms);
+
 CREATE TABLE outbox (
     channel TEXT NOT NULL,
     sku TEXT NOT NULL,
@@ -128,7 +130,7 @@ CREATE INDEX outbox_overdue ON outbox (since_ms) WHERE due_class >= 3 AND parked
 CREATE INDEX outbox_base ON outbox (channel, sku) WHERE base = 'unknown';
 CREATE INDEX outbox_unlooked ON outbox (channel) WHERE base = 'unknown' AND parked IS NULL;
 CREATE INDEX outbox_doubt ON outbox (channel, sku) WHERE op_id IS NOT NULL;
-CREATE INDEX outbox_check ON outbox (check_due_ms) WHERE check_due_ms IS NOT NULL;
+CREATE INDEX outbox_check ON outbox (check_due_ms) WHERE check_due_ms IS NOT NULL AND read_at_ms IS NULL;
 CREATE INDEX outbox_read ON outbox (read_at_ms) WHERE read_at_ms IS NOT NULL;
 CREATE INDEX outbox_parked ON outbox (parked, channel, sku) WHERE parked IS NOT NULL;
 

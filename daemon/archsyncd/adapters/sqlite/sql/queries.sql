@@ -116,7 +116,7 @@ ON CONFLICT (feed, sku, location) DO UPDATE SET epoch = excluded.epoch, seq = ex
 WHERE (excluded.epoch, excluded.seq) > (resync.epoch, resync.seq)
 
 -- name: resync_any
-SELECT count(*) FROM resync
+SELECT 1 FROM resync LIMIT 1
 
 -- name: resync_among
 SELECT r.sku, r.location, r.epoch, r.seq FROM json_each(?2) AS w
@@ -345,7 +345,7 @@ UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN
     sought_ms = CASE WHEN lookup_due_ms IS NULL THEN ?1 ELSE sought_ms END
 
 -- name: mend_checks
-UPDATE outbox SET check_due_ms = :soon WHERE check_due_ms > :beyond
+UPDATE outbox SET check_due_ms = :soon WHERE read_at_ms IS NULL AND check_due_ms > :beyond
 
 -- name: mend_waits
 UPDATE outbox SET since_ms = :now WHERE due_class IS NOT NULL AND parked IS NULL AND since_ms > :now
