@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.inventory import Failure, LineMode, MessageCursor, Missing, OrderPage
+from archsyncd.domain.inventory import Failure, LineMode, MessageCursor, MessagePage, Missing, OrderPage
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.proving import Proving, ProvingOptions
 from tests.adapters.sqlite.shelf import Shelf
@@ -201,3 +201,21 @@ async def test_f146_a_backlog_goes_on_from_the_page_it_had_reached(shelf: Shelf)
     assert await again.orders.poll()
     assert shop.pages[:2] == [1_000, 1_500]
     assert (await shelf.store.report.order_counts())[0] == 2_000
+
+
+@dataclass
+class GarbledShop(Shop):
+    """Some of its messages cannot be read."""
+
+    async def newest_messages(self, since: str, limit: int) -> MessagePage | Failure:
+        page = await super().newest_messages(since, limit)
+        return replace(page, faults=("m-garbled",)) if isinstance(page, MessagePage) else page
+
+
+async def test_a_message_that_cannot_be_read_is_told_once(shelf: Shelf) -> None:
+    """It may have told of a change; the head is read every two seconds and shows it each time."""
+    desk = Desk.of(shelf)
+    desk.use(GarbledShop(desk.shop.now_ms))
+    await desk.pass_by(20)
+    (case,) = await shelf.cases(CaseKind.INVALID_RECORD.value)
+    assert (case.subject, case.count) == ("message m-garbled", 1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import (
     Failure,
     Forbidden,
@@ -233,15 +234,29 @@ class Orders:
             self._messages_doubted = isinstance(page, Forbidden | Refused | Missing)
             return False
         self._shared.saw_server_time(page.server_ms)
+        await self._tell_unreadable(page.faults)
         fresh = [message for message in page.messages if message.id not in self._seen]
         if not await self._take_messages(fresh, None):
             return False
-        self._remember(fresh)
+        self._remember(message.id for message in fresh)
         return True
 
-    def _remember(self, messages: Iterable[OrderMessage]) -> None:
-        for message in messages:
-            self._seen[message.id] = None
+    async def _tell_unreadable(self, ids: Sequence[str]) -> None:
+        """A message that cannot be read may have told of a change: somebody must know, once."""
+        for message_id in ids:
+            if message_id in self._seen:
+                continue
+            reason = (
+                f"the message {message_id} of commercetools cannot be read; if it told of a new order the sweep finds that, and "
+                "a change of an open one is found within the hour"
+            )
+            case = NewCase(CaseKind.INVALID_RECORD, MESSAGES, f"message {message_id}", reason, code="message")
+            await self._store.cases.open(case)
+        self._remember(ids)
+
+    def _remember(self, ids: Iterable[str]) -> None:
+        for message_id in ids:
+            self._seen[message_id] = None
         while len(self._seen) > SEEN_LIMIT:
             del self._seen[next(iter(self._seen))]
 
@@ -255,6 +270,7 @@ class Orders:
             page = await self._complete_page(after, rfc3339(until_ms))
             if not isinstance(page, MessagePage):
                 return False
+            await self._tell_unreadable(page.faults)
             reached = page.last or after
             cursor = Cursor(MESSAGES, reached, 0 if page.full else until_ms)
             # What the head showed of a change may have been the order before it: its list lags, so changes are read twice.
