@@ -66,7 +66,6 @@ def test_each_cause_has_its_level_and_code(facts: Facts, level: Level, code: str
         Facts(orders_behind_seconds=360),
         Facts(orders_behind_seconds=None, uptime_seconds=300),
         Facts(orders_behind_seconds=None, uptime_seconds=1e6, orders_off=True, tracked=False),
-        Facts(cases=(replace(UNKNOWN_SKUS, severity="notice"),)),
     ],
 )
 def test_what_is_within_its_limit_is_healthy(facts: Facts) -> None:

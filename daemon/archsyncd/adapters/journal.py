@@ -69,27 +69,6 @@ def say(logger: logging.Logger, event: Event, message: str, **fields: object) ->
     logger.log(event.value.level, message, extra={"event": event, "told": told}, stacklevel=2)
 
 
-class Transitions:
-    """Tells the first failure and the recovery of each thing once, however often either is reported."""
-
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
-        self._failing: dict[str, int] = {}
-
-    def failing(self, key: str, event: Event, message: str, **fields: object) -> None:
-        """The thing called `key` fails; told when it did not fail before."""
-        seen = self._failing.get(key, 0)
-        self._failing[key] = seen + 1
-        if not seen:
-            say(self._logger, event, message, **fields)
-
-    def recovered(self, key: str, event: Event, message: str, **fields: object) -> None:
-        """The thing called `key` is well; told, with the number of failures, when it failed before."""
-        seen = self._failing.pop(key, 0)
-        if seen:
-            say(self._logger, event, message, count=seen, **fields)
-
-
 class JournalSocket:
     """Datagrams to journald. What it does not take at once waits in a bounded backlog; beyond that it is dropped.
 

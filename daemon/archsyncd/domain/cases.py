@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 FOLD_LIMIT_CASES = 1000
-FOLD_SAMPLES = 20
 # Closed cases kept of each kind and scope: the newest.
 CLOSED_LIMIT_CASES = 1000
 
@@ -35,11 +34,10 @@ class CaseKind(StrEnum):
 
 
 class Severity(StrEnum):
-    """How soon somebody must look: stock may be wrong, something is stuck, or it is only to be known."""
+    """How soon somebody must look: stock may be wrong, or something is stuck."""
 
     CRITICAL = "critical"
     WARNING = "warning"
-    NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)

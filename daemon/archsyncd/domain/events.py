@@ -70,21 +70,6 @@ class Event(Enum):
         "The state directory's disk is full: intake has stopped, nothing is lost, what is stored still drains.",
         "Make room; intake resumes by itself.",
     )
-    STORE_ROOM = EventText(
-        "eb1657527aac494ab83df282012c4e0a",
-        INFO,
-        "Room on the disk again",
-        "Intake has resumed.",
-        "Nothing to do.",
-    )
-    STORE_BROKEN = EventText(
-        "148831f7df224facb2a27be20937f528",
-        CRITICAL,
-        "The store cannot be used",
-        "Reading or writing the database failed, or its check did.",
-        "Look at the disk first. A damaged database may be set aside: the next start builds it anew from commercetools "
-        "and a snapshot, and raises nothing before it is proven.",
-    )
     PLACE_DOUBTFUL = EventText(
         "8c8b77a75eea48b4927cfd1c3f1686ca",
         WARNING,
@@ -120,33 +105,12 @@ class Event(Enum):
         "commercetools answers for the lease again.",
         "Nothing to do.",
     )
-    FENCED_OFF = EventText(
-        "100199cf41bc464c8ad955c531fca66a",
-        CRITICAL,
-        "Fenced off",
-        "Another process writes with a newer fence: this one has ended, and is not started again by itself.",
-        "Find out which host is meant to write and stop the other one for good.",
-    )
     PUMP_FAILED = EventText(
         "e1bf3ca685274a9ba5de156618d20e80",
         ERROR,
         "A part failed and is started again",
         "An error that was not expected ended one loop.",
         "If it comes back, report it with the error that stands in this entry.",
-    )
-    PUMP_LATE = EventText(
-        "f7f345c9a1be45acb98f8c7df5011e16",
-        CRITICAL,
-        "A part does not progress",
-        "A loop made no step within its limit; systemd restarts the service when that lasts.",
-        "After the restart look for what it waited for: the disk, name resolution, memory.",
-    )
-    FEED_BLIND = EventText(
-        "e047552a316b4946911f3ddda6e9ab60",
-        CRITICAL,
-        "A feed is blind",
-        "The source refuses our credentials: stock is as old as its last record.",
-        "Renew the credential file and restart the service.",
     )
     FEED_FAILING = EventText(
         "e236d462c3b24871a2e8b8bdc7e7cd13",
@@ -169,26 +133,12 @@ class Event(Enum):
         "Records come as agreed.",
         "Nothing to do.",
     )
-    FEED_EPOCH = EventText(
-        "7cb508935cd8447dbddcbf7fb94acb99",
-        WARNING,
-        "A feed began anew",
-        "The source came back with a new epoch and may have forgotten orders; their proofs are sought again.",
-        "Nothing to do unless exceptions follow.",
-    )
     SNAPSHOT_HELD = EventText(
         "fe3586a0cf83418c9f8d6814a71ab0ba",
         ERROR,
         "A snapshot is held",
         "It would change more than the guards allow; nothing of it is published.",
         "Look at it and decide: archsyncctl snapshot list, then approve or reject.",
-    )
-    SNAPSHOT_MERGED = EventText(
-        "29ad4c6d4ace4393959d7ef87eba7f40",
-        INFO,
-        "A snapshot was merged",
-        "A full set of levels was taken over.",
-        "Nothing to do.",
     )
     CASE_OPENED = EventText(
         "a4e335f330db44a7b0c2901167dd4662",
@@ -225,26 +175,12 @@ class Event(Enum):
         "Requests succeed at the configured rate.",
         "Nothing to do.",
     )
-    CREDENTIAL_REFUSED = EventText(
-        "6bc7e2dfe3554e769f94610ac65b9306",
-        CRITICAL,
-        "commercetools refuses our credential",
-        "The client secret was revoked or rotated: nobody calls any more.",
-        "Put the new secret into the credential file and restart the service; a reload cannot load it.",
-    )
     SCOPE_MISSING = EventText(
         "17931b73499744d787ad154def49a6d4",
         ERROR,
         "A scope is missing",
         "The API client may not do what this part needs; the part waits, the others go on.",
         "Grant the scope named in the message to an API client and use its credential.",
-    )
-    STOCK_WRITTEN = EventText(
-        "29c8d724789e49c18d2852e78fcd4f76",
-        DEBUG,
-        "Stock was written",
-        "An entry was moved by an increment with our marker.",
-        "Nothing to do.",
     )
     FOREIGN_WRITER = EventText(
         "04b0341bef6844f089f7cc50ab9dbe1b",
@@ -260,33 +196,12 @@ class Event(Enum):
         "A reading of an entry contradicts the ledger.",
         "Nothing to do once; often means another writer.",
     )
-    ORDER_IN_DOUBT = EventText(
-        "02125ca5f6d645e0a0e67e0500ffa1af",
-        ERROR,
-        "An order is in doubt",
-        "It is not known whether Archean has it.",
-        "archsyncctl order NUMBER tells what was sent and answered.",
-    )
-    CLOCK_DOUBTFUL = EventText(
-        "710cfcb1e2ed4eed9af7173edf12ea9f",
-        WARNING,
-        "The clock is wrong",
-        "This machine's clock differs from commercetools' by more than a little.",
-        "Turn on time synchronisation; no stock decision depends on it, signatures and displays do.",
-    )
     OPERATOR = EventText(
         "a533942817074d7fa9fd62079efcd603",
         INFO,
         "An operator acted",
         "A command came through the control socket.",
         "Nothing to do.",
-    )
-    ALERT_UNDELIVERED = EventText(
-        "29d1d3cfba8a421d971c1bdb3f8113ee",
-        ERROR,
-        "An alert could not be delivered",
-        "The webhook, the mail or the command failed.",
-        "Check the [alerts] table; the alert itself stands in the journal.",
     )
     SUPPRESSED = EventText(
         "9ab6288c2c7842948e66be3d60531e3f",

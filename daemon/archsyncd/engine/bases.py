@@ -140,7 +140,6 @@ class Bases:
             if usable and (key not in before or f"{_CHANNEL_NOTE}{key}" in self._shared.notes):
                 self._shared.notes.pop(f"{_CHANNEL_NOTE}{key}", None)
                 note = "the channel exists and may supply stock"
-                await self._store.outbox.free(CaseKind.CHANNEL_MISSING, note, key)
                 await self._store.cases.resolve(CaseKind.CHANNEL_MISSING, key, key, note)
             elif not usable and self._store.rules.policies.channels[key].locations:
                 await self._channel_missing(key)

@@ -172,10 +172,6 @@ class Outbox(Protocol):
         """Book what look-ups of unknown keys found."""
         ...
 
-    async def park(self, keys: Iterable[StockKey], case: NewCase) -> None:
-        """Stop sending for keys under one exception."""
-        ...
-
     async def free(self, reason: str, note: str, scope_name: str = "") -> int:
         """Let keys parked for a reason go on (in one channel where named); how many."""
         ...

@@ -65,7 +65,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "exceptions.show": {
         "id": "its number",
         "kind": "its kind",
-        "severity": "critical | warning | notice",
+        "severity": "critical | warning",
         "owner": "the team that acts",
         "state": "open | waiting | resolved | dismissed",
         "scope": "the channel or feed",

@@ -248,10 +248,7 @@ def _doubts(facts: Facts) -> Iterator[Reason]:
 
 
 def _cases(cases: OpenCases) -> Iterator[Reason]:
-    levels = {"critical": Level.CRITICAL, "warning": Level.DEGRADED}
-    level = levels.get(cases.severity)
-    if level is None:
-        return
+    level = Level.CRITICAL if cases.severity == "critical" else Level.DEGRADED
     late = ", overdue" if cases.overdue else ""
     says = f"{cases.cases} open {cases.kind} (owner {cases.owner}{late})"
     yield Reason(level, cases.kind, says, f"archsyncctl exceptions list --kind {cases.kind}")

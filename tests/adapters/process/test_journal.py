@@ -25,7 +25,6 @@ from archsyncd.adapters.journal import (
     JournalSocket,
     JournalWriter,
     PlainFormatter,
-    Transitions,
     say,
     set_up,
     writes_to_journal,
@@ -260,7 +259,7 @@ def test_f174_a_stopped_journald_never_blocks_and_losses_are_told(
     """Megabytes into a socket nobody reads return at once; what could not wait is counted, and told when it reads again."""
     for event in Event:
         for _ in range(FLOOD_BURST):
-            say(logger, event, "into the void" * 150)
+            say(logger, event, "into the void" * 150, sku="s" * 300, order="o" * 300, location="l" * 300)
     before = journald.entries()
     assert 100 < len(before) < FLOOD_BURST * len(Event) - 100
     logger.warning("it listens again")
@@ -350,24 +349,6 @@ def test_what_was_suppressed_is_told_at_the_end(journald: Journald, tmp_path: Pa
 def _line_of(message: str) -> int:
     lines = Path(__file__).read_text().splitlines()
     return 1 + next(number for number, line in enumerate(lines) if f'.info("{message}")' in line)
-
-
-def test_failure_and_recovery_are_told_once_each(logger: logging.Logger, journald: Journald) -> None:
-    """A thing that fails a thousand times is two lines: the first failure, and the recovery with their number."""
-    health = Transitions(logger)
-    health.recovered("main", Event.FEED_RECOVERED, "feed main is well")
-    for _ in range(1_000):
-        health.failing("main", Event.FEED_FAILING, "feed main cannot be read", feed="main")
-    health.failing("other", Event.FEED_FAILING, "feed other cannot be read", feed="other")
-    for _ in range(3):
-        health.recovered("main", Event.FEED_RECOVERED, "feed main is well", feed="main")
-    entries = journald.entries()
-    assert [(entry["MESSAGE"], entry["ARCHSYNCD_FEED"]) for entry in entries] == [
-        ("feed main cannot be read", "main"),
-        ("feed other cannot be read", "other"),
-        ("feed main is well", "main"),
-    ]
-    assert entries[-1]["ARCHSYNCD_COUNT"] == "1000"
 
 
 def plain(now: Now) -> tuple[Journal, StringIO, logging.Logger]:

@@ -582,12 +582,12 @@ async def test_parked_keys_of_one_channel_are_freed_without_the_others(shelf: Sh
     await shelf.store.use_rules(rules(channel(place("WH1")), channel(place("A1", "aaa"), name="aaa")))
     skus = [f"S{number}" for number in range(2_100)]
     await shelf.read(*(level(1, 5, "A1", sku) for sku in skus), level(2, 7))
-    missing = NewCase(CaseKind.CHANNEL_MISSING, "aaa", "aaa", "the channel does not exist")
-    await shelf.store.outbox.park([*(key(sku, "aaa") for sku in skus), key()], missing)
-    assert await shelf.store.outbox.free("channel_missing", "it exists", "web") == 1
+    unknown = [unsold(found, 5) for found in (*(key(sku, "aaa") for sku in skus), key())]
+    await shelf.store.outbox.book_lookups((), (), unknown, shelf.settle_rules)
+    assert await shelf.store.outbox.free("sku_not_found", "a person asks", "web") == 1
     assert (await shelf.row()).parked is None
-    assert (await shelf.row(key("S1", "aaa"))).parked == "channel_missing"
-    assert await shelf.store.outbox.free("channel_missing", "it exists") == 2_100
+    assert (await shelf.row(key("S1", "aaa"))).parked == "sku_not_found"
+    assert await shelf.store.outbox.free("sku_not_found", "a person asks") == 2_100
 
 
 async def test_the_rollout_parks_and_frees_keys_by_the_rules(shelf: Shelf) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from archsyncd.adapters.sqlite import outbox
-from archsyncd.adapters.sqlite.cases import open_case, resolve_case
+from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_row, outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.connection import Transaction
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.adapters.sqlite.session import Session
-from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow, freed, read_discarded
@@ -120,19 +119,6 @@ class OutboxStore:
             lambda scope: outbox.book_lookups(scope, turn, entries, creatable, withheld, rules)
         )
 
-    async def park(self, keys: Iterable[StockKey], case: NewCase) -> None:
-        """Stop sending for keys under one exception."""
-        wanted = list(keys)
-
-        async def step(scope: Scope) -> None:
-            rows = await outbox_rows(scope, wanted)
-            await put_outbox_rows(
-                scope, [_parked(row, case.kind.value) for row in rows.values() if row.op_id is None]
-            )
-            await open_case(scope.tx, case, scope.now_ms)
-
-        await self._session.write(step)
-
     async def free(self, reason: str, note: str, scope_name: str = "") -> int:
         """Let keys parked for a reason go on (in one channel where named); how many."""
         freed_keys, after = 0, StockKey(scope_name, "")
@@ -204,7 +190,3 @@ class OutboxStore:
     async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
         """Judge pending reads; how many were proven, how many must be read again."""
         return await self._session.write(lambda scope: outbox.judge_reads(scope, complete_ms, lag_ms, limit))
-
-
-def _parked(row: OutboxRow, reason: str) -> OutboxRow:
-    return replace(row, parked=reason)
