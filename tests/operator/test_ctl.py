@@ -386,6 +386,7 @@ async def test_retry_puts_held_rules_in_force_unless_others_are_wanted_by_now(tm
     async with served(tmp_path) as daemon:
         await daemon.reckoning.begin()
         await daemon.level("ABC-1", 10)
+        await daemon.entry("ABC-1", 10)
         await daemon.reckoning.put_in_force()
         before = daemon.reckoning.wanted
         emptied = {name: replace(each, safety_stock=99) for name, each in before.policies.channels.items()}

@@ -11,7 +11,7 @@ from archsyncd.domain.guard import GuardLimits, RuleFigures, rule_objections
 from archsyncd.domain.rules import Rules, policies_of_text, policies_text
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.shared import Shared
-from tests.adapters.sqlite.shelf import Shelf
+from tests.adapters.sqlite.shelf import Shelf, entry
 from tests.domain.nouns import ON_HAND, channel, key, level, place, rules
 
 WEB = channel(place("WH1"))
@@ -24,6 +24,8 @@ async def stocked(shelf: Shelf) -> Reckoning:
     await reckoning.begin()
     await shelf.read(*(level(n + 1, 10, sku=f"S{n:02d}") for n in range(KEYS)))
     await reckoning.put_in_force()
+    entries = [entry(10, key(f"S{n:02d}"), name=f"E{n}") for n in range(KEYS)]
+    await shelf.store.outbox.book_lookups(entries, (), (), shelf.settle_rules)
     return reckoning
 
 
@@ -100,6 +102,19 @@ async def test_f167_a_restart_goes_by_the_rules_before_until_the_new_ones_are_ju
     assert await figure(shelf) == 9
     assert len(await shelf.cases(CaseKind.HELD_RULES)) == 1
     assert (await shelf.row(key("S08"))).parked == "rollout"
+
+
+async def test_f167_what_was_never_for_sale_holds_no_correction(shelf: Shelf) -> None:
+    """On the first day a channel's key is mistyped: none of its keys has an entry, and putting it right empties nothing."""
+    wrong = rules(channel(place("WH1", "wbe"), name="wbe"))
+    reckoning = Reckoning(shelf.store, Shared(shelf.clock), wrong, GuardLimits(), lambda: None)
+    await reckoning.begin()
+    await reckoning.put_in_force()
+    await shelf.read(*(level(n + 1, 10, sku=f"S{n:02d}") for n in range(KEYS)))
+    reckoning.wanted = rules(WEB)
+    await reckoning.put_in_force()
+    assert await shelf.cases(CaseKind.HELD_RULES) == []
+    assert await figure(shelf) == 10
 
 
 async def test_f121_a_level_that_no_person_saw_is_not_mapped_past_the_maximum(shelf: Shelf) -> None:

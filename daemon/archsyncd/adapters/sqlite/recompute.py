@@ -156,7 +156,10 @@ async def _rows_of(scope: Scope, keys: Sequence[StockKey]) -> dict[tuple[str, st
 async def assess_keys(
     policy: ChannelPolicy, withheld: frozenset[str], skus: Sequence[str], tx: Transaction
 ) -> RuleFigures:
-    """What a channel's policy would make of the quantities of its keys as they are."""
+    """What a channel's policy would make of the quantities of its keys as they are.
+
+    What has no entry is not for sale, and cannot be taken from it.
+    """
     found: dict[str, list[KeptLevel]] = defaultdict(list)
     for location in policy.locations:
         for row in await tx.rows("levels_at", (location, array(skus))):
@@ -165,8 +168,9 @@ async def assess_keys(
     in_stock = to_zero = raised = 0
     for row in rows:
         before, after = row[2], sellable_quantity(policy, found[row[1]], withheld)
-        in_stock += before > 0
-        to_zero += after <= 0 < before
+        for_sale = before > 0 and row[9] is not None
+        in_stock += for_sale
+        to_zero += for_sale and after <= 0
         raised += after > before
     return RuleFigures(len(rows), in_stock, to_zero, raised)
 
