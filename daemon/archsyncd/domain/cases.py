@@ -29,6 +29,9 @@ class CaseKind(StrEnum):
     UNPROVEN_REFLECTION = "unproven_reflection"
     ORDER_UNMAPPED_LINE = "order_unmapped_line"
     ORDER_REJECTED = "order_rejected"
+    ORDER_IN_DOUBT = "order_in_doubt"
+    STALLED_ORDERS = "stalled_orders"
+    STATUS_CONFLICT = "status_conflict"
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
 
@@ -115,6 +118,19 @@ TEXTS: dict[CaseKind, CaseText] = {
     CaseKind.ORDER_REJECTED: CaseText(
         Severity.WARNING,
         "Correct what Archean objects to and have the order imported again, or cancel it in commercetools.",
+    ),
+    CaseKind.ORDER_IN_DOUBT: CaseText(
+        Severity.CRITICAL,
+        "Look in Archean whether it has this order. If it has not: `archsyncctl exceptions retry ID`; if it has, it is told by "
+        "its records, or dismiss the case.",
+    ),
+    CaseKind.STALLED_ORDERS: CaseText(
+        Severity.WARNING,
+        "`archsyncctl order NUMBER` says what it waits for; the case closes itself when Archean has the order.",
+    ),
+    CaseKind.STATUS_CONFLICT: CaseText(
+        Severity.WARNING,
+        "The two systems disagree about this order: set right the one that is wrong, then dismiss the case.",
     ),
     CaseKind.DRIFT: CaseText(
         Severity.WARNING,

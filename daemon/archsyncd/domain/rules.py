@@ -119,7 +119,8 @@ class LearnRules:
     `channel_keys`: supply channel ids to keys. `reflected_before_ms`: the site's statement that older orders are in
     Archean's figures. `settled_before_ms`: older orders that are done when they are first met carry no open units.
     `lookup_after_ms`, `refresh_after_ms`: when an unproven order is asked for, and an open one read again.
-    `restores_on_cancel`: commercetools gives stock back when an order is cancelled.
+    `restores_on_cancel`: commercetools gives stock back when an order is cancelled. `hand_over_since_ms`: since when orders
+    are handed over by us, None where another system does.
     """
 
     channel_keys: Mapping[str, str]
@@ -128,6 +129,7 @@ class LearnRules:
     lookup_after_ms: int
     refresh_after_ms: int
     restores_on_cancel: bool
+    hand_over_since_ms: int | None = None
 
 
 def policies_text(policies: Policies) -> str:

@@ -43,6 +43,7 @@ SWEEP = "sweep"
 OPEN_SWEEP = "open_sweep"
 BOOTSTRAP = "bootstrap"
 HISTORY = "history"
+HAND_OVER = "hand_over"
 PAGE_LIMIT = 500
 HEAD_LIMIT = 200
 SEEN_LIMIT = 20_000
@@ -57,7 +58,10 @@ DEEP_OVERLAP_MS = 900_000
 
 @dataclass(frozen=True, slots=True)
 class OrderOptions:
-    """How orders are learnt. `settle_seconds`: how far behind the server's clock their list is taken as complete."""
+    """How orders are learnt. `settle_seconds`: how far behind the server's clock their list is taken as complete.
+
+    `hands_over`: those that are learnt are ours to carry to Archean.
+    """
 
     poll_seconds: float
     settle_seconds: float
@@ -67,6 +71,7 @@ class OrderOptions:
     lookup_after_seconds: float
     refresh_after_seconds: float
     restores_on_cancel: bool
+    hands_over: bool = False
 
 
 class Orders:
@@ -91,6 +96,7 @@ class Orders:
         self._messages_doubted = False
         self._bootstrap_ms = 0
         self._history_ms = 0
+        self._hand_over_ms: int | None = None
         self._seen: dict[str, None] = {}
         self._swept_at = float("-inf")
         self._deep_at = float("-inf")
@@ -150,6 +156,8 @@ class Orders:
         self._bootstrap_ms = await self._fixed(BOOTSTRAP, self._shared.server_now_ms())
         history_ms = self.options.history_days * 24 * 3600 * 1000
         self._history_ms = await self._fixed(HISTORY, self._bootstrap_ms - history_ms)
+        if self.options.hands_over:
+            self._hand_over_ms = await self._fixed(HAND_OVER, self._shared.server_now_ms())
         self._messages, self._messages_doubted = enabled, False
         if self._messages:
             self._shared.notes.pop("messages", None)
@@ -205,6 +213,7 @@ class Orders:
             int(self.options.lookup_after_seconds * 1000),
             int(self.options.refresh_after_seconds * 1000),
             self.options.restores_on_cancel,
+            self._hand_over_ms,
         )
 
     def _channels_known(self, orders: Iterable[Order]) -> bool:

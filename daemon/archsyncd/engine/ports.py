@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from archsyncd.domain.feed import (
     Batch,
@@ -16,6 +16,7 @@ from archsyncd.domain.feed import (
     SnapshotPage,
     SnapshotStatus,
 )
+from archsyncd.domain.handover import CancelAnswer, Objection, PlacedLine
 from archsyncd.domain.inventory import (
     EntryPage,
     EntryWrite,
@@ -32,6 +33,7 @@ from archsyncd.domain.inventory import (
     WriteAnswer,
 )
 from archsyncd.domain.tenure import Tenure
+from archsyncd.domain.whole_order import WholeOrder
 
 
 class Clock(Protocol):
@@ -60,15 +62,18 @@ class FeedFault(Exception):
         blind: bool = False,
         retry_after_seconds: float | None = None,
         answered: bool = False,
+        unreached: bool = False,
     ) -> None:
         """`blind`: refused credentials, a person must act; else it is tried again with backoff.
 
-        `answered`: the source is there, and only what it says of this one thing is of no use.
+        `answered`: the source is there, and only what it says of this one thing is of no use. `unreached`: no byte of the
+        request can have arrived.
         """
         super().__init__(reason)
         self.reason = reason
         self.blind = blind
         self.answered = answered
+        self.unreached = unreached
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -172,6 +177,26 @@ class Feed(Protocol):
         ...
 
 
+class OrderDesk(Protocol):
+    """Where a source takes orders (r247/1, section 9). A fault leaves open what became of a call, unless `unreached`."""
+
+    def body(self, order: WholeOrder, lines: Sequence[PlacedLine]) -> str:
+        """What the source is told of an order; kept as it is, so that a repeat is the same to the byte."""
+        ...
+
+    async def hand_over(self, order_id: str, body: str) -> OrderLookup | Objection:
+        """Give an order to the source under its commercetools id. Raises FeedFault."""
+        ...
+
+    async def ask_to_cancel(self, order_id: str, reason: str) -> CancelAnswer:
+        """Ask to cancel an order; asking again changes nothing. Raises FeedFault."""
+        ...
+
+    async def acknowledge_dispatch(self, fulfilment_id: str, body: Mapping[str, Any]) -> Objection | None:
+        """Tell that the storefront has booked a dispatch. Raises FeedFault."""
+        ...
+
+
 class Commercetools(Protocol):
     """commercetools, one HTTP request a call. Nothing raises for an answer: failures are values.
 
@@ -243,6 +268,16 @@ class Commercetools(Protocol):
 
     async def order(self, order_id: str) -> Order | Failure:
         """One order by id, strongly consistent."""
+        ...
+
+    async def whole_order(self, order_id: str) -> WholeOrder | Failure:
+        """One order with everything that handing it over and booking its dispatch need, strongly consistent."""
+        ...
+
+    async def note_source_order(
+        self, order_id: str, version: int, channel: str, source_order: str
+    ) -> WholeOrder | Failure:
+        """Note on the order under which number another system has it, under a channel's key; Conflict when it changed."""
         ...
 
     async def orders_created(

@@ -31,8 +31,9 @@ from archsyncd.domain.inventory import (
     Unreached,
     WriteAnswer,
 )
+from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.ports import Clock
-from archsyncd.wire.commercetools import entries, graphql, orders, projects
+from archsyncd.wire.commercetools import entries, graphql, orders, projects, whole_orders
 from archsyncd.wire.commercetools.exchange import URL_LIMIT_BYTES, Request, encoded_bytes
 from archsyncd.wire.commercetools.predicates import PAGE_LIMIT, split_keys
 from archsyncd.wire.commercetools.strict import MalformedAnswer
@@ -236,6 +237,17 @@ class HttpCommercetools:
         """One order by id, strongly consistent. Refused when it cannot be read: asking again would not help."""
         return await self._calls.ask(orders.order_request(order_id), _order)
 
+    async def whole_order(self, order_id: str) -> WholeOrder | Failure:
+        """One order with everything that handing it over and booking its dispatch need, strongly consistent."""
+        return await self._calls.ask(orders.order_request(order_id), _whole_order)
+
+    async def note_source_order(
+        self, order_id: str, version: int, channel: str, source_order: str
+    ) -> WholeOrder | Failure:
+        """Note on the order under which number another system has it, under a channel's key; Conflict when it changed."""
+        actions = [whole_orders.note_action(channel, source_order)]
+        return await self._calls.ask(whole_orders.update_request(order_id, version, actions), _whole_order)
+
     async def orders_created(
         self, after: MessageCursor | None, since: str, until: str, limit: int
     ) -> OrderPage | Failure:
@@ -283,6 +295,10 @@ def _each_answer(answer: Answer, writes: Sequence[EntryWrite]) -> tuple[WriteAns
 
 def _order(answer: Answer) -> Order | Refused:
     return _permanent("OrderUnreadable", orders.order_of, answer.tree)
+
+
+def _whole_order(answer: Answer) -> WholeOrder | Refused:
+    return _permanent("OrderUnreadable", whole_orders.whole_order_of, answer.tree)
 
 
 def _tenure(answer: Answer) -> TenureRecord | Refused:

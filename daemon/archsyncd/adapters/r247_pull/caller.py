@@ -32,12 +32,15 @@ _BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request below the source's address; `path` is percent-encoded already, `query` is not."""
+    """A request below the source's address; `path` is percent-encoded already, `query` is not.
+
+    A `body` that is a text goes as it is.
+    """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    body: Mapping[str, Any] | str | None = field(default=None, repr=False)
     accept: str = JSON
     wait_seconds: float = 0.0
 
@@ -136,7 +139,7 @@ class Caller:
     async def _send(self, call: Call, correlation: str, told: str) -> aiohttp.ClientResponse:
         limit_seconds = call.wait_seconds + self._options.margin_seconds
         query = f"?{query_of(call.query)}" if call.query else ""
-        body = None if call.body is None else json.dumps(call.body).encode()
+        body = None if call.body is None else _written(call.body)
         headers = self._headers(call, correlation) | ({} if body is None else {"Content-Type": JSON})
         connect = self._options.connect_seconds
         try:
@@ -151,9 +154,11 @@ class Caller:
                     timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect),
                 )
         except aiohttp.ConnectionTimeoutError:
-            raise FeedFault(f"{told}: no connection within {connect:g} s") from None
+            raise FeedFault(f"{told}: no connection within {connect:g} s", unreached=True) from None
         except TimeoutError:
             raise FeedFault(f"{told}: no answer within {limit_seconds:g} s") from None
+        except aiohttp.ClientConnectorError as error:
+            raise FeedFault(f"{told}: {_named(error)}", unreached=True) from None
         except _BROKEN as error:
             raise FeedFault(f"{told}: {_named(error)}") from None
 
@@ -197,6 +202,10 @@ class Caller:
             await session.close()
             # TLS transports close in the loop's next turns.
             await asyncio.sleep(0)
+
+
+def _written(body: Mapping[str, Any] | str) -> bytes:
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
 
 
 def _answer(response: aiohttp.ClientResponse, body: bytes, told: str) -> Answer:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing
 
 from archsyncd.adapters.r247_pull.caller import NDJSON, Answer, Call, Caller, Stream
+from archsyncd.adapters.r247_pull.desk import PullDesk
 from archsyncd.adapters.r247_pull.options import PullOptions
 from archsyncd.adapters.r247_pull.refusal import NOT_FOUND, NOT_OFFERED, OK, refusal, snapshot_due
 from archsyncd.adapters.r247_pull.rounds import Rounds
@@ -56,6 +57,7 @@ class PullFeed:
         self._sessions = sessions
         self._caller = Caller(options, credential, sessions, correlation)
         self._source_feed = options.source_feed
+        self.desk = PullDesk(self._caller)
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from archsyncd.adapters.sqlite import handing
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.lines import no_longer_unproven, open_lines, release_order
@@ -42,6 +43,7 @@ async def learn_orders(scope: Scope, orders: Sequence[Order], rules: LearnRules)
         if order.id in known:
             if order.version > known[order.id][2]:
                 touched |= await _change(scope, order, rules)
+                await handing.changed(scope, order)
         else:
             fresh += 1
             touched |= await _learn(scope, order, rules)
@@ -92,6 +94,8 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
         return set()
     lines = await _counted(scope, order, rules)
     await _head(scope, order, rules)
+    if rules.hand_over_since_ms is not None:
+        await handing.meet(scope, order, rules.hand_over_since_ms)
     if not lines:
         await scope.tx.run("head_lookup_due", (None, order.id))
     reflected = order.created_at_ms < rules.reflected_before_ms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from archsyncd.adapters.sqlite import learning, proofs
+from archsyncd.adapters.sqlite import handing, learning, proofs
 from archsyncd.adapters.sqlite.lines import give_lines_back, no_longer_unproven, open_lines, release_order
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
@@ -116,31 +116,10 @@ class OrderStore:
         """Book what Archean says of orders when asked: order id, feed and answer."""
 
         async def step(scope: Scope) -> None:
-            touched: set[StockKey] = set()
             for order_id, feed, found in answers:
-                if found.status == "cancelled":
-                    touched |= await release_order(scope, order_id)
-                elif found.status == "rejected":
-                    touched |= await book_statement(
-                        scope, order_id, Statement("refused", feed, Position(0, 0))
-                    )
-                elif found.status == "accepted":
-                    touched |= await self._accepted(scope, order_id, feed, found)
-            await recompute(scope, touched)
+                await recompute(scope, await book_answer(scope, order_id, feed, found))
 
         await self._session.write(step)
-
-    async def _accepted(self, scope: Scope, order_id: str, feed: str, found: OrderLookup) -> set[StockKey]:
-        # The position is of the epoch in which the order was imported, which may be long gone: an answer about an order never
-        # opens an epoch, as a batch of it would, and one that no batch has told of yet proves nothing until it is asked again.
-        epoch = None if found.epoch is None else await proofs.known_epoch(scope, feed, found.epoch)
-        if epoch is None or found.seq is None:
-            await scope.tx.run("head_accepted", (scope.now_ms, found.source_order, order_id))
-            return set()
-        statement = Statement(
-            "accepted", feed, Position(epoch, found.seq), "", found.source_order, (), scope.now_ms
-        )
-        return await book_statement(scope, order_id, statement)
 
     async def book_fresh_read(self, orders: Mapping[str, bool], reading: KeyReading) -> None:
         """A linearizable read of a SKU begun after acceptances were known: it excludes what was accepted from there on.
@@ -179,7 +158,8 @@ class OrderStore:
         """An order that Archean does not know and commercetools has cancelled takes nothing from the warehouse."""
 
         async def step(scope: Scope) -> None:
-            await recompute(scope, await release_order(scope, order_id))
+            if not await handing.under_way(scope, order_id):
+                await recompute(scope, await release_order(scope, order_id))
 
         await self._session.write(step)
 
@@ -217,3 +197,25 @@ class OrderStore:
             await scope.tx.run("cases_purge", (scope.now_ms - CLOSED_CASE_KEEP_MS, CLOSED_LIMIT_CASES))
 
         await self._session.write(step)
+
+
+async def book_answer(scope: Scope, order_id: str, feed: str, found: OrderLookup) -> set[StockKey]:
+    """Apply what Archean answers about an order; the keys it touches."""
+    nowhere = Position(0, 0)
+    if found.status == "cancelled":
+        return await book_statement(scope, order_id, Statement("released", feed, nowhere))
+    if found.status == "rejected":
+        told = found.extra.get("code")
+        return await book_statement(scope, order_id, Statement("refused", feed, nowhere, "", told))
+    if found.status != "accepted":
+        return set()
+    # The position is of the epoch in which the order was imported, which may be long gone: an answer about an order never
+    # opens an epoch, as a batch of it would, and one that no batch has told of yet proves nothing until it is asked again.
+    epoch = None if found.epoch is None else await proofs.known_epoch(scope, feed, found.epoch)
+    if epoch is None or found.seq is None:
+        await scope.tx.run("head_accepted", (scope.now_ms, found.source_order, order_id))
+        await handing.stated(scope, order_id, "accepted", found.source_order)
+        return set()
+    place = Position(epoch, found.seq)
+    statement = Statement("accepted", feed, place, "", found.source_order, (), scope.now_ms)
+    return await book_statement(scope, order_id, statement)

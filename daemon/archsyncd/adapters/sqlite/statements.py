@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archsyncd.adapters.sqlite import handing
 from archsyncd.adapters.sqlite.cases import open_case
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.lines import OpenLine, no_longer_refused, open_lines, release_order
@@ -37,6 +38,12 @@ class Statement:
 
 async def book_statement(scope: Scope, order_id: str, statement: Statement) -> set[StockKey]:
     """Apply one statement about a known order; the keys it touches. Repeating it changes nothing."""
+    touched = await _booked(scope, order_id, statement)
+    await handing.stated(scope, order_id, statement.kind, statement.source_order)
+    return touched
+
+
+async def _booked(scope: Scope, order_id: str, statement: Statement) -> set[StockKey]:
     if statement.kind == "released":
         return await release_order(scope, order_id)
     if statement.kind == "refused":

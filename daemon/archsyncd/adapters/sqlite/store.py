@@ -14,6 +14,7 @@ from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.connection import CHECK_FIRST_BYTES, Row, Transaction, open_database
 from archsyncd.adapters.sqlite.feed_store import FeedStore
+from archsyncd.adapters.sqlite.handover_store import HandoverStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
@@ -51,6 +52,7 @@ class SqliteStore:
         self.snapshots = SnapshotStore(session)
         self.outbox = OutboxStore(session)
         self.orders = OrderStore(session)
+        self.handovers = HandoverStore(session)
         self.cases = CaseStore(session)
         self.report = ReportStore(session)
 

@@ -617,3 +617,59 @@ SELECT channel, sku, f, refl, ntrk, known, closed, x_target FROM outbox ORDER BY
 
 -- name: digest_levels
 SELECT location, sku, feed, epoch, seq, on_hand, available FROM level ORDER BY location, sku
+
+-- name: handover_meet
+INSERT INTO handover (order_id, number, created_ms, version, stage, since_ms, cancel, foreign_hand, due_ms)
+VALUES (:order_id, :number, :created_ms, :version, 'learned', :now, :cancel, :foreign_hand, :now)
+ON CONFLICT (order_id) DO NOTHING
+
+-- name: handover_changed
+UPDATE handover SET version = :version, number = coalesce(number, :number), cancel = max(cancel, :cancel),
+    due_ms = CASE WHEN stage IN ('learned', 'waiting', 'ready') OR (stage = 'held' AND sent = 0) OR :cancel > cancel
+        THEN :now ELSE due_ms END
+WHERE order_id = :order_id AND version < :version
+
+-- name: handover_get
+SELECT order_id, number, created_ms, version, stage, since_ms, reason, body, lines, sent, source_order, cancel, noted,
+    foreign_hand, attempts, due_ms
+FROM handover WHERE order_id = ?
+
+-- name: handover_find
+SELECT order_id FROM handover WHERE order_id = ?1 UNION SELECT order_id FROM handover WHERE number = ?1 LIMIT 2
+
+-- name: handover_due
+SELECT order_id, number, created_ms, version, stage, since_ms, reason, body, lines, sent, source_order, cancel, noted,
+    foreign_hand, attempts, due_ms
+FROM handover WHERE due_ms <= ? ORDER BY created_ms, order_id LIMIT ?
+
+-- name: handover_list
+SELECT order_id, number, created_ms, version, stage, since_ms, reason, NULL, lines, sent, source_order, cancel, noted,
+    foreign_hand, attempts, due_ms
+FROM handover WHERE stage = ? ORDER BY since_ms, order_id LIMIT ?
+
+-- name: handover_put
+UPDATE handover SET stage = :stage, since_ms = :since_ms, reason = :reason, body = :body, lines = :lines, sent = :sent,
+    source_order = :source_order, cancel = :cancel, noted = :noted, foreign_hand = :foreign_hand, attempts = :attempts,
+    due_ms = :due_ms, version = :version
+WHERE order_id = :order_id
+
+-- name: handover_counts
+SELECT stage, count(*), min(since_ms) FROM handover GROUP BY stage
+
+-- name: handover_unfinished_before
+SELECT order_id, number, stage, reason, created_ms FROM handover
+WHERE stage IN ('learned', 'ready', 'sending', 'received') AND created_ms < ? ORDER BY created_ms LIMIT ?
+
+-- name: handover_purge
+DELETE FROM handover WHERE stage IN ('cancelled', 'closed', 'dismissed') AND since_ms < ?
+
+-- name: handover_all_in_doubt
+SELECT order_id FROM handover WHERE stage = 'sending'
+
+-- name: event_put
+INSERT INTO order_event (order_id, n, at_ms, stage, note)
+SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4 FROM order_event WHERE order_id = ?1
+HAVING count(*) < 500
+
+-- name: events
+SELECT at_ms, stage, note FROM order_event WHERE order_id = ? ORDER BY n

@@ -1,0 +1,205 @@
+"""Orders on their way to Archean, in the store: met when they are learnt, moved step by step, each step with its entry.
+
+Called inside the transactions that learn orders and book what Archean says of them, so that the ledger and the hand-over
+never disagree about what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from archsyncd.adapters.sqlite.cases import open_case, resolve_case
+from archsyncd.adapters.sqlite.connection import Row
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.handover import FINAL, WITH_ARCHEAN, Carried, Stage, asked_for, may_move, moved
+from archsyncd.domain.inventory import Order
+from archsyncd.domain.order import GONE_ORDER_STATES, is_final
+
+SCOPE = "orders"
+# Kinds that speak of one order and close when it moves on.
+ORDER_CASES = (
+    CaseKind.ORDER_UNMAPPED_LINE,
+    CaseKind.ORDER_REJECTED,
+    CaseKind.ORDER_IN_DOUBT,
+    CaseKind.STALLED_ORDERS,
+)
+
+
+def carried_of(row: Row) -> Carried:
+    """An order as it is kept."""
+    return Carried(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        Stage(row[4]),
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        bool(row[11]),
+        bool(row[12]),
+        bool(row[13]),
+        row[14],
+        row[15],
+    )
+
+
+async def get(scope: Scope, order_id: str) -> Carried | None:
+    """The order, None when it is not ours to carry."""
+    row = await scope.tx.row("handover_get", (order_id,))
+    return None if row is None else carried_of(row)
+
+
+async def put(scope: Scope, before: Carried, after: Carried, note: str = "") -> None:
+    """Store an order's next state; a step to another state has its entry in the order's history."""
+    await scope.tx.run(
+        "handover_put",
+        {
+            "order_id": after.order_id,
+            "version": after.version,
+            "stage": after.stage,
+            "since_ms": after.since_ms,
+            "reason": after.reason,
+            "body": after.body,
+            "lines": after.lines,
+            "sent": after.sent,
+            "source_order": after.source_order,
+            "cancel": int(after.cancel),
+            "noted": int(after.noted),
+            "foreign_hand": int(after.foreign_hand),
+            "attempts": after.attempts,
+            "due_ms": after.due_ms,
+        },
+    )
+    if after.stage is not before.stage:
+        await scope.tx.run("event_put", (after.order_id, scope.now_ms, after.stage, note or after.reason))
+
+
+async def meet(scope: Scope, order: Order, began_ms: int) -> None:
+    """An order was learnt: it is ours to carry, unless it is done already.
+
+    What was placed before the hand-over began may have been brought by another system: Archean is asked first.
+    """
+    if is_final(order) and order.order_state not in GONE_ORDER_STATES:
+        return
+    gone = order.order_state in GONE_ORDER_STATES
+    if gone and order.created_at_ms < began_ms:
+        return
+    fresh = await scope.tx.run(
+        "handover_meet",
+        {
+            "order_id": order.id,
+            "number": order.number,
+            "created_ms": order.created_at_ms,
+            "version": order.version,
+            "now": scope.now_ms,
+            "cancel": int(gone),
+            "foreign_hand": int(order.created_at_ms < began_ms),
+        },
+    )
+    if fresh:
+        await scope.tx.run("event_put", (order.id, scope.now_ms, Stage.LEARNED, "learnt from commercetools"))
+
+
+async def changed(scope: Scope, order: Order) -> None:
+    """An order changed in commercetools: whoever waits looks at it again; what Archean has already needs a person."""
+    before = await get(scope, order.id)
+    if before is None:
+        return
+    await scope.tx.run(
+        "handover_changed",
+        {
+            "order_id": order.id,
+            "number": order.number,
+            "version": order.version,
+            "cancel": int(order.order_state in GONE_ORDER_STATES),
+            "now": scope.now_ms,
+        },
+    )
+    if before.sent and before.stage not in FINAL and before.lines not in {"", asked_for(order)}:
+        reason = (
+            f"the lines of order {before.name} were changed in commercetools after it had been handed over; Archean has it as "
+            "it was, and nothing is sent a second time"
+        )
+        case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="edited")
+        await open_case(scope.tx, case, scope.now_ms)
+
+
+async def stated(scope: Scope, order_id: str, kind: str, told: str | None) -> None:
+    """Archean said something of an order: that is true wherever it stands here. Repeating it changes nothing."""
+    before = await get(scope, order_id)
+    if before is None:
+        return
+    if before.stage in FINAL:
+        await _too_late(scope, before, kind)
+    elif kind == "accepted":
+        await _accept(scope, before, told)
+    elif kind == "refused":
+        await _refuse(scope, before, told or "no reason told")
+    elif kind == "released":
+        await _cancelled(scope, before)
+
+
+async def _too_late(scope: Scope, before: Carried, kind: str) -> None:
+    if before.stage is not Stage.CANCELLED or kind != "accepted":
+        return
+    reason = (
+        f"Archean has accepted order {before.name} though it is cancelled: what was sent of it may have arrived late; cancel it "
+        "there before it is packed"
+    )
+    case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="accepted_late")
+    await open_case(scope.tx, case, scope.now_ms)
+
+
+async def _accept(scope: Scope, before: Carried, source_order: str | None) -> None:
+    if before.stage in WITH_ARCHEAN - {Stage.RECEIVED} or not may_move(before.stage, Stage.ACCEPTED):
+        return
+    # What is left to do: note Archean's number on the order, and cancel what was cancelled meanwhile.
+    known = replace(before, source_order=source_order or before.source_order)
+    after = moved(known, Stage.ACCEPTED, scope.now_ms, due_ms=scope.now_ms)
+    name = f" as {after.source_order}" if after.source_order else ""
+    await put(scope, before, after, f"Archean has accepted it{name}")
+    await close_cases(scope, after, "Archean has the order now")
+
+
+async def _refuse(scope: Scope, before: Carried, why: str) -> None:
+    """It waits for a person, whole, and keeps its pieces from sale; its case is the ledger's."""
+    if may_move(before.stage, Stage.HELD) and before.stage is not Stage.ACCEPTED:
+        await put(scope, before, moved(before, Stage.HELD, scope.now_ms, f"Archean rejected it: {why}"))
+
+
+async def _cancelled(scope: Scope, before: Carried) -> None:
+    """Archean has cancelled the order; where nobody had asked for that, somebody must know."""
+    if not may_move(before.stage, Stage.CANCELLED):
+        return
+    await put(scope, before, moved(before, Stage.CANCELLED, scope.now_ms, "Archean has cancelled it"))
+    await close_cases(scope, before, "the order is cancelled")
+    if not before.cancel:
+        reason = (
+            f"Archean cancelled order {before.name}, which commercetools still has as open: its pieces are for sale again, and "
+            "nothing will be shipped for it"
+        )
+        case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="cancelled_there")
+        await open_case(scope.tx, case, scope.now_ms)
+
+
+async def close_cases(scope: Scope, carried: Carried, note: str) -> None:
+    """Close what was open about the way of an order."""
+    for kind in ORDER_CASES:
+        await resolve_case(scope.tx, kind, SCOPE, carried.name, note, scope.now_ms)
+
+
+async def under_way(scope: Scope, order_id: str) -> bool:
+    """Whether an order may be on its way to Archean: then its not knowing it proves nothing."""
+    found = await get(scope, order_id)
+    return found is not None and found.stage not in FINAL
+
+
+def rows_of(rows: Sequence[Row]) -> list[Carried]:
+    """Orders as they are kept."""
+    return [carried_of(row) for row in rows]

@@ -1,0 +1,307 @@
+"""The hand-over of orders in the store, as its loop sees it: what is due, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from archsyncd.adapters.sqlite import handing
+from archsyncd.adapters.sqlite.cases import open_case
+from archsyncd.adapters.sqlite.lines import release_order
+from archsyncd.adapters.sqlite.order_store import book_answer
+from archsyncd.adapters.sqlite.recompute import recompute
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.session import Session
+from archsyncd.adapters.sqlite.statements import Statement, book_statement
+from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.feed import OrderLookup, Position
+from archsyncd.domain.handover import (
+    UNSENT,
+    CancelAnswer,
+    Carried,
+    Flaw,
+    ImpossibleMove,
+    Objection,
+    OrderStory,
+    Stage,
+    moved,
+)
+
+T = TypeVar("T")
+
+KEEP_CLOSED_MS = 90 * 24 * 3600 * 1000
+STALLED_LIMIT = 1_000
+
+
+class HandoverStore:
+    """Orders on their way. Whatever is not as it was read any more is left alone."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def due(self, limit: int) -> list[Carried]:
+        """Orders about which something is to be done now, the oldest first."""
+        async with self._session.read() as tx:
+            return handing.rows_of(await tx.rows("handover_due", (self._session.clock.wall_ms(), limit)))
+
+    async def listed(self, stage: Stage, limit: int) -> list[Carried]:
+        """Orders in a state, those first that have been in it longest."""
+        async with self._session.read() as tx:
+            return handing.rows_of(await tx.rows("handover_list", (stage, limit)))
+
+    async def counts(self) -> Mapping[Stage, tuple[int, int]]:
+        """How many orders are in each state, and since when the first of them is."""
+        async with self._session.read() as tx:
+            rows = await tx.rows("handover_counts")
+        return {Stage(row[0]): (row[1], row[2]) for row in rows}
+
+    async def story(self, reference: str) -> OrderStory | None:
+        """An order by its id or number, and what became of it; None when it is not ours to carry."""
+        async with self._session.read() as tx:
+            found = await tx.row("handover_find", (reference,))
+            if found is None:
+                return None
+            row = await tx.row("handover_get", (found[0],))
+            events = await tx.rows("events", (found[0],))
+        if row is None:
+            return None
+        told = tuple((at_ms, Stage(stage), note) for at_ms, stage, note in events)
+        return OrderStory(replace(handing.carried_of(row), body=None), told)
+
+    async def wait(self, carried: Carried, reason: str, version: int, again_ms: int) -> None:
+        """The order may not go yet."""
+        await self._move(carried, Stage.WAITING, reason, again_ms, version=version)
+
+    async def hold(self, carried: Carried, flaw: Flaw, version: int) -> None:
+        """The order cannot go whole: it waits for a person, or for its cause to go away."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            after = replace(moved(before, Stage.HELD, scope.now_ms, flaw.reason), version=version, body=None)
+            await handing.put(scope, before, after)
+            case = NewCase(flaw.kind, handing.SCOPE, before.name, flaw.reason)
+            await open_case(scope.tx, case, scope.now_ms)
+
+        await self._step(carried, step)
+
+    async def ready(self, carried: Carried, body: str, lines: str, version: int) -> Carried | None:
+        """Write down what will be sent; durable before the first byte. None when the order has changed meanwhile."""
+
+        async def step(scope: Scope, before: Carried) -> Carried:
+            made = before
+            if before.stage is not Stage.READY or before.body is None:
+                made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
+                made = replace(made, body=body, lines=lines)
+                await handing.put(scope, before, made, "it may be handed over, and is whole")
+            sending = replace(moved(made, Stage.SENDING, scope.now_ms), sent=made.sent + 1)
+            await handing.put(scope, made, sending, f"sending {sending.sent} begins")
+            await handing.close_cases(scope, sending, "the order can go now")
+            return sending
+
+        return await self._step(carried, step)
+
+    async def cancelled_unsent(self, carried: Carried, reason: str) -> None:
+        """Nothing was ever sent of an order that commercetools has cancelled: its pieces are released with that."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            if before.sent:
+                raise ImpossibleMove(before.name, before.stage, Stage.CANCELLED)
+            await handing.put(scope, before, moved(before, Stage.CANCELLED, scope.now_ms, reason))
+            await handing.close_cases(scope, before, "the order is cancelled")
+            await recompute(scope, await release_order(scope, before.order_id))
+
+        await self._step(carried, step)
+
+    async def answered(self, carried: Carried, feed: str, found: OrderLookup, again_ms: int) -> None:
+        """Archean says how it stands with the order: the ledger learns it in the same transaction."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            if found.status == "received":
+                after = moved(
+                    before, Stage.RECEIVED, scope.now_ms, "Archean has it and decides later", again_ms
+                )
+                await handing.put(scope, before, after)
+            else:
+                await recompute(scope, await book_answer(scope, before.order_id, feed, found))
+
+        await self._step(carried, step)
+
+    async def refused(self, carried: Carried, feed: str, objection: Objection) -> None:
+        """Archean does not take the order as it is."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            why = f"{objection.code}: {objection.detail}" if objection.detail else objection.code
+            if objection.different:
+                why = "it has another order under the same id; nothing is sent again"
+            statement = Statement("refused", feed, Position(0, 0), "", why)
+            await recompute(scope, await book_statement(scope, before.order_id, statement))
+
+        await self._step(carried, step)
+
+    async def doubted(self, carried: Carried, reason: str, again_ms: int | None) -> None:
+        """Whether Archean has the order is unknown. `again_ms`: when it is asked; None: a person must say."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            then = Stage.IN_DOUBT
+            after = replace(moved(before, then, scope.now_ms, reason, again_ms), attempts=before.attempts + 1)
+            await handing.put(scope, before, after)
+            if again_ms is None:
+                told = (
+                    f"whether Archean has order {before.name} is unknown ({reason}), and it offers neither a look-up nor "
+                    "protection against a second one: nothing is sent again until somebody says"
+                )
+                case = NewCase(CaseKind.ORDER_IN_DOUBT, handing.SCOPE, before.name, told)
+                await open_case(scope.tx, case, scope.now_ms)
+
+        await self._step(carried, step)
+
+    async def unsent(self, carried: Carried, reason: str, again_ms: int) -> None:
+        """Archean does not have the order, so it may be sent (again)."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            after = replace(
+                moved(before, Stage.READY, scope.now_ms, reason, again_ms), attempts=before.attempts + 1
+            )
+            await handing.put(scope, before, after)
+
+        await self._step(carried, step)
+
+    async def noted(self, carried: Carried, reason: str) -> None:
+        """Archean's number stands on the order in commercetools, or need not."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            # What was cancelled meanwhile is the next thing to do.
+            due_ms = scope.now_ms if before.cancel else None
+            after = replace(before, noted=True, reason=reason, due_ms=due_ms, attempts=0)
+            await handing.put(scope, before, after)
+
+        await self._step(carried, step)
+
+    async def cancelling(self, carried: Carried) -> Carried | None:
+        """Archean is about to be asked to cancel the order."""
+
+        async def step(scope: Scope, before: Carried) -> Carried:
+            after = moved(before, Stage.CANCELLING, scope.now_ms, due_ms=scope.now_ms)
+            await handing.put(scope, before, after, "commercetools has cancelled it: Archean is asked to")
+            return after
+
+        return await self._step(carried, step)
+
+    async def cancel_answered(self, carried: Carried, feed: str, answer: CancelAnswer) -> None:
+        """What Archean says to the wish to cancel; stock is released by its word alone."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            if answer is CancelAnswer.ALREADY_SHIPPED:
+                after = moved(before, Stage.ACCEPTED, scope.now_ms, "Archean has shipped from it already")
+                await handing.put(scope, before, replace(after, noted=True))
+                reason = (
+                    f"order {before.name} was cancelled in commercetools, but Archean has shipped from it already: nothing is "
+                    "given back by itself; have the goods returned, or set the order right"
+                )
+                case = NewCase(
+                    CaseKind.STATUS_CONFLICT, handing.SCOPE, before.name, reason, code="already_shipped"
+                )
+                await open_case(scope.tx, case, scope.now_ms)
+                return
+            statement = Statement("released", feed, Position(0, 0))
+            await recompute(scope, await book_statement(scope, before.order_id, statement))
+
+        await self._step(carried, step)
+
+    async def put_off(self, carried: Carried, reason: str, again_ms: int | None) -> None:
+        """Nobody answered: the same is tried again later; None: there is nothing to do."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            after = replace(before, reason=reason, due_ms=again_ms, attempts=before.attempts + 1)
+            await handing.put(scope, before, after)
+
+        await self._step(carried, step)
+
+    async def again(self, reference: str, note: str) -> bool:
+        """A person has an order tried again that was held or in doubt; False when it is neither."""
+
+        async def step(scope: Scope) -> bool:
+            found = await scope.tx.row("handover_find", (reference,))
+            before = None if found is None else await handing.get(scope, found[0])
+            if before is None or before.stage not in {Stage.HELD, Stage.IN_DOUBT}:
+                return False
+            # Judged anew from what commercetools says now; what Archean may have already goes as it was.
+            then = Stage.READY if before.stage is Stage.IN_DOUBT else Stage.WAITING
+            after = moved(before, then, scope.now_ms, note, scope.now_ms)
+            await handing.put(scope, before, after, f"a person had it tried again: {note}")
+            return True
+
+        return await self._session.write(step)
+
+    async def dismiss(self, reference: str, note: str) -> bool:
+        """A person says that an order is not to be handed over by us; False when it is on its way already."""
+
+        async def step(scope: Scope) -> bool:
+            found = await scope.tx.row("handover_find", (reference,))
+            before = None if found is None else await handing.get(scope, found[0])
+            if before is None or before.stage not in UNSENT | {Stage.HELD}:
+                return False
+            await handing.put(scope, before, moved(before, Stage.DISMISSED, scope.now_ms, note))
+            return True
+
+        return await self._session.write(step)
+
+    async def recover(self) -> int:
+        """After a start: what was being sent may have arrived. How many orders are in doubt by that."""
+
+        async def step(scope: Scope) -> int:
+            count = 0
+            for (order_id,) in await scope.tx.rows("handover_all_in_doubt"):
+                before = await handing.get(scope, order_id)
+                if before is None:
+                    continue
+                reason = "the process ended while it was being sent"
+                await handing.put(
+                    scope, before, moved(before, Stage.IN_DOUBT, scope.now_ms, reason, scope.now_ms)
+                )
+                count += 1
+            return count
+
+        return await self._session.write(step)
+
+    async def tell_stalled(self, before_ms: int) -> None:
+        """Tell of orders that were not handed over within their limit."""
+
+        async def step(scope: Scope) -> None:
+            for order_id, number, stage, reason, _ in await scope.tx.rows(
+                "handover_unfinished_before", (before_ms, STALLED_LIMIT)
+            ):
+                name = number or order_id
+                told = (
+                    f"order {name} is not with Archean yet: it is {stage}{f' ({reason})' if reason else ''}"
+                )
+                case = NewCase(CaseKind.STALLED_ORDERS, handing.SCOPE, name, told)
+                await open_case(scope.tx, case, scope.now_ms)
+
+        await self._session.write(step)
+
+    async def tidy(self) -> None:
+        """Drop orders that were closed long ago."""
+        await self._session.write(
+            lambda scope: scope.tx.run("handover_purge", (scope.now_ms - KEEP_CLOSED_MS,))
+        )
+
+    async def _move(
+        self, carried: Carried, then: Stage, reason: str, again_ms: int | None, *, version: int
+    ) -> None:
+        async def step(scope: Scope, before: Carried) -> None:
+            after = replace(moved(before, then, scope.now_ms, reason, again_ms), version=version)
+            await handing.put(scope, before, after)
+
+        await self._step(carried, step)
+
+    async def _step(self, carried: Carried, step: Callable[[Scope, Carried], Awaitable[T]]) -> T | None:
+        """Take a step with an order that stands where it was read; else None: it is met again as it is now."""
+
+        async def body(scope: Scope) -> T | None:
+            before = await handing.get(scope, carried.order_id)
+            if before is None or (before.stage, before.sent) != (carried.stage, carried.sent):
+                return None
+            return await step(scope, before)
+
+        return await self._session.write(body)

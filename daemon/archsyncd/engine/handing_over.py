@@ -1,0 +1,310 @@
+"""Handing orders over to Archean: each order whole, once in effect, and cancelled there when it is cancelled here.
+
+Nothing is sent that was not written down before. An answer that was lost leaves the order in doubt: Archean is asked, or,
+where our id keeps it from making a second order, told again. Without either a person decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.feed import OrderLookup
+from archsyncd.domain.handover import (
+    Carried,
+    EligibleRule,
+    Flaw,
+    Objection,
+    Placement,
+    Stage,
+    asked_for,
+    judge_unsent,
+)
+from archsyncd.domain.inventory import Conflict, Failure, Missing
+from archsyncd.domain.retry import delay
+from archsyncd.domain.whole_order import WholeOrder
+from archsyncd.engine.limiter import Limiter, Priority, Quiesced
+from archsyncd.engine.ports import Commercetools, Feed, FeedFault, OrderDesk, StoreFull
+from archsyncd.engine.shared import Shared, describe
+from archsyncd.engine.store import Handovers, Store
+
+ORDERS_PER_ROUND = 100
+ORDERS_AT_ONCE = 8
+IDLE_SECONDS = 1.0
+WAITING_AGAIN_MS = 600_000
+RECEIVED_AGAIN_MS = 30_000
+BACKOFF_BASE_SECONDS = 2.0
+BACKOFF_LIMIT_SECONDS = 300.0
+CANCEL_REASON = "cancelled in commercetools"
+KEY, LOOKUP, NONE = "key", "lookup", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class HandOverOptions:
+    """How orders are handed over. `protection`: what keeps the source from making an order twice (key, lookup, none).
+
+    `sync_channel`: under which channel Archean's number is noted on the order, "" for nowhere.
+    """
+
+    rule: EligibleRule
+    protection: str
+    sync_channel: str
+    stalled_seconds: float
+
+
+class HandOver:
+    """Carries orders from the moment they are learnt until Archean has them, and its wish to cancel after that."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: Commercetools,
+        feed: Feed,
+        desk: OrderDesk,
+        limiter: Limiter,
+        shared: Shared,
+        options: HandOverOptions,
+        placement: Callable[[], Placement],
+        chance: Callable[[], float],
+        beat: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._feed = feed
+        self._desk = desk
+        self._limiter = limiter
+        self._shared = shared
+        self.options = options
+        self._placement = placement
+        self._chance = chance
+        self._beat = beat
+
+    @property
+    def _kept(self) -> Handovers:
+        return self._store.handovers
+
+    async def run(self) -> None:
+        """Carry on until the limiter lets nothing more begin."""
+        await self._kept.recover()
+        try:
+            while not self._shared.stopping:
+                self._beat()
+                try:
+                    busy = await self.work_some()
+                except StoreFull:
+                    busy = 0
+                await self._shared.rest(0 if busy >= ORDERS_PER_ROUND else IDLE_SECONDS)
+        except Quiesced:
+            pass
+
+    async def work_some(self) -> int:
+        """Do what is due about a bounded number of orders, the oldest first; about how many."""
+        if not self._shared.may_increase():
+            return 0  # without the lease for certain, somebody else may be handing them over
+        due = await self._kept.due(ORDERS_PER_ROUND)
+        for start in range(0, len(due), ORDERS_AT_ONCE):
+            self._beat()
+            async with asyncio.TaskGroup() as group:
+                for carried in due[start : start + ORDERS_AT_ONCE]:
+                    group.create_task(self._step(carried))
+        if due:
+            self._shared.work.set()
+        return len(due)
+
+    def _step(self, carried: Carried) -> Coroutine[Any, Any, None]:
+        match carried.stage:
+            case Stage.READY | Stage.HELD if carried.cancel:
+                return self._drop(carried, "it was cancelled in commercetools")
+            case Stage.LEARNED | Stage.WAITING:
+                return self._judge(carried)
+            case Stage.READY:
+                return self._judge(carried) if carried.body is None else self._send(carried)
+            case Stage.IN_DOUBT:
+                return self._resolve(carried)
+            case Stage.RECEIVED:
+                return self._cancel(carried) if carried.cancel else self._ask_again(carried)
+            case Stage.CANCELLING:
+                return self._ask_to_cancel(carried)
+            case Stage.ACCEPTED:
+                return self._cancel(carried) if carried.cancel else self._note(carried)
+            case _:
+                return self._kept.put_off(carried, carried.reason, None)
+
+    async def _whole(self, carried: Carried) -> WholeOrder | Failure:
+        return await self._limiter.call(
+            Priority.ORDERS, 1.0, lambda: self._client.whole_order(carried.order_id)
+        )
+
+    async def _judge(self, carried: Carried) -> None:
+        """May it go, and whole? What was placed before this hand-over began may be with Archean already."""
+        whole = await self._whole(carried)
+        if isinstance(whole, Missing):
+            await self._drop(carried, "it was deleted in commercetools")
+            return
+        if not isinstance(whole, WholeOrder):
+            await self._put_off(carried, f"commercetools does not show it ({describe(whole)})")
+            return
+        if carried.foreign_hand and not await self._is_ours(carried, whole):
+            return
+        verdict = judge_unsent(whole, self.options.rule, self._placement())
+        version = whole.order.version
+        if verdict.stage is Stage.CANCELLED:
+            await self._drop(carried, verdict.reason)
+        elif verdict.stage is Stage.WAITING:
+            await self._kept.wait(carried, verdict.reason, version, self._now_ms() + WAITING_AGAIN_MS)
+        elif verdict.flaw is not None:
+            await self._kept.hold(carried, verdict.flaw, version)
+        else:
+            await self._send(carried, self._desk.body(whole, verdict.lines), asked_for(whole.order), version)
+
+    async def _drop(self, carried: Carried, why: str) -> None:
+        """It is not wanted any more. Where something was sent once, Archean has the last word on whether it has it."""
+        if carried.sent or carried.foreign_hand:
+            await self._ask_to_cancel(carried)
+        else:
+            await self._kept.cancelled_unsent(carried, why)
+
+    async def _is_ours(self, carried: Carried, whole: WholeOrder) -> bool:
+        """Ask Archean whether it has an order that another system may have brought; unknown there, a person decides."""
+        try:
+            found = await self._feed.look_up_order(carried.order_id)
+            if found is None and carried.number:
+                found = await self._feed.look_up_order(carried.number)
+        except FeedFault as fault:
+            await self._put_off(carried, f"Archean does not say whether it has it ({fault.reason})")
+            return False
+        if found is not None:
+            await self._kept.answered(carried, self._feed.name, found, self._now_ms() + RECEIVED_AGAIN_MS)
+            return False
+        reason = (
+            f"order {carried.name} was placed before orders were handed over from here, and Archean does not know it: it may "
+            "still be on another way, so it is handed over only by a person's word"
+        )
+        await self._kept.hold(carried, Flaw(CaseKind.ORDER_IN_DOUBT, reason), whole.order.version)
+        return False
+
+    async def _send(self, carried: Carried, body: str = "", lines: str = "", version: int = 0) -> None:
+        sending = await self._kept.ready(carried, body, lines, version)
+        if sending is None or sending.body is None:
+            return
+        try:
+            answer = await self._desk.hand_over(sending.order_id, sending.body)
+        except FeedFault as fault:
+            self._note_fault(fault)
+            await self._unanswered(sending, fault)
+            return
+        self._shared.notes.pop(self._note_name, None)
+        if isinstance(answer, Objection):
+            await self._kept.refused(sending, self._feed.name, answer)
+        else:
+            await self._answered(sending, answer)
+
+    async def _unanswered(self, sending: Carried, fault: FeedFault) -> None:
+        if fault.unreached:
+            await self._kept.unsent(
+                sending, f"Archean was not reached ({fault.reason})", self._again_ms(sending)
+            )
+        elif self.options.protection == NONE and not self._feed.offers_lookup:
+            await self._kept.doubted(sending, f"its answer was lost: {fault.reason}", None)
+        else:
+            await self._kept.doubted(sending, f"its answer was lost: {fault.reason}", self._again_ms(sending))
+
+    async def _answered(self, carried: Carried, found: OrderLookup) -> None:
+        await self._kept.answered(carried, self._feed.name, found, self._now_ms() + RECEIVED_AGAIN_MS)
+
+    async def _resolve(self, carried: Carried) -> None:
+        """Ask whether Archean has it; where it cannot be asked, our id makes a repeat harmless."""
+        if not self._feed.offers_lookup:
+            await self._kept.unsent(carried, "told again under the same id", self._now_ms())
+            return
+        try:
+            found = await self._feed.look_up_order(carried.order_id)
+        except FeedFault as fault:
+            await self._put_off(carried, f"Archean does not say whether it has it ({fault.reason})")
+            return
+        if found is None:
+            await self._kept.unsent(carried, "Archean does not have it", self._now_ms())
+        else:
+            await self._answered(carried, found)
+
+    async def _ask_again(self, carried: Carried) -> None:
+        """It was received and is to be decided on: a record tells, or the answer to this question."""
+        try:
+            found = await self._feed.look_up_order(carried.order_id) if self._feed.offers_lookup else None
+        except FeedFault as fault:
+            await self._put_off(carried, f"Archean does not say how it stands ({fault.reason})")
+            return
+        if found is None or found.status == "received":
+            await self._kept.put_off(carried, carried.reason, self._now_ms() + RECEIVED_AGAIN_MS)
+        else:
+            await self._answered(carried, found)
+
+    async def _cancel(self, carried: Carried) -> None:
+        cancelling = await self._kept.cancelling(carried)
+        if cancelling is not None:
+            await self._ask_to_cancel(cancelling)
+
+    async def _ask_to_cancel(self, carried: Carried) -> None:
+        try:
+            answer = await self._desk.ask_to_cancel(carried.order_id, CANCEL_REASON)
+        except FeedFault as fault:
+            await self._put_off(carried, f"Archean does not answer to the cancellation ({fault.reason})")
+            return
+        await self._kept.cancel_answered(carried, self._feed.name, answer)
+
+    async def _note(self, carried: Carried) -> None:
+        """Note Archean's number on the order in commercetools, once."""
+        channel = self.options.sync_channel
+        if carried.noted or not channel or carried.source_order is None:
+            await self._kept.noted(carried, "")
+            return
+        whole = await self._whole(carried)
+        if isinstance(whole, Missing):
+            await self._kept.noted(carried, "the order is gone in commercetools")
+            return
+        if not isinstance(whole, WholeOrder):
+            await self._put_off(carried, f"Archean's number cannot be noted yet ({describe(whole)})")
+            return
+        ids = {key: name for name, key in self._shared.channel_keys.items()}
+        if whole.synced.get(ids.get(channel, "")) == carried.source_order:
+            await self._kept.noted(carried, "")
+            return
+        version, number = whole.order.version, carried.source_order
+        done = await self._limiter.call(
+            Priority.ORDERS,
+            1.0,
+            lambda: self._client.note_source_order(carried.order_id, version, channel, number),
+        )
+        if isinstance(done, WholeOrder):
+            await self._kept.noted(carried, "")
+        elif isinstance(done, Conflict):
+            await self._kept.put_off(carried, "the order changed meanwhile", self._now_ms())
+        else:
+            await self._put_off(carried, f"Archean's number cannot be noted ({describe(done)})")
+
+    @property
+    def _note_name(self) -> str:
+        return f"hand-over {self._feed.name}"
+
+    def _note_fault(self, fault: FeedFault) -> None:
+        self._shared.notes[self._note_name] = (
+            f"orders cannot be handed over to {self._feed.name} ({fault.reason}); they wait, and are tried again"
+        )
+
+    async def _put_off(self, carried: Carried, reason: str) -> None:
+        await self._kept.put_off(carried, reason, self._again_ms(carried))
+
+    def _again_ms(self, carried: Carried) -> int:
+        seconds = delay(
+            carried.attempts,
+            self._chance(),
+            base_seconds=BACKOFF_BASE_SECONDS,
+            limit_seconds=BACKOFF_LIMIT_SECONDS,
+        )
+        return self._now_ms() + int(seconds * 1000)
+
+    def _now_ms(self) -> int:
+        return self._shared.clock.wall_ms()

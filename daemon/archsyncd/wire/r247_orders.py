@@ -1,0 +1,66 @@
+"""Orders on their way to Archean: what is sent, and what is answered. No I/O.
+
+Section 9 of `r247/1`, the same over HTTP and in files. What is sent is made once and kept, so that a repeat is the same
+to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from archsyncd.domain.handover import Objection, PlacedLine
+from archsyncd.domain.whole_order import WholeOrder
+from archsyncd.wire.r247_answers import Problem
+from archsyncd.wire.r247_values import SCHEMA
+
+DIFFERENT_CONTENT: Final = "different_content"
+REASON_LIMIT_CHARACTERS: Final = 200
+
+
+def order_body(order: WholeOrder, lines: Sequence[PlacedLine]) -> str:
+    """What Archean is sent of an order."""
+    return orjson.dumps(
+        {
+            "schema": SCHEMA,
+            "orderId": order.order.id,
+            "orderNumber": order.order.number,
+            "version": order.order.version,
+            "createdAt": order.created_at,
+            "currency": order.currency,
+            "lines": [_line(order, placed) for placed in lines],
+            "shipTo": order.ship_to,
+            "shippingMethod": order.shipping_method,
+            "notes": None,
+        }
+    ).decode()
+
+
+def _line(order: WholeOrder, placed: PlacedLine) -> Mapping[str, Any]:
+    detail = order.details.get(placed.line.line_id)
+    price = None if detail is None else detail.price
+    return {
+        "lineId": placed.line.line_id,
+        "sku": placed.sku,
+        "quantity": placed.line.quantity,
+        "location": placed.location,
+        "unitPrice": None
+        if price is None
+        else {"centAmount": price.cent_amount, "fractionDigits": price.fraction_digits},
+    }
+
+
+def cancellation_body(reason: str) -> Mapping[str, Any]:
+    """The wish to cancel an order."""
+    return {"reason": reason[:REASON_LIMIT_CHARACTERS]}
+
+
+def objection(status: int, problem: Problem) -> Objection | None:
+    """What a refusal of an order means; None when it says nothing about the order itself."""
+    if status == 409 and problem.code == DIFFERENT_CONTENT:  # noqa: PLR2004 - HTTP's own number
+        return Objection(problem.code, problem.detail, different=True)
+    if status in {400, 409, 413, 422}:
+        return Objection(problem.code or f"status {status}", problem.detail)
+    return None

@@ -1,0 +1,66 @@
+"""Orders on their way to Archean: what is sent, and what a refusal means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from archsyncd.domain.handover import PlacedLine
+from archsyncd.domain.whole_order import LineDetail, Price, WholeOrder
+from archsyncd.simulators.r247.desk import read_order
+from archsyncd.wire.r247_answers import Problem
+from archsyncd.wire.r247_orders import cancellation_body, objection, order_body
+from tests.domain.nouns import line, order
+
+BOUGHT = WholeOrder(
+    replace(order(line(2), line(1, "B", "n2")), number="CT-1"),
+    "2026-11-27T10:00:00.000Z",
+    "EUR",
+    details={"n1": LineDetail("n1", None, Price(1999, 2))},
+    ship_to={"country": "DE"},
+    shipping_method="DHL",
+)
+
+
+def test_the_body_is_what_the_contract_says() -> None:
+    """Read by the other side as strictly as it can be; the same order gives the same bytes."""
+    lines = [
+        PlacedLine(each, each.sku or "", "WH1" if each.sku == "A" else None) for each in BOUGHT.order.lines
+    ]
+    body = order_body(BOUGHT, lines)
+    assert body == order_body(BOUGHT, lines)
+    asked = read_order(BOUGHT.order.id, body.encode())
+    assert [(each.line_ref, each.sku, each.quantity, each.location) for each in asked.lines] == [
+        ("n1", "A", 2, "WH1"),
+        ("n2", "B", 1, None),
+    ]
+    told = orjson.loads(body)
+    assert told["lines"][0]["unitPrice"] == {"centAmount": 1999, "fractionDigits": 2}
+    assert (told["orderNumber"], told["shipTo"], told["shippingMethod"]) == ("CT-1", {"country": "DE"}, "DHL")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "means"),
+    [
+        (409, "different_content", ("different_content", True)),
+        (409, "", ("status 409", False)),
+        (422, "unknown_sku", ("unknown_sku", False)),
+        (400, "bad_field", ("bad_field", False)),
+        (500, "", None),
+        (401, "", None),
+        (404, "", None),
+    ],
+)
+def test_only_what_is_about_the_order_itself_is_an_objection(
+    status: int, code: str, means: tuple[str, bool] | None
+) -> None:
+    """Anything else leaves open what became of it."""
+    found = objection(status, Problem(code))
+    assert (None if found is None else (found.code, found.different)) == means
+
+
+def test_a_reason_is_cut_to_a_reasonable_length() -> None:
+    """A wish to cancel needs no novel."""
+    assert len(cancellation_body("x" * 10_000)["reason"]) == 200
