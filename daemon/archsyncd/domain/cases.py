@@ -32,6 +32,8 @@ class CaseKind(StrEnum):
     ORDER_IN_DOUBT = "order_in_doubt"
     STALLED_ORDERS = "stalled_orders"
     STATUS_CONFLICT = "status_conflict"
+    FULFILMENT_MISMATCH = "fulfilment_mismatch"
+    OVER_SHIPMENT = "over_shipment"
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
 
@@ -131,6 +133,14 @@ TEXTS: dict[CaseKind, CaseText] = {
     CaseKind.STATUS_CONFLICT: CaseText(
         Severity.WARNING,
         "The two systems disagree about this order: set right the one that is wrong, then dismiss the case.",
+    ),
+    CaseKind.FULFILMENT_MISMATCH: CaseText(
+        Severity.WARNING,
+        "Compare the dispatch with the order in both systems, and have Archean send it again once it is right.",
+    ),
+    CaseKind.OVER_SHIPMENT: CaseText(
+        Severity.WARNING,
+        "Find out what was sent beyond the order: ask for it back, or have it ordered and paid.",
     ),
     CaseKind.DRIFT: CaseText(
         Severity.WARNING,
