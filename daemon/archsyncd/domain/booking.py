@@ -255,8 +255,8 @@ def _by_shipping(order: WholeOrder, pieces: Mapping[str, int]) -> dict[str, dict
                 groups.setdefault(shipping_key, {})[line_id] = part
             rest -= part
         if rest:
-            last = next(reversed(groups), "")
-            group = groups.setdefault(last, {})
+            # Nobody said how these ship: with the first of the order's shippings.
+            group = groups.setdefault(next(iter(order.shipping_keys), ""), {})
             group[line_id] = group.get(line_id, 0) + rest
     return groups
 

@@ -69,7 +69,7 @@ class WholeOrder:
 
     `created_at` is commercetools' own text. `store` is the store's key. `custom` holds custom fields that are texts, numbers
     or flags. `synced` tells, by channel id, under which name other systems know the order. `can_deliver`: it has shipping
-    info, without which commercetools takes no delivery.
+    info, without which commercetools takes no delivery. `shipping_keys` are those of an order that ships apart.
     """
 
     order: Order
@@ -82,6 +82,7 @@ class WholeOrder:
     ship_to: Mapping[str, Any] | None = field(default=None, repr=False)
     shipping_method: str | None = None
     shipping_mode: str = "Single"
+    shipping_keys: tuple[str, ...] = ()
     can_deliver: bool = True
     deliveries: tuple[Delivery, ...] = ()
     returns: tuple[ReturnItem, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from archsyncd.domain.booking import OrderAction
 from archsyncd.domain.feed import (
     Batch,
     KeyReading,
@@ -278,6 +279,12 @@ class Commercetools(Protocol):
         self, order_id: str, version: int, channel: str, source_order: str
     ) -> WholeOrder | Failure:
         """Note on the order under which number another system has it, under a channel's key; Conflict when it changed."""
+        ...
+
+    async def book_dispatch(
+        self, order_id: str, version: int, actions: Sequence[OrderAction]
+    ) -> WholeOrder | Failure:
+        """Book what a dispatch makes of an order, all or none; Conflict when it has another version by now."""
         ...
 
     async def orders_created(

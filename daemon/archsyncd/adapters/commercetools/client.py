@@ -10,6 +10,7 @@ from archsyncd.adapters.commercetools.calls import Answer, Calls
 from archsyncd.adapters.commercetools.options import ClientOptions
 from archsyncd.adapters.commercetools.tokens import Tokens
 from archsyncd.adapters.commercetools.transport import ConnectorFactory, Transport, tcp_connector
+from archsyncd.domain.booking import OrderAction
 from archsyncd.domain.inventory import (
     Conflict,
     EntryPage,
@@ -247,6 +248,13 @@ class HttpCommercetools:
         """Note on the order under which number another system has it, under a channel's key; Conflict when it changed."""
         actions = [whole_orders.note_action(channel, source_order)]
         return await self._calls.ask(whole_orders.update_request(order_id, version, actions), _whole_order)
+
+    async def book_dispatch(
+        self, order_id: str, version: int, actions: Sequence[OrderAction]
+    ) -> WholeOrder | Failure:
+        """Book what a dispatch makes of an order, all or none; Conflict when it has another version by now."""
+        told = whole_orders.booking_actions(actions)
+        return await self._calls.ask(whole_orders.update_request(order_id, version, told), _whole_order)
 
     async def orders_created(
         self, after: MessageCursor | None, since: str, until: str, limit: int

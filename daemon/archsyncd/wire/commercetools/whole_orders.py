@@ -10,7 +10,23 @@ from typing import Any
 
 import orjson
 
-from archsyncd.domain.whole_order import Delivery, LineDetail, Parcel, Price, ReturnItem, WholeOrder
+from archsyncd.domain.booking import (
+    AddDelivery,
+    AddParcel,
+    ChangeShipmentState,
+    OrderAction,
+    ParcelDraft,
+    SetTracking,
+)
+from archsyncd.domain.whole_order import (
+    MODE_MULTIPLE,
+    Delivery,
+    LineDetail,
+    Parcel,
+    Price,
+    ReturnItem,
+    WholeOrder,
+)
 from archsyncd.wire.commercetools import strict
 from archsyncd.wire.commercetools.exchange import Request, path_segment
 from archsyncd.wire.commercetools.orders import order_of
@@ -55,6 +71,43 @@ def note_action(channel_key: str, source_order: str) -> Mapping[str, Any]:
     return {"action": "updateSyncInfo", "channel": channel, "externalId": source_order}
 
 
+def booking_actions(actions: Sequence[OrderAction]) -> list[Mapping[str, Any]]:
+    """A booking's actions in commercetools' words, in their order."""
+    return [_action(action) for action in actions]
+
+
+def _action(action: OrderAction) -> Mapping[str, Any]:
+    match action:
+        case AddDelivery(key, pieces, parcels, shipping_key):
+            drafts = [{"key": each.key, **_parcel_draft(each)} for each in parcels]
+            apart = {} if shipping_key is None else {"shippingKey": shipping_key}
+            delivery = {"deliveryKey": key, "items": _items(pieces), "parcels": drafts}
+            return {"action": "addDelivery", **delivery, **apart}
+        case AddParcel(delivery_key, parcel):
+            named = {"deliveryKey": delivery_key, "parcelKey": parcel.key}
+            return {"action": "addParcelToDelivery", **named, **_parcel_draft(parcel)}
+        case SetTracking(parcel_key, tracking, carrier):
+            data = _tracking(tracking, carrier)
+            return {"action": "setParcelTrackingData", "parcelKey": parcel_key, "trackingData": data}
+        case ChangeShipmentState(state):
+            return {"action": "changeShipmentState", "shipmentState": state}
+
+
+def _parcel_draft(parcel: ParcelDraft) -> Mapping[str, Any]:
+    tracking = _tracking(parcel.tracking, parcel.carrier)
+    told = {"trackingData": tracking} if tracking else {}
+    return told | ({"items": _items(parcel.pieces)} if parcel.pieces else {})
+
+
+def _tracking(tracking: str | None, carrier: str | None) -> dict[str, str]:
+    told = {"trackingId": tracking, "carrier": carrier}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _items(pieces: Mapping[str, int]) -> list[Mapping[str, Any]]:
+    return [{"id": line_id, "quantity": count} for line_id, count in pieces.items()]
+
+
 def whole_order_of(tree: Any) -> WholeOrder:
     """Read one order whole. Raises MalformedAnswer."""
     item = strict.mapping(tree, "order")
@@ -72,6 +125,7 @@ def whole_order_of(tree: Any) -> WholeOrder:
         ship_to=_address(item),
         shipping_method=_method(infos),
         shipping_mode=mode,
+        shipping_keys=_shipping_keys(item) if mode == MODE_MULTIPLE else (),
         can_deliver=bool(infos),
         deliveries=tuple(_delivery(each) for info in infos for each in _optional_list(info, "deliveries")),
         returns=tuple(
@@ -103,10 +157,15 @@ def _custom(item: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
 
 
 def _shipping_infos(item: Mapping[str, Any], mode: str) -> list[Mapping[str, Any]]:
-    if mode == "Multiple":
+    if mode == MODE_MULTIPLE:
         parts = [strict.mapping(each, "shipping") for each in _optional_list(item, "shipping")]
         return [strict.mapping(part.get("shippingInfo"), "shippingInfo") for part in parts]
     return [] if item.get("shippingInfo") is None else [strict.mapping(item["shippingInfo"], "shippingInfo")]
+
+
+def _shipping_keys(item: Mapping[str, Any]) -> tuple[str, ...]:
+    parts = [strict.mapping(each, "shipping") for each in _optional_list(item, "shipping")]
+    return tuple(strict.text(part, "shippingKey") for part in parts)
 
 
 def _method(infos: Sequence[Mapping[str, Any]]) -> str | None:
