@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
+
+import pytest
 
 from archsyncd.adapters.clock import SteadyClock
 from archsyncd.adapters.r247_pull.feed import PullFeed
@@ -285,3 +288,73 @@ async def test_f136_an_order_that_archean_rejects_is_held_whole() -> None:
             site.shop.cancel_order(order_id)
             await at.until(order_id, Stage.CANCELLED)
             assert await at.store.cases.listed(kind=CaseKind.ORDER_REJECTED) == []
+
+
+TROUBLES = (
+    FaultKind.DROP_AFTER,
+    FaultKind.DROP_BEFORE,
+    FaultKind.GARBAGE,
+    FaultKind.STATUS,
+    FaultKind.CUT_BODY,
+    FaultKind.SLOW,
+)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_o1_o6_whatever_happens_each_order_is_there_once_or_explained(seed: int) -> None:
+    """Random faults at the order desk, kills, late payments and cancellations; in the end nothing is lost or doubled."""
+
+    @virtual
+    async def run() -> None:
+        chance = random.Random(seed)
+        async with inside(
+            seed=320 + seed,
+            house={"acceptance": chance.choice(["at-once", "later"]), "idempotent": chance.random() < 0.5},
+        ) as (
+            site,
+            house,
+        ):
+            site.open({"A": 1_000})
+            bought_: list[str] = []
+            unpaid: list[str] = []
+            cancelled: list[str] = []
+            for _ in range(6):
+                async with carrier(site, house) as at:
+                    for _ in range(8):
+                        if chance.random() < 0.5:
+                            site.house.script.add(Fault(chance.choice(TROUBLES), endpoint="orders"))
+                        if chance.random() < 0.4:
+                            # The feed's own word of an acceptance must not be what every doubt is settled by.
+                            times = chance.randint(2, 8)
+                            site.house.script.add(Fault(FaultKind.STATUS, endpoint="changes", times=times))
+                        paid = chance.random() < 0.7
+                        bought_.append(bought(site, "A", 1, payment_state="Paid" if paid else "Pending"))
+                        unpaid += [] if paid else bought_[-1:]
+                        if chance.random() < 0.2:
+                            cancelled.append(
+                                chance.choice([each for each in bought_ if each not in cancelled])
+                            )
+                            site.shop.cancel_order(cancelled[-1])
+                        if unpaid and chance.random() < 0.3:
+                            _pay(site, unpaid.pop(), cancelled)
+                        await site.clock.sleep(chance.uniform(0.1, 4.0))
+                    at.kill()
+            site.house.script.clear()
+            for order_id in unpaid:
+                _pay(site, order_id, cancelled)
+            async with carrier(site, house) as at:
+                for order_id in bought_:
+                    ends = (Stage.CANCELLED,) if order_id in cancelled else (Stage.ACCEPTED,)
+                    await at.until(order_id, *ends, seconds=2_000)
+            there = held_there(site)
+            assert site.house.warehouse.book.duplicates == []
+            assert {name for name, status in there.items() if status == "accepted"} == set(bought_) - set(
+                cancelled
+            )
+
+    run()
+
+
+def _pay(site: Site, order_id: str, cancelled: list[str]) -> None:
+    if order_id not in cancelled:
+        site.shop.update_order(order_id, {"action": "changePaymentState", "paymentState": "Paid"})
