@@ -219,3 +219,36 @@ async def test_a_message_that_cannot_be_read_is_told_once(shelf: Shelf) -> None:
     await desk.pass_by(20)
     (case,) = await shelf.cases(CaseKind.INVALID_RECORD.value)
     assert (case.subject, case.count) == ("message m-garbled", 1)
+
+
+async def test_a_change_that_an_unreadable_message_told_of_is_found_within_minutes(shelf: Shelf) -> None:
+    """Not at once, since the lists lag, and not again and again: a young order that is as it was is put off like any other."""
+    desk = Desk.of(shelf)
+    await shelf.read(level(1, 100))
+    before_sweeps_ms = BORN_MS - 7_200_000
+    desk.shop.put(order(line(3), created_ms=before_sweeps_ms))
+    desk.shop.put(order(line(4), name="o2", created_ms=OLD_MS))
+    assert await desk.orders.poll()
+    shop = desk.use(GarbledShop(desk.shop.now_ms, desk.shop.orders, desk.shop.listed))
+    assert await desk.orders.poll()
+    assert await proving(desk).refresh_some() == 0
+    shop.put(order(line(5), version=2, created_ms=before_sweeps_ms))
+    await desk.pass_by(70)
+    assert (await shelf.figures()).known == 7
+    assert await proving(desk).refresh_some() == 2
+    assert (await shelf.figures()).known == 9
+    await desk.pass_by(70)
+    assert await proving(desk).refresh_some() == 0
+
+
+async def test_an_order_whose_deletion_could_not_be_read_is_forgotten_within_minutes(shelf: Shelf) -> None:
+    """Its id is not known any more when it is read again."""
+    desk = Desk.of(shelf)
+    await shelf.read(level(1, 100))
+    desk.shop.put(order(line(3), created_ms=OLD_MS))
+    assert await desk.orders.poll()
+    desk.use(GarbledShop(desk.shop.now_ms))
+    await desk.pass_by(70)
+    assert await proving(desk).refresh_some() == 1
+    story = await shelf.store.report.story("A")
+    assert story.heads[0][4] == "Deleted"

@@ -33,6 +33,7 @@ from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.order_reader import OrderReader
 from archsyncd.engine.portions import Portion
 from archsyncd.engine.ports import Commercetools, StoreFull
+from archsyncd.engine.rereading import Rereading
 from archsyncd.engine.shared import Shared, describe
 from archsyncd.engine.store import Store
 
@@ -100,6 +101,7 @@ class Orders:
         self._seen: dict[str, None] = {}
         self._swept_at = float("-inf")
         self._deep_at = float("-inf")
+        self._rereading = Rereading(options.settle_seconds)
         self._head_since_ms = 0
         self._strange: dict[str, int] = {}
         self._portions = {SWEEP: Portion(PAGE_LIMIT), MESSAGES: Portion(PAGE_LIMIT)}
@@ -132,6 +134,10 @@ class Orders:
 
     async def _round(self) -> bool:
         now = self._shared.clock.monotonic()
+        if self._rereading.due(now):
+            await self._store.orders.refresh_soon()
+            self._rereading.done(now)
+            self._swept_at = self._deep_at = float("-inf")
         if now - self._swept_at >= self.options.sweep_every_seconds:
             if not await self._sweep():
                 return False
@@ -257,10 +263,11 @@ class Orders:
                 continue
             reason = (
                 f"the message {message_id} of commercetools cannot be read; if it told of a new order the sweep finds that, and "
-                "a change of an open one is found within the hour"
+                "every open order is read again soon for a change that it may have told of"
             )
             case = NewCase(CaseKind.INVALID_RECORD, MESSAGES, f"message {message_id}", reason, code="message")
             await self._store.cases.open(case)
+            self._rereading.tell(self._shared.clock.monotonic())
         self._remember(ids)
 
     def _remember(self, ids: Iterable[str]) -> None:

@@ -269,8 +269,12 @@ class Orders(Protocol):
         """Open orders to be read again or folded."""
         ...
 
-    async def fold(self, order_ids: Sequence[str], refresh_due_ms: int) -> int:
-        """Fold what is done for good among these orders; how many. The rest is looked at again then."""
+    async def refresh_soon(self) -> None:
+        """Have every open order read again: something was told of one of them, and nobody knows what."""
+        ...
+
+    async def fold(self, order_ids: Sequence[str], refresh_due_ms: int, young: Collection[str] = ()) -> int:
+        """Fold what is done for good among these orders, the young ones never; how many. The rest is looked at again then."""
         ...
 
     async def tidy(self, closed_orders_before_ms: int) -> None:

@@ -170,15 +170,19 @@ class OrderStore:
                 row[0] for row in await tx.rows("heads_to_refresh", (self._session.clock.wall_ms(), limit))
             ]
 
-    async def fold(self, order_ids: Sequence[str], refresh_due_ms: int) -> int:
-        """Fold what is done for good among these orders; how many. The rest is looked at again then."""
+    async def refresh_soon(self) -> None:
+        """Have every open order read again: something was told of one of them, and nobody knows what."""
+        await self._session.write(lambda scope: scope.tx.run("heads_refresh_soon", (scope.now_ms,)))
+
+    async def fold(self, order_ids: Sequence[str], refresh_due_ms: int, young: Collection[str] = ()) -> int:
+        """Fold what is done for good among these orders, the young ones never; how many. The rest is looked at again then."""
 
         async def step(scope: Scope) -> int:
             count = 0
             heads = {row[0]: row for row in await scope.tx.rows("heads_by_id", (array(order_ids),))}
             for order_id in order_ids:
                 final = bool(heads[order_id][5]) if order_id in heads else False
-                if await learning.fold_order(scope, order_id, final=final):
+                if order_id not in young and await learning.fold_order(scope, order_id, final=final):
                     count += 1
                 else:
                     await scope.tx.run("head_refresh_due", (refresh_due_ms, order_id))

@@ -340,6 +340,9 @@ SELECT order_id FROM order_head WHERE refresh_due_ms <= ? ORDER BY refresh_due_m
 -- name: head_refresh_due
 UPDATE order_head SET refresh_due_ms = ? WHERE order_id = ?
 
+-- name: heads_refresh_soon
+UPDATE order_head SET refresh_due_ms = ?1 WHERE refresh_due_ms > ?1
+
 -- name: heads_recount
 UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released THEN lookup_due_ms ELSE ?1 END,
     sought_ms = CASE WHEN lookup_due_ms IS NULL THEN ?1 ELSE sought_ms END
