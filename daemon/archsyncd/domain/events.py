@@ -232,7 +232,7 @@ def catalog() -> str:
         f"-- {event.value.message_id}\n"
         f"Subject: {event.value.subject}\n"
         "Defined-By: archsyncd\n"
-        "Documentation: man:archsyncd(8)\n\n"
+        "Documentation: file:/usr/share/doc/archsyncd/guide.md\n\n"
         f"{event.value.cause}\n\n{event.value.remedy}\n"
         for event in Event
     )
