@@ -169,6 +169,9 @@ def status_line(daemon: Reporting, backlog: Backlog, cases: Mapping[str, tuple[i
     decreases = sum(count for due_class, (count, _) in backlog.classes.items() if due_class <= 2)  # noqa: PLR2004
     open_cases = sum(count for count, _, _ in cases.values())
     tail = f"{open_cases} exceptions" if open_cases != 1 else "1 exception"
+    now_ms = daemon.clock.wall_ms()
+    doubt = _doubt(backlog, now_ms)
+    tail = f"{doubt}; {tail}" if doubt else tail
     state = daemon.limiter.state()
     if state.blocked_reason is not None:
         return f"{state.blocked_reason}; {waiting} changes waiting, decreases first; {tail}"
@@ -176,13 +179,21 @@ def status_line(daemon: Reporting, backlog: Backlog, cases: Mapping[str, tuple[i
         return f"{name}: {text}; {waiting} changes waiting; {tail}"
     if state.retry_at_monotonic is not None:
         return f"commercetools turns requests away; {waiting} changes waiting, decreases first; {tail}"
-    doubts, unlooked = backlog.doubts[0], backlog.unlooked
-    if doubts and not waiting:
-        return f"{doubts} writes in doubt, their entries are read; {tail}"
-    if unlooked and not waiting:
-        return f"keys that are new here are looked up; {tail}"
     if not waiting:
-        return f"in step; {tail}"
+        settled = "keys that are new here are looked up" if backlog.unlooked else "" if doubt else "in step"
+        return f"{settled}; {tail}" if settled else tail
     oldest = min((since for _, since in backlog.classes.values() if since is not None), default=None)
-    age = 0.0 if oldest is None else max(0.0, (daemon.clock.wall_ms() - oldest) / _SECONDS)
-    return f"{waiting} changes waiting ({decreases} decreases), the oldest for {age:.1f} s; {tail}"
+    return f"{waiting} changes waiting ({decreases} decreases), the oldest for {_waited(oldest, now_ms):.1f} s; {tail}"
+
+
+def _doubt(backlog: Backlog, now_ms: int) -> str:
+    """Writes in doubt wait in no class: said whatever else is, since nothing goes out for their keys meanwhile."""
+    count, since = backlog.doubts
+    if not count:
+        return ""
+    writes = "1 write" if count == 1 else f"{count} writes"
+    return f"{writes} in doubt, the oldest for {_waited(since, now_ms):.1f} s"
+
+
+def _waited(since_ms: int | None, now_ms: int) -> float:
+    return 0.0 if since_ms is None else max(0.0, (now_ms - since_ms) / _SECONDS)

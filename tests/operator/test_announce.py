@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from archsyncd.announce import about
+from archsyncd.announce import about, status_line
 from archsyncd.domain.cases import CaseKind, CaseNews
+from archsyncd.domain.report import Backlog
+from tests.operator.daemon import small_daemon
 
 
 @pytest.mark.parametrize(
@@ -27,3 +31,26 @@ def test_each_thing_stands_under_its_own_name(
 ) -> None:
     """A location, a channel or a digest is no SKU."""
     assert about(CaseNews(1, kind, scope, subject, "why")) == fields
+
+
+async def test_a_write_in_doubt_is_in_the_status_line_whatever_else_is(tmp_path: Path) -> None:
+    """It waits in no class: while reads of entries are refused the line would name only what waits besides."""
+    async with small_daemon(tmp_path) as daemon:
+        since_ms = daemon.clock.wall_ms() - 90_000
+        doubt = "3 writes in doubt, the oldest for 90.0 s; 0 exceptions"
+        alone = Backlog({}, {}, (3, since_ms))
+        assert status_line(daemon, alone, {}) == doubt
+        busy = Backlog({1: (2, since_ms)}, {}, (3, since_ms))
+        assert (
+            status_line(daemon, busy, {})
+            == f"2 changes waiting (2 decreases), the oldest for 90.0 s; {doubt}"
+        )
+        daemon.shared.notes["entries"] = "reads are refused"
+        assert status_line(daemon, alone, {}) == f"entries: reads are refused; 0 changes waiting; {doubt}"
+
+
+async def test_in_step_is_said_only_once_every_entry_was_looked_at(tmp_path: Path) -> None:
+    """Nothing waits yet for a key of which nobody knows what its entry shows."""
+    async with small_daemon(tmp_path) as daemon:
+        assert status_line(daemon, Backlog({}, {}), {}) == "in step; 0 exceptions"
+        assert "in step" not in status_line(daemon, Backlog({}, {}, unlooked=1), {})
