@@ -12,6 +12,7 @@ from archsyncd.domain.events import Event
 from archsyncd.domain.report import Backlog
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.orders import MESSAGES
 from archsyncd.engine.ports import Clock, StoreFull
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import Restart
@@ -31,7 +32,14 @@ _EVENT_OF_LEASE = {
 }
 _FEED_SCOPED = frozenset({CaseKind.INVALID_RECORD, CaseKind.NEEDS_RESYNC, CaseKind.HELD_LEVEL})
 _ORDER_SCOPED = frozenset(
-    {CaseKind.UNPROVEN_REFLECTION, CaseKind.ORDER_UNMAPPED_LINE, CaseKind.ORDER_REJECTED}
+    {
+        CaseKind.UNPROVEN_REFLECTION,
+        CaseKind.ORDER_UNMAPPED_LINE,
+        CaseKind.ORDER_REJECTED,
+        CaseKind.ORDER_IN_DOUBT,
+        CaseKind.STALLED_ORDERS,
+        CaseKind.STATUS_CONFLICT,
+    }
 )
 _SECONDS = 1000
 
@@ -127,6 +135,8 @@ def about(news: CaseNews) -> dict[str, object]:
     """The journal's fields of what a case is about."""
     if news.kind in _ORDER_SCOPED:
         return {"order": news.subject}
+    if news.kind is CaseKind.INVALID_RECORD and news.scope == MESSAGES:
+        return {}  # commercetools' own list, and nobody can tell which order it was about
     if news.kind is CaseKind.LOCATION_UNMAPPED:
         return {"feed": news.scope, "location": news.subject}
     if news.kind in _FEED_SCOPED:
