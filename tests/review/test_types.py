@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import cast
 
-from archsyncd.domain.inventory import WriteKind
+from archsyncd.domain.inventory import Failure, Forbidden, MarkerType, WriteKind
 from archsyncd.domain.settlement import GivenUp, PutBack, Retaken, Vanished
+from archsyncd.engine.marker_types import MarkerTypes
+from archsyncd.engine.ports import Commercetools
+from archsyncd.engine.shared import Shared
 from tests.adapters.sqlite.shelf import LAG_MS, Shelf, entry
 from tests.domain.nouns import key, level, rules
+from tests.review.shop import LOST, limiter
 
 
 async def test_f089_a_type_that_the_shop_gives_an_entry_later_is_never_replaced(shelf: Shelf) -> None:
@@ -100,3 +105,33 @@ async def test_untracked_an_entry_that_was_created_though_the_answer_was_lost_is
     (lease,) = await shelf.lease(absolute=True)
     assert (lease.kind, lease.quantity, lease.version) == (WriteKind.SET, 7, 1)
     assert await shelf.cases() == []
+
+
+@dataclass
+class Clerk:
+    """Answers a wish to add our fields to the shop's type as it was told."""
+
+    answer: MarkerType | Failure
+    asked: list[str] = field(default_factory=list)
+
+    async def extend_type(self, type_id: str) -> MarkerType | Failure:
+        self.asked.append(type_id)
+        return self.answer
+
+
+async def test_a_type_that_lacked_our_fields_is_told_of_until_it_has_them(shelf: Shelf) -> None:
+    """The note makes the verdict critical, which must not outlast its cause; an answer that was lost is no cause."""
+    clerk, shared, requests = Clerk(LOST), Shared(shelf.clock), limiter(shelf.clock)
+    types = MarkerTypes(cast("Commercetools", clerk), requests, shared, tracked=True, writes=lambda: True)
+    types.ready = True
+    typed = [replace(entry(1), type_id="the shop's")]
+    await types.learn(typed)
+    assert shared.notes == {}
+    clerk.answer = Forbidden("manage_types", "a scope is missing")
+    await types.learn(typed)
+    assert "the shop's" in shared.notes["marker"]
+    clerk.answer = MarkerType("the shop's", 2)
+    await types.learn(typed)
+    assert shared.notes == {}
+    await types.learn(typed)
+    assert clerk.asked == 3 * ["the shop's"]

@@ -40,6 +40,7 @@ class MarkerTypes:
         self._tracked = tracked
         self._writes = writes
         self._types: set[str] = set()
+        self._refused: dict[str, str] = {}
         self.ready = not tracked
 
     async def prepare(self) -> bool:
@@ -56,14 +57,14 @@ class MarkerTypes:
             found = await self._extend(found.type_id)
         if isinstance(found, MarkerType) and found.type_id is not None and not found.missing:
             self._types.add(found.type_id)
-            self._shared.notes.pop(_NOTE, None)
             self.ready = True
+            self._tell_refused()
             return True
         if isinstance(found, Throttled | Unknown | Unreached | Unauthorised):
             return False  # that is about commercetools as a whole, and told as such
         self._shared.notes[_NOTE] = (
-            f"the marker's type cannot be used ({describe(found)}); no new key is written until it exists: give the API client "
-            "the scope manage_types, or have the type created as the README says"
+            f"the marker's type cannot be used ({describe(found)}); keys that are new here wait until it can: give the "
+            "API client the scope manage_types, or have the type created as the README says"
         )
         return False
 
@@ -75,10 +76,20 @@ class MarkerTypes:
             found = await self._extend(type_id)
             if isinstance(found, MarkerType) and not found.missing:
                 self._types.add(type_id)
-            else:
-                self._shared.notes[_NOTE] = (
-                    f"the marker's fields could not be added to the type {type_id} ({describe(found)})"
-                )
+                self._refused.pop(type_id, None)
+            elif not isinstance(found, Throttled | Unknown | Unreached | Unauthorised):
+                self._refused[type_id] = describe(found)
+            self._tell_refused()
+
+    def _tell_refused(self) -> None:
+        """The note stands as long as some type lacks our fields; that of `prepare` is its own to take away."""
+        if self._refused:
+            type_id, why = next(iter(self._refused.items()))
+            self._shared.notes[_NOTE] = (
+                f"the marker's fields could not be added to the type {type_id} ({why})"
+            )
+        elif self.ready:
+            self._shared.notes.pop(_NOTE, None)
 
     async def _extend(self, type_id: str) -> MarkerType | Failure:
         return await self._limiter.call(Priority.LOOKUP, 1.0, lambda: self._client.extend_type(type_id))

@@ -62,7 +62,7 @@ class OpenCases:
 class Facts:
     """What a verdict rests on. Durations in seconds.
 
-    `refused`: commercetools refuses our credential; `blocked`: it does not answer. `marker`: why no stock may be written.
+    `refused`: commercetools refuses our credential; `blocked`: it does not answer. `marker`: why it cannot be set.
     `idle`: why nothing is written yet though it should be; `copied`: the database belongs to another host.
     `in_doubt`: writes whose outcome is not known; `unlooked`: keys whose entry was not looked at yet.
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
