@@ -144,6 +144,27 @@ async def test_f095_bare_movements_wait_in_a_new_epoch(shelf: Shelf) -> None:
     assert await shelf.cases() == []
 
 
+async def test_f096_a_level_settles_what_its_own_key_waits_for_and_nothing_else(shelf: Shelf) -> None:
+    """However many keys wait; the case of each closes with it."""
+    await shelf.read(movement(1, -1), movement(2, -1, sku="B"))
+    await shelf.read(level(3, 5, sku="C"))
+    assert len(await shelf.store.feeds.resyncs("main", 0, 10)) == 2
+    await shelf.read(level(4, 5, sku="B"))
+    assert [wanted.sku for wanted in await shelf.store.feeds.resyncs("main", 0, 10)] == ["A"]
+    assert [case.subject for case in await shelf.cases(CaseKind.NEEDS_RESYNC)] == ["A at WH1"]
+
+
+async def test_f096_an_unreadable_record_older_than_the_level_leaves_nothing_to_wait_for(
+    shelf: Shelf,
+) -> None:
+    """The level that is kept was told after it; no other record of the key need come to settle that."""
+    await shelf.read(level(5, 10))
+    await shelf.read(
+        rejects=[Reject("not_an_integer", "must be a JSON integer", sku="A", location="WH1", seq=4)]
+    )
+    assert await shelf.store.feeds.resyncs("main", 0, 10) == []
+
+
 async def test_f096_a_key_is_asked_for_again_only_after_a_while(shelf: Shelf) -> None:
     """What was asked for is remembered with its time."""
     await shelf.read(movement(1, -1))

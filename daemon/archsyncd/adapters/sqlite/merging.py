@@ -236,8 +236,9 @@ async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) 
         )
     if done.lost_seq:
         await tx.run("feed_gap_up_to", (done.epoch, done.lost_seq, feed))
+    if done.changed or done.resync:
+        await _settle_resyncs(scope, feed, done)
     if done.changed:
-        await _settle_resyncs(scope, feed)
         await _heal(scope, feed, done)
     if done.carrying:
         touched |= await levels_carry_orders(scope, feed, done.epoch, done.carrying)
@@ -261,11 +262,14 @@ async def finish_merge(scope: Scope, feed: str, done: Merge) -> None:
     await _finish(scope, feed, done, set())
 
 
-async def _settle_resyncs(scope: Scope, feed: str) -> None:
+async def _settle_resyncs(scope: Scope, feed: str, done: Merge) -> None:
     waiting = await scope.tx.row("resync_any")
     if waiting is None:
         return
-    for sku, location in await scope.tx.rows("resync_settled", (feed,)):
+    # Only a new level, or a wish that an older record leaves behind, can settle any: the others need not be looked at.
+    keys = {(sku, location) for location, sku in done.changed}
+    keys |= {(sku, location) for sku, location, _ in done.resync}
+    for sku, location in await scope.tx.rows("resync_settled", (feed, array(sorted(keys)))):
         subject = f"{sku} at {location}"
         note = "a newer level has arrived"
         await resolve_case(scope.tx, CaseKind.NEEDS_RESYNC, feed, subject, note, scope.now_ms)

@@ -123,7 +123,7 @@ SELECT r.sku, r.location, r.epoch, r.seq FROM json_each(?2) AS w
 CROSS JOIN resync AS r ON r.feed = ?1 AND r.sku = w.value ->> 0 AND r.location = w.value ->> 1
 
 -- name: resync_settled
-DELETE FROM resync WHERE feed = ? AND EXISTS (
+DELETE FROM resync WHERE (feed, sku, location) IN (SELECT ?1, w.value ->> 0, w.value ->> 1 FROM json_each(?2) AS w) AND EXISTS (
     SELECT 1 FROM level AS l WHERE l.location = resync.location AND l.sku = resync.sku AND l.feed = resync.feed
     AND (l.epoch, l.seq) >= (resync.epoch, resync.seq)) RETURNING sku, location
 
