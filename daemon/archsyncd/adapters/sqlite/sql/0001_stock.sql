@@ -155,6 +155,7 @@ CREATE TABLE order_head (
 CREATE INDEX order_head_number ON order_head (number) WHERE number IS NOT NULL;
 CREATE INDEX order_head_lookup ON order_head (lookup_due_ms) WHERE lookup_due_ms IS NOT NULL;
 CREATE INDEX order_head_refresh ON order_head (refresh_due_ms);
+CREATE INDEX order_head_created ON order_head (created_ms);
 
 -- A line counts in exactly one key, but for one that another channel's location fulfils: then once released, once not.
 CREATE TABLE order_line (

@@ -369,7 +369,7 @@ UPDATE early_proof SET at_ms = :now WHERE at_ms > :now
 DELETE FROM order_head WHERE order_id = ?
 
 -- name: heads_count
-SELECT count(*), min(created_ms) FROM order_head
+SELECT (SELECT count(*) FROM order_head), (SELECT min(created_ms) FROM order_head)
 
 -- name: closed_put
 INSERT INTO order_closed (order_id, created_ms) VALUES (?, ?) ON CONFLICT (order_id) DO NOTHING
