@@ -42,9 +42,9 @@ async def test_a_write_in_doubt_is_in_the_status_line_whatever_else_is(tmp_path:
     async with small_daemon(tmp_path) as daemon:
         since_ms = daemon.clock.wall_ms() - 90_000
         doubt = "3 writes in doubt, the oldest for 90.0 s; 0 exceptions"
-        alone = Backlog({}, {}, (3, since_ms))
+        alone = Backlog({}, (3, since_ms))
         assert status_line(daemon, alone, {}) == doubt
-        busy = Backlog({1: (2, since_ms)}, {}, (3, since_ms))
+        busy = Backlog({1: (2, since_ms)}, (3, since_ms))
         assert (
             status_line(daemon, busy, {})
             == f"2 changes waiting (2 decreases), the oldest for 90.0 s; {doubt}"
@@ -56,5 +56,5 @@ async def test_a_write_in_doubt_is_in_the_status_line_whatever_else_is(tmp_path:
 async def test_in_step_is_said_only_once_every_entry_was_looked_at(tmp_path: Path) -> None:
     """Nothing waits yet for a key of which nobody knows what its entry shows."""
     async with small_daemon(tmp_path) as daemon:
-        assert status_line(daemon, Backlog({}, {}), {}) == "in step; 0 exceptions"
-        assert "in step" not in status_line(daemon, Backlog({}, {}, unlooked=1), {})
+        assert status_line(daemon, Backlog({}), {}) == "in step; 0 exceptions"
+        assert "in step" not in status_line(daemon, Backlog({}, unlooked=1), {})

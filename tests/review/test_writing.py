@@ -211,3 +211,11 @@ async def test_a_decrease_in_doubt_is_counted_with_its_age(shelf: Shelf) -> None
     backlog = await shelf.store.report.backlog()
     assert (backlog.doubts[0], backlog.unlooked, dict(backlog.classes)) == (1, 0, {})
     assert backlog.doubts[1] is not None
+
+
+async def test_parked_keys_are_counted_by_reason(shelf: Shelf) -> None:
+    """Apart from what waits: they may be any number, and are counted for people who ask."""
+    await shelf.store.use_rules(rules(channel(place("WH1")), rollout=frozenset({"A"})))
+    await shelf.read(level(1, 5), level(2, 5, sku="B"))
+    assert await shelf.store.report.parked() == {"rollout": 1}
+    assert (await shelf.store.report.backlog()).unlooked == 1

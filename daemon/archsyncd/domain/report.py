@@ -90,14 +90,13 @@ UNLOOKED_LIMIT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Waiting keys by class (count, since when the oldest waits) and parked keys by reason.
+    """Waiting keys by class: how many, and since when the oldest waits.
 
     `doubts`: writes whose outcome is not known, and since when the change of the oldest waits. `unlooked`: keys whose entry
     was not looked at yet, counted up to UNLOOKED_LIMIT.
     """
 
     classes: Mapping[int, tuple[int, int]]
-    parked: Mapping[str, int]
     doubts: tuple[int, int | None] = (0, None)
     unlooked: int = 0
 

@@ -410,7 +410,11 @@ class Reports(Protocol):
     """Looks that change nothing."""
 
     async def backlog(self) -> Backlog:
-        """Waiting keys by class, parked keys by reason, writes in doubt, and keys not looked at yet."""
+        """Waiting keys by class, writes in doubt, and keys not looked at yet."""
+        ...
+
+    async def parked(self) -> Mapping[str, int]:
+        """Parked keys by reason. Counts every one of them: not for each second."""
         ...
 
     async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:

@@ -138,6 +138,7 @@ class Commands:
         daemon = self._daemon
         now_ms = daemon.clock.wall_ms()
         backlog = await daemon.store.report.backlog()
+        parked = await daemon.store.report.parked()
         ages = await daemon.store.report.ages(now_ms)
         rate = max(daemon.limiter.state().rate_now * daemon.drain.batch_now, 0.01)
         rows, before = [], 0
@@ -157,7 +158,7 @@ class Commands:
         return {
             "rows": rows,
             "age_steps_seconds": list(AGE_STEPS_SECONDS),
-            "parked": dict(backlog.parked),
+            "parked": dict(parked),
             "keys_per_second_at_most": round(rate, 1),
         }
 

@@ -35,6 +35,7 @@ class StatusDesk:
         clock, report = daemon.clock, daemon.store.report
         self.meter = Meter()
         self._keys = Kept(clock, report.key_counts, COUNTS_KEEP_SECONDS)
+        self._parked = Kept(clock, report.parked, COUNTS_KEEP_SECONDS)
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
         self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS)
@@ -78,7 +79,7 @@ class StatusDesk:
                 "oldest_decrease_seconds": self._oldest_decrease(backlog),
                 "in_doubt": {"keys": backlog.doubts[0], "oldest_seconds": self._age(backlog.doubts[1])},
                 "unlooked": backlog.unlooked,
-                "parked": dict(backlog.parked),
+                "parked": dict(await self._parked.get()),
                 "orders": orders,
                 "keys": {"total": keys, "out_of_step": off},
                 "exceptions": [_cases_told(each) for each in cases],

@@ -26,14 +26,18 @@ class ReportStore:
         self._session = session
 
     async def backlog(self) -> Backlog:
-        """Waiting keys by class, parked keys by reason, writes in doubt, and keys not looked at yet."""
+        """Waiting keys by class, writes in doubt, and keys not looked at yet."""
         async with self._session.read() as tx:
             classes = {int(row[0]): (int(row[1]), row[2]) for row in await tx.rows("outbox_backlog")}
-            parked = {str(row[0]): int(row[1]) for row in await tx.rows("outbox_parked_count")}
             doubts = await tx.row("outbox_doubtful")
             unlooked = await tx.row("outbox_unlooked", (UNLOOKED_LIMIT,))
         oldest = (0, None) if doubts is None else (int(doubts[0]), doubts[1])
-        return Backlog(classes, parked, oldest, int(unlooked[0]) if unlooked else 0)
+        return Backlog(classes, oldest, int(unlooked[0]) if unlooked else 0)
+
+    async def parked(self) -> dict[str, int]:
+        """Parked keys by reason. Counts every one of them: not for each second."""
+        async with self._session.read() as tx:
+            return {str(row[0]): int(row[1]) for row in await tx.rows("outbox_parked_count")}
 
     async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:
         """Waiting keys by class, counted by the steps of AGE_STEPS_SECONDS, the last beyond them all."""
