@@ -11,6 +11,7 @@ from archsyncd.engine.store import Store
 from archsyncd.engine.tail import Freshness
 
 LOOK_SECONDS = 10.0
+FEEDS_KEEP_SECONDS = 60.0
 NOTE = "withheld"
 
 
@@ -26,6 +27,8 @@ class Withholding:
         self.minutes = minutes
         self._withheld = before
         self._next_look = float("-inf")
+        self._feeds: dict[str, list[str]] = {}
+        self._feeds_until = float("-inf")
 
     async def look(self) -> frozenset[str]:
         """The locations to withhold, judged anew every ten seconds."""
@@ -47,15 +50,21 @@ class Withholding:
             return frozenset()
         found = set()
         for location in self._store.rules.policies.by_location:
-            feeds = {
-                feed
-                for feed in await self._store.feeds.feeds_of(location)
-                if feed in self._freshness.intervals
-            }
+            feeds = {feed for feed in await self._feeds_of(location) if feed in self._freshness.intervals}
             still = location in self._withheld and feeds <= silent | unheard
             if feeds and (feeds <= silent or still):
                 found.add(location)
         return frozenset(found)
+
+    async def _feeds_of(self, location: str) -> list[str]:
+        """The feeds of a location, at most a minute old: to rule one out, all of the location's levels are walked through."""
+        now = self._shared.clock.monotonic()
+        if now >= self._feeds_until:
+            self._feeds.clear()
+            self._feeds_until = now + FEEDS_KEEP_SECONDS
+        if location not in self._feeds:
+            self._feeds[location] = await self._store.feeds.feeds_of(location)
+        return self._feeds[location]
 
     def _tell(self) -> None:
         if not self._withheld:
