@@ -33,6 +33,8 @@ from archsyncd.engine.shared import Shared, describe, wait_for
 from archsyncd.engine.store import Store
 
 IDLE_SECONDS = 2.0
+# So long at most nothing is looked for because all keys wait: whatever makes one due without telling costs no more.
+QUIET_SECONDS = 30.0
 LOOKUP_KEYS = 2_000
 PRODUCTS_PER_REQUEST = 500
 CHANNELS_EVERY_SECONDS = 60.0
@@ -82,6 +84,7 @@ class Bases:
         self._beat = beat
         self._channels_at = float("-inf")
         self._after: StockKey | None = None
+        self._quiet_until = float("-inf")
         self._sampled: StockKey | None = None
         self._began = shared.clock.monotonic()
         self._sample_at = self._shared.clock.monotonic() + SAMPLE_SECONDS
@@ -92,6 +95,7 @@ class Bases:
 
     async def run(self) -> None:
         """Work until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
+        told = True
         try:
             while not self._shared.stopping:
                 self._beat()
@@ -100,11 +104,10 @@ class Bases:
                 if not await self._types.prepare():
                     await self._shared.rest(PREPARE_AGAIN_SECONDS)
                     continue
-                done = await self.look_up_some()
+                done = await self.look_up_due(told)
                 await self._sample()
                 done += await self.check_some()
-                if not done:
-                    await wait_for(self._shared.bases, IDLE_SECONDS)
+                told = done > 0 or await wait_for(self._shared.bases, IDLE_SECONDS)
         except Quiesced:
             pass
 
@@ -187,12 +190,29 @@ class Bases:
                 break
         return found
 
+    async def look_up_due(self, told: bool) -> int:
+        """Look up some keys, unless all of them wait and nothing was `told` since that was found; how many were booked."""
+        if not told and self._shared.clock.monotonic() < self._quiet_until:
+            return 0
+        self._quiet_until = float("-inf")
+        return await self.look_up_some()
+
+    async def _be_quiet(self) -> None:
+        """No key may be looked up now: the waiting ones, which may be any number, are not passed over again before one may."""
+        again_ms = await self._store.outbox.unknown_again_ms()
+        self._quiet_until = self._shared.clock.monotonic() + QUIET_SECONDS
+        if again_ms is not None:
+            self._quiet_until = min(self._quiet_until, again_ms / 1000)
+
     async def look_up_some(self) -> int:
         """Look up a bounded number of unknown keys; how many were booked."""
         if self._shared.orders_needed and not self._shared.orders_known:
             # A base is what the entry shows and the orders that it shows the effect of: without these it falls short.
             return 0
+        whole = self._after is None
         rows = await self._store.outbox.unknown_bases(self._after, LOOKUP_KEYS)
+        if whole and not rows:
+            await self._be_quiet()
         self._after = rows[-1].key if len(rows) == LOOKUP_KEYS else None
         told = await self._told(rows)
         unknown = {row.key: row for row in rows if row.key.channel in told and self._usable(row.key.channel)}

@@ -97,9 +97,11 @@ def describe(answer: object) -> str:
     return type(answer).__name__
 
 
-async def wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, so long at most, and clear it."""
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, so long at most, and clear it; whether it came."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+    came = event.is_set()
     event.clear()
+    return came

@@ -163,6 +163,10 @@ class Outbox(Protocol):
         """Rows whose entry was never looked at, after a key."""
         ...
 
+    async def unknown_again_ms(self) -> int | None:
+        """When the next of those rows may be looked up, in monotonic milliseconds; None: there is none."""
+        ...
+
     async def book_lookups(
         self,
         entries: Sequence[Entry],

@@ -211,6 +211,7 @@ class Tail:
             if reading is not None:
                 await self._store.feeds.record_reading(reading)
                 self._shared.work.set()
+                self._shared.bases.set()
 
     async def _failed(self, fault: FeedFault) -> None:
         self._failures += 1

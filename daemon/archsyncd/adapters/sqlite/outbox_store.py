@@ -106,6 +106,12 @@ class OutboxStore:
             rows = await tx.rows("outbox_by_key", (pairs(StockKey(row[0], row[1]) for row in found),))
         return [outbox_row(row) for row in rows]
 
+    async def unknown_again_ms(self) -> int | None:
+        """When the next of those rows may be looked up, in monotonic milliseconds; None: there is none."""
+        async with self._session.read() as tx:
+            row = await tx.row("outbox_unknown_next", (self._session.turn().run,))
+        return None if row is None else row[0]
+
     async def book_lookups(
         self,
         entries: Sequence[Entry],

@@ -124,10 +124,11 @@ CREATE TABLE outbox (
     CHECK (base = 'unknown' OR entry_id IS NOT NULL OR x_applied IS NULL)
 ) STRICT, WITHOUT ROWID;
 
--- `parked` is always NULL in it; with it, what waits is counted from the index alone. So it is with what stands in outbox_base.
+-- `parked` is always NULL in it; with it, what waits is counted from the index alone. So it is with what stands in outbox_base,
+-- where `run` and `not_before` say which keys still wait: any number may, and none of their rows is read for that.
 CREATE INDEX outbox_due ON outbox (due_class, nearness, since_ms, parked) WHERE due_class IS NOT NULL AND parked IS NULL;
 CREATE INDEX outbox_overdue ON outbox (since_ms) WHERE due_class >= 3 AND parked IS NULL;
-CREATE INDEX outbox_base ON outbox (channel, sku, parked, base) WHERE base = 'unknown';
+CREATE INDEX outbox_base ON outbox (channel, sku, parked, base, run, not_before) WHERE base = 'unknown';
 CREATE INDEX outbox_doubt ON outbox (channel, sku) WHERE op_id IS NOT NULL;
 CREATE INDEX outbox_check ON outbox (check_due_ms) WHERE check_due_ms IS NOT NULL AND read_at_ms IS NULL;
 CREATE INDEX outbox_read ON outbox (read_at_ms) WHERE read_at_ms IS NOT NULL;

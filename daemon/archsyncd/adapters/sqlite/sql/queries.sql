@@ -218,6 +218,9 @@ SELECT count(*) FROM outbox WHERE op_id IS NOT NULL
 SELECT channel, sku FROM outbox WHERE base = 'unknown' AND (run <> :run OR not_before <= :now)
     AND (channel, sku) > (:channel, :sku) ORDER BY channel, sku LIMIT :limit
 
+-- name: outbox_unknown_next
+SELECT min(CASE WHEN run = ? THEN not_before ELSE 0 END) FROM outbox WHERE base = 'unknown'
+
 -- name: outbox_check_all
 UPDATE outbox SET check_due_ms = max(coalesce(check_due_ms, 0), ?), read_stock = NULL, read_version = NULL, read_at_ms = NULL
 WHERE base <> 'unknown' AND entry_id IS NOT NULL
