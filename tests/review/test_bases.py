@@ -16,7 +16,7 @@ from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 from tests.adapters.sqlite.shelf import Shelf
-from tests.domain.nouns import CHANNEL_IDS, level
+from tests.domain.nouns import CHANNEL_IDS, key, level
 from tests.review.shop import limiter, no_types
 
 
@@ -138,3 +138,24 @@ async def test_what_is_told_while_all_keys_wait_wakes_the_look_up(shelf: Shelf) 
     shared.begin_stop()
     await running
     assert shop.asked == ["A", "B"]
+
+
+async def test_a_key_that_was_missing_for_long_is_looked_up_soon_again_once_a_person_asks(
+    shelf: Shelf,
+) -> None:
+    """Whoever has just made the product does not wait a quarter of an hour: at once, and each half minute as at first."""
+    await shelf.read(level(1, 5))
+    bases, _, shop, _ = keeper(shelf)
+    for _ in range(50):
+        await bases.look_up_due(told=True)
+        shelf.clock.pass_by(900)
+    await bases.look_up_due(told=True)
+    shelf.clock.pass_by(60)
+    looks = len(shop.asked)
+    await bases.look_up_due(told=True)
+    assert len(shop.asked) == looks
+    await shelf.store.outbox.free_key(key())
+    for _ in range(4):
+        await bases.look_up_due(told=True)
+        shelf.clock.pass_by(30)
+    assert len(shop.asked) == looks + 4
