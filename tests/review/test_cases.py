@@ -31,27 +31,24 @@ UNREADABLE = EntryPage((), 1, (EntryFault("E", key(), "quantityOnStock is no int
 READABLE = EntryPage((entry(5),), 1)
 
 
-async def looked(shelf: Shelf, page: EntryPage, *, told: EntryReader | None = None) -> EntryReader:
-    """Read the entry once, by a reader that knows nothing of before or by this one."""
-    if told is None:
-        client = cast("Commercetools", Shown(page))
-        told = EntryReader(
-            shelf.store, client, limiter(shelf.clock), Shared(shelf.clock), Priority.CHECK, lambda: None
-        )
-    else:
-        cast("Shown", told.client).page = page
-    async for _ in told.by_id([await shelf.row()]):
+def reader(shelf: Shelf, shown: Shown) -> EntryReader:
+    """One that knows nothing of before."""
+    client, requests = cast("Commercetools", shown), limiter(shelf.clock)
+    return EntryReader(shelf.store, client, requests, Shared(shelf.clock), Priority.CHECK, lambda: None)
+
+
+async def read_once(shelf: Shelf, by: EntryReader) -> None:
+    async for _ in by.by_id([await shelf.row()]):
         pass
-    return told
 
 
 async def test_an_unreadable_entry_s_case_closes_after_a_restart_too(shelf: Shelf) -> None:
     """Whoever opened it is gone: the next reader knows from the store."""
     await shelf.read(level(1, 5))
     await shelf.based(5)
-    await looked(shelf, UNREADABLE)
+    await read_once(shelf, reader(shelf, Shown(UNREADABLE)))
     assert await shelf.kinds() == [FAILED]
-    await looked(shelf, READABLE)
+    await read_once(shelf, reader(shelf, Shown(READABLE)))
     assert await shelf.cases() == []
 
 
@@ -59,8 +56,11 @@ async def test_an_entry_that_can_be_read_closes_no_refusal_of_its_stock(shelf: S
     """The key stays parked for that, and so must its case."""
     await shelf.read(level(1, 5))
     await shelf.based(5)
-    reader = await looked(shelf, UNREADABLE)
+    shown = Shown(UNREADABLE)
+    by = reader(shelf, shown)
+    await read_once(shelf, by)
     refused = NewCase(FAILED, key().channel, key().sku, "commercetools refuses it", code="InvalidField")
     await shelf.store.cases.open(refused)
-    await looked(shelf, READABLE, told=reader)
+    shown.page = READABLE
+    await read_once(shelf, by)
     assert [(case.kind, case.code) for case in await shelf.cases()] == [(FAILED, "InvalidField")]

@@ -52,11 +52,13 @@ class GivenUp:
 class Retaken:
     """Untracked mode: whatever became of it, the quantity that the entry shows is what stands there now.
 
-    `may_land`: it may yet be accepted, so the entry is read once more when it cannot be any more.
+    `may_land`: it may yet be accepted, so the entry is read once more when it cannot be any more. The next write goes out
+    after `delay_ms`.
     """
 
     entry: Entry
     may_land: bool
+    delay_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class EntryReader:
     ) -> None:
         """`beat`: before each request, as many may be needed until one is small enough."""
         self._store = store
-        self.client = client
+        self._client = client
         self._limiter = limiter
         self._shared = shared
         self._priority = priority
@@ -55,15 +55,15 @@ class EntryReader:
 
     async def by_key(self, keys: Sequence[StockKey]) -> AsyncIterator[tuple[Sequence[StockKey], EntryPage]]:
         """Entries of these keys, as far as commercetools answers: what was asked, and what is there."""
-        for part in self.client.split_keys(keys) if keys else ():
-            async for asked, page in self._pages(part, self.client.entries_by_key, _key_fault):
+        for part in self._client.split_keys(keys) if keys else ():
+            async for asked, page in self._pages(part, self._client.entries_by_key, _key_fault):
                 yield asked, page
 
     async def by_id(self, rows: Sequence[OutboxRow]) -> AsyncIterator[tuple[Sequence[OutboxRow], EntryPage]]:
         """The entries of these rows, which must have one."""
 
         async def ask(part: Sequence[OutboxRow]) -> EntryPage | Failure:
-            return await self.client.entries_by_id([row.entry_id or "" for row in part])
+            return await self._client.entries_by_id([row.entry_id or "" for row in part])
 
         async for asked, page in self._pages(rows, ask, _row_fault):
             yield asked, page

@@ -136,7 +136,8 @@ class Resolver:
             return Vanished()
         if row.op_kind is WriteKind.SET or not self._drain.options.tracked:
             # Untracked: what the entry shows is what we go on from. On the version it was sent on, it may still land.
-            return Retaken(entry, may_land=entry.version == row.version)
+            may_land = entry.version == row.version
+            return Retaken(entry, may_land=may_land, delay_ms=again_ms if row.attempts else 0)
         finding = judge(
             entry.marker,
             self._store.ledger.id,

@@ -116,8 +116,10 @@ class OrderStore:
         """Book what Archean says of orders when asked: order id, feed and answer."""
 
         async def step(scope: Scope) -> None:
+            touched: set[StockKey] = set()
             for order_id, feed, found in answers:
-                await recompute(scope, await book_answer(scope, order_id, feed, found))
+                touched |= await book_answer(scope, order_id, feed, found)
+            await recompute(scope, touched)
 
         await self._session.write(step)
 

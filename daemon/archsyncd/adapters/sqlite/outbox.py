@@ -149,8 +149,9 @@ async def _settled_row(
             return _waiting(outbox.doubted(row), turn, delay)
         case GivenUp(version, delay, needs_type):
             return _waiting(outbox.given_up(row, version, now, needs_type=needs_type), turn, delay)
-        case Retaken(entry, may_land):
-            return outbox.retaken(row, entry, now, now + outbox.LATE_LANDING_MS if may_land else None)
+        case Retaken(entry, may_land, delay):
+            check_due_ms = now + outbox.LATE_LANDING_MS if may_land else None
+            return _waiting(outbox.retaken(row, entry, now, check_due_ms), turn, delay)
         case LandedLate(x, entry_id, version, op_id, created):
             row = await _created(scope, row, created)
             seen = f"{turn.ledger}/{op_id}" if op_id else None
