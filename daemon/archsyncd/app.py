@@ -19,30 +19,28 @@ from archsyncd.adapters import host_lock
 from archsyncd.adapters.clock import SteadyClock
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.journal import say
-from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore, open_store
+from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore
 from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
-    RolloutFault,
     base_options,
     drain_options,
     guards_of,
     intervals_of,
     order_options,
     proving_options,
-    rules_of,
     tail_options,
 )
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
 from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
-from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, EXIT_STORE, Fatal
+from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import Orders
-from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull, StoreNewer
+from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.resolve import Resolver
@@ -60,6 +58,7 @@ from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.engine.tenure import LeaseNews
 from archsyncd.engine.withholding import Withholding
 from archsyncd.holding import Holding
+from archsyncd.opening import another_project, damaged, opened, project_of, stated_rules
 from archsyncd.world import World
 
 STATUS_SECONDS = 1.0
@@ -133,7 +132,7 @@ class App:
 
     async def run(self) -> None:
         """Start, work until stopped, stop."""
-        rules = _rules_of(self.settings)
+        rules = stated_rules(self.settings)
         state_dir = self.settings.daemon.state_dir
         lock = host_lock.take(state_dir, self.world.pid)
         try:
@@ -158,11 +157,11 @@ class App:
             lock.release()
 
     async def _open(self, rules: Rules) -> SqliteStore:
-        store = await _opened(self.settings, self.world, rules)
-        wanted, found = _project_of(self.settings), store.ledger.project
+        store = await opened(self.settings, self.world, rules)
+        wanted, found = project_of(self.settings), store.ledger.project
         if found != wanted:
             await store.close()
-            raise Fatal(EXIT_CONFIGURATION, _another_project(self.settings, found, wanted))
+            raise Fatal(EXIT_CONFIGURATION, another_project(self.settings, found, wanted))
         store.listen(self.announcer.case)
         return store
 
@@ -202,8 +201,12 @@ class App:
             await asyncio.gather(task, return_exceptions=True)
 
     def _build(self, rules: Rules) -> None:
-        settings, shared, chance = self.settings, self.shared, self.world.chance
-        beater = self.watch.beater
+        self._build_writers()
+        self._build_readers()
+        self._build_judges(rules)
+
+    def _build_writers(self) -> None:
+        settings, shared, beater = self.settings, self.shared, self.watch.beater
         options = replace(drain_options(settings, self.store.ledger.id, 0), writes=False)
         self.drain = Drain(self.store, self.client, self.limiter, shared, options, beater("drain"))
         self.holding = holding = Holding(
@@ -228,7 +231,14 @@ class App:
             writes=lambda: self.drain.options.writes,
         )
         self.resolver = Resolver(
-            self.store, self.client, self.limiter, shared, self.drain, types, chance, beater("resolve")
+            self.store,
+            self.client,
+            self.limiter,
+            shared,
+            self.drain,
+            types,
+            self.world.chance,
+            beater("resolve"),
         )
         self.bases = Bases(
             self.store,
@@ -240,6 +250,9 @@ class App:
             types,
             beater("bases"),
         )
+
+    def _build_readers(self) -> None:
+        settings, shared, beater = self.settings, self.shared, self.watch.beater
         self.orders = Orders(
             self.store, self.client, self.limiter, shared, order_options(settings), beater("orders")
         )
@@ -249,8 +262,11 @@ class App:
         for feed in self.feeds:
             options_of_feed = tail_options(settings, feed.name)
             self.tails[feed.name] = Tail(
-                feed, self.store, shared, options_of_feed, chance, beater(_pump_of(feed.name))
+                feed, self.store, shared, options_of_feed, self.world.chance, beater(_pump_of(feed.name))
             )
+
+    def _build_judges(self, rules: Rules) -> None:
+        settings, shared, beater = self.settings, self.shared, self.watch.beater
         self.freshness = Freshness(self.store, shared, intervals_of(settings), beater("freshness"))
         withheld = (
             policies_of_text(self.store.ledger.in_force).withheld
@@ -317,7 +333,7 @@ class App:
         try:
             await self.store.verify(self.shared.stop)
         except StoreBroken as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
         await self.shared.stop.wait()
 
     async def _tell_status(self) -> None:
@@ -399,7 +415,7 @@ class App:
             reloadable, restart = changes(self.settings, fresh)
             # What needs a restart stays as it is, in the rules too.
             kept = in_force(self.settings, fresh)
-            rules = _rules_of(kept)
+            rules = stated_rules(kept)
             renew_trust(self.client, self.feeds, self.settings.feeds)
             await self._put_in_force(kept, rules)
         except (ConfigurationFaults, Fatal) as fault:
@@ -443,85 +459,3 @@ class App:
             await self.reckoning.put_in_force()
         self.shared.work.set()
         self.shared.bases.set()
-
-
-async def adopt(settings: Settings, world: World) -> str:
-    """Let the database in the state directory belong to this host, and its project be reached as configured. Raises Fatal.
-
-    Another project's database is refused: that is told apart by the project's key, whatever the address.
-    """
-    database = settings.daemon.state_dir / DATABASE_NAME
-    rules = _rules_of(settings)
-    lock = host_lock.take(settings.daemon.state_dir, world.pid)
-    try:
-        if not database.exists():
-            raise Fatal(
-                EXIT_CONFIGURATION,
-                f"there is no {database} to adopt: put the copied file there first; `archsyncd run` makes a new one",
-            )
-        store = await _opened(settings, world, rules)
-        try:
-            wanted, found = _project_of(settings), store.ledger.project
-            if found and _key_of(found) != settings.commercetools.project_key:
-                raise Fatal(EXIT_CONFIGURATION, _another_project(settings, found, wanted))
-            await store.move(project=wanted, host=world.host_id)
-        finally:
-            await store.close()
-    finally:
-        lock.release()
-    moved = f", which was {found or 'not named'} before" if found != wanted else ""
-    return f"the database of {wanted}{moved}, belongs to this host now"
-
-
-def _rules_of(settings: Settings) -> Rules:
-    try:
-        return rules_of(settings)
-    except RolloutFault as fault:
-        raise Fatal(EXIT_CONFIGURATION, str(fault)) from fault
-
-
-def _project_of(settings: Settings) -> str:
-    """What a database is pinned to. The address counts: one key may name a project in each of two regions."""
-    return f"{settings.commercetools.project_key} at {settings.commercetools.api_address}"
-
-
-def _key_of(project: str) -> str:
-    return project.partition(" at ")[0]
-
-
-def _another_project(settings: Settings, found: str, wanted: str) -> str:
-    database = settings.daemon.state_dir / DATABASE_NAME
-    told = f"{database} belongs to the project {found or '(none)'}, the configuration names {wanted}"
-    if found and _key_of(found) != _key_of(wanted):
-        return f"{told}: give each project its own state_dir"
-    return (
-        f"{told}: if that is the same project by another address, as behind a private link, run `archsyncd adopt` once; "
-        "if it is another region's project of the same key, give it its own state_dir"
-    )
-
-
-async def _opened(settings: Settings, world: World, rules: Rules) -> SqliteStore:
-    try:
-        return await open_store(
-            settings.daemon.state_dir,
-            world.clock,
-            rules,
-            project=_project_of(settings),
-            host=world.host_id,
-            new_ledger_id=world.new_id(),
-        )
-    except StoreNewer as error:
-        raise Fatal(EXIT_STORE, str(error)) from error
-    except StoreFull as error:
-        # Room or the other process's lock may be back at the next start.
-        raise Fatal(EXIT_RESTART, str(error)) from error
-    except StoreBroken as error:
-        raise _damaged(error) from error
-
-
-def _damaged(error: StoreBroken) -> Fatal:
-    return Fatal(
-        EXIT_STORE,
-        f"{error}. Look at the disk first; then move the file aside and start again: stock is taken over anew "
-        "from the markers in commercetools and a snapshot, and nothing is raised before it is proven",
-    )

@@ -21,7 +21,7 @@ from archsyncd import __version__
 from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.adapters.journal import say, set_up
 from archsyncd.adapters.systemd import notifier
-from archsyncd.app import App, adopt
+from archsyncd.app import App
 from archsyncd.config import (
     ConfigurationFaults,
     CredentialFault,
@@ -33,6 +33,7 @@ from archsyncd.config import (
 )
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, Fatal
+from archsyncd.opening import adopt
 from archsyncd.operator.control import serving
 from archsyncd.world import World
 

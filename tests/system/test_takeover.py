@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from archsyncd.adapters.sqlite.store import DATABASE_NAME
-from archsyncd.app import adopt
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.ledger import Base
+from archsyncd.opening import adopt
 from archsyncd.simulators.commercetools.exchange import Request
 from archsyncd.simulators.r247.drop import DropExporter, DropStyle, DropWriter, Form
 from archsyncd.simulators.trade import Trade, TradeConfig

@@ -26,10 +26,11 @@ from archsyncd.domain.handover import (
 from archsyncd.domain.inventory import Conflict, Failure, Missing
 from archsyncd.domain.retry import delay
 from archsyncd.domain.whole_order import WholeOrder
+from archsyncd.engine.handovers import Handovers
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, Feed, FeedFault, OrderDesk, StoreFull
 from archsyncd.engine.shared import Shared, describe
-from archsyncd.engine.store import Handovers, Store
+from archsyncd.engine.store import Store
 
 ORDERS_PER_ROUND = 100
 ORDERS_AT_ONCE = 8

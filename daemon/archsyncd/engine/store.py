@@ -16,7 +16,6 @@ from archsyncd.domain.feed import (
     SnapshotPage,
 )
 from archsyncd.domain.guard import GuardLimits, RuleFigures
-from archsyncd.domain.handover import CancelAnswer, Carried, Flaw, Objection, OrderStory, Stage
 from archsyncd.domain.inventory import Entry, Order, StockKey
 from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
@@ -35,6 +34,7 @@ from archsyncd.domain.rules import DrainLimits, LearnRules, Rules, SettleRules
 from archsyncd.domain.settlement import Settled
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.domain.tenure import Tenure
+from archsyncd.engine.handovers import Handovers
 
 
 class Feeds(Protocol):
@@ -283,94 +283,6 @@ class Orders(Protocol):
 
     async def tidy(self, closed_orders_before_ms: int) -> None:
         """Drop what no source can speak of any more."""
-        ...
-
-
-class Handovers(Protocol):
-    """Orders on their way to Archean. A step with an order that stands elsewhere by now is not taken."""
-
-    async def due(self, limit: int) -> list[Carried]:
-        """Orders about which something is to be done now, the oldest first."""
-        ...
-
-    async def listed(self, stage: Stage, limit: int) -> list[Carried]:
-        """Orders in a state, those first that have been in it longest."""
-        ...
-
-    async def counts(self) -> Mapping[Stage, tuple[int, int]]:
-        """How many orders are in each state, and since when the first of them is (UTC milliseconds)."""
-        ...
-
-    async def story(self, reference: str) -> OrderStory | None:
-        """An order by its id or number, and what became of it; None when it is not ours to carry."""
-        ...
-
-    async def recover(self) -> int:
-        """After a start: what was being sent may have arrived. How many orders are in doubt by that."""
-        ...
-
-    async def wait(self, carried: Carried, reason: str, version: int, again_ms: int) -> None:
-        """The order may not go yet."""
-        ...
-
-    async def hold(self, carried: Carried, flaw: Flaw, version: int) -> None:
-        """The order cannot go whole: it waits for a person, or for its cause to go away."""
-        ...
-
-    async def ready(self, carried: Carried, body: str, lines: str, version: int) -> Carried | None:
-        """Write down what will be sent; durable before the first byte. None when the order stands elsewhere by now."""
-        ...
-
-    async def answered(self, carried: Carried, feed: str, found: OrderLookup, again_ms: int) -> None:
-        """Archean says how it stands with the order: the ledger learns it in the same transaction."""
-        ...
-
-    async def refused(self, carried: Carried, feed: str, objection: Objection) -> None:
-        """Archean does not take the order as it is."""
-        ...
-
-    async def doubted(self, carried: Carried, reason: str, again_ms: int | None) -> None:
-        """Whether Archean has the order is unknown. `again_ms`: when it is asked; None: a person must say."""
-        ...
-
-    async def unsent(self, carried: Carried, reason: str, again_ms: int) -> None:
-        """Archean does not have the order, so it may be sent (again)."""
-        ...
-
-    async def noted(self, carried: Carried, reason: str) -> None:
-        """Archean's number stands on the order in commercetools, or need not."""
-        ...
-
-    async def cancelled_unsent(self, carried: Carried, reason: str) -> None:
-        """Nothing was ever sent of an order that commercetools has cancelled: its pieces are released with that."""
-        ...
-
-    async def cancelling(self, carried: Carried) -> Carried | None:
-        """Archean is about to be asked to cancel the order."""
-        ...
-
-    async def cancel_answered(self, carried: Carried, feed: str, answer: CancelAnswer) -> None:
-        """What Archean says to the wish to cancel; stock is released by its word alone."""
-        ...
-
-    async def put_off(self, carried: Carried, reason: str, again_ms: int | None) -> None:
-        """Nobody answered: the same is tried again later; None: there is nothing to do."""
-        ...
-
-    async def again(self, reference: str, note: str) -> bool:
-        """A person has an order tried again that was held or in doubt; False when it is neither."""
-        ...
-
-    async def dismiss(self, reference: str, note: str) -> bool:
-        """A person says that an order is not to be handed over by us; False when it is on its way already."""
-        ...
-
-    async def tell_stalled(self, before_ms: int) -> None:
-        """Tell of orders placed before that which are not with Archean yet."""
-        ...
-
-    async def tidy(self) -> None:
-        """Drop orders that were closed long ago."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,9 +143,7 @@ async def apply_stock(
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
         gap = gaps is not None and kept is not None and _interrupted(gaps, kept.seq, record.seq)
-        over = answers or (
-            kept is not None and kept.feed != feed and bool(read_still) and kept.feed not in read_still
-        )
+        over = answers or _is_orphaned(kept, feed, read_still)
         verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap, takes_over=over)
         if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
             if level is not None:
@@ -159,6 +157,11 @@ async def apply_stock(
         else:
             _set_aside(scope, feed, epoch, record, verdict, level, done)
     return done
+
+
+def _is_orphaned(kept: KeptLevel | None, feed: str, read_still: Collection[str]) -> bool:
+    """Whether a level was told by a feed that is not read any more, so that another one may take it over."""
+    return kept is not None and kept.feed != feed and bool(read_still) and kept.feed not in read_still
 
 
 def _captured_ms(record: StockRecord) -> int | None:
@@ -320,30 +323,28 @@ def _set_aside(
         )
         done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="other_feed"))
     elif verdict is Verdict.HELD and level is not None:
-        location = scope.policies.by_location[record.location]
-        policy = scope.policies.channels[location.channel]
-        before = done.levels.get((record.location, record.sku))
-        was, figure = (
-            None if before is None else before.figure(location.sellable),
-            level.figure(location.sellable),
-        )
-        why = f"more than the channel's maximum of {policy.maximum}"
-        if leaps(policy, was, figure or 0):
-            why = f"more than {policy.maximum_factor} times the {was} pieces of before"
-        reason = f"{figure} pieces of {subject} are {why}; the level before stays"
-        done.cases.append(
-            NewCase(
-                CaseKind.HELD_LEVEL,
-                feed,
-                subject,
-                reason,
-                held_payload(feed, epoch, level, record),
-                "above_maximum",
-            )
-        )
+        done.cases.append(_held_case(scope, feed, epoch, record, level, done))
     else:
         reason = f"the record about {subject} does not state the figure this location sells by, or leaves its range"
         done.cases.append(NewCase(CaseKind.INVALID_RECORD, feed, subject, reason, code="figure_not_stated"))
+
+
+def _held_case(
+    scope: Scope, feed: str, epoch: int, record: StockRecord, level: KeptLevel, done: Merge
+) -> NewCase:
+    """A level above what a person must see first; it is kept in the case exactly as it came."""
+    subject = f"{record.sku} at {record.location}"
+    location = scope.policies.by_location[record.location]
+    policy = scope.policies.channels[location.channel]
+    before = done.levels.get((record.location, record.sku))
+    was = None if before is None else before.figure(location.sellable)
+    figure = level.figure(location.sellable)
+    why = f"more than the channel's maximum of {policy.maximum}"
+    if leaps(policy, was, figure or 0):
+        why = f"more than {policy.maximum_factor} times the {was} pieces of before"
+    reason = f"{figure} pieces of {subject} are {why}; the level before stays"
+    payload = held_payload(feed, epoch, level, record)
+    return NewCase(CaseKind.HELD_LEVEL, feed, subject, reason, payload, "above_maximum")
 
 
 def held_payload(feed: str, epoch: int, level: KeptLevel, record: StockRecord) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -156,68 +157,61 @@ async def _broken(
 
 
 async def _figures(scope: Scope, snapshot: Snapshot, count: int, *, zeroing: bool) -> BatchFigures:
-    known = in_stock = to_zero = changed = unmapped = up = down = matched_total = emptied = newer = (
-        latest_ms
-    ) = 0
     row = await scope.tx.row("epoch", (snapshot.feed, snapshot.epoch))
     epoch = int(row[0]) if row else await newest_epoch(scope, snapshot.feed) + 1
     places: dict[str, int] = dict(await scope.tx.rows("snapshot_places", (snapshot.id,)))
     policies = scope.policies
-    for location in sorted({*places, *snapshot.locations}):
-        if location in policies.ignored:
-            continue
-        records = int(places.get(location, 0))
+    total: Counter[str] = Counter()
+    unmapped = latest_ms = 0
+    for location in sorted({*places, *snapshot.locations} - policies.ignored):
         if location not in policies.by_location:
-            unmapped += records
+            unmapped += int(places.get(location, 0))
             continue
-        sells = policies.by_location[location].sellable.value
-        kept = await scope.tx.row("levels_in_location", {"location": location, "sells": sells})
-        found = await scope.tx.row(
-            "snapshot_against_levels",
-            {
-                "snapshot": snapshot.id,
-                "location": location,
-                "sells": sells,
-                "feed": snapshot.feed,
-                "epoch": epoch,
-            },
-        )
-        if zeroing and location in snapshot.locations:
-            at = {"snapshot": snapshot.id, "location": location, "sells": sells, "feed": snapshot.feed}
-            gone = await scope.tx.row(
-                "levels_absent_in_stock", {**at, "epoch": epoch, "seq": snapshot.seq_at}
-            )
-            emptied += gone[0] if gone else 0
+        total.update(await _figures_at(scope, snapshot, location, epoch, zeroing=zeroing))
         past = await scope.tx.row("levels_taken_before_epoch", (location, snapshot.feed, epoch))
         latest_ms = max(latest_ms, (past[0] if past else None) or 0)
-        if kept is None or found is None:
-            continue
-        known += kept[0]
-        in_stock += kept[1]
-        matched_total += found[0]
-        to_zero += found[2]
-        changed += found[3]
-        up += found[4]
-        down += found[5]
-        newer += found[6]
     previous = await scope.tx.row("snapshot_before", (snapshot.feed, json.dumps(snapshot.locations)))
     expected = [name for name in snapshot.locations if name in policies.by_location]
     return BatchFigures(
         records=count,
         previous_records=previous[0] if previous else None,
-        known=known,
-        in_stock=in_stock,
-        to_zero=to_zero,
-        changed=changed,
+        known=total["known"],
+        in_stock=total["in_stock"],
+        to_zero=total["to_zero"],
+        changed=total["changed"],
         unmapped=unmapped,
-        absent=max(known - matched_total, 0),
-        older_than_applied=newer,
+        absent=max(total["known"] - total["matched"], 0),
+        older_than_applied=total["newer"],
         missing_locations=tuple(name for name in expected if not places.get(name)),
-        pieces_up=up,
-        pieces_down=down,
-        absent_to_zero=emptied,
+        pieces_up=total["up"],
+        pieces_down=total["down"],
+        absent_to_zero=total["emptied"],
         newer_applied=_newer_than(snapshot, latest_ms),
     )
+
+
+async def _figures_at(
+    scope: Scope, snapshot: Snapshot, location: str, epoch: int, *, zeroing: bool
+) -> dict[str, int]:
+    """What the snapshot would do to the levels of one location."""
+    sells = scope.policies.by_location[location].sellable.value
+    at = {
+        "snapshot": snapshot.id,
+        "location": location,
+        "sells": sells,
+        "feed": snapshot.feed,
+        "epoch": epoch,
+    }
+    figures: dict[str, int] = {}
+    if zeroing and location in snapshot.locations:
+        gone = await scope.tx.row("levels_absent_in_stock", {**at, "seq": snapshot.seq_at})
+        figures["emptied"] = gone[0] if gone else 0
+    kept = await scope.tx.row("levels_in_location", {"location": location, "sells": sells})
+    found = await scope.tx.row("snapshot_against_levels", at)
+    if kept is None or found is None:
+        return figures
+    names = ("matched", "_", "to_zero", "changed", "up", "down", "newer")
+    return figures | {"known": kept[0], "in_stock": kept[1], **dict(zip(names, found, strict=False))}
 
 
 def _newer_than(snapshot: Snapshot, latest_ms: int) -> str | None:
