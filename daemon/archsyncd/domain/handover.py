@@ -277,6 +277,25 @@ class CancelAnswer(StrEnum):
     CANCELLED = "cancelled"
     ALREADY_SHIPPED = "already_shipped"
     UNKNOWN_THERE = "unknown"
+    PENDING = "pending"
+
+
+class Taken(StrEnum):
+    """Whether Archean has taken notice of a booked dispatch, or owes the answer."""
+
+    TAKEN = "taken"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class BookedDispatch:
+    """What Archean is told of a dispatch that commercetools has booked. `at`: RFC 3339, when it was booked."""
+
+    fulfilment_id: str
+    order_id: str
+    delivery_key: str
+    shipment_state: str
+    at: str
 
 
 class ImpossibleMove(Exception):

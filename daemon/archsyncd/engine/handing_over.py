@@ -14,6 +14,7 @@ from typing import Any
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import OrderLookup
 from archsyncd.domain.handover import (
+    CancelAnswer,
     Carried,
     EligibleRule,
     Flaw,
@@ -36,7 +37,8 @@ ORDERS_PER_ROUND = 100
 ORDERS_AT_ONCE = 8
 IDLE_SECONDS = 1.0
 WAITING_AGAIN_MS = 600_000
-RECEIVED_AGAIN_MS = 30_000
+# A source that looks orders up but does not know our ids may still be taking in what it was sent.
+LOOKUP_SETTLE_MS = 60_000
 BACKOFF_BASE_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
 CANCEL_REASON = "cancelled in commercetools"
@@ -178,7 +180,7 @@ class HandOver:
             await self._put_off(carried, f"Archean does not say whether it has it ({fault.reason})")
             return False
         if found is not None:
-            await self._kept.answered(carried, self._feed.name, found, self._now_ms() + RECEIVED_AGAIN_MS)
+            await self._kept.answered(carried, self._feed.name, found, self._owed_ms())
             return False
         reason = (
             f"order {carried.name} was placed before orders were handed over from here, and Archean does not know it: it may "
@@ -208,16 +210,23 @@ class HandOver:
             await self._kept.unsent(
                 sending, f"Archean was not reached ({fault.reason})", self._again_ms(sending)
             )
-        elif self.options.protection == NONE and not self._feed.offers_lookup:
+        elif self.options.protection == NONE:
             await self._kept.doubted(sending, f"its answer was lost: {fault.reason}", None)
         else:
             await self._kept.doubted(sending, f"its answer was lost: {fault.reason}", self._again_ms(sending))
 
     async def _answered(self, carried: Carried, found: OrderLookup) -> None:
-        await self._kept.answered(carried, self._feed.name, found, self._now_ms() + RECEIVED_AGAIN_MS)
+        await self._kept.answered(carried, self._feed.name, found, self._owed_ms())
+
+    def _owed_ms(self) -> int:
+        """When an answer that Archean owes is looked for again."""
+        return self._now_ms() + int(self._desk.again_seconds * 1000)
 
     async def _resolve(self, carried: Carried) -> None:
-        """Ask whether Archean has it; where it cannot be asked, our id makes a repeat harmless."""
+        """Ask whether Archean has it; where it cannot be asked, our id makes a repeat harmless, or a person decides."""
+        if self.options.protection == NONE:
+            await self._kept.doubted(carried, carried.reason, None)
+            return
         if not self._feed.offers_lookup:
             await self._kept.unsent(carried, "told again under the same id", self._now_ms())
             return
@@ -226,20 +235,27 @@ class HandOver:
         except FeedFault as fault:
             await self._put_off(carried, f"Archean does not say whether it has it ({fault.reason})")
             return
-        if found is None:
-            await self._kept.unsent(carried, "Archean does not have it", self._now_ms())
-        else:
+        settled_ms = carried.since_ms + LOOKUP_SETTLE_MS
+        if found is not None:
             await self._answered(carried, found)
+        elif self.options.protection == LOOKUP and self._now_ms() < settled_ms:
+            await self._kept.put_off(carried, "Archean does not have it yet", settled_ms)
+        else:
+            await self._kept.unsent(carried, "Archean does not have it", self._now_ms())
 
     async def _ask_again(self, carried: Carried) -> None:
-        """It was received and is to be decided on: a record tells, or the answer to this question."""
+        """It was received and is to be decided on: a record tells, an answer that came since, or one to this question."""
         try:
-            found = await self._feed.look_up_order(carried.order_id) if self._feed.offers_lookup else None
+            found = await self._desk.answer(carried.order_id, carried.body or "")
+            if found is None and self._feed.offers_lookup:
+                found = await self._feed.look_up_order(carried.order_id)
         except FeedFault as fault:
             await self._put_off(carried, f"Archean does not say how it stands ({fault.reason})")
             return
-        if found is None or found.status == "received":
-            await self._kept.put_off(carried, carried.reason, self._now_ms() + RECEIVED_AGAIN_MS)
+        if isinstance(found, Objection):
+            await self._kept.refused(carried, self._feed.name, found)
+        elif found is None or found.status == "received":
+            await self._kept.put_off(carried, carried.reason, self._owed_ms())
         else:
             await self._answered(carried, found)
 
@@ -253,6 +269,9 @@ class HandOver:
             answer = await self._desk.ask_to_cancel(carried.order_id, CANCEL_REASON)
         except FeedFault as fault:
             await self._put_off(carried, f"Archean does not answer to the cancellation ({fault.reason})")
+            return
+        if answer is CancelAnswer.PENDING:
+            await self._kept.put_off(carried, "Archean was asked to cancel it", self._owed_ms())
             return
         await self._kept.cancel_answered(carried, self._feed.name, answer)
 

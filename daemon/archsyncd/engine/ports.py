@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Protocol
 
 from archsyncd.domain.booking import OrderAction
 from archsyncd.domain.feed import (
@@ -17,7 +17,7 @@ from archsyncd.domain.feed import (
     SnapshotPage,
     SnapshotStatus,
 )
-from archsyncd.domain.handover import CancelAnswer, Objection, PlacedLine
+from archsyncd.domain.handover import BookedDispatch, CancelAnswer, Objection, PlacedLine, Taken
 from archsyncd.domain.inventory import (
     EntryPage,
     EntryWrite,
@@ -181,20 +181,29 @@ class Feed(Protocol):
 class OrderDesk(Protocol):
     """Where a source takes orders (r247/1, section 9). A fault leaves open what became of a call, unless `unreached`."""
 
+    @property
+    def again_seconds(self) -> float:
+        """How soon an answer that the source owes is looked for again."""
+        ...
+
     def body(self, order: WholeOrder, lines: Sequence[PlacedLine]) -> str:
         """What the source is told of an order; kept as it is, so that a repeat is the same to the byte."""
         ...
 
     async def hand_over(self, order_id: str, body: str) -> OrderLookup | Objection:
-        """Give an order to the source under its commercetools id. Raises FeedFault."""
+        """Give an order to the source under its commercetools id; "received" where it answers later. Raises FeedFault."""
+        ...
+
+    async def answer(self, order_id: str, body: str) -> OrderLookup | Objection | None:
+        """What the source has said since of an order it was given; None: nothing, or only a look-up tells. Raises FeedFault."""
         ...
 
     async def ask_to_cancel(self, order_id: str, reason: str) -> CancelAnswer:
-        """Ask to cancel an order; asking again changes nothing. Raises FeedFault."""
+        """Ask to cancel an order; asking again changes nothing and may bring the answer. Raises FeedFault."""
         ...
 
-    async def acknowledge_dispatch(self, fulfilment_id: str, body: Mapping[str, Any]) -> Objection | None:
-        """Tell that the storefront has booked a dispatch. Raises FeedFault."""
+    async def acknowledge_dispatch(self, booked: BookedDispatch) -> Taken | Objection:
+        """Tell that the storefront has booked a dispatch; telling again may bring the answer. Raises FeedFault."""
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from archsyncd.domain.handover import Objection, PlacedLine
+from archsyncd.domain.handover import BookedDispatch, Objection, PlacedLine
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.wire.r247_answers import Problem
 from archsyncd.wire.r247_values import SCHEMA
@@ -55,6 +55,16 @@ def _line(order: WholeOrder, placed: PlacedLine) -> Mapping[str, Any]:
 def cancellation_body(reason: str) -> Mapping[str, Any]:
     """The wish to cancel an order."""
     return {"reason": reason[:REASON_LIMIT_CHARACTERS]}
+
+
+def acknowledgement_body(booked: BookedDispatch) -> Mapping[str, Any]:
+    """The word that the storefront has booked a dispatch."""
+    return {
+        "orderId": booked.order_id,
+        "deliveryKey": booked.delivery_key,
+        "shipmentState": booked.shipment_state,
+        "at": booked.at,
+    }
 
 
 def objection(status: int, problem: Problem) -> Objection | None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from archsyncd.adapters.r247_pull.caller import Answer, Call, Caller
 from archsyncd.adapters.r247_pull.refusal import ACCEPTED, NOT_FOUND, OK, refusal
 from archsyncd.domain.feed import OrderLookup
-from archsyncd.domain.handover import CancelAnswer, Objection, PlacedLine
+from archsyncd.domain.handover import BookedDispatch, CancelAnswer, Objection, PlacedLine, Taken
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.ports import FeedFault
 from archsyncd.wire.commercetools.exchange import path_segment
 from archsyncd.wire.r247_answers import read_order_answer, read_problem
-from archsyncd.wire.r247_orders import cancellation_body, objection, order_body
+from archsyncd.wire.r247_orders import acknowledgement_body, cancellation_body, objection, order_body
 from archsyncd.wire.r247_values import Unreadable
 
+# A record of the feed tells sooner; the question is for those who tell none.
+ASK_AGAIN_SECONDS = 30.0
 _CREATED = 201
 _NO_CONTENT = 204
 _CONFLICT = 409
@@ -28,6 +29,15 @@ class PullDesk:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+
+    @property
+    def again_seconds(self) -> float:
+        """How soon an order that was only received is looked up again."""
+        return ASK_AGAIN_SECONDS
+
+    async def answer(self, order_id: str, body: str) -> OrderLookup | Objection | None:  # noqa: ARG002 - asked by look-up
+        """Return None: a source that answers calls is asked by looking the order up."""
+        return None
 
     def body(self, order: WholeOrder, lines: Sequence[PlacedLine]) -> str:
         """What the source is told of an order."""
@@ -56,12 +66,12 @@ class PullDesk:
             return CancelAnswer.UNKNOWN_THERE
         raise refusal(answer)
 
-    async def acknowledge_dispatch(self, fulfilment_id: str, body: Mapping[str, Any]) -> Objection | None:
+    async def acknowledge_dispatch(self, booked: BookedDispatch) -> Taken | Objection:
         """Tell that the storefront has booked a dispatch; repeated until it is taken. Raises FeedFault."""
-        path = f"/v1/fulfilments/{path_segment(fulfilment_id)}/acknowledgement"
-        answer = await self._caller.ask(Call("POST", path, body=body))
+        path = f"/v1/fulfilments/{path_segment(booked.fulfilment_id)}/acknowledgement"
+        answer = await self._caller.ask(Call("POST", path, body=acknowledgement_body(booked)))
         if answer.status in {OK, ACCEPTED, _NO_CONTENT}:
-            return None
+            return Taken.TAKEN
         problem = read_problem(answer.body)
         if answer.status == NOT_FOUND and problem.code == "unknown_fulfilment":
             return Objection(problem.code, problem.detail)
