@@ -23,20 +23,27 @@ from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore
 from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
     base_options,
+    carrying_of,
+    dispatch_options,
     drain_options,
     guards_of,
+    hand_over_options,
+    hands_over,
     intervals_of,
     order_options,
+    placement_of,
     proving_options,
     tail_options,
 )
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
-from archsyncd.connections import commercetools_client, feed_of, renew_trust
+from archsyncd.connections import commercetools_client, desks_of, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.bases import Bases
+from archsyncd.engine.dispatching import Dispatching
 from archsyncd.engine.drain import Drain
+from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import Orders
@@ -114,6 +121,8 @@ class App:
         self.reckoning: Reckoning
         self.withholding: Withholding
         self.holding: Holding
+        self.hand_over: HandOver | None = None
+        self.dispatching: Dispatching | None = None
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -204,6 +213,7 @@ class App:
         self._build_writers()
         self._build_readers()
         self._build_judges(rules)
+        self._build_carriers()
 
     def _build_writers(self) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
@@ -281,6 +291,41 @@ class App:
         )
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
 
+    def _build_carriers(self) -> None:
+        """What carries orders to Archean and dispatches back, where no other system does."""
+        settings, shared, beater = self.settings, self.shared, self.watch.beater
+        self.store.carry(carrying_of(settings))
+        if not hands_over(settings):
+            return
+        desks = desks_of(self.feeds)
+        source = next(feed for feed in self.feeds if feed.name == settings.orders.hand_over_to)
+        may_write = lambda: not self.holding.planning  # noqa: E731 - one word for two loops
+        self.hand_over = HandOver(
+            self.store,
+            self.client,
+            source,
+            desks[source.name],
+            self.limiter,
+            shared,
+            hand_over_options(settings),
+            lambda: placement_of(self.settings, shared.channel_keys, self.store.rules.policies),
+            self.world.chance,
+            beater("hand-over"),
+            may_write,
+        )
+        self.dispatching = Dispatching(
+            self.store,
+            self.client,
+            desks,
+            self.limiter,
+            shared,
+            dispatch_options(settings),
+            self.orders.learn_rules,
+            self.world.chance,
+            beater("dispatches"),
+            may_write,
+        )
+
     async def _stand_aside(self) -> None:
         """The database is a copy whose original may be at work: only say so, and answer operators, until stopped."""
         self.shared.notes["host"] = COPIED
@@ -323,6 +368,13 @@ class App:
         ]
         if self.settings.orders.mode != "off":
             pumps.append(Pump("orders", self.orders.run, excused=held_back))
+        if self.hand_over is not None and self.dispatching is not None:
+            pumps.append(
+                Pump("hand-over", self.hand_over.run, limit_seconds=asking_seconds, excused=held_back)
+            )
+            pumps.append(
+                Pump("dispatches", self.dispatching.run, limit_seconds=asking_seconds, excused=held_back)
+            )
         pumps += [
             Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
             for feed in self.feeds
@@ -449,6 +501,10 @@ class App:
         self.orders.options = order_options(kept)
         self.proving.options = proving_options(kept)
         self.keeper.absent = kept.guards.absent
+        self.store.carry(carrying_of(kept))
+        if self.hand_over is not None and self.dispatching is not None:
+            self.hand_over.options = hand_over_options(kept)
+            self.dispatching.options = dispatch_options(kept)
         for name, tail in self.tails.items():
             tail.options = tail_options(kept, name)
         self.freshness.intervals = intervals_of(kept)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from archsyncd.config import Settings
 from archsyncd.domain.guard import GuardLimits
-from archsyncd.domain.rules import Rules
+from archsyncd.domain.handover import EligibleRule, Placement
+from archsyncd.domain.rules import Carrying, Rules
 from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
 from archsyncd.engine.bases import BaseOptions
+from archsyncd.engine.dispatching import DispatchOptions
 from archsyncd.engine.drain import DrainOptions
+from archsyncd.engine.handing_over import HandOverOptions
 from archsyncd.engine.orders import OrderOptions
 from archsyncd.engine.proving import ProvingOptions
 from archsyncd.engine.tail import TailOptions
@@ -136,6 +139,62 @@ def order_options(settings: Settings) -> OrderOptions:
         lookup_after_seconds=LOOKUP_AFTER_SECONDS,
         refresh_after_seconds=REFRESH_AFTER_SECONDS,
         restores_on_cancel="cancel" in settings.commercetools.restores_stock_on,
+        hands_over=hands_over(settings),
+        client_id=settings.commercetools.client_id,
+    )
+
+
+def hands_over(settings: Settings) -> bool:
+    """Whether orders are carried to Archean, and dispatches back, by us."""
+    return settings.orders.mode == "hand-over"
+
+
+def carrying_of(settings: Settings) -> Carrying | None:
+    """How the store carries orders; None where another system does."""
+    if not hands_over(settings):
+        return None
+    fulfilment = settings.fulfilment
+    return Carrying(fulfilment.ready_state, fulfilment.short == "close", settings.orders.not_goods)
+
+
+def hand_over_options(settings: Settings) -> HandOverOptions:
+    """How orders are handed over."""
+    orders, eligible = settings.orders, settings.orders.eligible
+    rule = EligibleRule(
+        frozenset(eligible.order_state),
+        frozenset(eligible.payment_state),
+        frozenset(eligible.store),
+        eligible.custom_field,
+        frozenset(eligible.custom_values),
+    )
+    return HandOverOptions(
+        rule,
+        orders.duplicate_protection,
+        orders.sync_channel,
+        orders.stalled_minutes * 60.0,
+        float(orders.settle_seconds),
+        orders.not_goods,
+    )
+
+
+def dispatch_options(settings: Settings) -> DispatchOptions:
+    """How dispatches are booked."""
+    fulfilment = settings.fulfilment
+    return DispatchOptions(
+        fulfilment.unknown_minutes * 60.0,
+        short_closes=fulfilment.short == "close",
+        ready_state=fulfilment.ready_state,
+        not_goods=settings.orders.not_goods,
+    )
+
+
+def placement_of(settings: Settings, channel_keys: Mapping[str, str], policies: Policies) -> Placement:
+    """Where orders' lines go. `channel_keys`: supply channel ids to keys, as commercetools has them."""
+    sources = {
+        location: feed.name for feed in settings.feeds for location in settings.locations_of_feed(feed.name)
+    }
+    return Placement(
+        channel_keys, policies, settings.orders.default_location, settings.orders.hand_over_to, sources
     )
 
 

@@ -14,7 +14,7 @@ from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Setti
 from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
-from archsyncd.engine.ports import Clock, Feed, SecretFault
+from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
 
 SPARE_CONNECTIONS = 8
 
@@ -96,6 +96,11 @@ def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -
         return _drop(feed, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
     except (ValueError, TrustMissing) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
+
+
+def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
+    """Where each source takes orders, by feed."""
+    return {feed.name: feed.desk for feed in feeds if isinstance(feed, PullFeed)}
 
 
 def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequence[FeedSettings]) -> None:

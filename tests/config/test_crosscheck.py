@@ -144,11 +144,38 @@ def test_the_default_location_is_one_that_sells() -> None:
         )
 
 
-def test_hand_over_is_refused_in_plain_words() -> None:
-    """The mode of a later version says what to use instead."""
-    assert only_fault(LEAST + '[orders]\nmode = "hand-over"\n').allowed == (
-        "hand-over is not available in this version; use observe: another system hands the orders over "
-        "and archsyncd counts them"
+TWO_FEEDS = """
+[[feed]]
+name = "second"
+transport = "drop"
+directory = "/srv/second"
+"""
+
+
+def test_hand_over_needs_to_know_whose_source_takes_orders() -> None:
+    """One feed is meant by itself, of several one is named, and called main it need not be."""
+    hand_over = '[orders]\nmode = "hand-over"\n'
+    assert settings_of(LEAST + hand_over).orders.mode == "hand-over"
+    renamed = LEAST.replace('name = "main"', 'name = "first"')
+    assert settings_of(renamed + hand_over).orders.hand_over_to == "first"
+    assert only_fault(renamed + TWO_FEEDS + hand_over).path == "orders.hand_over_to"
+    assert settings_of(LEAST + TWO_FEEDS + hand_over).orders.hand_over_to == "main"
+
+
+def test_a_directory_is_not_looked_up() -> None:
+    """duplicate_protection lookup needs a source that answers."""
+    text = LEAST + TWO_FEEDS + '[orders]\nmode = "hand-over"\nhand_over_to = "second"\n'
+    assert only_fault(text + 'duplicate_protection = "lookup"\n').path == "orders.duplicate_protection"
+    assert settings_of(text + 'duplicate_protection = "key"\n').orders.duplicate_protection == "key"
+
+
+def test_a_custom_field_comes_with_its_values() -> None:
+    """Either alone would hold every order, or none."""
+    field, values = 'custom_field = "checked"', 'custom_values = ["true"]'
+    assert only_fault(LEAST + f"[orders.eligible]\n{field}\n").path == "orders.eligible.custom_values"
+    assert only_fault(LEAST + f"[orders.eligible]\n{values}\n").path == "orders.eligible.custom_field"
+    assert settings_of(LEAST + f"[orders.eligible]\n{field}\n{values}\n").orders.eligible.custom_values == (
+        "true",
     )
 
 

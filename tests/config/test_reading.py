@@ -237,7 +237,7 @@ percentage = 101
 absent = "ignore"
 maximum_to_zero_percent = 30.5
 [orders]
-mode = "hand-over"
+mode = "handover"
 reflection = "accepted+0"
 reflected_before = "2026-05-01"
 eligible = { order_state = [], payment_stat = ["Paid"] }

@@ -7,17 +7,14 @@ from tests.config.texts import LEAST, settings_of
 
 
 def test_what_is_set_and_not_in_force_is_named_by_its_path() -> None:
-    """In tables, nested tables and feeds; what keeps its default, works, or is switched off is not named."""
+    """In tables and feeds; what keeps its default, works, or is switched off is not named."""
     text = (
         '[reconcile]\nnightly_at = "04:00"\nsample_keys_per_minute = 7\n'
         '[alerts]\nemail = ["ops@example.com"]\n'
-        '[fulfilment]\nshort = "close"\nready_state = false\n'
-        '[orders]\neligible = { order_state = ["Open"] }\npoll_seconds = 3\n'
+        "[orders]\npoll_seconds = 3\n"
         '[status]\nlisten = ""\n'
     )
     assert not_in_force(settings_of(LEAST + text)) == (
-        "orders.eligible.order_state",
-        "fulfilment.short",
         "reconcile.nightly_at",
         "alerts.email",
     )
@@ -35,7 +32,6 @@ def test_a_least_configuration_is_wholly_in_force() -> None:
         "feed.snapshot_from",
         "reconcile.nightly_at",
         "alerts.command",
-        "fulfilment.short",
         "status.listen",
     ],
 )

@@ -15,8 +15,6 @@ from archsyncd.domain.booking import (
     Booking,
     ChangeShipmentState,
     Dispatch,
-    DispatchedLine,
-    DispatchedParcel,
     ParcelDraft,
     SetTracking,
     book,
@@ -24,6 +22,7 @@ from archsyncd.domain.booking import (
     wire_key,
 )
 from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.feed import DispatchedParcel, LineShare
 from archsyncd.domain.whole_order import Delivery, LineDetail, Parcel, WholeOrder
 from tests.domain.nouns import line, order
 
@@ -36,7 +35,7 @@ def whole(*lines: object, **more: object) -> WholeOrder:
     return replace(WholeOrder(bought, "2026-01-01T00:00:00.000Z", "EUR", details=details), **more)  # type: ignore[arg-type]
 
 
-def sent(name: str, *lines: DispatchedLine, parcels: Iterable[DispatchedParcel] = ()) -> Dispatch:
+def sent(name: str, *lines: LineShare, parcels: Iterable[DispatchedParcel] = ()) -> Dispatch:
     return Dispatch(name, lines, tuple(parcels))
 
 
@@ -94,32 +93,30 @@ def kinds(booking: Booking) -> list[CaseKind]:
 def test_f151_parts_are_partial_until_the_last_piece() -> None:
     """A delivery for each dispatch, with its key; then Shipped, in the same request."""
     bought = whole()
-    first = book(bought, sent("F-1", DispatchedLine("A", 3, "n1")), {})
+    first = book(bought, sent("F-1", LineShare("A", 3, "n1")), {})
     assert first.actions == (AddDelivery("F-1", {"n1": 3}, ()), ChangeShipmentState("Partial"))
     bought = after(bought, first)
-    second = book(bought, sent("F-2", DispatchedLine("B", 2, "key-n2")), {})
+    second = book(bought, sent("F-2", LineShare("B", 2, "key-n2")), {})
     assert second.actions == (AddDelivery("F-2", {"n2": 2}, ()), ChangeShipmentState("Shipped"))
 
 
 def test_f149_the_same_dispatch_told_again_changes_nothing() -> None:
     """It finds its own delivery."""
-    dispatch = sent(
-        "F-1", DispatchedLine("A", 3, "n1"), parcels=[DispatchedParcel("P1", "DPD", "t1", {"A": 3})]
-    )
+    dispatch = sent("F-1", LineShare("A", 3, "n1"), parcels=[DispatchedParcel("P1", "DPD", "t1", {"A": 3})])
     bought = after(whole(), book(whole(), dispatch, {}))
     assert book(bought, dispatch, {}).actions == ()
 
 
 def test_f149_the_same_dispatch_with_other_pieces_is_told_and_not_booked_over() -> None:
     """What is on the order stays; a person compares."""
-    bought = after(whole(), book(whole(), sent("F-1", DispatchedLine("A", 1, "n1")), {}))
-    again = book(bought, sent("F-1", DispatchedLine("A", 2, "n1")), {})
+    bought = after(whole(), book(whole(), sent("F-1", LineShare("A", 1, "n1")), {}))
+    again = book(bought, sent("F-1", LineShare("A", 2, "n1")), {})
     assert (again.actions, kinds(again)) == ((), [CaseKind.FULFILMENT_MISMATCH])
 
 
 def test_tracking_that_comes_later_is_added_to_its_parcel() -> None:
     """A newer record of the same dispatch: parcels and tracking are corrected, pieces are not."""
-    line_ = DispatchedLine("A", 3, "n1")
+    line_ = LineShare("A", 3, "n1")
     bought = after(whole(), book(whole(), sent("F-1", line_, parcels=[DispatchedParcel("P1")]), {}))
     newer = sent(
         "F-1", line_, parcels=[DispatchedParcel("P1", "DPD", "t1"), DispatchedParcel("P2", "DPD", "t2")]
@@ -135,7 +132,7 @@ def test_tracking_that_comes_later_is_added_to_its_parcel() -> None:
 def test_parcels_that_two_dispatches_call_the_same_are_told_apart() -> None:
     """`P1` of each: commercetools takes a parcel's key once an order."""
     bought = whole()
-    for name, told in (("F-1", DispatchedLine("A", 3, "n1")), ("F-2", DispatchedLine("B", 2, "n2"))):
+    for name, told in (("F-1", LineShare("A", 3, "n1")), ("F-2", LineShare("B", 2, "n2"))):
         dispatch = sent(name, told, parcels=[DispatchedParcel("P1")])
         bought = after(bought, book(bought, dispatch, {}))
         assert book(bought, dispatch, {}).actions == ()
@@ -144,28 +141,28 @@ def test_parcels_that_two_dispatches_call_the_same_are_told_apart() -> None:
 
 def test_more_than_was_ordered_is_booked_within_the_order_and_told() -> None:
     """Commercetools would take it all."""
-    found = book(whole(), sent("F-1", DispatchedLine("A", 5, "n1")), {})
+    found = book(whole(), sent("F-1", LineShare("A", 5, "n1")), {})
     assert found.actions[0] == AddDelivery("F-1", {"n1": 3}, ())
     assert kinds(found) == [CaseKind.OVER_SHIPMENT]
 
 
-@pytest.mark.parametrize("strange", [DispatchedLine("Z", 1), DispatchedLine("B", 1, "n1")])
-def test_f156_another_sku_than_was_ordered_is_not_booked(strange: DispatchedLine) -> None:
+@pytest.mark.parametrize("strange", [LineShare("Z", 1), LineShare("B", 1, "n1")])
+def test_f156_another_sku_than_was_ordered_is_not_booked(strange: LineShare) -> None:
     """A substitution is for a person, and so is all that came with it."""
-    found = book(whole(), sent("F-1", DispatchedLine("A", 1, "n1"), strange), {})
+    found = book(whole(), sent("F-1", LineShare("A", 1, "n1"), strange), {})
     assert (found.actions, kinds(found)) == ((), [CaseKind.FULFILMENT_MISMATCH])
 
 
 def test_f155_a_line_that_is_closed_short_keeps_no_order_open() -> None:
     """Shipped once all that will ever be sent was sent."""
-    found = book(whole(line(3)), sent("F-1", DispatchedLine("A", 2, "n1")), {"n1": 1})
+    found = book(whole(line(3)), sent("F-1", LineShare("A", 2, "n1")), {"n1": 1})
     assert found.state == "Shipped"
 
 
 def test_f160_a_dispatch_of_a_cancelled_order_is_a_fact_and_no_change_of_state() -> None:
     """The goods are on their way: the delivery is booked, a person decides on the rest."""
     gone = whole(order=order(line(3), state="Cancelled"))
-    found = book(gone, sent("F-1", DispatchedLine("A", 3, "n1")), {})
+    found = book(gone, sent("F-1", LineShare("A", 3, "n1")), {})
     assert found.actions == (AddDelivery("F-1", {"n1": 3}, ()),)
     assert kinds(found) == [CaseKind.STATUS_CONFLICT]
 
@@ -180,20 +177,17 @@ def test_an_order_that_ships_apart_has_a_delivery_for_each_part() -> None:
             "n2": LineDetail("n2", shippings={"s2": 2}),
         },
     )
-    found = book(apart, sent("F-1", DispatchedLine("A", 3, "n1"), DispatchedLine("B", 2, "n2")), {})
+    found = book(apart, sent("F-1", LineShare("A", 3, "n1"), LineShare("B", 2, "n2")), {})
     assert found.actions[:2] == (
         AddDelivery("F-1__1", {"n1": 1}, (), "s1"),
         AddDelivery("F-1__2", {"n1": 2, "n2": 2}, (), "s2"),
     )
-    assert (
-        book(after(apart, found), sent("F-1", DispatchedLine("A", 3), DispatchedLine("B", 2)), {}).actions
-        == ()
-    )
+    assert book(after(apart, found), sent("F-1", LineShare("A", 3), LineShare("B", 2)), {}).actions == ()
 
 
 def test_without_shipping_info_nothing_is_booked_and_it_is_told() -> None:
     """Commercetools would refuse the whole request."""
-    found = book(whole(can_deliver=False), sent("F-1", DispatchedLine("A", 1, "n1")), {})
+    found = book(whole(can_deliver=False), sent("F-1", LineShare("A", 1, "n1")), {})
     assert (found.actions, kinds(found)) == ((), [CaseKind.FULFILMENT_MISMATCH])
 
 
@@ -241,7 +235,7 @@ def test_p1_p2_p4_whatever_is_told_the_order_stays_right(
     ordered = {each.line_id: each.quantity for each in bought.order.lines}
     for name, lines in told:
         dispatch = sent(
-            name, *(DispatchedLine(*each) for each in lines), parcels=[DispatchedParcel("P1", None, name)]
+            name, *(LineShare(*each) for each in lines), parcels=[DispatchedParcel("P1", None, name)]
         )
         before, found = bought, book(bought, dispatch, {})
         bought = after(before, found)

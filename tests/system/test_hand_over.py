@@ -101,6 +101,7 @@ async def carrier(
     assert isinstance(found, tuple)
     client.use_channels(found[0])
     shared.channel_keys, shared.channels_read = {each.id: each.key for each in found[0]}, 1
+    shared.export_channels = frozenset(each.key for each in found[0] if each.exports)
     asking = replace(order_options(settings), poll_seconds=1.0, hands_over=True)
     orders = Orders(store, cast("Commercetools", client), limiter, shared, asking, _beat)
 

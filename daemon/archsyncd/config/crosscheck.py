@@ -206,16 +206,28 @@ def _default_location_is_sold_from(draft: Draft) -> None:
 def _orders_mode_is_possible(draft: Draft) -> None:
     mode = draft.settings.orders.mode
     path = ("orders", "mode")
-    if mode == "hand-over":
-        told = (
-            "hand-over is not available in this version; use observe: another system hands the orders over "
-            "and archsyncd counts them"
-        )
-        draft.fault(path, told, value=mode)
+    names = [feed.name for feed in draft.settings.feeds]
+    stated = draft.stated("orders", "hand_over_to")
+    if (
+        mode == "hand-over"
+        and not stated
+        and len(names) > 1
+        and draft.settings.orders.hand_over_to not in names
+    ):
+        told = "is required by mode hand-over where several feeds are read: name the one whose source takes orders"
+        draft.fault(("orders", "hand_over_to"), told, near=path)
     tracked = draft.settings.commercetools.inventory_mode == "tracked"
     if mode == "off" and tracked and draft.sound("commercetools", "inventory_mode"):
         told = "off would oversell while inventory_mode is tracked, as orders must be counted; use observe"
         draft.fault(path, told, value=mode)
+
+
+def _a_custom_field_has_its_values(draft: Draft) -> None:
+    eligible = draft.settings.orders.eligible
+    for present, absent in (("custom_field", "custom_values"), ("custom_values", "custom_field")):
+        path = ("orders", "eligible", absent)
+        if getattr(eligible, present) and not getattr(eligible, absent) and draft.sound(*path):
+            draft.fault(path, f"is required beside {present}", near=("orders", "eligible", present))
 
 
 def _orders_go_to_a_feed(draft: Draft) -> None:
@@ -224,6 +236,19 @@ def _orders_go_to_a_feed(draft: Draft) -> None:
     chosen = draft.settings.orders.hand_over_to
     if draft.stated(*path) and draft.sound(*path) and draft.sound("feed") and chosen not in names:
         _refuse_name(draft, path, chosen, names, "must name a feed of this file")
+
+
+def _a_directory_answers_no_look_up(draft: Draft) -> None:
+    orders = draft.settings.orders
+    path = ("orders", "duplicate_protection")
+    source = next((feed for feed in draft.settings.feeds if feed.name == orders.hand_over_to), None)
+    if orders.mode != "hand-over" or orders.duplicate_protection != "lookup" or source is None:
+        return
+    if source.transport == "drop" and draft.sound(*path) and draft.sound("feed"):
+        told = (
+            f"lookup needs a source that answers questions, and {source.name} is a directory; use key or none"
+        )
+        draft.fault(path, told, value=orders.duplicate_protection)
 
 
 def _an_allow_list_has_its_file(draft: Draft) -> None:
@@ -289,7 +314,9 @@ _RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _shared_channels_name_an_order_location,
     _default_location_is_sold_from,
     _orders_mode_is_possible,
+    _a_custom_field_has_its_values,
     _orders_go_to_a_feed,
+    _a_directory_answers_no_look_up,
     _an_allow_list_has_its_file,
     _sockets_differ,
 )

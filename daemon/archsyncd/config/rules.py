@@ -93,6 +93,29 @@ class EligibleSettings:
             "The payment states in which an order may be handed over; `absent` is an order without one.",
         ),
     )
+    store: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(Word("a store's key, or absent", r"[A-Za-z0-9_-]{2,256}")),
+            "The stores whose orders may be handed over; `absent` is an order without one. Empty: every store's.",
+        ),
+    )
+    custom_field: str = field(
+        default="",
+        metadata=key(
+            Word("the name of a custom field", r"[A-Za-z0-9_-]{2,36}", empty=True),
+            """A custom field of the order that says whether it may be handed over (a fraud check's result, say); "" asks for
+            none.""",
+        ),
+    )
+    custom_values: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(Word("a value, or absent")),
+            """The values of `custom_field` with which an order may be handed over, as text (`true`, `7`); `absent` is an order
+            without the field.""",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +126,11 @@ class OrderSettings:
         default="observe",
         metadata=key(
             Choice(("observe", "hand-over", "off")),
-            """`observe`: another system hands orders over to Archean; archsyncd reads them and counts them, which the
-            ledger needs. `hand-over` is reserved and refused by this version. `off` learns none, so that
+            """`hand-over`: archsyncd gives orders to Archean, and tells commercetools of their dispatch. `observe`: another
+            system does both; archsyncd reads the orders and counts them, which the ledger needs. `off` learns none, so that
             Archean's figures are published as they are; orders learnt before count until they are proven. Accepted in
             untracked mode only.""",
             restart=True,
-            in_force=False,
         ),
     )
     reflection: Reflection = field(
@@ -157,7 +179,7 @@ class OrderSettings:
     )
     eligible: EligibleSettings = field(
         default_factory=EligibleSettings,
-        metadata=key(Table(EligibleSettings), "Which orders may be handed over.", in_force=False),
+        metadata=key(Table(EligibleSettings), "Which orders may be handed over."),
     )
     hand_over_to: str = field(
         default="main",
@@ -166,7 +188,6 @@ class OrderSettings:
             """The feed whose source takes orders and is asked for them as a proof. Not stated, and no feed called main:
             the only feed, if there is just one.""",
             restart=True,
-            in_force=False,
         ),
     )
     sync_channel: str = field(
@@ -192,7 +213,24 @@ class OrderSettings:
             """How the source keeps an order from being made twice: by our `key`, by a `lookup` before a repeat, or not
             at all; with `none` an order in doubt waits for a person.""",
             restart=True,
-            in_force=False,
+        ),
+    )
+    not_goods: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(Word("a SKU, with * and ? for what differs", most_characters=256)),
+            """SKUs that no warehouse ships (downloads, gift cards), with `*` and `?` as in file names: such lines are neither
+            counted nor handed over, and an order is shipped without them. In mode `hand-over` only; custom line items never
+            are goods.""",
+            restart=True,
+        ),
+    )
+    stalled_minutes: int = field(
+        default=30,
+        metadata=key(
+            Whole(1, 43_200),
+            """An order that could go and is not with Archean so long after it was placed becomes an exception; one that waits by
+            `eligible` after a day.""",
         ),
     )
 
@@ -213,6 +251,13 @@ class FulfilmentSettings:
         metadata=key(
             Flag(),
             "Whether picked or packed goods set the shipment state Ready. Shipped always needs a confirmed dispatch.",
+        ),
+    )
+    unknown_minutes: int = field(
+        default=30,
+        metadata=key(
+            Whole(1, 43_200),
+            "A dispatch or return whose order is not known by then becomes an exception; it is booked when the order appears.",
         ),
     )
 

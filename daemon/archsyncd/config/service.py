@@ -12,16 +12,7 @@ from archsyncd.config.kinds import Choice, FilePath, ListOf, Whole, Word
 from archsyncd.domain.cases import CaseKind
 
 DEFAULT_OWNER: Final = "default"
-# Kinds that may be given an owner already, though nothing in this version raises them.
-_KINDS_TO_COME: Final = (
-    "order_in_doubt",
-    "fulfilment_unknown_order",
-    "fulfilment_mismatch",
-    "over_shipment",
-    "status_conflict",
-    "stalled_orders",
-)
-EXCEPTION_KINDS: Final = (*(kind.value for kind in CaseKind), *_KINDS_TO_COME)
+EXCEPTION_KINDS: Final = tuple(kind.value for kind in CaseKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,7 @@ class Settings:
     )
     fulfilment: FulfilmentSettings = field(
         default_factory=FulfilmentSettings,
-        metadata=key(Table(FulfilmentSettings), "What warehouse work does to orders.", in_force=False),
+        metadata=key(Table(FulfilmentSettings), "What warehouse work does to orders."),
     )
     health: HealthSettings = field(
         default_factory=HealthSettings,

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.feed import DispatchedParcel, LineShare
+from archsyncd.domain.handover import Stage
 from archsyncd.domain.order import GONE_ORDER_STATES
 from archsyncd.domain.whole_order import MODE_MULTIPLE, Delivery, WholeOrder
 
@@ -25,30 +27,11 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{2,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class DispatchedLine:
-    """Pieces of a line that left the warehouse. `line_ref`: the line item's id or key, where it is told."""
-
-    sku: str
-    pieces: int
-    line_ref: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchedParcel:
-    """A parcel as Archean tells it; `pieces` by SKU, empty where nobody said what is in it."""
-
-    parcel_id: str
-    carrier: str | None = None
-    tracking: str | None = None
-    pieces: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Dispatch:
     """A shipped fulfilment as its newest record states it."""
 
     fulfilment_id: str
-    lines: tuple[DispatchedLine, ...]
+    lines: tuple[LineShare, ...]
     parcels: tuple[DispatchedParcel, ...] = ()
 
 
@@ -96,7 +79,33 @@ class ChangeShipmentState:
     state: str
 
 
-OrderAction: TypeAlias = AddDelivery | AddParcel | SetTracking | ChangeShipmentState
+@dataclass(frozen=True, slots=True)
+class ReturnDraft:
+    """Pieces of a line that came back."""
+
+    key: str
+    line_id: str
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddReturn:
+    """Goods that came back, each item under a key of its own."""
+
+    items: tuple[ReturnDraft, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetReturnState:
+    """What becomes of returned goods."""
+
+    item_key: str
+    state: str
+
+
+OrderAction: TypeAlias = (
+    AddDelivery | AddParcel | SetTracking | ChangeShipmentState | AddReturn | SetReturnState
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +121,19 @@ class Finding:
 class Booking:
     """What a dispatch makes of an order: actions in one request, in this order, and what is to be told.
 
-    `state` is the shipment state once they took effect. Without actions there is nothing to do, or nothing may be done.
+    `state` is the shipment state once they took effect. `refused`: it cannot be booked as it is. Else, without actions, it is
+    booked already.
     """
 
     actions: tuple[OrderAction, ...]
     findings: tuple[Finding, ...]
     state: str | None
+    refused: bool = False
 
 
 def wire_key(name: str) -> str:
     """A name of Archean's as a key of commercetools: itself where it can be one, else a hash of it."""
-    if _KEY.fullmatch(name):
+    if _KEY.fullmatch(name) and "__" not in name:  # what follows two underscores is ours
         return name
     return f"sha256-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
@@ -142,7 +153,7 @@ def book(order: WholeOrder, dispatch: Dispatch, closed: Mapping[str, int]) -> Bo
     others = _delivered(each for each in order.deliveries if not _is_of(each, dispatch))
     pieces, strange = _by_line(order, dispatch.lines, others)
     if strange is not None:
-        return Booking((), (_mismatch(order, dispatch, strange),), order.order.shipment_state)
+        return Booking((), (_mismatch(order, dispatch, strange),), order.order.shipment_state, refused=True)
     within = _within_order(order, pieces, others)
     if within != pieces:
         findings.append(_too_much(order, dispatch, pieces, within))
@@ -152,17 +163,46 @@ def book(order: WholeOrder, dispatch: Dispatch, closed: Mapping[str, int]) -> Bo
     if own:
         if _delivered(own) != within:
             findings.append(_mismatch(order, dispatch, "it was booked before with other pieces"))
-            return Booking((), tuple(findings), order.order.shipment_state)
+            return Booking((), tuple(findings), order.order.shipment_state, refused=True)
         actions += _corrections(order, dispatch, own, within)
     elif within and not order.can_deliver:
         reason = "the order has no shipping info, so commercetools takes no delivery for it"
-        return Booking((), (*findings, _mismatch(order, dispatch, reason)), order.order.shipment_state)
+        findings.append(_mismatch(order, dispatch, reason))
+        return Booking((), tuple(findings), order.order.shipment_state, refused=True)
+    elif pieces and not within:
+        return Booking((), tuple(findings), order.order.shipment_state, refused=True)
     elif within:
         actions += _new_deliveries(order, dispatch, within)
     state = _state(order, _sum(others, within), closed)
     if state != order.order.shipment_state and order.order.order_state not in GONE_ORDER_STATES:
         actions.append(ChangeShipmentState(state or PARTIAL))
     return Booking(tuple(actions), tuple(findings), state)
+
+
+def book_progress(order: WholeOrder, closed: Mapping[str, int], *, ready: bool) -> Booking:
+    """Say what becomes of an order's shipment state where nothing was dispatched: pieces closed, or goods ready to go."""
+    state = order.order.shipment_state
+    if order.order.order_state not in GONE_ORDER_STATES:
+        state = _state(order, _delivered(order.deliveries), closed)
+        if ready and not _FORWARD.get(state or "", 0):
+            state = READY
+    changed = state is not None and state != order.order.shipment_state
+    return Booking((ChangeShipmentState(state),) if changed and state else (), (), state)
+
+
+def closed_pieces(order: WholeOrder, shorts: Iterable[LineShare]) -> dict[str, int]:
+    """Pieces by line item id that will never be shipped, as far as they are of this order."""
+    lines = [LineShare(each.sku, each.short_quantity, each.line_ref) for each in shorts]
+    return _within_order(order, _by_line(order, lines, _delivered(order.deliveries))[0], {})
+
+
+def stands(order: WholeOrder, closed: Mapping[str, int]) -> Stage | None:
+    """How far an order has come by its deliveries and what was closed; None where nothing has left."""
+    delivered = _delivered(order.deliveries)
+    gone = _sum(delivered, closed)
+    if all(gone.get(line.line_id, 0) >= line.quantity for line in order.order.lines):
+        return Stage.CLOSED_SHORT if any(closed.values()) else Stage.SHIPPED
+    return Stage.PART_SHIPPED if any(delivered.values()) else None
 
 
 def _keys_of(dispatch: Dispatch) -> str:
@@ -187,7 +227,7 @@ def _sum(*some: Mapping[str, int]) -> dict[str, int]:
 
 
 def _by_line(
-    order: WholeOrder, lines: Sequence[DispatchedLine], delivered: Mapping[str, int]
+    order: WholeOrder, lines: Sequence[LineShare], delivered: Mapping[str, int]
 ) -> tuple[dict[str, int], str | None]:
     """Pieces by line item id; and what cannot be matched, in words. A SKU alone fills its lines one after the other."""
     by_ref = {detail.key: line_id for line_id, detail in order.details.items() if detail.key}
@@ -200,8 +240,8 @@ def _by_line(
             return {}, f"it holds {told.sku} for a line about {named.sku}"
         alike = [named] if named else [line for line in order.order.lines if line.sku == told.sku]
         if not alike:
-            return {}, f"it holds {told.pieces} of {told.sku}, which nobody ordered"
-        rest = told.pieces
+            return {}, f"it holds {told.quantity} of {told.sku}, which nobody ordered"
+        rest = told.quantity
         for line in alike:
             room = max(line.quantity - delivered.get(line.line_id, 0) - pieces.get(line.line_id, 0), 0)
             part = rest if line is alike[-1] else min(rest, room)

@@ -33,6 +33,8 @@ class CaseKind(StrEnum):
     STALLED_ORDERS = "stalled_orders"
     STATUS_CONFLICT = "status_conflict"
     FULFILMENT_MISMATCH = "fulfilment_mismatch"
+    FULFILMENT_UNKNOWN_ORDER = "fulfilment_unknown_order"
+    SHORT_PICK = "short_pick"
     OVER_SHIPMENT = "over_shipment"
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
@@ -137,6 +139,16 @@ TEXTS: dict[CaseKind, CaseText] = {
     CaseKind.FULFILMENT_MISMATCH: CaseText(
         Severity.WARNING,
         "Compare the dispatch with the order in both systems, and have Archean send it again once it is right.",
+    ),
+    CaseKind.FULFILMENT_UNKNOWN_ORDER: CaseText(
+        Severity.WARNING,
+        "Find out which order the goods were for: nobody is told that they are on their way. The case closes itself when the "
+        "order appears in commercetools; dismiss it where the order is not the storefront's.",
+    ),
+    CaseKind.SHORT_PICK: CaseText(
+        Severity.WARNING,
+        "Decide what the shopper gets: `archsyncctl exceptions retry ID` closes the missing pieces for good (refund them in "
+        "commercetools); left alone, the order stays open until Archean ships them.",
     ),
     CaseKind.OVER_SHIPMENT: CaseText(
         Severity.WARNING,

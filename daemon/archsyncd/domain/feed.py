@@ -127,6 +127,16 @@ class OrderCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class DispatchedParcel:
+    """A parcel as Archean tells it; `pieces` by SKU, empty where nobody said what is in it."""
+
+    parcel_id: str
+    carrier: str | None = None
+    tracking: str | None = None
+    pieces: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Fulfilment:
     """`fulfilment`: one whole fulfilment as it stands at `seq`; a newer record of the same id replaces it."""
 
@@ -138,17 +148,39 @@ class Fulfilment:
     status: str
     location: str | None
     lines: tuple[LineShare, ...] = ()
+    parcels: tuple[DispatchedParcel, ...] = ()
+    at: str | None = None
+
+
+class Disposition(StrEnum):
+    """What becomes of returned goods; the values are r247/1's."""
+
+    SELLABLE = "sellable"
+    DAMAGED = "damaged"
+    QUARANTINE = "quarantine"
+    SCRAP = "scrap"
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedLine:
+    """Pieces that came back. `line_ref`: the line item's id or key, where it is told."""
+
+    sku: str
+    quantity: int
+    disposition: Disposition
+    line_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnReceived:
-    """`return.received`: goods came back; their quantity arrives by levels."""
+    """`return.received`: goods came back; their quantity arrives by levels. A newer record of the same id replaces it."""
 
     id: str
     seq: int
     return_id: str
     order_id: str | None
     order_number: str | None
+    lines: tuple[ReturnedLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

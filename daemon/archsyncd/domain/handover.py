@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import Order, OrderLine
-from archsyncd.domain.order import CANCELLED, DELETED, LINE_LIMIT_PIECES
+from archsyncd.domain.order import CANCELLED, DELETED, LINE_LIMIT_PIECES, says_shipped
 from archsyncd.domain.stock import Policies
 from archsyncd.domain.whole_order import WholeOrder
 
@@ -57,21 +57,19 @@ NEXT: Mapping[Stage, frozenset[Stage]] = {
     ),
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.ACCEPTED, _S.PART_SHIPPED, _S.SHIPPED}),
     _S.CANCELLED: frozenset(),
-    _S.PART_SHIPPED: frozenset({_S.SHIPPED, _S.CLOSED_SHORT, _S.CLOSED}),
+    _S.PART_SHIPPED: frozenset({_S.SHIPPED, _S.CLOSED_SHORT}),
     _S.SHIPPED: frozenset({_S.CLOSED}),
     _S.CLOSED: frozenset(),
-    _S.CLOSED_SHORT: frozenset({_S.CLOSED}),
+    _S.CLOSED_SHORT: frozenset(),
     _S.HELD: frozenset({_S.READY, _S.WAITING, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
     _S.DISMISSED: frozenset(),
 }
 # Nothing has been sent of these, so a cancellation in commercetools ends them at once.
 UNSENT = frozenset({_S.LEARNED, _S.WAITING, _S.READY})
-FINAL = frozenset({_S.CANCELLED, _S.CLOSED, _S.DISMISSED})
+FINAL = frozenset({_S.CANCELLED, _S.CLOSED, _S.CLOSED_SHORT, _S.DISMISSED})
 # Only while it may still have to be sent is kept what names a person.
 _KEEPS_BODY = frozenset({_S.READY, _S.SENDING, _S.IN_DOUBT, _S.RECEIVED, _S.HELD})
-WITH_ARCHEAN = frozenset(
-    {_S.RECEIVED, _S.ACCEPTED, _S.CANCELLING, _S.PART_SHIPPED, _S.SHIPPED, _S.CLOSED_SHORT}
-)
+WITH_ARCHEAN = frozenset({_S.RECEIVED, _S.ACCEPTED, _S.CANCELLING, _S.PART_SHIPPED, _S.SHIPPED})
 
 
 def may_move(now: Stage, then: Stage) -> bool:
@@ -146,6 +144,9 @@ class Placement:
 
 def place_lines(order: WholeOrder, placement: Placement) -> tuple[PlacedLine, ...] | Flaw:
     """Find the location of every line, or what is wrong with the first one that has none: never a part of an order."""
+    if order.destinations > 1:
+        reason = f"order {order.name} goes to {order.destinations} addresses, and Archean takes one: the whole order is held"
+        return Flaw(CaseKind.ORDER_UNMAPPED_LINE, reason)
     placed: list[PlacedLine] = []
     for line in order.order.lines:
         if line.quantity == 0:
@@ -221,6 +222,14 @@ def judge_unsent(order: WholeOrder, rule: EligibleRule, placement: Placement) ->
     """Say what becomes of an order that was learnt, or that waits."""
     if order.order.order_state in {CANCELLED, DELETED}:
         return Verdict(Stage.CANCELLED, "it was cancelled in commercetools before anything was sent")
+    if not order.order.lines:
+        return Verdict(Stage.DISMISSED, "no warehouse ships any of it")
+    if says_shipped(order.order):
+        reason = (
+            f"order {order.name} is marked as shipped in commercetools, though it was never handed over to Archean: nothing "
+            "is sent until somebody says whether it is still to be shipped"
+        )
+        return Verdict(Stage.HELD, reason, flaw=Flaw(CaseKind.STATUS_CONFLICT, reason))
     why = waits_for(order, rule)
     if why is not None:
         return Verdict(Stage.WAITING, why)

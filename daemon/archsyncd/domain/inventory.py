@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 CHANNEL_ROLE_SUPPLY = "InventorySupply"
+CHANNEL_ROLE_EXPORT = "OrderExport"
 _READABLE_KEY = re.compile(r"[A-Za-z0-9_-]{2,256}")
 _SEPARATOR = "__"
 
@@ -209,11 +210,12 @@ WriteAnswer: TypeAlias = Written | Failure
 
 @dataclass(frozen=True, slots=True)
 class SupplyChannel:
-    """A channel: key and id, and whether it has the role InventorySupply."""
+    """A channel: key and id, and whether it has the roles InventorySupply and OrderExport."""
 
     key: str
     id: str
     supplies: bool
+    exports: bool = False
 
 
 class LineMode(StrEnum):

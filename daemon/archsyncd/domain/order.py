@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import Figure, LineShare
@@ -24,6 +25,23 @@ LINE_LIMIT_PIECES = 10**9
 def is_final(order: Order) -> bool:
     """Whether commercetools considers the order done: nothing more will be shipped for it."""
     return order.order_state in FINAL_ORDER_STATES or order.shipment_state in FINAL_SHIPMENT_STATES
+
+
+def says_shipped(order: Order) -> bool:
+    """Whether commercetools says that every piece of the order has left."""
+    return order.shipment_state in FINAL_SHIPMENT_STATES
+
+
+def goods_of(order: Order, not_goods: Sequence[str]) -> Order:
+    """The order without lines whose SKU fits a pattern of what no warehouse ships."""
+    if not not_goods:
+        return order
+    kept = tuple(
+        line
+        for line in order.lines
+        if line.sku is None or not any(fnmatchcase(line.sku, pattern) for pattern in not_goods)
+    )
+    return order if len(kept) == len(order.lines) else replace(order, lines=kept)
 
 
 @dataclass(frozen=True, slots=True)

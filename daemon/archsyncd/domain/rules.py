@@ -132,6 +132,18 @@ class LearnRules:
     hand_over_since_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Carrying:
+    """How orders are carried. `ready_state`: picked goods are told of; `short_closes`: what is picked short is closed at once.
+
+    `not_goods`: patterns of SKUs that no warehouse ships (downloads, gift cards), as of the shell: `*`, `?`, `[...]`.
+    """
+
+    ready_state: bool = False
+    short_closes: bool = False
+    not_goods: tuple[str, ...] = ()
+
+
 def policies_text(policies: Policies) -> str:
     """Policies as text that `policies_of_text` reads; the same for the same policies."""
     channels = {

@@ -69,7 +69,8 @@ class WholeOrder:
 
     `created_at` is commercetools' own text. `store` is the store's key. `custom` holds custom fields that are texts, numbers
     or flags. `synced` tells, by channel id, under which name other systems know the order. `can_deliver`: it has shipping
-    info, without which commercetools takes no delivery. `shipping_keys` are those of an order that ships apart.
+    info, without which commercetools takes no delivery. `destinations`: to how many addresses it goes; `ship_to` is the first.
+    `shipping_keys` are those of an order that ships apart.
     """
 
     order: Order
@@ -84,6 +85,7 @@ class WholeOrder:
     shipping_mode: str = "Single"
     shipping_keys: tuple[str, ...] = ()
     can_deliver: bool = True
+    destinations: int = 1
     deliveries: tuple[Delivery, ...] = ()
     returns: tuple[ReturnItem, ...] = ()
     synced: Mapping[str, str | None] = field(default_factory=dict)

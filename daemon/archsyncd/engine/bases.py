@@ -134,6 +134,7 @@ class Bases:
         self._client.use_channels(channels)
         before = set(self._shared.channel_keys.values())
         self._shared.channel_keys = {channel.id: channel.key for channel in channels}
+        self._shared.export_channels = frozenset(channel.key for channel in channels if channel.exports)
         self._shared.doubt.set()
         self._shared.channels_without_role = frozenset(
             channel.key for channel in channels if not channel.supplies

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archsyncd.domain.cases import CaseKind
@@ -25,6 +25,7 @@ from archsyncd.domain.handover import (
     judge_unsent,
 )
 from archsyncd.domain.inventory import Conflict, Failure, Missing
+from archsyncd.domain.order import goods_of
 from archsyncd.domain.retry import delay
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.handovers import Handovers
@@ -37,10 +38,14 @@ ORDERS_PER_ROUND = 100
 ORDERS_AT_ONCE = 8
 IDLE_SECONDS = 1.0
 WAITING_AGAIN_MS = 600_000
+WAITING_LIMIT_MS = 24 * 3600 * 1000
+LOOK_AFTER_SECONDS = 15.0
+TIDY_SECONDS = 3600.0
 # A source that looks orders up but does not know our ids may still be taking in what it was sent.
 LOOKUP_SETTLE_MS = 60_000
 BACKOFF_BASE_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
+SYNC_CHANNEL = "sync channel"
 CANCEL_REASON = "cancelled in commercetools"
 KEY, LOOKUP, NONE = "key", "lookup", "none"
 
@@ -49,13 +54,17 @@ KEY, LOOKUP, NONE = "key", "lookup", "none"
 class HandOverOptions:
     """How orders are handed over. `protection`: what keeps the source from making an order twice (key, lookup, none).
 
-    `sync_channel`: under which channel Archean's number is noted on the order, "" for nowhere.
+    `sync_channel`: under which channel Archean's number is noted on the order, "" for nowhere. `stalled_seconds`: an order that
+    is not with Archean by then is told of. `settle_seconds`: how long Archean's word of a dispatch may take that commercetools
+    speaks of. `not_goods`: patterns of SKUs that no warehouse ships.
     """
 
     rule: EligibleRule
     protection: str
     sync_channel: str
     stalled_seconds: float
+    settle_seconds: float = 60.0
+    not_goods: tuple[str, ...] = ()
 
 
 class HandOver:
@@ -73,7 +82,9 @@ class HandOver:
         placement: Callable[[], Placement],
         chance: Callable[[], float],
         beat: Callable[[], None],
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_write`: whether anything may be written at all; the lease is asked besides."""
         self._store = store
         self._client = client
         self._feed = feed
@@ -84,6 +95,9 @@ class HandOver:
         self._placement = placement
         self._chance = chance
         self._beat = beat
+        self._may_write = may_write
+        self._looked_at = float("-inf")
+        self._tidied_at = float("-inf")
 
     @property
     def _kept(self) -> Handovers:
@@ -97,6 +111,7 @@ class HandOver:
                 self._beat()
                 try:
                     busy = await self.work_some()
+                    await self._look_after()
                 except StoreFull:
                     busy = 0
                 await self._shared.rest(0 if busy >= ORDERS_PER_ROUND else IDLE_SECONDS)
@@ -105,7 +120,7 @@ class HandOver:
 
     async def work_some(self) -> int:
         """Do what is due about a bounded number of orders, the oldest first; about how many."""
-        if not self._shared.may_increase():
+        if not self._may_write() or not self._shared.may_increase():
             return 0  # without the lease for certain, somebody else may be handing them over
         due = await self._kept.due(ORDERS_PER_ROUND)
         for start in range(0, len(due), ORDERS_AT_ONCE):
@@ -116,6 +131,22 @@ class HandOver:
         if due:
             self._shared.work.set()
         return len(due)
+
+    async def _look_after(self) -> None:
+        """Now and then: who waits too long, who is said to be shipped without a dispatch, what was closed long ago."""
+        now = self._shared.clock.monotonic()
+        if now - self._looked_at < LOOK_AFTER_SECONDS:
+            return
+        self._looked_at = now
+        if self._shared.channels_read:
+            self._sync_channel()
+        server_ms = self._shared.server_now_ms()
+        stalled_ms = server_ms - int(self.options.stalled_seconds * 1000)
+        await self._kept.tell_stalled(stalled_ms, server_ms - WAITING_LIMIT_MS)
+        await self._kept.check_claims(self._now_ms() - int(self.options.settle_seconds * 1000))
+        if now - self._tidied_at >= TIDY_SECONDS:
+            self._tidied_at = now
+            await self._kept.tidy()
 
     def _step(self, carried: Carried) -> Coroutine[Any, Any, None]:
         match carried.stage:
@@ -152,12 +183,15 @@ class HandOver:
             return
         if carried.foreign_hand and not await self._is_ours(carried, whole):
             return
+        whole = replace(whole, order=goods_of(whole.order, self.options.not_goods))
         verdict = judge_unsent(whole, self.options.rule, self._placement())
         version = whole.order.version
         if verdict.stage is Stage.CANCELLED:
             await self._drop(carried, verdict.reason)
         elif verdict.stage is Stage.WAITING:
             await self._kept.wait(carried, verdict.reason, version, self._now_ms() + WAITING_AGAIN_MS)
+        elif verdict.stage is Stage.DISMISSED:
+            await self._kept.not_ours(carried, verdict.reason)
         elif verdict.flaw is not None:
             await self._kept.hold(carried, verdict.flaw, version)
         else:
@@ -277,7 +311,7 @@ class HandOver:
 
     async def _note(self, carried: Carried) -> None:
         """Note Archean's number on the order in commercetools, once."""
-        channel = self.options.sync_channel
+        channel = self._sync_channel()
         if carried.noted or not channel or carried.source_order is None:
             await self._kept.noted(carried, "")
             return
@@ -304,6 +338,18 @@ class HandOver:
             await self._kept.put_off(carried, "the order changed meanwhile", self._now_ms())
         else:
             await self._put_off(carried, f"Archean's number cannot be noted ({describe(done)})")
+
+    def _sync_channel(self) -> str:
+        """Where Archean's number is noted, "" for nowhere; a channel that cannot carry it is said, and orders go on without."""
+        wanted = self.options.sync_channel
+        if not wanted or wanted in self._shared.export_channels:
+            self._shared.notes.pop(SYNC_CHANNEL, None)
+            return wanted
+        self._shared.notes[SYNC_CHANNEL] = (
+            f"the project has no channel {wanted} with the role OrderExport (orders.sync_channel): Archean's numbers are not "
+            "noted on orders, which are handed over all the same"
+        )
+        return ""
 
     @property
     def _note_name(self) -> str:

@@ -29,7 +29,10 @@ class Handovers(Protocol):
         ...
 
     async def recover(self) -> int:
-        """After a start: what was being sent may have arrived. How many orders are in doubt by that."""
+        """After a start: what was being sent may have arrived. How many orders are in doubt by that.
+
+        Open orders that were known before hand-over began are carried from now on.
+        """
         ...
 
     async def wait(self, carried: Carried, reason: str, version: int, again_ms: int) -> None:
@@ -38,6 +41,10 @@ class Handovers(Protocol):
 
     async def hold(self, carried: Carried, flaw: Flaw, version: int) -> None:
         """The order cannot go whole: it waits for a person, or for its cause to go away."""
+        ...
+
+    async def not_ours(self, carried: Carried, reason: str) -> None:
+        """Nothing of the order is for a warehouse."""
         ...
 
     async def ready(self, carried: Carried, body: str, lines: str, version: int) -> Carried | None:
@@ -88,8 +95,12 @@ class Handovers(Protocol):
         """A person says that an order is not to be handed over by us; False when it is on its way already."""
         ...
 
-    async def tell_stalled(self, before_ms: int) -> None:
-        """Tell of orders placed before that which are not with Archean yet."""
+    async def tell_stalled(self, before_ms: int, waiting_before_ms: int) -> None:
+        """Tell of orders placed before that which are not with Archean yet; of those that wait by right after a longer time."""
+        ...
+
+    async def check_claims(self, before_ms: int) -> int:
+        """Tell of orders marked as shipped before that of which Archean has told no dispatch; how many were looked at."""
         ...
 
     async def tidy(self) -> None:

@@ -49,6 +49,7 @@ PAGE_LIMIT = 500
 HEAD_LIMIT = 200
 SEEN_LIMIT = 20_000
 DELETED = "OrderDeleted"
+OWN = frozenset({"OrderShipmentStateChanged", "ReturnInfoAdded", "OrderReturnShipmentStateChanged"})
 CREATED = frozenset({"OrderCreated", "OrderImported", "OrderCreatedFromRecurringOrder"})
 RETRY_SECONDS = 2.0
 CHANNELS_SECONDS = 0.1
@@ -61,7 +62,7 @@ DEEP_OVERLAP_MS = 900_000
 class OrderOptions:
     """How orders are learnt. `settle_seconds`: how far behind the server's clock their list is taken as complete.
 
-    `hands_over`: those that are learnt are ours to carry to Archean.
+    `hands_over`: those that are learnt are ours to carry to Archean. `client_id`: under which we write to orders ourselves.
     """
 
     poll_seconds: float
@@ -73,6 +74,7 @@ class OrderOptions:
     refresh_after_seconds: float
     restores_on_cancel: bool
     hands_over: bool = False
+    client_id: str | None = None
 
 
 class Orders:
@@ -270,6 +272,10 @@ class Orders:
             self._rereading.tell(self._shared.clock.monotonic())
         self._remember(ids)
 
+    def _is_own(self, message: OrderMessage) -> bool:
+        """Whether we made it ourselves by booking a dispatch or a return: what came of that was learnt from the answer."""
+        return message.type in OWN and message.client_id == self.options.client_id
+
     def _remember(self, ids: Iterable[str]) -> None:
         for message_id in ids:
             self._seen[message_id] = None
@@ -328,7 +334,7 @@ class Orders:
         """Fetch the orders that messages speak of, learn them, and move the cursor with them."""
         for order_id in dict.fromkeys(m.order_id for m in messages if m.type == DELETED):
             await self._store.orders.forget(order_id)
-        ids = list(dict.fromkeys(m.order_id for m in messages if m.type != DELETED))
+        ids = list(dict.fromkeys(m.order_id for m in messages if m.type != DELETED and not self._is_own(m)))
         found = await self.reader.fetch(ids, self._beat)
         if found is None:
             return False

@@ -18,7 +18,7 @@ class Shared:
     `orders_needed`: what is published rests on them.
     `tenure_since_ms`: we alone write since then (0: unknown). `server_lead_ms`: their clock minus our monotonic one.
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
-    and `channels_stale` asks for it now. `may_increase`: the lease allows raising.
+    and `channels_stale` asks for it now; `export_channels` have the role OrderExport. `may_increase`: the lease allows raising.
     `late_until`: monotonic seconds until a request of the lease's former holder may land; None: there was none.
     """
 
@@ -32,6 +32,7 @@ class Shared:
     paused_feeds: set[str] = field(default_factory=set)
     channel_keys: Mapping[str, str] = field(default_factory=dict)
     channels_without_role: frozenset[str] = frozenset()
+    export_channels: frozenset[str] = frozenset()
     channels_read: int = 0
     channels_stale: bool = False
     orders_complete_ms: int = 0

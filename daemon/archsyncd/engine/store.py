@@ -17,6 +17,7 @@ from archsyncd.domain.feed import (
 )
 from archsyncd.domain.guard import GuardLimits, RuleFigures
 from archsyncd.domain.inventory import Entry, Order, StockKey
+from archsyncd.domain.lags import Lags
 from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
@@ -30,10 +31,11 @@ from archsyncd.domain.report import (
     PlanRow,
     Resync,
 )
-from archsyncd.domain.rules import DrainLimits, LearnRules, Rules, SettleRules
+from archsyncd.domain.rules import Carrying, DrainLimits, LearnRules, Rules, SettleRules
 from archsyncd.domain.settlement import Settled
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.domain.tenure import Tenure
+from archsyncd.engine.advices import Advices
 from archsyncd.engine.handovers import Handovers
 
 
@@ -384,6 +386,20 @@ class Store(Protocol):
     @property
     def handovers(self) -> Handovers:
         """Orders on their way."""
+        ...
+
+    @property
+    def advices(self) -> Advices:
+        """What Archean advises of goods."""
+        ...
+
+    @property
+    def lags(self) -> Lags:
+        """How long orders and dispatches took of late: `handed_over`, `booked`."""
+        ...
+
+    def carry(self, carrying: Carrying | None) -> None:
+        """Carry orders to Archean and their dispatches back by these rules from now on; None: another system does."""
         ...
 
     @property

@@ -6,7 +6,9 @@ to the byte.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -18,6 +20,8 @@ from archsyncd.wire.r247_values import SCHEMA
 
 DIFFERENT_CONTENT: Final = "different_content"
 REASON_LIMIT_CHARACTERS: Final = 200
+# Shorter values (a country, a house number) name nobody, and stand in many a word.
+SHORTEST_NAME: Final = 3
 
 
 def order_body(order: WholeOrder, lines: Sequence[PlacedLine]) -> str:
@@ -52,6 +56,19 @@ def _line(order: WholeOrder, placed: PlacedLine) -> Mapping[str, Any]:
     }
 
 
+def without_persons(text: str, body: str) -> str:
+    """A text of the source's with everything blotted out that the order tells of its receiver."""
+    told = orjson.loads(body).get("shipTo") if body and text else None
+    named = sorted(
+        {value for value in (told or {}).values() if isinstance(value, str) and len(value) >= SHORTEST_NAME},
+        key=len,
+        reverse=True,
+    )
+    for value in named:
+        text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
+    return text
+
+
 def cancellation_body(reason: str) -> Mapping[str, Any]:
     """The wish to cancel an order."""
     return {"reason": reason[:REASON_LIMIT_CHARACTERS]}
@@ -67,8 +84,12 @@ def acknowledgement_body(booked: BookedDispatch) -> Mapping[str, Any]:
     }
 
 
-def objection(status: int, problem: Problem) -> Objection | None:
-    """What a refusal of an order means; None when it says nothing about the order itself."""
+def objection(status: int, problem: Problem, body: str = "") -> Objection | None:
+    """What a refusal of an order means; None when it says nothing about the order itself.
+
+    `body`: what was sent. A source may quote it, and what names a person goes into no list and no journal.
+    """
+    problem = replace(problem, detail=without_persons(problem.detail, body))
     if status == 409 and problem.code == DIFFERENT_CONTENT:  # noqa: PLR2004 - HTTP's own number
         return Objection(problem.code, problem.detail, different=True)
     if status in {400, 409, 413, 422}:

@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from archsyncd.domain.booking import clean_text
 from archsyncd.domain.feed import (
     ID_LIMIT_CHARACTERS,
     INT64_MAXIMUM,
     INT64_MINIMUM,
     SKU_LIMIT_CHARACTERS,
+    DispatchedParcel,
+    Disposition,
     Figure,
     Fulfilment,
     Heartbeat,
@@ -28,6 +31,7 @@ from archsyncd.domain.feed import (
     Record,
     Reject,
     Removal,
+    ReturnedLine,
     ReturnReceived,
 )
 from archsyncd.wire.r247_values import (
@@ -286,7 +290,35 @@ def _fulfilment(fields: _Fields, record_id: str, seq: int) -> Fulfilment:
         status=status,
         location=optional_text(fields, "location"),
         lines=_lines(fields),
+        parcels=tuple(
+            _parcel(mapping(entry, f"/parcels/{place}"), f"/parcels/{place}")
+            for place, entry in enumerate(entries(fields, "parcels"))
+        ),
+        at=instant(fields, "at"),
     )
+
+
+def _parcel(fields: _Fields, path: str) -> DispatchedParcel:
+    """A parcel by its own id, else by its SSCC. What is printed on it is for people: never a reason to lose a dispatch."""
+    named = "parcelId" if fields.get("parcelId") is not None or fields.get("sscc") is None else "sscc"
+    pieces: dict[str, int] = {}
+    for place, entry in enumerate(entries(fields, "lines", path)):
+        where = f"{path}/lines/{place}"
+        line = mapping(entry, where)
+        sku = text(line, "sku", path=where)
+        pieces[sku] = pieces.get(sku, 0) + integer(line, "quantity", where, minimum=0)
+    return DispatchedParcel(
+        parcel_id=text(fields, named, path=path),
+        carrier=_for_people(fields.get("carrier")),
+        tracking=_for_people(fields.get("trackingNumber")),
+        pieces=pieces,
+    )
+
+
+def _for_people(value: Any) -> str | None:
+    if type(value) is int:
+        return clean_text(str(value))
+    return clean_text(value) if isinstance(value, str) else None
 
 
 def _return(fields: _Fields, record_id: str, seq: int) -> ReturnReceived:
@@ -296,6 +328,22 @@ def _return(fields: _Fields, record_id: str, seq: int) -> ReturnReceived:
         return_id=text(fields, "returnId"),
         order_id=optional_text(fields, "orderId"),
         order_number=optional_text(fields, "orderNumber"),
+        lines=tuple(
+            _returned(mapping(entry, f"/lines/{place}"), f"/lines/{place}")
+            for place, entry in enumerate(entries(fields, "lines"))
+        ),
+    )
+
+
+def _returned(fields: _Fields, path: str) -> ReturnedLine:
+    written = text(fields, "disposition", ID_LIMIT_CHARACTERS, path)
+    if written not in {each.value for each in Disposition}:
+        raise Misread("unknown_value", "is no disposition of returned goods", f"{path}/disposition", written)
+    return ReturnedLine(
+        sku=text(fields, "sku", path=path),
+        quantity=integer(fields, "quantity", path, minimum=0),
+        disposition=Disposition(written),
+        line_ref=optional_text(fields, "lineRef", path=path),
     )
 
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from archsyncd.domain.booking import Dispatch, DispatchedLine, DispatchedParcel, book
+from archsyncd.domain.booking import Dispatch, book
+from archsyncd.domain.feed import DispatchedParcel, LineShare
 from archsyncd.domain.inventory import Conflict, Missing, Refused
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.simulators.commercetools import OrderLine
 from tests.adapters.commercetools.test_simulator import NORTH, SKU, Shop, open_shop
 
 DISPATCH = Dispatch(
-    "F-1", (DispatchedLine(SKU, 2),), (DispatchedParcel("P1", "DPD", "t1", {SKU: 2}), DispatchedParcel("P2"))
+    "F-1", (LineShare(SKU, 2),), (DispatchedParcel("P1", "DPD", "t1", {SKU: 2}), DispatchedParcel("P2"))
 )
 
 
@@ -41,7 +42,7 @@ async def test_f151_what_was_booked_is_found_again_and_changes_nothing(mode: str
         assert order.order.shipment_state == "Partial"
         assert [parcel.tracking_id for parcel in order.deliveries[0].parcels] == ["t1", None]
         assert book(order, DISPATCH, {}).actions == ()
-        order = await booked(shop, order, Dispatch("F-2", (DispatchedLine(SKU, 1),)))
+        order = await booked(shop, order, Dispatch("F-2", (LineShare(SKU, 1),)))
         assert order.order.shipment_state == "Shipped"
         assert sum(count for each in order.deliveries for count in each.pieces.values()) == 3
 

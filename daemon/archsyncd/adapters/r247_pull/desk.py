@@ -48,7 +48,7 @@ class PullDesk:
         answer = await self._caller.ask(Call("PUT", f"/v1/orders/{path_segment(order_id)}", body=body))
         if answer.status in {OK, _CREATED, ACCEPTED}:
             return _read(answer)
-        found = objection(answer.status, read_problem(answer.body))
+        found = objection(answer.status, read_problem(answer.body), body)
         if found is None:
             raise refusal(answer)
         return found

@@ -31,13 +31,9 @@ class CaseStore:
         self, kind: CaseKind, scope_name: str, subject: str, note: str, code: str | None = None
     ) -> None:
         """Close an exception whose cause is gone; with a code only if it is open for that."""
-
-        async def step(scope: Scope) -> None:
-            told = await scope.tx.row("case_code", (kind, scope_name, subject)) if code is not None else None
-            if code is None or told == (code,):
-                await resolve_case(scope.tx, kind, scope_name, subject, note, scope.now_ms)
-
-        await self._session.write(step)
+        await self._session.write(
+            lambda scope: resolve_case(scope.tx, kind, scope_name, subject, note, scope.now_ms, code)
+        )
 
     async def close(self, case_id: int, state: str, note: str) -> bool:
         """Close a case as a person decided; False when it is not open."""

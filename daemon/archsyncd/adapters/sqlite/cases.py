@@ -53,9 +53,11 @@ async def open_cases(tx: Transaction, cases: Iterable[NewCase], now_ms: int) -> 
 
 
 async def resolve_case(
-    tx: Transaction, kind: CaseKind, scope: str, subject: str, note: str, now_ms: int
+    tx: Transaction, kind: CaseKind, scope: str, subject: str, note: str, now_ms: int, code: str | None = None
 ) -> bool:
-    """Close a case whose cause is gone; whether there was one."""
+    """Close a case whose cause is gone, with a code only if it is open for that; whether there was one."""
+    if code is not None and await tx.row("case_code", (kind, scope, subject)) != (code,):
+        return False
     row = await tx.row("case_resolve", (kind, scope, subject, now_ms, note))
     if row is None:
         return False

@@ -11,13 +11,17 @@ from dataclasses import replace
 
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.connection import Row
-from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.handover import FINAL, WITH_ARCHEAN, Carried, Stage, asked_for, may_move, moved
 from archsyncd.domain.inventory import Order
-from archsyncd.domain.order import GONE_ORDER_STATES, is_final
+from archsyncd.domain.order import GONE_ORDER_STATES, is_final, says_shipped
 
 SCOPE = "orders"
+# The code of a case about an order that somebody marked as shipped.
+SHIPPED_HERE = "shipped_here"
+# A level that carries the order comes with the acceptance as a rule; else Archean is asked.
+LOOK_UP_AFTER_MS = 30_000
 # Kinds that speak of one order and close when it moves on.
 ORDER_CASES = (
     CaseKind.ORDER_UNMAPPED_LINE,
@@ -80,15 +84,20 @@ async def put(scope: Scope, before: Carried, after: Carried, note: str = "") -> 
         await scope.tx.run("event_put", (after.order_id, scope.now_ms, after.stage, note or after.reason))
 
 
+async def note(scope: Scope, order_id: str, what: str) -> None:
+    """Write down what happened to an order in the state in which it is."""
+    before = await get(scope, order_id)
+    if before is not None:
+        await scope.tx.run("event_put", (order_id, scope.now_ms, before.stage, what))
+
+
 async def meet(scope: Scope, order: Order, began_ms: int) -> None:
     """An order was learnt: it is ours to carry, unless it is done already.
 
     What was placed before the hand-over began may have been brought by another system: Archean is asked first.
     """
-    if is_final(order) and order.order_state not in GONE_ORDER_STATES:
-        return
     gone = order.order_state in GONE_ORDER_STATES
-    if gone and order.created_at_ms < began_ms:
+    if is_final(order) and (order.created_at_ms < began_ms or (says_shipped(order) and not gone)):
         return
     fresh = await scope.tx.run(
         "handover_meet",
@@ -104,6 +113,9 @@ async def meet(scope: Scope, order: Order, began_ms: int) -> None:
     )
     if fresh:
         await scope.tx.run("event_put", (order.id, scope.now_ms, Stage.LEARNED, "learnt from commercetools"))
+        if order.created_at_ms >= began_ms:
+            # Archean cannot know what nobody has told it: it is asked for proofs once it has taken the order.
+            await scope.tx.run("head_lookup_due", (None, order.id))
 
 
 async def changed(scope: Scope, order: Order) -> None:
@@ -121,6 +133,8 @@ async def changed(scope: Scope, order: Order) -> None:
             "now": scope.now_ms,
         },
     )
+    if says_shipped(order):
+        await scope.tx.run("handover_claim", (scope.now_ms, order.id))
     if before.sent and before.stage not in FINAL and before.lines not in {"", asked_for(order)}:
         reason = (
             f"the lines of order {before.name} were changed in commercetools after it had been handed over; Archean has it as "
@@ -164,6 +178,8 @@ async def _accept(scope: Scope, before: Carried, source_order: str | None) -> No
     after = moved(known, Stage.ACCEPTED, scope.now_ms, due_ms=scope.now_ms)
     name = f" as {after.source_order}" if after.source_order else ""
     await put(scope, before, after, f"Archean has accepted it{name}")
+    await scope.tx.run("heads_seek", (scope.now_ms + LOOK_UP_AFTER_MS, array([before.order_id])))
+    scope.lags.append(("handed_over", scope.now_ms - before.created_ms))
     await close_cases(scope, after, "Archean has the order now")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from archsyncd.adapters.sqlite import handing
+from archsyncd.adapters.sqlite import advising, handing
 from archsyncd.adapters.sqlite.cases import open_case
 from archsyncd.adapters.sqlite.lines import release_order
 from archsyncd.adapters.sqlite.order_store import book_answer
@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 KEEP_CLOSED_MS = 90 * 24 * 3600 * 1000
 STALLED_LIMIT = 1_000
+CLAIMS_LIMIT = 100
 
 
 class HandoverStore:
@@ -83,6 +84,10 @@ class HandoverStore:
             await open_case(scope.tx, case, scope.now_ms)
 
         await self._step(carried, step)
+
+    async def not_ours(self, carried: Carried, reason: str) -> None:
+        """Nothing of the order is for a warehouse."""
+        await self._move(carried, Stage.DISMISSED, reason, None, version=carried.version)
 
     async def ready(self, carried: Carried, body: str, lines: str, version: int) -> Carried | None:
         """Write down what will be sent; durable before the first byte. None when the order has changed meanwhile."""
@@ -247,9 +252,13 @@ class HandoverStore:
         return await self._session.write(step)
 
     async def recover(self) -> int:
-        """After a start: what was being sent may have arrived. How many orders are in doubt by that."""
+        """After a start: what was being sent may have arrived. How many orders are in doubt by that.
+
+        Orders that are known and that nobody carries are from when another system did: from now on it is us.
+        """
 
         async def step(scope: Scope) -> int:
+            await scope.tx.run("handover_adopt", (scope.now_ms,))
             count = 0
             for (order_id,) in await scope.tx.rows("handover_all_in_doubt"):
                 before = await handing.get(scope, order_id)
@@ -264,12 +273,13 @@ class HandoverStore:
 
         return await self._session.write(step)
 
-    async def tell_stalled(self, before_ms: int) -> None:
-        """Tell of orders that were not handed over within their limit."""
+    async def tell_stalled(self, before_ms: int, waiting_before_ms: int) -> None:
+        """Tell of orders that were not handed over within their limit; of those that wait by right after a longer one."""
 
         async def step(scope: Scope) -> None:
+            limits = (before_ms, waiting_before_ms, STALLED_LIMIT)
             for order_id, number, stage, reason, _ in await scope.tx.rows(
-                "handover_unfinished_before", (before_ms, STALLED_LIMIT)
+                "handover_unfinished_before", limits
             ):
                 name = number or order_id
                 told = (
@@ -279,6 +289,33 @@ class HandoverStore:
                 await open_case(scope.tx, case, scope.now_ms)
 
         await self._session.write(step)
+
+    async def check_claims(self, before_ms: int) -> int:
+        """Look at orders that somebody marked as shipped before that; how many. Without a dispatch nothing is confirmed."""
+        async with self._session.read() as tx:
+            due = await tx.rows("handover_claims", (before_ms, CLAIMS_LIMIT))
+
+        async def step(scope: Scope) -> None:
+            for (order_id,) in due:
+                before = await handing.get(scope, order_id)
+                await scope.tx.run("handover_unclaim", (order_id,))
+                if before is None or any(
+                    each.is_shipped for each in await advising.of_order(scope, order_id)
+                ):
+                    continue
+                reason = (
+                    f"order {before.name} was marked as shipped in commercetools, but Archean has told of no dispatch: nothing "
+                    "is confirmed to Archean, and the goods are still counted as being there"
+                )
+                case = NewCase(
+                    CaseKind.STATUS_CONFLICT, handing.SCOPE, before.name, reason, code=handing.SHIPPED_HERE
+                )
+                await open_case(scope.tx, case, scope.now_ms)
+                await handing.note(scope, order_id, reason)
+
+        if due:
+            await self._session.write(step)
+        return len(due)
 
     async def tidy(self) -> None:
         """Drop orders that were closed long ago."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archsyncd.adapters.sqlite import handing
+from archsyncd.adapters.sqlite import advising, handing
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.lines import no_longer_unproven, open_lines, release_order
@@ -16,7 +16,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import NewCase
 from archsyncd.domain.inventory import Order, StockKey
 from archsyncd.domain.ledger import Base, reflected_units
-from archsyncd.domain.order import CANCELLED, DELETED, ELSEWHERE, CountedLine, count_lines, is_final
+from archsyncd.domain.order import CANCELLED, DELETED, ELSEWHERE, CountedLine, count_lines, goods_of, is_final
 from archsyncd.domain.outbox import learnt_late, read_discarded, scheduled
 from archsyncd.domain.rules import LearnRules
 
@@ -28,6 +28,8 @@ EFFECT_LAG_MS = 15_000
 
 async def learn_orders(scope: Scope, orders: Sequence[Order], rules: LearnRules) -> int:
     """Take orders in, new or changed; how many were new. Everything else about them follows in the same transaction."""
+    if scope.carrying is not None:
+        orders = [goods_of(order, scope.carrying.not_goods) for order in orders]
     ids = array([order.id for order in orders])
     closed = {row[0] for row in await scope.tx.rows("closed_by_reference", (ids,))}
     known = {row[0]: row for row in await scope.tx.rows("heads_by_id", (ids,))}
@@ -44,6 +46,11 @@ async def learn_orders(scope: Scope, orders: Sequence[Order], rules: LearnRules)
             if order.version > known[order.id][2]:
                 touched |= await _change(scope, order, rules)
                 await handing.changed(scope, order)
+                if order.number != known[order.id][1]:
+                    # What names its order by number finds it now.
+                    await advising.order_met(
+                        scope, order, ours=await handing.get(scope, order.id) is not None
+                    )
         else:
             fresh += 1
             touched |= await _learn(scope, order, rules)
@@ -91,11 +98,10 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
     if is_final(order) and order.created_at_ms < rules.settled_before_ms:
         # Counted nowhere, it is neutral: the entry that a base is read from shows it, and Archean's figures exclude it.
         await scope.tx.run("closed_put", (order.id, order.created_at_ms))
+        await advising.order_met(scope, order, ours=False)
         return set()
     lines = await _counted(scope, order, rules)
     await _head(scope, order, rules)
-    if rules.hand_over_since_ms is not None:
-        await handing.meet(scope, order, rules.hand_over_since_ms)
     if not lines:
         await scope.tx.run("head_lookup_due", (None, order.id))
     reflected = order.created_at_ms < rules.reflected_before_ms
@@ -111,6 +117,9 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
     await _count_late(scope, _tracked_pieces(lines), order.created_at_ms)
     if reflected:
         await scope.tx.run("head_lookup_due", (None, order.id))
+    if rules.hand_over_since_ms is not None:
+        await handing.meet(scope, order, rules.hand_over_since_ms)
+        await advising.order_met(scope, order, ours=await handing.get(scope, order.id) is not None)
     touched |= await take_early(scope, order.id, order.number)
     if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archsyncd.adapters.sqlite import advising
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.proofs import (
     book_order_records,
@@ -75,6 +76,8 @@ async def record_batch(scope: Scope, batch: Batch) -> Outcome:
     newest = max((record.seq for record in batch.records), default=0)
     done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects, newest)
     touched |= await book_order_records(scope, batch.feed, epoch, orders)
+    if scope.carrying is not None and epoch == await newest_epoch(scope, batch.feed):
+        touched |= await advising.tell(scope, batch.feed, epoch, orders)
     await _finish(scope, batch.feed, done, touched)
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
     outcome = Outcome(

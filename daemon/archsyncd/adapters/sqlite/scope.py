@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from archsyncd.adapters.sqlite.connection import Transaction
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.rules import Rules
+from archsyncd.domain.rules import Carrying, Rules
 from archsyncd.domain.stock import Policies
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One transaction with the rules and the wall time (UTC milliseconds) that hold in it."""
+    """One transaction with the rules and the wall time (UTC milliseconds) that hold in it.
+
+    `carrying`: how orders are carried to Archean and their dispatches back, None where another system does that. `lags`:
+    what the transaction measures, a name and milliseconds each; told once it is durable.
+    """
 
     tx: Transaction
     rules: Rules
     now_ms: int
+    carrying: Carrying | None = None
+    lags: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def policies(self) -> Policies:

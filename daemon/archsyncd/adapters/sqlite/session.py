@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from archsyncd.adapters.sqlite.connection import Database, Transaction
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.domain.cases import CaseNews
+from archsyncd.domain.lags import Lags
 from archsyncd.domain.report import LedgerState
-from archsyncd.domain.rules import Rules, Turn
+from archsyncd.domain.rules import Carrying, Rules, Turn
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.ports import Clock, FencedOff, StoreFull
 
@@ -43,6 +45,8 @@ class Session:
         self.rules = rules
         self.ledger = ledger
         self.tenure: Tenure | None = None
+        self.carrying: Carrying | None = None
+        self.lags = Lags()
         self.free_space_floor_bytes = FREE_SPACE_FLOOR_BYTES
         self.log_limit_bytes = LOG_LIMIT_BYTES
         self.log_alarm_bytes = LOG_ALARM_BYTES
@@ -60,15 +64,18 @@ class Session:
             raise FencedOff("no tenure is held")
 
         news: list[CaseNews] = []
+        lags: list[tuple[str, int]] = []
 
         def body(tx: Transaction) -> Coroutine[Any, Any, T]:
             # Called on the loop, where clocks are read; what it returns runs on the connection's thread.
             tx.news = news
-            return _held(tenure, self.scope(tx), step)
+            return _held(tenure, replace(self.scope(tx), lags=lags), step)
 
         result = await self.database.write(body)
         for item in news:
             self.tell(item)
+        for name, lag_ms in lags:
+            self.lags.note(name, lag_ms)
         return result
 
     async def look(self, step: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
@@ -83,7 +90,7 @@ class Session:
 
     def scope(self, tx: Transaction) -> Scope:
         """What statements work under in this transaction."""
-        return Scope(tx, self.rules, self.clock.wall_ms())
+        return Scope(tx, self.rules, self.clock.wall_ms(), self.carrying)
 
     def turn(self) -> Turn:
         """This run of the process and its monotonic time."""

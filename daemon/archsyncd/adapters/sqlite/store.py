@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from archsyncd.adapters.sqlite.advice_store import AdviceStore
 from archsyncd.adapters.sqlite.case_store import CaseStore
 from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
@@ -26,11 +27,12 @@ from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
 from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.lags import Lags
 from archsyncd.domain.outbox import LATE_LANDING_MS, freed
 from archsyncd.domain.report import (
     LedgerState,
 )
-from archsyncd.domain.rules import ROLLOUT, Rules, policies_of_text, policies_text
+from archsyncd.domain.rules import ROLLOUT, Carrying, Rules, policies_of_text, policies_text
 from archsyncd.domain.stock import LocationPolicy
 from archsyncd.domain.tenure import PLANNING, Tenure
 from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull
@@ -52,6 +54,7 @@ class SqliteStore:
         self.snapshots = SnapshotStore(session)
         self.outbox = OutboxStore(session)
         self.orders = OrderStore(session)
+        self.advices = AdviceStore(session)
         self.handovers = HandoverStore(session)
         self.cases = CaseStore(session)
         self.report = ReportStore(session)
@@ -65,6 +68,15 @@ class SqliteStore:
     def rules(self) -> Rules:
         """The rules in force."""
         return self._session.rules
+
+    def carry(self, carrying: Carrying | None) -> None:
+        """Carry orders to Archean and their dispatches back by these rules from now on; None: another system does."""
+        self._session.carrying = carrying
+
+    @property
+    def lags(self) -> Lags:
+        """How long orders and dispatches took of late."""
+        return self._session.lags
 
     def listen(self, tell: Callable[[CaseNews], None]) -> None:
         """Have exceptions told as they open and close, once they are durable."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archsyncd.domain.inventory import (
+    CHANNEL_ROLE_EXPORT,
     CHANNEL_ROLE_SUPPLY,
     MarkerType,
     Project,
@@ -69,7 +70,12 @@ def channels_of(tree: Any) -> tuple[tuple[SupplyChannel, ...], str | None]:
 def _channel(row: Any) -> SupplyChannel:
     item = strict.mapping(row, "channel")
     roles = strict.sequence(item.get("roles"), "roles")
-    return SupplyChannel(strict.text(item, "key"), strict.text(item, "id"), CHANNEL_ROLE_SUPPLY in roles)
+    return SupplyChannel(
+        strict.text(item, "key"),
+        strict.text(item, "id"),
+        supplies=CHANNEL_ROLE_SUPPLY in roles,
+        exports=CHANNEL_ROLE_EXPORT in roles,
+    )
 
 
 def marker_type_request(type_key: str) -> Request:

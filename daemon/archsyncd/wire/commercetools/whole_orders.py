@@ -13,9 +13,11 @@ import orjson
 from archsyncd.domain.booking import (
     AddDelivery,
     AddParcel,
+    AddReturn,
     ChangeShipmentState,
     OrderAction,
     ParcelDraft,
+    SetReturnState,
     SetTracking,
 )
 from archsyncd.domain.whole_order import (
@@ -91,6 +93,20 @@ def _action(action: OrderAction) -> Mapping[str, Any]:
             return {"action": "setParcelTrackingData", "parcelKey": parcel_key, "trackingData": data}
         case ChangeShipmentState(state):
             return {"action": "changeShipmentState", "shipmentState": state}
+        case AddReturn(items):
+            returned = [
+                {
+                    "key": item.key,
+                    "lineItemId": item.line_id,
+                    "quantity": item.pieces,
+                    "shipmentState": "Returned",
+                }
+                for item in items
+            ]
+            return {"action": "addReturnInfo", "items": returned}
+        case SetReturnState(item_key, state):
+            named = {"returnItemKey": item_key, "shipmentState": state}
+            return {"action": "setReturnShipmentState", **named}
 
 
 def _parcel_draft(parcel: ParcelDraft) -> Mapping[str, Any]:
@@ -114,6 +130,7 @@ def whole_order_of(tree: Any) -> WholeOrder:
     lines = strict.sequence(item.get("lineItems"), "lineItems")
     mode = strict.optional_text(item, "shippingMode") or "Single"
     infos = _shipping_infos(item, mode)
+    addresses = _addresses(item, mode)
     return WholeOrder(
         order=order_of(item),
         created_at=strict.timestamp_text(item, "createdAt"),
@@ -122,7 +139,8 @@ def whole_order_of(tree: Any) -> WholeOrder:
         store=_store(item),
         custom=_custom(item),
         details={detail.line_id: detail for detail in map(_detail, lines)},
-        ship_to=_address(item),
+        ship_to=addresses[0] if addresses else None,
+        destinations=len(addresses),
         shipping_method=_method(infos),
         shipping_mode=mode,
         shipping_keys=_shipping_keys(item) if mode == MODE_MULTIPLE else (),
@@ -172,11 +190,19 @@ def _method(infos: Sequence[Mapping[str, Any]]) -> str | None:
     return strict.optional_text(infos[0], "shippingMethodName") if infos else None
 
 
-def _address(item: Mapping[str, Any]) -> dict[str, str] | None:
-    if item.get("shippingAddress") is None:
-        return None
-    address = strict.mapping(item["shippingAddress"], "shippingAddress")
-    return {name: address[name] for name in ADDRESS_FIELDS if isinstance(address.get(name), str)}
+def _addresses(item: Mapping[str, Any], mode: str) -> list[dict[str, str]]:
+    """The different addresses that the order goes to: the order's own, or those of its shippings."""
+    parts = [strict.mapping(each, "shipping") for each in _optional_list(item, "shipping")]
+    holders = parts if mode == MODE_MULTIPLE else [item]
+    found: list[dict[str, str]] = []
+    for holder in holders:
+        if holder.get("shippingAddress") is None:
+            continue
+        address = strict.mapping(holder["shippingAddress"], "shippingAddress")
+        kept = {name: address[name] for name in ADDRESS_FIELDS if isinstance(address.get(name), str)}
+        if kept not in found:
+            found.append(kept)
+    return found
 
 
 def _detail(tree: Any) -> LineDetail:

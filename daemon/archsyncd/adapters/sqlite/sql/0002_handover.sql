@@ -3,6 +3,7 @@
 -- `body` is what is sent, and holds a name and an address: it goes when Archean has the order. `lines` is a digest of what was
 -- asked for. `cancel`: commercetools has cancelled it. `noted`: Archean's number stands on the order in commercetools.
 -- `due_ms`: when something is to be done about it. `foreign_hand`: another system may have handed it over before us.
+-- `claimed_ms`: since when commercetools says that it was shipped, without our having booked that.
 CREATE TABLE handover (
     order_id TEXT PRIMARY KEY,
     number TEXT,
@@ -21,12 +22,14 @@ CREATE TABLE handover (
     foreign_hand INTEGER NOT NULL DEFAULT 0 CHECK (foreign_hand IN (0, 1)),
     attempts INTEGER NOT NULL DEFAULT 0,
     due_ms INTEGER,
+    claimed_ms INTEGER,
     -- Nobody's name or address is kept once Archean has the order.
     CHECK (body IS NULL OR stage IN ('ready', 'sending', 'in_doubt', 'received', 'held'))
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX handover_due ON handover (created_ms, order_id) WHERE due_ms IS NOT NULL;
 CREATE INDEX handover_stage ON handover (stage, since_ms);
+CREATE INDEX handover_claimed ON handover (claimed_ms) WHERE claimed_ms IS NOT NULL;
 CREATE INDEX handover_number ON handover (number) WHERE number IS NOT NULL;
 
 -- What became of an order, step by step; `n` counts within the order.
@@ -38,3 +41,36 @@ CREATE TABLE order_event (
     note TEXT NOT NULL,
     PRIMARY KEY (order_id, n)
 ) STRICT, WITHOUT ROWID;
+
+-- What Archean's newest record says of each fulfilment and return, and how far it has come into commercetools.
+-- `reference`: the order as the record names it; `order_id` once it is known. `content`: lines and parcels. `told_ms`: since
+-- when that is the content. `due_ms`: when something is to be done about it.
+CREATE TABLE advice (
+    feed TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('fulfilment', 'return')),
+    name TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    reference TEXT NOT NULL,
+    order_id TEXT,
+    status TEXT NOT NULL,
+    content TEXT NOT NULL,
+    stage TEXT NOT NULL CHECK (stage IN ('open', 'parked', 'due', 'booked', 'done', 'held', 'void')),
+    reason TEXT NOT NULL DEFAULT '',
+    delivery_key TEXT,
+    shipment_state TEXT,
+    booked_at TEXT,
+    acknowledged INTEGER NOT NULL DEFAULT 0 CHECK (acknowledged IN (0, 1)),
+    short_closed INTEGER NOT NULL DEFAULT 0 CHECK (short_closed IN (0, 1)),
+    told_ms INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_ms INTEGER,
+    PRIMARY KEY (feed, kind, name),
+    CHECK (stage NOT IN ('due', 'booked', 'held') OR order_id IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX advice_due ON advice (told_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX advice_order ON advice (order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX advice_parked ON advice (reference) WHERE stage = 'parked';
+CREATE INDEX advice_stage ON advice (stage, since_ms);

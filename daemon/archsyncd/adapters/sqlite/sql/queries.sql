@@ -629,6 +629,23 @@ INSERT INTO handover (order_id, number, created_ms, version, stage, since_ms, ca
 VALUES (:order_id, :number, :created_ms, :version, 'learned', :now, :cancel, :foreign_hand, :now)
 ON CONFLICT (order_id) DO NOTHING
 
+-- name: handover_adopt
+INSERT INTO handover (order_id, number, created_ms, version, stage, since_ms, source_order, cancel, foreign_hand, due_ms)
+SELECT h.order_id, h.number, h.created_ms, h.version, iif(h.accepted_ms IS NULL, 'learned', 'accepted'), ?1, h.source_order,
+    0, 1, ?1
+FROM order_head AS h
+WHERE h.final = 0 AND h.released = 0 AND NOT EXISTS (SELECT 1 FROM handover AS o WHERE o.order_id = h.order_id)
+
+-- name: handover_claim
+UPDATE handover SET claimed_ms = ?1 WHERE order_id = ?2 AND claimed_ms IS NULL
+    AND stage NOT IN ('shipped', 'closed', 'closed_short', 'cancelled', 'dismissed')
+
+-- name: handover_unclaim
+UPDATE handover SET claimed_ms = NULL WHERE order_id = ?
+
+-- name: handover_claims
+SELECT order_id FROM handover WHERE claimed_ms < ? ORDER BY claimed_ms LIMIT ?
+
 -- name: handover_changed
 UPDATE handover SET version = :version, number = coalesce(number, :number), cancel = max(cancel, :cancel),
     due_ms = CASE WHEN stage IN ('learned', 'waiting', 'ready') OR (stage = 'held' AND sent = 0) OR :cancel > cancel
@@ -664,10 +681,11 @@ SELECT stage, count(*), min(since_ms) FROM handover GROUP BY stage
 
 -- name: handover_unfinished_before
 SELECT order_id, number, stage, reason, created_ms FROM handover
-WHERE stage IN ('learned', 'ready', 'sending', 'received') AND created_ms < ? ORDER BY created_ms LIMIT ?
+WHERE stage IN ('learned', 'ready', 'sending', 'in_doubt', 'received', 'waiting', 'cancelling')
+    AND created_ms < iif(stage = 'waiting', ?2, ?1) ORDER BY created_ms LIMIT ?3
 
 -- name: handover_purge
-DELETE FROM handover WHERE stage IN ('cancelled', 'closed', 'dismissed') AND since_ms < ?
+DELETE FROM handover WHERE stage IN ('cancelled', 'closed', 'closed_short', 'dismissed') AND since_ms < ?
 
 -- name: handover_all_in_doubt
 SELECT order_id FROM handover WHERE stage = 'sending'
@@ -679,3 +697,53 @@ HAVING count(*) < 500
 
 -- name: events
 SELECT at_ms, stage, note FROM order_event WHERE order_id = ? ORDER BY n
+
+-- name: handover_among
+SELECT order_id, number FROM handover WHERE order_id IN (SELECT value FROM json_each(?1))
+UNION SELECT order_id, number FROM handover WHERE number IN (SELECT value FROM json_each(?1))
+
+-- name: advice_get
+SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
+    booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
+FROM advice WHERE feed = ? AND kind = ? AND name = ?
+
+-- name: advice_put
+INSERT INTO advice (feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key,
+    shipment_state, booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (feed, kind, name) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, reference = excluded.reference,
+    order_id = excluded.order_id, status = excluded.status, content = excluded.content, stage = excluded.stage,
+    reason = excluded.reason, delivery_key = excluded.delivery_key, shipment_state = excluded.shipment_state,
+    booked_at = excluded.booked_at, acknowledged = excluded.acknowledged, short_closed = excluded.short_closed,
+    told_ms = excluded.told_ms, since_ms = excluded.since_ms, attempts = excluded.attempts, due_ms = excluded.due_ms
+
+-- name: advice_due
+SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
+    booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
+FROM advice WHERE due_ms <= ? ORDER BY told_ms LIMIT ?
+
+-- name: advice_of_order
+SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
+    booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
+FROM advice WHERE order_id = ? ORDER BY told_ms, name LIMIT 1000
+
+-- name: advice_parked_for
+SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
+    booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
+FROM advice WHERE stage = 'parked' AND reference IN (?, ?)
+
+-- name: advice_counts
+SELECT kind, stage, count(*), min(since_ms) FROM advice GROUP BY kind, stage
+
+-- name: advice_purge
+DELETE FROM advice WHERE stage IN ('done', 'void', 'open', 'parked') AND since_ms < ?
+
+-- name: advice_held
+SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
+    booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
+FROM advice WHERE name = ? AND stage = 'held'
+
+-- name: advice_short
+SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
+    booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
+FROM advice WHERE name = ? AND kind = 'fulfilment' AND short_closed = 0

@@ -1,0 +1,303 @@
+"""Carrying dispatches and returns back to commercetools, and the word of it to Archean, which closes the circle.
+
+Only what Archean has shipped is booked, each fulfilment as one delivery under its own key, so that a lost answer is repeated
+and finds itself. What does not fit the order is held for a person; the rest goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archsyncd.domain.advice import READY_STATUSES, Advice, AdviceKind, AdviceStage
+from archsyncd.domain.booking import (
+    Booking,
+    Dispatch,
+    Finding,
+    book,
+    book_progress,
+    closed_pieces,
+    stands,
+    wire_key,
+)
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.handover import BookedDispatch, Objection, Taken
+from archsyncd.domain.inventory import Conflict, Missing, Refused, TooLarge
+from archsyncd.domain.order import goods_of
+from archsyncd.domain.retry import delay
+from archsyncd.domain.returning import book_return
+from archsyncd.domain.rules import LearnRules
+from archsyncd.domain.times import rfc3339
+from archsyncd.domain.whole_order import WholeOrder
+from archsyncd.engine.advices import Advices
+from archsyncd.engine.limiter import Limiter, Priority, Quiesced
+from archsyncd.engine.ports import Commercetools, FeedFault, OrderDesk, StoreFull
+from archsyncd.engine.shared import Shared, describe
+from archsyncd.engine.store import Store
+
+ADVICES_PER_ROUND = 100
+ADVICES_AT_ONCE = 8
+IDLE_SECONDS = 1.0
+PARKED_AGAIN_MS = 60_000
+CONFLICT_AGAIN_MS = 500
+BACKOFF_BASE_SECONDS = 2.0
+BACKOFF_LIMIT_SECONDS = 300.0
+TIDY_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchOptions:
+    """How dispatches are booked. `unknown_seconds`: a dispatch whose order is not known by then is told of.
+
+    `short_closes`: pieces that the warehouse did not find are closed at once, else somebody decides. `ready_state`: picked and
+    packed goods are told of. `not_goods`: patterns of SKUs that no warehouse ships.
+    """
+
+    unknown_seconds: float
+    short_closes: bool = False
+    ready_state: bool = False
+    not_goods: tuple[str, ...] = ()
+
+
+class Dispatching:
+    """Books what Archean advises, one order at a time, and acknowledges what is booked."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: Commercetools,
+        desks: Mapping[str, OrderDesk],
+        limiter: Limiter,
+        shared: Shared,
+        options: DispatchOptions,
+        learn_rules: Callable[[], LearnRules],
+        chance: Callable[[], float],
+        beat: Callable[[], None],
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`desks`: by feed, where a booking is acknowledged. `may_write`: whether anything may be written at all."""
+        self._store = store
+        self._client = client
+        self._desks = desks
+        self._limiter = limiter
+        self._shared = shared
+        self.options = options
+        self._learn_rules = learn_rules
+        self._chance = chance
+        self._beat = beat
+        self._may_write = may_write
+        self._tidied_at = float("-inf")
+
+    @property
+    def _kept(self) -> Advices:
+        return self._store.advices
+
+    async def run(self) -> None:
+        """Book and acknowledge until the limiter lets nothing more begin."""
+        try:
+            while not self._shared.stopping:
+                self._beat()
+                try:
+                    busy = await self.work_some()
+                    await self._tidy()
+                except StoreFull:
+                    busy = 0
+                await self._shared.rest(0 if busy >= ADVICES_PER_ROUND else IDLE_SECONDS)
+        except Quiesced:
+            pass
+
+    async def work_some(self) -> int:
+        """Do what is due about a bounded number of advices, the oldest first; about how many.
+
+        Two advices of one order follow each other: each changes the order's version.
+        """
+        if not self._may_write() or not self._shared.may_increase():
+            return 0  # without the lease for certain, somebody else may be booking them
+        due = await self._kept.due(ADVICES_PER_ROUND)
+        waiting = list(due)
+        while waiting:
+            self._beat()
+            taken: dict[str, Advice] = {}
+            for advice in waiting:
+                taken.setdefault(advice.order_id or advice.name, advice)
+                if len(taken) == ADVICES_AT_ONCE:
+                    break
+            names = {(each.feed, each.kind, each.name) for each in taken.values()}
+            waiting = [each for each in waiting if (each.feed, each.kind, each.name) not in names]
+            async with asyncio.TaskGroup() as group:
+                for advice in taken.values():
+                    group.create_task(self._step(advice))
+        return len(due)
+
+    async def _tidy(self) -> None:
+        now = self._shared.clock.monotonic()
+        if now - self._tidied_at >= TIDY_SECONDS:
+            self._tidied_at = now
+            await self._kept.tidy()
+
+    def _step(self, advice: Advice) -> Coroutine[Any, Any, None]:
+        match advice.stage:
+            case AdviceStage.PARKED:
+                return self._park(advice)
+            case AdviceStage.BOOKED:
+                return self._acknowledge(advice)
+            case _:
+                return self._book(advice)
+
+    async def _park(self, advice: Advice) -> None:
+        """The sweep finds every order in the end; one that it does not find is nobody's, or named wrongly."""
+        now_ms = self._shared.clock.wall_ms()
+        waited_ms = now_ms - advice.since_ms
+        told = None
+        if waited_ms >= self.options.unknown_seconds * 1000:
+            told = (
+                f"the {advice.kind} {advice.name} of Archean is about order {advice.reference}, which commercetools has not "
+                f"shown for {waited_ms // 60_000} minutes: nothing is booked until it appears"
+            )
+        await self._kept.park(advice, now_ms + PARKED_AGAIN_MS, told)
+
+    async def _book(self, advice: Advice) -> None:
+        order_id = advice.order_id
+        assert order_id is not None
+        found = await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.whole_order(order_id))
+        if isinstance(found, Missing):
+            what = f"the {advice.kind} {advice.name} cannot be booked"
+            reason = f"{what}: its order {advice.reference} was deleted in commercetools"
+            await self._kept.hold(advice, (Finding(CaseKind.FULFILMENT_MISMATCH, "order_deleted", reason),))
+            return
+        if not isinstance(found, WholeOrder):
+            await self._put_off(advice, f"commercetools does not show the order ({describe(found)})")
+            return
+        whole = self._goods(found)
+        closing = self.options.short_closes and bool(advice.shorts) and not advice.short_closed
+        if closing:
+            await self._kept.close_shorts(advice)
+            advice = replace(advice, short_closed=True)
+        closed = await self._closed(whole, advice)
+        booking = self._booking(whole, advice, closed)
+        if booking.refused:
+            await self._kept.hold(advice, booking.findings)
+            return
+        if booking.actions:
+            done = await self._limiter.call(
+                Priority.ORDERS,
+                1.0,
+                lambda: self._client.book_dispatch(order_id, whole.order.version, booking.actions),
+            )
+            if isinstance(done, Conflict):
+                again_ms = self._shared.clock.wall_ms() + CONFLICT_AGAIN_MS
+                await self._kept.put_off(advice, "the order changed meanwhile", again_ms)
+                return
+            if isinstance(done, Refused | TooLarge | Missing):
+                reason = f"commercetools does not take the {advice.kind} {advice.name} of order {whole.name}: {describe(done)}"
+                refused = Finding(CaseKind.FULFILMENT_MISMATCH, "refused", reason)
+                await self._kept.hold(advice, (*booking.findings, refused))
+                return
+            if not isinstance(done, WholeOrder):
+                await self._put_off(
+                    advice, f"commercetools does not say whether it is booked ({describe(done)})"
+                )
+                return
+            whole = self._goods(done)
+            self._shared.count("booked")
+        await self._settle(advice, whole, booking, closed)
+
+    def _goods(self, order: WholeOrder) -> WholeOrder:
+        return replace(order, order=goods_of(order.order, self.options.not_goods))
+
+    async def _closed(self, whole: WholeOrder, advice: Advice) -> Mapping[str, int]:
+        """Pieces of the order that will never be shipped, by line."""
+        others = await self._kept.of_order(whole.order.id)
+        closing = [each for each in others if each.short_closed and each.name != advice.name]
+        if advice.short_closed:
+            closing.append(advice)
+        return closed_pieces(whole, [line for each in closing for line in each.shorts])
+
+    def _booking(self, whole: WholeOrder, advice: Advice, closed: Mapping[str, int]) -> Booking:
+        if advice.kind is AdviceKind.RETURN:
+            return book_return(whole, advice.name, advice.returned)
+        if advice.is_shipped:
+            return book(whole, Dispatch(advice.name, advice.shares, advice.parcels), closed)
+        if advice.delivery_key is not None:
+            reason = (
+                f"Archean has taken the dispatch {advice.name} of order {whole.name} back (it is {advice.status} now), and its "
+                "delivery stands in commercetools: remove it there if nothing was sent"
+            )
+            finding = Finding(CaseKind.FULFILMENT_MISMATCH, "taken_back", reason)
+            return Booking((), (finding,), whole.order.shipment_state, refused=True)
+        ready = self.options.ready_state and advice.status in READY_STATUSES
+        return book_progress(whole, closed, ready=ready)
+
+    async def _settle(
+        self, advice: Advice, whole: WholeOrder, booking: Booking, closed: Mapping[str, int]
+    ) -> None:
+        delivered = advice.is_shipped and any(line.quantity for line in advice.shares)
+        await self._kept.booked(
+            advice,
+            whole.order,
+            self._learn_rules(),
+            booking.findings,
+            stands(whole, closed),
+            wire_key(advice.name) if delivered else None,
+            rfc3339(self._shared.server_now_ms()),
+        )
+        if advice.kind is AdviceKind.FULFILMENT:
+            kept = await self._again(advice)
+            if kept is not None and kept.shorts and not kept.short_closed:
+                await self._kept.tell_shorts(kept, whole.name)
+            elif kept is not None:
+                await self._kept.shorts_settled(kept)
+
+    async def _again(self, advice: Advice) -> Advice | None:
+        """The advice as it is now, if no newer record has replaced it."""
+        assert advice.order_id is not None
+        for each in await self._kept.of_order(advice.order_id):
+            if (each.feed, each.kind, each.name, each.position) == (
+                advice.feed,
+                advice.kind,
+                advice.name,
+                advice.position,
+            ):
+                return each
+        return None
+
+    async def _acknowledge(self, advice: Advice) -> None:
+        desk = self._desks.get(advice.feed)
+        if desk is None or advice.order_id is None:
+            await self._kept.acknowledged(advice)
+            return
+        told = BookedDispatch(
+            advice.name,
+            advice.order_id,
+            advice.delivery_key or "",
+            advice.shipment_state or "",
+            advice.booked_at or rfc3339(self._shared.server_now_ms()),
+        )
+        try:
+            answer = await desk.acknowledge_dispatch(told)
+        except FeedFault as fault:
+            await self._put_off(advice, f"Archean does not take the word of the booking ({fault.reason})")
+            return
+        if isinstance(answer, Objection):
+            reason = (
+                f"Archean objects to the booking of its dispatch {advice.name} of order {advice.reference} ({answer.code}"
+                f"{f': {answer.detail}' if answer.detail else ''}): the delivery stands in commercetools"
+            )
+            finding = Finding(CaseKind.FULFILMENT_MISMATCH, "not_acknowledged", reason)
+            await self._kept.hold(advice, (finding,))
+        elif answer is Taken.PENDING:
+            again_ms = self._shared.clock.wall_ms() + int(desk.again_seconds * 1000)
+            await self._kept.put_off(advice, "Archean was told of the booking", again_ms)
+        else:
+            await self._kept.acknowledged(advice)
+
+    async def _put_off(self, advice: Advice, reason: str) -> None:
+        seconds = delay(
+            advice.attempts,
+            self._chance(),
+            base_seconds=BACKOFF_BASE_SECONDS,
+            limit_seconds=BACKOFF_LIMIT_SECONDS,
+        )
+        await self._kept.put_off(advice, reason, self._shared.clock.wall_ms() + int(seconds * 1000))
