@@ -18,8 +18,8 @@ from tests.simulators.r247.houses import ORDER_ID, House, order_body
 class Depot:
     """A house that writes files."""
 
-    def __init__(self, directory: Path, **style: Any) -> None:
-        self.house = House().stock(X=10, Y=20)
+    def __init__(self, directory: Path, house: House | None = None, **style: Any) -> None:
+        self.house = (house or House()).stock(X=10, Y=20)
         self.inbox = directory / "in"
         self.writer = DropWriter(directory, DropStyle(**style), "main", self.house.log)
         self.exporter = DropExporter(self.house.warehouse, self.writer)
@@ -216,9 +216,9 @@ def test_f111_times_may_contradict_numbers(tmp_path: Path) -> None:
     assert times[1] < times[0]
 
 
-def desk(tmp_path: Path) -> tuple[Depot, DropDesk]:
-    depot = Depot(tmp_path)
-    return depot, DropDesk(tmp_path, depot.house.simulator.desk)
+def desk(tmp_path: Path, *, takes: bool = False, **settings: Any) -> tuple[Depot, DropDesk]:
+    depot = Depot(tmp_path, House(**settings))
+    return depot, DropDesk(tmp_path, depot.house.simulator.desk, takes=takes)
 
 
 def put(tmp_path: Path, name: str, body: Any) -> str:
@@ -283,3 +283,51 @@ def test_a_wrong_order_file_is_answered_with_its_code(tmp_path: Path) -> None:
     assert answered(tmp_path, unknown)["lines"] == [{"lineId": "l1", "sku": "Q"}]
     assert answered(tmp_path, broken)["status"] == "rejected"
     assert depot.house.warehouse.book.orders == {}
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_file_that_is_put_there_anew_is_answered_anew(tmp_path: Path, takes: bool) -> None:
+    """Whether it was taken away or lay there; one that only lies there is not read twice."""
+    depot, files = desk(tmp_path, takes=takes)
+    line = {"lineId": "l1", "sku": "Q", "quantity": 1, "location": "WH1"}
+    name = put(tmp_path, f"order-{ORDER_ID}-v3.json", order_body(lines=[line]))
+    assert (files.poll(), files.poll()) == ([name], [])
+    assert (tmp_path / "orders" / "out" / name).exists() is not takes
+    assert answered(tmp_path, name)["code"] == "unknown_sku"
+    depot.house.stock(Q=5)
+    put(tmp_path, f".{name}.tmp", order_body(lines=[line]))
+    (tmp_path / "orders" / "out" / f".{name}.tmp").rename(tmp_path / "orders" / "out" / name)
+    assert files.poll() == [name]
+    assert answered(tmp_path, name)["status"] == "accepted"
+
+
+def test_an_order_accepted_later_is_answered_a_second_time(tmp_path: Path) -> None:
+    """`received` first, and its acceptance in the same place."""
+    depot, files = desk(tmp_path, takes=True, acceptance="later", acceptance_seconds=(2.0, 2.0))
+    name = put(tmp_path, f"order-{ORDER_ID}-v3.json", order_body())
+    files.poll()
+    assert answered(tmp_path, name) == {"status": "received"}
+    depot.house.clock.advance(2)
+    depot.house.simulator.tick()
+    files.poll()
+    assert answered(tmp_path, name)["status"] == "accepted"
+
+
+def test_an_order_that_was_turned_down_is_cancelled_all_the_same(tmp_path: Path) -> None:
+    """The answer is about the wish, not about what became of the order before."""
+    depot, files = desk(tmp_path, acceptance="later")
+    put(tmp_path, f"order-{ORDER_ID}-v3.json", order_body())
+    files.poll()
+    depot.house.warehouse.book.reject(ORDER_ID, "unknown_sku")
+    wish = put(tmp_path, f"cancel-{ORDER_ID}.json", {"reason": "shopper"})
+    files.poll()
+    assert answered(tmp_path, wish) == {"status": "cancelled"}
+
+
+def test_an_id_is_encoded_in_a_name_as_in_a_url(tmp_path: Path) -> None:
+    """What cannot stand in a name is read as what it means."""
+    depot, files = desk(tmp_path)
+    depot.house.imported(("X", 1), order_id="o/1.2")
+    wish = put(tmp_path, "cancel-o%2F1%2E2.json", {"reason": "shopper"})
+    files.poll()
+    assert answered(tmp_path, wish) == {"status": "cancelled"}

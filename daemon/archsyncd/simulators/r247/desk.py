@@ -74,6 +74,10 @@ class OrderDesk:
             raise Problem(404, "not_offered", "this source answers no look-ups")
         return 200, self.describe(self._find(reference))
 
+    def stands(self, order_id: str) -> dict[str, Any]:
+        """How an order of its own stands, for those whom the desk tells unasked. Raises Problem 404."""
+        return self.describe(self._find(order_id))
+
     def cancel(self, order_id: str, body: bytes) -> Said:
         """Cancellation: 200 also when repeated, 409 already_shipped, 404."""
         parse(body, {"reason": (str, type(None))}, ("reason",))
