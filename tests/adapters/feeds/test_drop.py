@@ -280,6 +280,21 @@ async def test_a_receipt_that_cannot_be_written_is_tried_again_before_the_next_f
 
 
 @virtual
+async def test_a_folder_that_cannot_be_opened_is_a_fault_until_it_can() -> None:
+    """Meanwhile no other folder counts as opened, and afterwards the same feed reads on."""
+    with dropped() as drop:
+        folder = drop.root / "receipts"
+        folder.rmdir()
+        folder.symlink_to(drop.root / "in")
+        async with opened(drop) as feed:
+            drop.put(level("A", 5))
+            assert str(drop.root) in await fault_of(feed, None)
+            assert str(drop.root) in await fault_of(feed, None)
+            folder.unlink()
+            assert (await follow(feed, None, 1)).levels == [("A", 5)]
+
+
+@virtual
 async def test_a_directory_cannot_be_asked() -> None:
     """It takes no snapshot and reads no key, and its silence about an order proves nothing."""
     with dropped() as drop:

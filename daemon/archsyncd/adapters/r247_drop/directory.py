@@ -1,4 +1,4 @@
-"""The directory and its five folders, touched by name inside opened folders only. Knows no order and no content.
+"""The directory and its folders, touched by name inside opened folders only. Knows no order and no content.
 
 No path is followed: folders are opened once, without following links, and files are opened below them the same way.
 All of it blocks; callers use threads.
@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,13 +32,15 @@ _NEW_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_
 class DropDirectory:
     """The opened folders. Every method raises OSError as the system does."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, folders: Sequence[str] = FOLDERS) -> None:
+        """`folders`: names below the directory, a folder within a folder as `orders/out`."""
         self._path = path
+        self._names = folders
         self._root = -1
         self._folders: dict[str, int] = {}
 
     def refresh(self) -> None:
-        """Open what is not open, or open again what was replaced (a mount that came back)."""
+        """Open what is not open, or open again what was replaced (a mount that came back): every folder or none."""
         here = os.stat(self._path)  # noqa: PTH116 - the descriptor below is compared with it
         if self._root >= 0:
             known = os.fstat(self._root)
@@ -46,10 +48,26 @@ class DropDirectory:
                 return
             self.close()
         self._root = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for folder in FOLDERS:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder, 0o770, dir_fd=self._root)
-            self._folders[folder] = os.open(folder, _FOLDER_FLAGS, dir_fd=self._root)
+        try:
+            for folder in self._names:
+                self._folders[folder] = self._open_folder(folder)
+        except OSError:
+            self.close()
+            raise
+
+    def _open_folder(self, folder: str) -> int:
+        """Open a folder part by part, making what is missing: no part may be a link."""
+        handle = os.dup(self._root)
+        for part in folder.split("/"):
+            above = handle
+            try:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, 0o770, dir_fd=above)
+                    os.fsync(above)  # a file in a folder that a power cut takes away is gone as well
+                handle = os.open(part, _FOLDER_FLAGS, dir_fd=above)
+            finally:
+                os.close(above)
+        return handle
 
     def close(self) -> None:
         """Close every folder."""
@@ -82,14 +100,17 @@ class DropDirectory:
     def read_small(self, folder: str, name: str, limit_bytes: int) -> bytes | None:
         """Read a small file whole, up to one byte more than the limit; None when there is no plain file of the name."""
         try:
-            handle = self.open(folder, name)
+            return self.read_plain(folder, name, limit_bytes)
         except (FileNotFoundError, IsADirectoryError):
             return None
         except OSError as fault:
             if fault.errno == errno.ELOOP:
                 return None
             raise
-        with os.fdopen(handle, "rb") as file:
+
+    def read_plain(self, folder: str, name: str, limit_bytes: int) -> bytes:
+        """Read a small file whole, up to one byte more than the limit. Raises OSError for what is no plain file."""
+        with os.fdopen(self.open(folder, name), "rb") as file:
             return file.read(limit_bytes + 1)
 
     def move(self, source: str, target: str, name: str, as_name: str | None = None) -> None:
@@ -123,7 +144,12 @@ class DropDirectory:
 
     def write(self, folder: str, name: str, data: bytes, *, durable: bool = True) -> None:
         """Write a file under a temporary name and rename it; when it returns, it is on the disk (if `durable`)."""
-        where, temporary = self._folders[folder], f".{name}.tmp"
+        self.stage(folder, name, data, durable=durable)
+        self.publish(folder, name, durable=durable)
+
+    def stage(self, folder: str, name: str, data: bytes, *, durable: bool = True) -> None:
+        """Write a file under its temporary name, which no reader looks at."""
+        where, temporary = self._folders[folder], temporary_name(name)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=where)
         handle = os.open(temporary, _NEW_FLAGS, 0o640, dir_fd=where)
@@ -133,18 +159,49 @@ class DropDirectory:
                 file.flush()
                 if durable:
                     os.fsync(handle)
+        except OSError:
+            self._drop_temporary(where, temporary)
+            raise
+
+    def publish(self, folder: str, name: str, *, durable: bool = True) -> None:
+        """Give a staged file its name."""
+        where, temporary = self._folders[folder], temporary_name(name)
+        try:
             os.rename(temporary, name, src_dir_fd=where, dst_dir_fd=where)
         except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary, dir_fd=where)
+            self._drop_temporary(where, temporary)
             raise
         if durable:
-            os.fsync(where)
+            self.sync(folder)
+
+    def _drop_temporary(self, where: int, temporary: str) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=where)
+
+    def sync(self, folder: str) -> None:
+        """Have the folder's names on the disk."""
+        os.fsync(self._folders[folder])
 
     def remove(self, folder: str, name: str) -> None:
         """Remove a file of our own making, if it is there."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._folders[folder])
+
+
+def temporary_name(name: str) -> str:
+    """The name under which a file is written before it gets its own."""
+    return f".{name}.tmp"
+
+
+def reason_of(fault: OSError) -> str:
+    """What the system refuses, in words."""
+    return fault.strerror or str(fault) or type(fault).__name__
+
+
+def staged_for(name: str) -> str | None:
+    """The name that a file under a temporary one was to get; None for any other."""
+    wanted = name.removeprefix(".").removesuffix(".tmp")
+    return wanted if temporary_name(wanted) == name else None
 
 
 def chunks(handle: int, size_bytes: int = MEBIBYTE) -> Iterator[bytes]:
