@@ -8,11 +8,13 @@ from contextlib import aclosing
 from typing import Final, ParamSpec, TypeVar
 
 from archsyncd.adapters.r247_drop.content import Checked, Content
-from archsyncd.adapters.r247_drop.directory import WORK, DropDirectory
+from archsyncd.adapters.r247_drop.desk import DropDesk
+from archsyncd.adapters.r247_drop.directory import WORK, DropDirectory, reason_of
 from archsyncd.adapters.r247_drop.full import FullFile
 from archsyncd.adapters.r247_drop.handing import Handed, Handing
 from archsyncd.adapters.r247_drop.memory import Memory
 from archsyncd.adapters.r247_drop.options import DropOptions
+from archsyncd.adapters.r247_drop.order_files import OrderFiles
 from archsyncd.adapters.r247_drop.survey import Role, Surveyor, Take
 from archsyncd.adapters.r247_drop.verdict import compare, judge
 from archsyncd.adapters.r247_drop.work import Work, claim, resume
@@ -42,6 +44,7 @@ class DropFeed:
         self._remembers = False
         self._last = NOTHING_READ
         self._content: Content | None = None
+        self.desk = DropDesk(OrderFiles(options.directory), clock)
 
     @property
     def name(self) -> str:
@@ -98,8 +101,7 @@ class DropFeed:
         try:
             return await asyncio.to_thread(act, *arguments, **named)
         except OSError as fault:
-            reason = fault.strerror or str(fault) or type(fault).__name__
-            raise FeedFault(f"{self._options.directory}: {reason}") from None
+            raise FeedFault(f"{self._options.directory}: {reason_of(fault)}") from None
 
     async def _read_file(self, take: Take) -> AsyncGenerator[Batch | SnapshotSource, None]:
         """Yield what one file says, up to the batch whose acknowledgement puts it away."""
