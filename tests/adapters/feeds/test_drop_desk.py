@@ -293,6 +293,24 @@ async def test_a_refusal_is_told_before_anything_is_sent_again() -> None:
 
 
 @virtual
+async def test_a_second_sending_that_fails_is_made_up_for() -> None:
+    """The refusal is withdrawn and the first file lies there: it is not taken for the second one."""
+    with at_desk() as at:
+        await at.desk.hand_over(ORDER_ID, body())
+        at.says(NAME, status="rejected", code="unknown_sku")
+        await at.desk.answer(ORDER_ID, body())
+        first = (at.out / NAME).stat().st_ino
+        at.files.before["stage"] = OSError(errno.ENOSPC, "No space left on device")
+        assert (await at.fault()).unreached
+        at.files.before.clear()
+        assert await at.desk.hand_over(ORDER_ID, body()) == RECEIVED
+        assert (at.out / NAME).stat().st_ino != first
+        second = (at.out / NAME).stat().st_ino
+        assert await at.desk.hand_over(ORDER_ID, body()) == RECEIVED
+        assert (at.out / NAME).stat().st_ino == second
+
+
+@virtual
 async def test_another_order_under_the_id_is_never_sent_again() -> None:
     """A person must look at both."""
     with at_desk() as at:
@@ -371,9 +389,10 @@ def test_an_id_that_means_harm_stays_in_its_folder(own_id: str) -> None:
 
     @virtual
     async def run() -> None:
-        with at_desk() as at:
-            everything = {path for path in at.drop.root.rglob("*") if path.parent != at.out}
-            outside = set(at.drop.root.parent.iterdir())
+        with dropped() as around:
+            (around.root / "inner").mkdir()
+            at = Desk(Drop(around.root / "inner"))
+            everything = {path for path in around.root.rglob("*") if path.parent != at.out}
             assert await at.desk.hand_over(own_id, body(own_id)) == RECEIVED
             assert await at.desk.acknowledge_dispatch(booked(own_id)) is Taken.PENDING
             (file,) = at.out.glob("order-*")
@@ -381,8 +400,7 @@ def test_an_id_that_means_harm_stays_in_its_folder(own_id: str) -> None:
             assert await at.desk.ask_to_cancel(own_id, "shopper") is CancelAnswer.PENDING
             assert len(at.lies()) == 3
             ack = at.ack / f"{file.name}.ack.json"
-            assert {path for path in at.drop.root.rglob("*") if path.parent != at.out} == everything | {ack}
-            assert set(at.drop.root.parent.iterdir()) == outside
+            assert {path for path in around.root.rglob("*") if path.parent != at.out} == everything | {ack}
             assert await at.desk.answer(own_id, body(own_id)) == OrderLookup("accepted")
 
     run()

@@ -68,16 +68,12 @@ class DropDesk:
             name = order_file(order_id, body)
         except Unreadable as fault:
             raise FeedFault(fault.reason, unreached=True) from None
-        answer, told_before = await self._read(name, read_order_ack), name in self._refusals
-        again = isinstance(answer, Objection) and told_before and not answer.different
-        if answer is not None and not again:
-            return self._noted(name, answer)
+        answer, anew = await self._heard(name, read_order_ack)
+        if answer is not None:
+            return answer
         data = body.encode()
-        if again:
-            await self._withdraw(name)
-        elif await self._blocking(lambda: self._files.settled_as(name, data), unreached=False):
-            return OrderLookup(RECEIVED)
-        await self._put(name, data)
+        if anew or not await self._blocking(lambda: self._files.settled_as(name, data), unreached=False):
+            await self._put(name, data)
         return OrderLookup(RECEIVED)
 
     async def answer(self, order_id: str, body: str) -> OrderLookup | Objection | None:
@@ -111,13 +107,10 @@ class DropDesk:
     async def acknowledge_dispatch(self, booked: BookedDispatch) -> Taken | Objection:
         """Tell that the storefront has booked a dispatch, and read the answer. Raises FeedFault."""
         name = dispatch_file(booked.fulfilment_id)
-        answer, told_before = await self._read(name, read_dispatch_ack), name in self._refusals
-        again = isinstance(answer, Objection) and told_before
-        if answer is not None and not again:
-            return self._noted(name, answer)
-        if again:
-            await self._withdraw(name)
-        if again or await self._is_due(name):
+        answer, anew = await self._heard(name, read_dispatch_ack)
+        if answer is not None:
+            return answer
+        if anew or await self._is_due(name):
             await self._tell(name, acknowledgement_body(booked))
         return Taken.PENDING
 
@@ -129,16 +122,23 @@ class DropDesk:
         except Unreadable as fault:
             raise FeedFault(f"{ACK}/{name}{ACK_ENDING}: {fault.reason}", answered=True) from None
 
+    async def _heard(self, name: str, read: Callable[[bytes], T]) -> tuple[T | None, bool]:
+        """The answer, and whether the same is to be told anew, which is so once its refusal was told and withdrawn.
+
+        That another order stands under the id is no refusal of this kind: it stays so.
+        """
+        answer = await self._read(name, read)
+        if isinstance(answer, Objection) and name in self._refusals and not answer.different:
+            await self._blocking(lambda: self._files.withdraw(name))
+            return None, True
+        return self._noted(name, answer), name in self._refusals
+
     def _noted(self, name: str, answer: T) -> T:
         """Remember a refusal as told. Lost with a restart: then it is told once more before anything is sent anew."""
         if isinstance(answer, Objection):
             self._refusals[name] = None
             _bound(self._refusals)
         return answer
-
-    async def _withdraw(self, name: str) -> None:
-        await self._blocking(lambda: self._files.withdraw(name))
-        self._refusals.pop(name, None)
 
     async def _is_due(self, name: str) -> bool:
         if self._clock.monotonic() < self._told_at.get(name, float("-inf")) + TELL_AGAIN_SECONDS:
@@ -154,6 +154,7 @@ class DropDesk:
         """Put a file where the source finds it. Raises FeedFault, `unreached` until the file may have its name."""
         await self._blocking(lambda: self._files.stage(name, data))
         await self._blocking(lambda: self._files.publish(name), unreached=False)
+        self._refusals.pop(name, None)
 
     async def _blocking(self, act: Callable[[], T], *, unreached: bool = True) -> T:
         """Do file work in a thread. Raises FeedFault for what the system refuses, in the same words as the feed."""
