@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from archsyncd.adapters.clock import SteadyClock
+from archsyncd.adapters.r247_drop import DropFeed, DropOptions
 from archsyncd.adapters.r247_pull.feed import PullFeed
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore, open_store
 from archsyncd.assembly import order_options, rules_of, tail_options
@@ -79,9 +80,18 @@ class Carrier:
 
 @asynccontextmanager
 async def carrier(
-    site: Site, house: House, *, channel: str = "", rule: EligibleRule = RULE, **changes: Any
+    site: Site,
+    house: House,
+    *,
+    channel: str = "",
+    rule: EligibleRule = RULE,
+    files: Path | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Carrier]:
-    """A process that carries orders; the store of the directory goes on from one to the next."""
+    """A process that carries orders; the store of the directory goes on from one to the next.
+
+    `files`: the source is read and written by the files of this directory.
+    """
     house.write(**changes)
     settings, world = house.settings(), house.world("one", Notes(), "one")
     clock = SteadyClock(world.clock)
@@ -96,7 +106,10 @@ async def carrier(
     limiter = Limiter(50.0, 50.0, 16, clock, world.chance)
     client = commercetools_client(settings, world, limiter)
     feed = feed_of(settings.feeds[0], world, _beat)
-    assert isinstance(feed, PullFeed)
+    if files is not None:
+        await feed.close()
+        feed = DropFeed(DropOptions(name=feed.name, directory=files, source_feed="main"), clock, _beat)
+    assert isinstance(feed, PullFeed | DropFeed)
     found = await client.channels(None)
     assert isinstance(found, tuple)
     client.use_channels(found[0])
