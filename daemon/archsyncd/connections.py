@@ -100,7 +100,7 @@ def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -
 
 def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
     """Where each source takes orders, by feed."""
-    return {feed.name: feed.desk for feed in feeds if isinstance(feed, PullFeed)}
+    return {feed.name: feed.desk for feed in feeds if isinstance(feed, PullFeed | DropFeed)}
 
 
 def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequence[FeedSettings]) -> None:

@@ -6,7 +6,6 @@ and finds itself. What does not fit the order is held for a person; the rest goe
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,6 +35,7 @@ from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, FeedFault, OrderDesk, StoreFull
 from archsyncd.engine.shared import Shared, describe
 from archsyncd.engine.store import Store
+from archsyncd.engine.together import together
 
 ADVICES_PER_ROUND = 100
 ADVICES_AT_ONCE = 8
@@ -126,9 +126,7 @@ class Dispatching:
                     break
             names = {(each.feed, each.kind, each.name) for each in taken.values()}
             waiting = [each for each in waiting if (each.feed, each.kind, each.name) not in names]
-            async with asyncio.TaskGroup() as group:
-                for advice in taken.values():
-                    group.create_task(self._step(advice))
+            await together(self._step(advice) for advice in taken.values())
         return len(due)
 
     async def _tidy(self) -> None:

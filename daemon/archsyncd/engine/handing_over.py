@@ -6,7 +6,6 @@ where our id keeps it from making a second order, told again. Without either a p
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,6 +32,7 @@ from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, Feed, FeedFault, OrderDesk, StoreFull
 from archsyncd.engine.shared import Shared, describe
 from archsyncd.engine.store import Store
+from archsyncd.engine.together import together
 
 ORDERS_PER_ROUND = 100
 ORDERS_AT_ONCE = 8
@@ -105,15 +105,19 @@ class HandOver:
 
     async def run(self) -> None:
         """Carry on until the limiter lets nothing more begin."""
-        await self._kept.recover()
+        unsettled = True
         try:
             while not self._shared.stopping:
                 self._beat()
                 try:
+                    if unsettled:
+                        # What is being sent by the book, and by nobody, may have arrived.
+                        await self._kept.recover()
+                        unsettled = False
                     busy = await self.work_some()
                     await self._look_after()
                 except StoreFull:
-                    busy = 0
+                    busy, unsettled = 0, True
                 await self._shared.rest(0 if busy >= ORDERS_PER_ROUND else IDLE_SECONDS)
         except Quiesced:
             pass
@@ -125,9 +129,7 @@ class HandOver:
         due = await self._kept.due(ORDERS_PER_ROUND)
         for start in range(0, len(due), ORDERS_AT_ONCE):
             self._beat()
-            async with asyncio.TaskGroup() as group:
-                for carried in due[start : start + ORDERS_AT_ONCE]:
-                    group.create_task(self._step(carried))
+            await together(self._step(carried) for carried in due[start : start + ORDERS_AT_ONCE])
         if due:
             self._shared.work.set()
         return len(due)
