@@ -41,6 +41,14 @@ _ORDER_SCOPED = frozenset(
         CaseKind.STATUS_CONFLICT,
     }
 )
+_ADVICE_SCOPED = frozenset(
+    {
+        CaseKind.FULFILMENT_MISMATCH,
+        CaseKind.FULFILMENT_UNKNOWN_ORDER,
+        CaseKind.OVER_SHIPMENT,
+        CaseKind.SHORT_PICK,
+    }
+)
 _SECONDS = 1000
 
 
@@ -135,6 +143,8 @@ def about(news: CaseNews) -> dict[str, object]:
     """The journal's fields of what a case is about."""
     if news.kind in _ORDER_SCOPED:
         return {"order": news.subject}
+    if news.kind in _ADVICE_SCOPED:
+        return {"order": news.order or None}
     if news.kind is CaseKind.INVALID_RECORD and news.scope == MESSAGES:
         return {}  # commercetools' own list, and nobody can tell which order it was about
     if news.kind is CaseKind.LOCATION_UNMAPPED:

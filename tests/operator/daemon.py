@@ -18,6 +18,7 @@ from archsyncd.domain.inventory import Entry, LineMode, Marker, Order, OrderLine
 from archsyncd.domain.rules import LearnRules, SettleRules
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.drain import Drain
+from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Commercetools, SnapshotSource
 from archsyncd.engine.reckoning import Reckoning
@@ -95,6 +96,7 @@ class SmallDaemon:
         self.store = store
         self.clock = clock
         self.version = "1.2.3"
+        self.hand_over: HandOver | None = None
         self.started_monotonic = clock.monotonic()
         self.tenure_text = "held with fence 1 by test"
         self.loop_lag_seconds = 0.0

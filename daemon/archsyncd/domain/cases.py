@@ -169,7 +169,8 @@ TEXTS: dict[CaseKind, CaseText] = {
 class NewCase:
     """A case to open or to count again. `scope` is the feed or channel it folds under, `subject` what it is about.
 
-    The same kind, scope and subject is the same case. `payload` is what was received, at most 4 KiB.
+    The same kind, scope and subject is the same case. `payload` is what was received, at most 4 KiB. `order`: what people call
+    the order that it concerns, where its subject is another.
     """
 
     kind: CaseKind
@@ -179,13 +180,14 @@ class NewCase:
     payload: bytes = b""
     code: str = ""
     correlation: str = ""
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseNews:
     """A case was opened (`note` None), or closed for the reason in `note`; told once its transaction is durable.
 
-    `correlation`: the id of the call that the case is from, "" where there was none.
+    `correlation`: the id of the call that the case is from, "" where there was none. `order`: as in NewCase, at its opening.
     """
 
     id: int
@@ -195,6 +197,7 @@ class CaseNews:
     reason: str
     note: str | None = None
     correlation: str = ""
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ NEXT: Mapping[Stage, frozenset[Stage]] = {
     _S.WAITING: frozenset({_S.READY, _S.HELD, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
     _S.READY: frozenset({_S.SENDING, _S.WAITING, _S.HELD, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
     _S.SENDING: frozenset({_S.RECEIVED, _S.HELD, _S.IN_DOUBT, _S.READY}) | _ARCHEAN_HAS_IT,
-    _S.IN_DOUBT: frozenset({_S.READY, _S.RECEIVED, _S.HELD}) | _ARCHEAN_HAS_IT,
+    _S.IN_DOUBT: frozenset({_S.READY, _S.RECEIVED, _S.HELD, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
     _S.RECEIVED: frozenset({_S.HELD, _S.CANCELLING}) | _ARCHEAN_HAS_IT,
     _S.ACCEPTED: frozenset(
         {_S.PART_SHIPPED, _S.SHIPPED, _S.CANCELLING, _S.CANCELLED, _S.CLOSED_SHORT, _S.HELD}
@@ -62,7 +62,8 @@ NEXT: Mapping[Stage, frozenset[Stage]] = {
     _S.CLOSED: frozenset(),
     _S.CLOSED_SHORT: frozenset(),
     _S.HELD: frozenset({_S.READY, _S.WAITING, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
-    _S.DISMISSED: frozenset(),
+    # It came another way, and Archean tells of it all the same.
+    _S.DISMISSED: _ARCHEAN_HAS_IT,
 }
 # Nothing has been sent of these, so a cancellation in commercetools ends them at once.
 UNSENT = frozenset({_S.LEARNED, _S.WAITING, _S.READY})

@@ -24,7 +24,7 @@ class Advices(Protocol):
         ...
 
     async def counts(self) -> Mapping[tuple[AdviceKind, AdviceStage], tuple[int, int]]:
-        """How many advices are in each stage, and since when the first of them is (UTC milliseconds)."""
+        """How many advices wait or are held, by stage, and since when the first of them is (UTC milliseconds)."""
         ...
 
     async def booked(
@@ -73,6 +73,10 @@ class Advices(Protocol):
 
     async def again(self, name: str) -> bool:
         """A person has what is held tried again; False when nothing of that name is."""
+        ...
+
+    async def dismiss(self, name: str, note: str) -> bool:
+        """A person has settled by hand what is held, or says that what is parked is not ours; False when neither is."""
         ...
 
     async def close_short_by_name(self, name: str) -> bool:

@@ -6,6 +6,8 @@ where our id keeps it from making a second order, told again. Without either a p
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,6 +47,7 @@ TIDY_SECONDS = 3600.0
 LOOKUP_SETTLE_MS = 60_000
 BACKOFF_BASE_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
+SIDES_SECONDS = 3.0
 SYNC_CHANNEL = "sync channel"
 CANCEL_REASON = "cancelled in commercetools"
 KEY, LOOKUP, NONE = "key", "lookup", "none"
@@ -65,6 +68,18 @@ class HandOverOptions:
     stalled_seconds: float
     settle_seconds: float = 60.0
     not_goods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """An order as commercetools shows it now (None: it did not, or has no such order), and as Archean says it stands.
+
+    `source_silent`: Archean was not asked, or did not answer; else None means that it does not know the order.
+    """
+
+    order: WholeOrder | None
+    source: OrderLookup | None
+    source_silent: bool
 
 
 class HandOver:
@@ -340,6 +355,22 @@ class HandOver:
             await self._kept.put_off(carried, "the order changed meanwhile", self._now_ms())
         else:
             await self._put_off(carried, f"Archean's number cannot be noted ({describe(done)})")
+
+    async def sides(self, carried: Carried) -> Sides:
+        """Ask both systems for an order, for a person who waits: not for longer than that person would."""
+        order: WholeOrder | None = None
+        found: OrderLookup | None = None
+        silent = True
+        with contextlib.suppress(TimeoutError, Quiesced):
+            async with asyncio.timeout(SIDES_SECONDS):
+                answer = await self._whole(carried)
+                order = answer if isinstance(answer, WholeOrder) else None
+        if self._feed.offers_lookup:
+            with contextlib.suppress(TimeoutError, FeedFault):
+                async with asyncio.timeout(SIDES_SECONDS):
+                    found = await self._feed.look_up_order(carried.order_id)
+                    silent = False
+        return Sides(order, found, silent)
 
     def _sync_channel(self) -> str:
         """Where Archean's number is noted, "" for nowhere; a channel that cannot carry it is said, and orders go on without."""

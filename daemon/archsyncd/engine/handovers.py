@@ -21,7 +21,7 @@ class Handovers(Protocol):
         ...
 
     async def counts(self) -> Mapping[Stage, tuple[int, int]]:
-        """How many orders are in each state, and since when the first of them is (UTC milliseconds)."""
+        """How many orders are in each state that is not the end, and since when the first is in it (UTC milliseconds)."""
         ...
 
     async def story(self, reference: str) -> OrderStory | None:

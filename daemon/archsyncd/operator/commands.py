@@ -17,6 +17,7 @@ from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.operator.backups import backup_path, write_backup
 from archsyncd.operator.daemon import Daemon, OperatedStore
 from archsyncd.operator.exceptions import ExceptionDesk, briefs
+from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
@@ -50,10 +51,12 @@ class Commands:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self.status_desk = StatusDesk(daemon)
-        exceptions, snapshots = ExceptionDesk(daemon), SnapshotDesk(daemon)
+        exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
+            "order": orders.order,
+            "orders.list": orders.listed,
             "plan": self._plan,
             "backlog": self._backlog,
             "exceptions.list": exceptions.listed,

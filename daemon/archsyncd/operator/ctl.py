@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from archsyncd.operator.client import Client
 from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
-from archsyncd.operator.screens import case_lines, sku_lines, snapshot_lines, status_lines
+from archsyncd.operator.screens import case_lines, order_lines, sku_lines, snapshot_lines, status_lines
 from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted, shown
 
 PLAN_FIELDS = ("channel", "sku", "action", "current", "wanted", "change", "reason")
@@ -83,6 +83,7 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 def _show(name: str, answer: dict[str, Any], out: TextIO) -> None:
     lines: Mapping[str, Callable[[Any], list[str]]] = {
+        "order": order_lines,
         "sku": sku_lines,
         "exceptions.show": case_lines,
         "snapshot.show": snapshot_lines,
@@ -91,6 +92,8 @@ def _show(name: str, answer: dict[str, Any], out: TextIO) -> None:
         out.write("\n".join(lines[name](answer)) + "\n")
     elif name == "backlog":
         _backlog(answer, out)
+    elif name == "orders.list":
+        _orders(answer, out)
     elif name == "snapshot.list":
         _snapshots(answer, out)
     else:
@@ -250,6 +253,33 @@ def _backlog(answer: Mapping[str, Any], out: TextIO) -> None:
         f"parked: {counted(count, 'key')} ({shown(reason)})\n"
         for reason, count in sorted(answer["parked"].items())
     )
+
+
+def _orders(answer: Mapping[str, Any], out: TextIO) -> None:
+    if answer["rows"]:
+        columns = [("order", LEFT), ("state", LEFT), ("for", RIGHT), ("Archean's", LEFT), ("why", LEFT)]
+        rows = [
+            [
+                row["number"] or row["order"],
+                row["state"],
+                age(row["age_seconds"]),
+                row["source_order"],
+                row["reason"],
+            ]
+            for row in answer["rows"]
+        ]
+        Table(columns, rows).write(out)
+        out.write("There are more; --limit N shows them.\n" if answer["more"] else "")
+        out.write("archsyncctl order NUMBER tells its story.\n")
+    elif answer["states"]:
+        columns = [("state", LEFT), ("orders", RIGHT), ("oldest", RIGHT)]
+        Table(
+            columns,
+            [[each["state"], each["orders"], age(each["oldest_seconds"])] for each in answer["states"]],
+        ).write(out)
+        out.write("archsyncctl orders list --state STATE tells which.\n")
+    else:
+        out.write("No such order.\n")
 
 
 def _snapshots(answer: Mapping[str, Any], out: TextIO) -> None:

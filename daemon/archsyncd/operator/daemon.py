@@ -8,6 +8,7 @@ from typing import Protocol
 
 from archsyncd.config import Settings
 from archsyncd.engine.drain import Drain
+from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Clock, Feed
 from archsyncd.engine.reckoning import Reckoning
@@ -80,6 +81,11 @@ class Daemon(Protocol):
     @property
     def keeper(self) -> Keeper:
         """Applies approved snapshots."""
+        ...
+
+    @property
+    def hand_over(self) -> HandOver | None:
+        """Carries orders to Archean; None where another system does."""
         ...
 
     @property

@@ -19,6 +19,14 @@ LIST_MOST = 500
 SCAN_LIMIT = 5_000
 REASON_LIMIT_CHARACTERS = 500
 FOLDED = "(folded)"
+# What a person may have tried again once its cause is set right: of one order, and of one dispatch or return.
+ORDER_KINDS = (
+    CaseKind.ORDER_IN_DOUBT,
+    CaseKind.ORDER_REJECTED,
+    CaseKind.ORDER_UNMAPPED_LINE,
+    CaseKind.STATUS_CONFLICT,
+)
+ADVICE_KINDS = (CaseKind.FULFILMENT_MISMATCH, CaseKind.OVER_SHIPMENT)
 FREED_BY_HAND = (CaseKind.STOCK_UPDATE_FAILED, *AWAITING_ENTRY)
 
 # What becomes of a kind that nobody can hurry. Kinds left out have a retry, or only their next step.
@@ -33,6 +41,9 @@ BY_ITSELF = {
     CaseKind.UNTRACKED_DEMAND: "its pieces are subtracted already; dismiss the case when the cart's mode is set right.",
     CaseKind.UNPROVEN_REFLECTION: "Archean is asked again by itself; the case closes when the order is proven.",
     CaseKind.ORDER_UNMAPPED_LINE: "the order is read again after a reload; dismiss the case when it was settled by hand.",
+    CaseKind.STALLED_ORDERS: "it is tried by itself; `archsyncctl order NUMBER` says what it waits for.",
+    CaseKind.STATUS_CONFLICT: "set right the side that is wrong, then dismiss the case.",
+    CaseKind.FULFILMENT_UNKNOWN_ORDER: "it is booked by itself when its order appears.",
     CaseKind.DRIFT: "the difference is corrected by itself; the case closes when a clean read agrees.",
     CaseKind.STALE_FEED: "the feed is tried again by itself; the case closes when it is back.",
 }
@@ -106,7 +117,26 @@ class ExceptionDesk:
             return await self._approve_rules(case)
         if case.kind in FREED_BY_HAND:
             return await self._free(case)
+        if case.kind in {*ORDER_KINDS, *ADVICE_KINDS, CaseKind.SHORT_PICK}:
+            return await self._again(case)
         return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {_by_itself(case.kind)}"}
+
+    async def _again(self, case: Case) -> dict[str, Any]:
+        """Carry on with an order or a dispatch as a person says."""
+        store, note = self._daemon.store, "tried again as a person asked"
+        if case.kind is CaseKind.SHORT_PICK:
+            done = await store.advices.close_short_by_name(case.subject)
+            says = f"What is short of {case.subject} is closed for good; refund it in commercetools."
+        elif case.kind in ADVICE_KINDS:
+            done = await store.advices.again(case.subject)
+            says = f"{case.subject} is booked again now; a new case opens if it still does not fit."
+        else:
+            done = await store.handovers.again(case.subject, note)
+            says = f"Order {case.subject} is looked at again now; a new case opens if it still cannot go."
+        if not done:
+            return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {_by_itself(case.kind)}"}
+        await store.cases.close(case.id, "resolved", note)
+        return {"done": True, "says": f"{says} Case {case.id} is closed."}
 
     async def _apply_level(self, case: Case) -> dict[str, Any]:
         if not case.payload or case.subject.startswith(FOLDED):
@@ -157,7 +187,23 @@ class ExceptionDesk:
             )
         if not await self._daemon.store.cases.close(case.id, "dismissed", reason):
             raise Refusal(f"Case {case.id} is {case.state} already.")
-        return {"done": True, "says": f"Case {case.id} is dismissed.{_after_dismissal(case)}"}
+        settled = await self._settle(case, reason)
+        return {"done": True, "says": f"Case {case.id} is dismissed.{settled or _after_dismissal(case)}"}
+
+    async def _settle(self, case: Case, reason: str) -> str:
+        """Let go of an order or a dispatch that somebody has settled by hand; what that means, "" where nothing was held."""
+        store = self._daemon.store
+        if case.kind in {CaseKind.ORDER_IN_DOUBT, CaseKind.ORDER_REJECTED, CaseKind.ORDER_UNMAPPED_LINE}:
+            if await store.handovers.dismiss(case.subject, reason):
+                return (
+                    f" Order {case.subject} is not handed over from here any more; its pieces stay counted until Archean says "
+                    "that it has taken them, or the order is cancelled."
+                )
+        elif case.kind in {*ADVICE_KINDS, CaseKind.FULFILMENT_UNKNOWN_ORDER} and await store.advices.dismiss(
+            case.subject, reason
+        ):
+            return f" {case.subject} counts as settled by hand; nothing more is booked for it unless Archean tells of it anew."
+        return ""
 
     async def _find(self, arguments: Arguments) -> Case:
         number = arguments.whole("id", 1, NUMBER_LIMIT)
@@ -209,6 +255,12 @@ def _retry_text(kind: CaseKind) -> str:
         return "retry puts the new rules in force as they are."
     if kind is CaseKind.STOCK_UPDATE_FAILED:
         return "retry writes the key again."
+    if kind is CaseKind.SHORT_PICK:
+        return "retry closes the missing pieces for good."
+    if kind in ADVICE_KINDS:
+        return "retry books it again, once what does not fit is set right; dismiss lets go of it as settled by hand."
+    if kind in ORDER_KINDS:
+        return "retry looks at the order again and hands it over if it can go; dismiss lets go of it."
     if kind in AWAITING_ENTRY:
         return "retry looks the SKU up again; that also happens by itself, at first every 30 seconds, later every 15 minutes."
     return _by_itself(kind)

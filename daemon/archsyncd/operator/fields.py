@@ -35,6 +35,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "unlooked": "keys whose entry was not looked at yet, counted up to 1,000",
         "parked": "keys by reason",
         "orders": "complete_to, behind_seconds, open, oldest_open",
+        "hand_over": "null where another system hands orders over; else states [state, orders, oldest_seconds], dispatches "
+        "[kind, stage, count, oldest_seconds], lags (handed_over: created to accepted; booked: dispatched to booked) with "
+        "count, p50_seconds, p99_seconds",
         "keys": "total, out_of_step",
         "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
     },
@@ -46,6 +49,30 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",
         "cases": "as in exceptions list",
+    },
+    "order": {
+        "order": "commercetools' id",
+        "number": "the order number",
+        "state": "where it stands between the two systems",
+        "since": "since when",
+        "age_seconds": "for how long",
+        "reason": "why it stands there",
+        "created": "when it was placed",
+        "source_order": "Archean's number",
+        "sent": "how often it was sent",
+        "cancelled": "whether commercetools has cancelled it",
+        "noted": "whether Archean's number stands on it",
+        "next": "the next step",
+        "commercetools": "order_state, payment_state, shipment_state, version, lines, deliveries, returns; null: not answered",
+        "archean": "status, source_order; null: not answered",
+        "dispatches": "[kind, id, status, stage, since, reason, delivery, acknowledged, lines, tracking]",
+        "history": "[at, state, says]",
+        "cases": "as in exceptions list",
+    },
+    "orders.list": {
+        "rows": "[order, number, state, since, age_seconds, reason, created, source_order]",
+        "more": "whether others were left out",
+        "states": "[state, orders, oldest_seconds], of orders that are not over",
     },
     "plan": {
         "rows": "[channel, sku, action, current, wanted, change, reason]; action is create, decrease, increase, wait, check "

@@ -11,7 +11,25 @@ from archsyncd.operator.fields import fields_text
 from archsyncd.operator.protocol import EXIT_USAGE
 
 DEFAULT_SOCKET = "/run/archsyncd/control.sock"
-GROUPS = ("exceptions", "snapshot")
+GROUPS = ("exceptions", "orders", "snapshot")
+ORDER_STATES = (
+    "",
+    "learned",
+    "waiting",
+    "ready",
+    "sending",
+    "in_doubt",
+    "received",
+    "accepted",
+    "cancelling",
+    "cancelled",
+    "part_shipped",
+    "shipped",
+    "closed",
+    "closed_short",
+    "held",
+    "dismissed",
+)
 STATES = ("open", "waiting", "resolved", "dismissed", "all")
 _EXITS = """\
 exit status:
@@ -91,6 +109,17 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     watch.add_argument("--count", type=int, default=0, metavar="N", help="stop after so many looks")
     sku = _verb(verbs, "sku", common, "everything known of one SKU, with the arithmetic checked")
     sku.add_argument("sku", metavar="SKU")
+    order = _verb(verbs, "order", common, "one order: where it stands, both systems' states, its history")
+    order.add_argument("reference", metavar="NUMBER|ID")
+    orders = _verb(verbs, "orders", common, "orders on their way to Archean and back")
+    listed = orders.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
+    listing = _verb(listed, "list", common, "orders in a state, or how many are in each", "orders.")
+    listing.add_argument(
+        "--state", default="", choices=ORDER_STATES, metavar="STATE", help=", ".join(ORDER_STATES[1:])
+    )
+    listing.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="orders shown in the table (default 100)"
+    )
     plan = _verb(verbs, "plan", common, "what would be written now: current, wanted and why")
     plan.add_argument("--csv", action="store_true", help="every key as CSV")
     plan.add_argument(

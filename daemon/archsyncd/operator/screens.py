@@ -85,10 +85,80 @@ def _work(status: Answer) -> Iterator[str]:
     )
     behind = "" if orders["behind_seconds"] is None else f" ({age(orders['behind_seconds'])} ago)"
     yield f"orders      {to}{behind}, {orders['open']:,} open"
+    yield from _hand_over(status["hand_over"])
     keys = status["keys"]
     parked = ", ".join(f"{count:,} {reason}" for reason, count in sorted(status["parked"].items()))
     rest = f"; parked: {parked}" if parked else ""
     yield f"keys        {keys['total']:,}, {keys['out_of_step']:,} out of step{rest}"
+
+
+def _hand_over(carrying: Answer | None) -> Iterator[str]:
+    if carrying is None:
+        return
+    states = [
+        f"{each['state'].replace('_', ' ')} {each['orders']:,} ({age(each['oldest_seconds'])})"
+        for each in carrying["states"]
+    ]
+    yield f"hand-over   {', '.join(states) or 'nothing under way'}{_lag(carrying['lags']['handed_over'], 'placed to accepted')}"
+    waiting = [
+        f"{each['kind']}s {each['stage']} {each['count']:,} ({age(each['oldest_seconds'])})"
+        for each in carrying["dispatches"]
+    ]
+    yield f"dispatches  {', '.join(waiting) or 'none waits'}{_lag(carrying['lags']['booked'], 'told to booked')}"
+
+
+def _lag(lag: Answer | None, what: str) -> str:
+    return "" if lag is None else f"; {what} {age(lag['p50_seconds'])}, 99 % within {age(lag['p99_seconds'])}"
+
+
+def order_lines(order: Answer) -> list[str]:
+    """One order's story, one fact a line."""
+    return [shown(line) for line in _order(order)]
+
+
+def _order(order: Answer) -> Iterator[str]:
+    named = f"order {order['number']} ({order['order']})" if order["number"] else f"order {order['order']}"
+    yield f"{named}: {order['state'].replace('_', ' ')} for {age(order['age_seconds'])}"
+    if order["reason"]:
+        yield f"  because   {order['reason']}"
+    yield f"  next      {order['next']}"
+    sent = f", sent {counted(order['sent'], 'time')}" if order["sent"] else ""
+    cancelled = ", cancelled in commercetools" if order["cancelled"] else ""
+    yield f"  placed    {order['created']}; Archean's number {order['source_order'] or '-'}{sent}{cancelled}"
+    ours = order["commercetools"]
+    if ours is None:
+        yield "  commercetools  did not show it now"
+    else:
+        states = f"{ours['order_state']}, payment {ours['payment_state'] or '-'}, shipment {ours['shipment_state'] or '-'}"
+        yield f"  commercetools  {states} (version {ours['version']})"
+        for line in ours["lines"][:LINES_SHOWN]:
+            yield f"    line    {line['quantity']:,} of {shown(line['sku'])}, {line['delivered']:,} delivered"
+        for item in ours["returns"]:
+            yield f"    return  {item['quantity']:,} {item['state']} ({item['id'] or '-'})"
+    theirs = order["archean"]
+    yield f"  Archean   {'did not say how it stands' if theirs is None else theirs['status']}"
+    for each in order["dispatches"]:
+        yield from _dispatch(each)
+    for event in order["history"][-LINES_SHOWN:]:
+        yield f"  {event['at']}  {event['state'].replace('_', ' ')}: {event['says']}"
+    for case in order["cases"]:
+        yield f"case {case['id']}  {case['kind']} ({case['severity']}, owner {case['owner']}): {case['reason']}"
+    if not order["cases"]:
+        yield "  no open exception"
+
+
+def _dispatch(advice: Answer) -> Iterator[str]:
+    pieces = ", ".join(
+        f"{line['quantity']:,} of {line['sku']}" + (f" ({line['short']:,} short)" if line["short"] else "")
+        for line in advice["lines"][:LINES_SHOWN]
+    )
+    booked = f", delivery {advice['delivery']}" if advice["delivery"] else ""
+    known = ", Archean knows" if advice["acknowledged"] else ""
+    tracking = f", tracking {', '.join(advice['tracking'])}" if advice["tracking"] else ""
+    stands = f"{advice['status']}, {advice['stage']}{booked}{known}"
+    yield f"  {advice['kind']} {advice['id']}: {stands}; {pieces or 'no pieces'}{tracking}"
+    if advice["reason"]:
+        yield f"    because {advice['reason']}"
 
 
 def _requests(requests: Answer) -> str:

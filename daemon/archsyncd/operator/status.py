@@ -13,6 +13,7 @@ from archsyncd.domain.times import rfc3339
 from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept, Meter
+from archsyncd.operator.orders import carrying
 from archsyncd.operator.verdict import Facts, FeedHealth, OpenCases, Verdict, judge
 
 CLASS_NAMES = {
@@ -37,6 +38,7 @@ class StatusDesk:
         self._keys = Kept(clock, report.key_counts, COUNTS_KEEP_SECONDS)
         self._parked = Kept(clock, report.parked, COUNTS_KEEP_SECONDS)
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
+        self._carrying = Kept(clock, lambda: carrying(daemon), COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
         self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS)
 
@@ -81,6 +83,7 @@ class StatusDesk:
                 "unlooked": backlog.unlooked,
                 "parked": dict(await self._parked.get()),
                 "orders": orders,
+                "hand_over": await self._carrying.get(),
                 "keys": {"total": keys, "out_of_step": off},
                 "exceptions": [_cases_told(each) for each in cases],
             },

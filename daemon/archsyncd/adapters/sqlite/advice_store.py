@@ -41,7 +41,7 @@ class AdviceStore:
             return await advising.of_order(self._session.scope(tx), order_id)
 
     async def counts(self) -> Mapping[tuple[AdviceKind, AdviceStage], tuple[int, int]]:
-        """How many advices are in each stage, and since when the first of them is (UTC milliseconds)."""
+        """How many advices wait or are held, by stage, and since when the first of them is (UTC milliseconds)."""
         async with self._session.read() as tx:
             rows = await tx.rows("advice_counts")
         return {(AdviceKind(row[0]), AdviceStage(row[1])): (row[2], row[3]) for row in rows}
@@ -117,7 +117,14 @@ class AdviceStore:
             if kind not in found:
                 await resolve_case(scope.tx, kind, advising.SCOPE, advice.name, note, scope.now_ms)
         for finding in findings:
-            case = NewCase(finding.kind, advising.SCOPE, advice.name, finding.reason, code=finding.code)
+            case = NewCase(
+                finding.kind,
+                advising.SCOPE,
+                advice.name,
+                finding.reason,
+                code=finding.code,
+                order=advice.reference,
+            )
             await open_case(scope.tx, case, scope.now_ms)
 
     async def close_shorts(self, advice: Advice) -> None:
@@ -146,7 +153,7 @@ class AdviceStore:
                 f"Archean did not find {missing} for order {name} ({before.name}): the order stays open until Archean ships "
                 "them, or somebody closes them"
             )
-            case = NewCase(CaseKind.SHORT_PICK, advising.SCOPE, before.name, reason)
+            case = NewCase(CaseKind.SHORT_PICK, advising.SCOPE, before.name, reason, order=name)
             await open_case(scope.tx, case, scope.now_ms)
 
         await self._step(advice, step)
@@ -184,7 +191,13 @@ class AdviceStore:
         async def step(scope: Scope, before: Advice) -> None:
             await advising.put(scope, replace(before, due_ms=again_ms, attempts=before.attempts + 1))
             if told is not None:
-                case = NewCase(CaseKind.FULFILMENT_UNKNOWN_ORDER, advising.SCOPE, before.name, told)
+                case = NewCase(
+                    CaseKind.FULFILMENT_UNKNOWN_ORDER,
+                    advising.SCOPE,
+                    before.name,
+                    told,
+                    order=before.reference,
+                )
                 await open_case(scope.tx, case, scope.now_ms)
 
         await self._step(advice, step)
@@ -210,6 +223,24 @@ class AdviceStore:
                     advice, stage=AdviceStage.DUE, due_ms=scope.now_ms, since_ms=scope.now_ms, attempts=0
                 )
                 await advising.put(scope, due)
+                found = True
+            return found
+
+        return await self._session.write(step)
+
+    async def dismiss(self, name: str, note: str) -> bool:
+        """A person has settled by hand what is held, or says that what is parked is not ours; False when neither is."""
+
+        async def step(scope: Scope) -> bool:
+            found = False
+            for row in await scope.tx.rows("advice_unsettled", (name,)):
+                advice = advising.advice_of(row)
+                stage = AdviceStage.VOID if advice.stage is AdviceStage.PARKED else AdviceStage.DONE
+                settled = replace(advice, stage=stage, reason=note, due_ms=None, since_ms=scope.now_ms)
+                await advising.put(scope, settled)
+                if advice.order_id is not None:
+                    await handing.note(scope, advice.order_id, f"a person settled {name} by hand: {note}")
+                    await _close(scope, advice.order_id)
                 found = True
             return found
 

@@ -39,7 +39,15 @@ async def open_case(tx: Transaction, case: NewCase, now_ms: int) -> tuple[int, b
         return 0, False
     if row[1] == 1:
         tx.news.append(
-            CaseNews(int(row[0]), case.kind, case.scope, subject, case.reason, correlation=case.correlation)
+            CaseNews(
+                int(row[0]),
+                case.kind,
+                case.scope,
+                subject,
+                case.reason,
+                correlation=case.correlation,
+                order=case.order,
+            )
         )
     return int(row[0]), row[1] == 1
 

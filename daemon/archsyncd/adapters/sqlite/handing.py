@@ -149,7 +149,7 @@ async def stated(scope: Scope, order_id: str, kind: str, told: str | None) -> No
     before = await get(scope, order_id)
     if before is None:
         return
-    if before.stage in FINAL:
+    if before.stage in FINAL - {Stage.DISMISSED}:
         await _too_late(scope, before, kind)
     elif kind == "accepted":
         await _accept(scope, before, told)

@@ -52,7 +52,7 @@ class HandoverStore:
             return handing.rows_of(await tx.rows("handover_list", (stage, limit)))
 
     async def counts(self) -> Mapping[Stage, tuple[int, int]]:
-        """How many orders are in each state, and since when the first of them is."""
+        """How many orders are in each state that is not the end, and since when the first is in it (UTC milliseconds)."""
         async with self._session.read() as tx:
             rows = await tx.rows("handover_counts")
         return {Stage(row[0]): (row[1], row[2]) for row in rows}
@@ -232,7 +232,8 @@ class HandoverStore:
                 return False
             # Judged anew from what commercetools says now; what Archean may have already goes as it was.
             then = Stage.READY if before.stage is Stage.IN_DOUBT else Stage.WAITING
-            after = moved(before, then, scope.now_ms, note, scope.now_ms)
+            # It is ours now by a person's word, whoever may have brought it.
+            after = replace(moved(before, then, scope.now_ms, note, scope.now_ms), foreign_hand=False)
             await handing.put(scope, before, after, f"a person had it tried again: {note}")
             return True
 
@@ -244,7 +245,7 @@ class HandoverStore:
         async def step(scope: Scope) -> bool:
             found = await scope.tx.row("handover_find", (reference,))
             before = None if found is None else await handing.get(scope, found[0])
-            if before is None or before.stage not in UNSENT | {Stage.HELD}:
+            if before is None or before.stage not in UNSENT | {Stage.HELD, Stage.IN_DOUBT}:
                 return False
             await handing.put(scope, before, moved(before, Stage.DISMISSED, scope.now_ms, note))
             return True

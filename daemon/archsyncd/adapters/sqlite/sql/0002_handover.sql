@@ -73,4 +73,5 @@ CREATE TABLE advice (
 CREATE INDEX advice_due ON advice (told_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX advice_order ON advice (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX advice_parked ON advice (reference) WHERE stage = 'parked';
+CREATE INDEX advice_name ON advice (name);
 CREATE INDEX advice_stage ON advice (stage, since_ms);

@@ -332,6 +332,9 @@ UPDATE order_head SET lookup_due_ms = ? WHERE order_id = ?
 -- name: heads_seek
 UPDATE order_head SET lookup_due_ms = ?1, sought_ms = ?1
 WHERE lookup_due_ms IS NULL AND released = 0 AND order_id IN (SELECT value FROM json_each(?2))
+    -- Archean cannot know what nobody has told it.
+    AND NOT EXISTS (SELECT 1 FROM handover AS o WHERE o.order_id = order_head.order_id AND o.sent = 0 AND o.foreign_hand = 0
+        AND o.stage IN ('learned', 'waiting', 'ready', 'held'))
 
 -- name: heads_to_look_up
 SELECT order_id, number, accepted_ms, sought_ms, order_state, created_ms FROM order_head
@@ -347,7 +350,9 @@ UPDATE order_head SET refresh_due_ms = ? WHERE order_id = ?
 UPDATE order_head SET refresh_due_ms = ?1 WHERE refresh_due_ms > ?1
 
 -- name: heads_recount
-UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released THEN lookup_due_ms ELSE ?1 END,
+UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released OR EXISTS (SELECT 1
+        FROM handover AS o WHERE o.order_id = order_head.order_id AND o.sent = 0 AND o.foreign_hand = 0
+        AND o.stage IN ('learned', 'waiting', 'ready', 'held')) THEN lookup_due_ms ELSE ?1 END,
     sought_ms = CASE WHEN lookup_due_ms IS NULL THEN ?1 ELSE sought_ms END
 
 -- name: mend_checks
@@ -677,7 +682,10 @@ UPDATE handover SET stage = :stage, since_ms = :since_ms, reason = :reason, body
 WHERE order_id = :order_id
 
 -- name: handover_counts
-SELECT stage, count(*), min(since_ms) FROM handover GROUP BY stage
+SELECT stage, count(*), min(since_ms) FROM handover
+WHERE stage IN ('learned', 'waiting', 'ready', 'sending', 'in_doubt', 'received', 'accepted', 'cancelling', 'part_shipped',
+    'shipped', 'held')
+GROUP BY stage
 
 -- name: handover_unfinished_before
 SELECT order_id, number, stage, reason, created_ms FROM handover
@@ -733,7 +741,8 @@ SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage
 FROM advice WHERE stage = 'parked' AND reference IN (?, ?)
 
 -- name: advice_counts
-SELECT kind, stage, count(*), min(since_ms) FROM advice GROUP BY kind, stage
+SELECT kind, stage, count(*), min(since_ms) FROM advice WHERE stage IN ('parked', 'due', 'booked', 'held')
+GROUP BY kind, stage
 
 -- name: advice_purge
 DELETE FROM advice WHERE stage IN ('done', 'void', 'open', 'parked') AND since_ms < ?
@@ -747,3 +756,8 @@ FROM advice WHERE name = ? AND stage = 'held'
 SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
     booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
 FROM advice WHERE name = ? AND kind = 'fulfilment' AND short_closed = 0
+
+-- name: advice_unsettled
+SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
+    booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
+FROM advice WHERE name = ? AND stage IN ('held', 'parked')
