@@ -10,9 +10,11 @@ from archsyncd.domain.handover import Stage
 from archsyncd.simulators.commercetools import FaultKind, OrderLine
 from archsyncd.simulators.r247 import Fault
 from archsyncd.simulators.r247 import FaultKind as HouseFault
+from tests.process.harness import DROP
 from tests.process.site import CHANNEL, LOCATION, Site
 from tests.support.virtual_time import virtual
 from tests.system.inside import Running, inside
+from tests.system.test_hand_over_files import source
 
 HAND_OVER = 'mode = "hand-over"\n'
 RETURNS = "WH1-RET"
@@ -414,6 +416,26 @@ async def test_f157_a_project_that_restocks_on_return_is_not_oversold() -> None:
             await site.until(lambda: returned(site, order_id) == ["BackInStock"], "the return")
             await site.clock.sleep(120)
             await site.until_stock({"A": 9})
+
+
+@virtual
+async def test_the_circle_closes_in_files_as_well() -> None:
+    """A source behind a directory: order, dispatch and the word of the booking, each as a file."""
+    async with inside(seed=418) as (site, house):
+        site.open({"A": 10})
+        files = house.directory / "files"
+        feed = DROP.format(drop=files)
+        async with source(site, files), house.daemon(orders=HAND_OVER, feed=feed) as running:
+            await site.until_stock({"A": 10})
+            order_id = buys(site, ("A", 3), order_number="CT-9")
+            await until(running, "CT-9", Stage.ACCEPTED)
+            site.house.warehouse.dispatch.ship(order_id, {refs(site, order_id)[0]: 1})
+            await until(running, "CT-9", Stage.PART_SHIPPED)
+            site.house.warehouse.dispatch.ship(order_id)
+            await until(running, "CT-9", Stage.CLOSED)
+            told = [each.acknowledgement for _, each in site.house.warehouse.dispatch.fulfilments.values()]
+            assert [one and one["shipmentState"] for one in told] == ["Partial", "Shipped"]
+            await site.until_stock({"A": 7})
 
 
 @virtual

@@ -22,6 +22,7 @@ from archsyncd.domain.feed import Disposition, ReturnedLine
 from archsyncd.domain.whole_order import ReturnItem, WholeOrder
 
 RETURNED, BACK_IN_STOCK, UNUSABLE = "Returned", "BackInStock", "Unusable"
+SINGLE_ITEMS = 50
 FATES: Mapping[Disposition, str] = {
     Disposition.SELLABLE: BACK_IN_STOCK,
     Disposition.DAMAGED: UNUSABLE,
@@ -60,14 +61,24 @@ def book_return(order: WholeOrder, return_id: str, lines: Sequence[ReturnedLine]
             return Booking((), (_mismatch(order, return_id, what),), state, refused=True)
         fates += settled
         taken = {item.key for item in there}
-        for fate, pieces in asked.items():
-            if pieces:
+        for fate, count in asked.items():
+            for pieces in _portions(fate, count):
                 key = _free_key(return_id, line_id, taken)
                 taken.add(key)
                 drafts.append(ReturnDraft(key, line_id, pieces))
                 fates += [SetReturnState(key, fate)] if fate != RETURNED else []
     actions: list[OrderAction] = [AddReturn(tuple(drafts))] if drafts else []
     return Booking((*actions, *fates), (), state)
+
+
+def _portions(fate: str, count: int) -> list[int]:
+    """What is not decided yet is booked piece by piece, so that each can be decided by itself."""
+    if count == 0:
+        return []
+    if fate != RETURNED:
+        return [count]
+    singly = min(count, SINGLE_ITEMS)
+    return [1] * singly + ([count - singly] if count > singly else [])
 
 
 def _settle(there: Sequence[ReturnItem], asked: dict[str, int]) -> list[SetReturnState] | None:

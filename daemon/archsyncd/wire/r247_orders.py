@@ -89,7 +89,16 @@ def objection(status: int, problem: Problem, body: str = "") -> Objection | None
 
     `body`: what was sent. A source may quote it, and what names a person goes into no list and no journal.
     """
-    problem = replace(problem, detail=without_persons(problem.detail, body))
+    found = _meant(status, problem)
+    return None if found is None else scrubbed(found, body)
+
+
+def scrubbed(found: Objection, body: str) -> Objection:
+    """An objection to what was sent, without anything in it that names the order's receiver."""
+    return replace(found, detail=without_persons(found.detail, body))
+
+
+def _meant(status: int, problem: Problem) -> Objection | None:
     if status == 409 and problem.code == DIFFERENT_CONTENT:  # noqa: PLR2004 - HTTP's own number
         return Objection(problem.code, problem.detail, different=True)
     if status in {400, 409, 413, 422}:

@@ -97,6 +97,20 @@ def test_an_order_that_ships_apart_has_the_deliveries_of_every_part() -> None:
     order = whole_order_of({**ORDER, "shippingMode": "Multiple", "shipping": parts, "shippingInfo": None})
     assert [delivery.id for delivery in order.deliveries] == ["s1", "s2"]
     assert order.shipping_mode == "Multiple"
+    assert (order.ship_to, order.destinations) == (None, 0)
+
+
+@pytest.mark.parametrize(("streets", "destinations"), [(["Sesame", "Sesame"], 1), (["Sesame", "Main"], 2)])
+def test_an_order_that_ships_apart_goes_to_as_many_addresses_as_differ(
+    streets: list[str], destinations: int
+) -> None:
+    """Archean takes one: with several the order is for a person."""
+    parts = [
+        {"shippingKey": f"s{number}", "shippingInfo": {}, "shippingAddress": {"streetName": street}}
+        for number, street in enumerate(streets)
+    ]
+    order = whole_order_of({**ORDER, "shippingMode": "Multiple", "shipping": parts, "shippingInfo": None})
+    assert (order.ship_to, order.destinations) == ({"streetName": "Sesame"}, destinations)
 
 
 @pytest.mark.parametrize("name", ["id", "version", "createdAt", "orderState", "totalPrice", "lineItems"])

@@ -64,3 +64,14 @@ def test_only_what_is_about_the_order_itself_is_an_objection(
 def test_a_reason_is_cut_to_a_reasonable_length() -> None:
     """A wish to cancel needs no novel."""
     assert len(cancellation_body("x" * 10_000)["reason"]) == 200
+
+
+def test_f148_an_objection_that_quotes_the_receiver_is_blotted_out() -> None:
+    """A source may repeat what it was sent: what names a person goes into no list and no journal."""
+    receiver = {"firstName": "Ada", "lastName": "Lovelace", "streetName": "Main Street", "country": "DE"}
+    body = orjson.dumps({"shipTo": receiver | {"email": "ada@example.com"}}).decode()
+    detail = "no route to LOVELACE, Ada, Main Street 1, DE (ada@example.com) for SKU A"
+    found = objection(422, Problem("invalid_address", detail), body)
+    assert found is not None
+    assert found.code == "invalid_address"
+    assert found.detail == "no route to …, …, … 1, DE (…) for SKU A"

@@ -10,6 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archsyncd.domain.feed import (
+    DispatchedParcel,
+    Disposition,
     Figure,
     Fulfilment,
     Heartbeat,
@@ -22,6 +24,7 @@ from archsyncd.domain.feed import (
     Record,
     Reject,
     Removal,
+    ReturnedLine,
     ReturnReceived,
 )
 from archsyncd.wire.r247 import read_page
@@ -101,8 +104,25 @@ def test_a_level_states_all_that_the_ledger_needs() -> None:
             Fulfilment("r", 7, "F-1", "u-1", None, "short", "WH1", (LineShare("A", 1, "l", None, 2),)),
         ),
         (
+            {"type": "fulfilment", "fulfilmentId": "F-1", "orderId": "u-1", "status": "shipped", "lines": [],
+             "at": "2026-11-23T10:15:02Z",
+             "parcels": [{"parcelId": "P1", "sscc": "0034", "carrier": "DPD", "service": "NEXT", "trackingNumber": "t1",
+                          "lines": [{"sku": "A", "quantity": 1}, {"sku": "A", "quantity": 2}]},
+                         {"sscc": "0035", "trackingNumber": 1550, "carrier": "D\u0007" + "x" * 5000},
+                         {"parcelId": "P3", "trackingNumber": {"odd": 1}, "carrier": " "}]},
+            Fulfilment("r", 7, "F-1", "u-1", None, "shipped", None, (),
+                       (DispatchedParcel("P1", "DPD", "t1", {"A": 3}),
+                        DispatchedParcel("0035", ("D" + "x" * 5000)[:256], "1550"),
+                        DispatchedParcel("P3")), "2026-11-23T10:15:02Z"),
+        ),
+        (
             {"type": "return.received", "returnId": "R-5", "orderNumber": "CT-1", "lines": []},
             ReturnReceived("r", 7, "R-5", None, "CT-1"),
+        ),
+        (
+            {"type": "return.received", "returnId": "R-5", "orderNumber": "CT-1", "location": "RET",
+             "lines": [{"sku": "A", "quantity": 1, "disposition": "scrap", "reason": "wet", "lineRef": "l"}]},
+            ReturnReceived("r", 7, "R-5", None, "CT-1", (ReturnedLine("A", 1, Disposition.SCRAP, "l"),)),
         ),
         ({"type": "feed.heartbeat", "at": "2026-11-23T10:15:02Z"}, Heartbeat("r", 7, "2026-11-23T10:15:02Z")),
     ],
@@ -261,6 +281,20 @@ def test_f124_bytes_that_are_no_utf8_spoil_only_their_record() -> None:
         ({"type": "order.rejected", "orderId": "u"}, "missing", "/code"),
         ({"type": "fulfilment", "fulfilmentId": "F", "orderId": "u", "status": "shipped"}, "missing", "/lines"),
         ({"type": "fulfilment", "fulfilmentId": "F", "orderId": "u", "status": "lost"}, "unknown_value", "/status"),
+        (
+            {"type": "fulfilment", "fulfilmentId": "F", "orderId": "u", "status": "shipped", "lines": [], "parcels": [{}]},
+            "missing", "/parcels/0/parcelId",
+        ),
+        (
+            {"type": "return.received", "returnId": "R", "orderId": "u",
+             "lines": [{"sku": "A", "quantity": 1, "disposition": "lost"}]},
+            "unknown_value", "/lines/0/disposition",
+        ),
+        (
+            {"type": "return.received", "returnId": "R", "orderId": "u",
+             "lines": [{"sku": "A", "quantity": -1, "disposition": "scrap"}]},
+            "out_of_range", "/lines/0/quantity",
+        ),
         (
             {"type": "fulfilment", "fulfilmentId": "F", "orderId": "u", "status": "shipped",
              "lines": [{"sku": "A", "quantity": -1}]},

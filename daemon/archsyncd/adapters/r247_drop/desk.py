@@ -31,7 +31,7 @@ from archsyncd.wire.r247_order_files import (
     read_dispatch_ack,
     read_order_ack,
 )
-from archsyncd.wire.r247_orders import acknowledgement_body, cancellation_body, order_body
+from archsyncd.wire.r247_orders import acknowledgement_body, cancellation_body, order_body, scrubbed
 from archsyncd.wire.r247_values import Unreadable
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class DropDesk:
             raise FeedFault(fault.reason, unreached=True) from None
         answer, anew = await self._heard(name, read_order_ack)
         if answer is not None:
-            return answer
+            return scrubbed(answer, body) if isinstance(answer, Objection) else answer
         data = body.encode()
         if anew or not await self._blocking(lambda: self._files.settled_as(name, data), unreached=False):
             await self._put(name, data)
@@ -84,7 +84,8 @@ class DropDesk:
             name = order_file(order_id, body)
         except Unreadable as fault:
             raise FeedFault(fault.reason) from None
-        return self._noted(name, await self._read(name, read_order_ack))
+        answer = self._noted(name, await self._read(name, read_order_ack))
+        return scrubbed(answer, body) if isinstance(answer, Objection) else answer
 
     async def ask_to_cancel(self, order_id: str, reason: str) -> CancelAnswer:
         """Write the wish to cancel, and read its answer. Raises FeedFault.

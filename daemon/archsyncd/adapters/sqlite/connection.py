@@ -226,6 +226,8 @@ async def _open_writer(path: Path) -> Threaded:
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
             "temp_store = MEMORY",
             "trusted_schema = OFF",
+            # What named a person is overwritten where it stood, not only let go of.
+            "secure_delete = ON",
         ):
             await connection.execute(f"PRAGMA {pragma}")
         synchronous = list(await connection.execute_fetchall("PRAGMA synchronous"))
