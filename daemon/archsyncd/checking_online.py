@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.r247_drop.directory import FOLDERS
+from archsyncd.adapters.r247_drop.order_files import DESK_FOLDERS
 from archsyncd.adapters.r247_pull import PullFeed
 from archsyncd.config import FeedSettings, MappingNote, Settings, Weight
 from archsyncd.connections import Surroundings, commercetools_client, feed_of
@@ -44,8 +45,8 @@ _NEEDED_FOR = {
     "manage_products": "no stock can be read or written",
     "view_products": "no stock can be read",
     "view_channels": "supply channels cannot be found, so nothing can be written",
-    "manage_orders": "orders cannot be learnt, so nothing may be raised",
-    "view_orders": "orders cannot be learnt, so nothing can be looked up",
+    "manage_orders": "dispatches cannot be booked on orders, nor Archean's numbers noted",
+    "view_orders": "orders cannot be learnt, so nothing may be raised",
     "view_messages": "new orders are learnt by sweeps alone, later",
     "manage_types": "the marker's type cannot be created or completed",
     "manage_key_value_documents": "the lease cannot be held",
@@ -144,7 +145,7 @@ class Asking:
             return
         self._note(_FACT, "scopes", f"granted: {', '.join(granted[:NAMES_SHOWN])}")
         project = self._settings.commercetools.project_key
-        for scope in sorted(missing_scopes(needed_scopes(project, writes=not self._planning), granted)):
+        for scope in sorted(missing_scopes(self._needed(project), granted)):
             name = scope.partition(":")[0]
             weight = _LOOK if self._dispensable(name, marker) else _WRONG
             self._note(weight, f"scope {scope}", f"is missing: {_NEEDED_FOR.get(name, 'it is needed')}")
@@ -153,6 +154,10 @@ class Asking:
             self._note(_LOOK, "scopes", f"needed once the rollout goes beyond planning: {names}")
         for scope in sorted(self._client.excess_scopes)[:NAMES_SHOWN]:
             self._note(_LOOK, f"scope {scope}", "is wider than needed: take it from the API client")
+
+    def _needed(self, project: str) -> frozenset[str]:
+        carries = self._settings.orders.mode == "hand-over"
+        return needed_scopes(project, writes=not self._planning, carries=carries)
 
     def _dispensable(self, scope: str, marker: MarkerType | Failure | None) -> bool:
         """Whether the daemon does its work without a scope, under this configuration."""
@@ -198,6 +203,9 @@ class Asking:
         sync = self._settings.orders.sync_channel
         if sync and sync not in found:
             self._note(_WRONG, f"channel {sync}", f"(orders.sync_channel) does not exist{_near(sync, found)}")
+        elif sync and not found[sync].exports:
+            told = "(orders.sync_channel) has not the role OrderExport: Archean's numbers cannot be noted on orders"
+            self._note(_WRONG, f"channel {sync}", told)
 
     async def _catalogue(self) -> None:
         """Whether products can be asked for by SKU; any answer will do, so the SKU need not exist."""
@@ -229,7 +237,10 @@ class Asking:
 async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) -> list[MappingNote]:
     subject = f"feed.{feed.name}"
     if feed.transport == "drop" and feed.directory is not None:
-        return list(await asyncio.to_thread(lambda: list(_directory(subject, Path(feed.directory or "")))))
+        desk = settings.orders.mode == "hand-over" and settings.orders.hand_over_to == feed.name
+        folders = (*FOLDERS, *DESK_FOLDERS) if desk else FOLDERS
+        root = feed.directory
+        return list(await asyncio.to_thread(lambda: list(_directory(subject, root, folders))))
     source = feed_of(feed, person, beat=lambda: None)
     try:
         if not isinstance(source, PullFeed):
@@ -255,12 +266,12 @@ def _locations(subject: str, feed: str, told: Sequence[str], settings: Settings)
             yield MappingNote(_WRONG, f"locations.{name}", says)
 
 
-def _directory(subject: str, root: Path) -> Iterator[MappingNote]:
-    """The five folders of a drop directory (r247/1, section 3), as this user sees them."""
+def _directory(subject: str, root: Path, folders: Sequence[str]) -> Iterator[MappingNote]:
+    """The folders of a drop directory (r247/1, sections 3 and 9), as this user sees them."""
     if not root.is_dir():
         yield MappingNote(_WRONG, subject, f"{root} is no directory, or this user may not see it")
         return
-    for folder in (root, *(root / name for name in FOLDERS)):
+    for folder in (root, *(root / name for name in folders)):
         if folder.is_symlink() and folder != root:
             yield MappingNote(_WRONG, subject, f"{folder} is a link; links are not followed")
         elif not folder.exists():

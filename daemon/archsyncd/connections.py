@@ -77,6 +77,7 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
             connections=IN_FLIGHT_MOST + SPARE_CONNECTIONS,
             ca_file=project.ca_file,
             allowed=project.allow_cidr,
+            carries_orders=settings.orders.mode == "hand-over",
         )
         return HttpCommercetools(
             options,

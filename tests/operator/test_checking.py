@@ -207,8 +207,23 @@ async def test_online_missing_and_excess_scopes_are_named(tmp_path: Path) -> Non
     async with site(tmp_path, scopes) as here:
         code, text = await here.check()
         assert code == 1
-        assert "orders cannot be learnt" in line_about(text, "scope manage_orders:shop")
+        assert "orders cannot be learnt" in line_about(text, "scope view_orders:shop")
         assert "wider than needed" in line_about(text, "scope manage_customers:shop")
+
+
+async def test_online_handing_over_needs_to_change_orders_and_a_channel_that_takes_the_note(
+    tmp_path: Path,
+) -> None:
+    """What may only read orders cannot book a dispatch; the note needs its role."""
+    reads = tuple("view_orders" if scope == "manage_orders" else scope for scope in SCOPES)
+    async with site(tmp_path, reads) as here:
+        assert "manage_orders" not in (await here.check())[1]
+        with here.config.open("a") as file:
+            file.write('[orders]\nmode = "hand-over"\nsync_channel = "warehouse-1"\n')
+        code, text = await here.check()
+        assert code == 1
+        assert "dispatches cannot be booked" in line_about(text, "scope manage_orders:shop")
+        assert "OrderExport" in line_about(text, "channel warehouse-1: (orders.sync_channel)")
 
 
 async def test_online_planning_needs_read_scopes_only(tmp_path: Path) -> None:

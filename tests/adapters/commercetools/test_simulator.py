@@ -497,7 +497,7 @@ async def test_f069_a_client_with_too_few_scopes_says_which() -> None:
     async with open_shop(scopes=("manage_products", "view_channels", "manage_types")) as shop:
         await shop.prepare()
         assert {scope.split(":")[0] for scope in shop.client.missing_scopes} == {
-            "manage_orders",
+            "view_orders",
             "view_messages",
             "manage_key_value_documents",
             "view_project_settings",

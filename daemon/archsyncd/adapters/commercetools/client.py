@@ -106,14 +106,18 @@ class HttpCommercetools:
         return self._tokens.granted_scopes
 
     @property
+    def _needed_scopes(self) -> frozenset[str]:
+        return needed_scopes(self._options.project_key, carries=self._options.carries_orders)
+
+    @property
     def missing_scopes(self) -> frozenset[str]:
         """Scopes that the daemon's calls need and the client does not have."""
-        return missing_scopes(needed_scopes(self._options.project_key), self.granted_scopes)
+        return missing_scopes(self._needed_scopes, self.granted_scopes)
 
     @property
     def excess_scopes(self) -> frozenset[str]:
         """Scopes that the client has and no call needs."""
-        return excess_scopes(needed_scopes(self._options.project_key), self.granted_scopes)
+        return excess_scopes(self._needed_scopes, self.granted_scopes)
 
     @property
     def ids_per_request(self) -> int:

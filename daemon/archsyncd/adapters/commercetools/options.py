@@ -20,7 +20,8 @@ class ClientOptions:
 
     Plain http is taken for loopback addresses only, and a host outside of loopback and private addresses must
     resolve to public ones, or to ones in the networks `allowed`. `ca_file` replaces the system's trust store.
-    `connections` must not be below the calls in flight: waiting for a free one counts as connecting. Raises ValueError.
+    `connections` must not be below the calls in flight: waiting for a free one counts as connecting. `carries_orders`: orders
+    are changed as well, which asks for more scopes. Raises ValueError.
     """
 
     api_url: str
@@ -41,6 +42,7 @@ class ClientOptions:
     connections: int = 32
     ca_file: Path | None = None
     allowed: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    carries_orders: bool = False
 
     def __post_init__(self) -> None:
         for name in ("api_url", "auth_url"):

@@ -23,7 +23,7 @@ _LIFETIME_LIMIT_SECONDS = 10 * 366 * 86_400
 _NEEDED = (
     "manage_products",
     "view_channels",
-    "manage_orders",
+    "view_orders",
     "view_messages",
     "manage_types",
     "manage_key_value_documents",
@@ -107,12 +107,16 @@ def _refusal(reply: Reply) -> str | None:
     ).rstrip()
 
 
-def needed_scopes(project_key: str, *, writes: bool = True) -> frozenset[str]:
+def needed_scopes(project_key: str, *, writes: bool = True, carries: bool = False) -> frozenset[str]:
     """What the daemon's calls need. Inventory has no scope of its own: it stands under products.
 
-    `writes` False: while the rollout only plans, which reads and neither keeps a lease nor makes the marker's type.
+    `writes` False: while the rollout only plans, which reads and neither keeps a lease nor makes the marker's type. `carries`:
+    orders are handed over and dispatches booked, which changes orders.
     """
-    return frozenset(f"{name}:{project_key}" for name in (_NEEDED if writes else _NEEDED_TO_READ))
+    names = {*(_NEEDED if writes else _NEEDED_TO_READ), *(("manage_orders",) if writes and carries else ())}
+    if "manage_orders" in names:
+        names.discard("view_orders")
+    return frozenset(f"{name}:{project_key}" for name in names)
 
 
 def missing_scopes(needed: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
