@@ -20,7 +20,7 @@ from archsyncd.adapters.r247_pull.feed import PullFeed
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore, open_store
 from archsyncd.assembly import order_options, rules_of, tail_options
 from archsyncd.connections import commercetools_client, feed_of
-from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.cases import Case, CaseKind
 from archsyncd.domain.handover import EligibleRule, OrderStory, Placement, Stage
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.handing_over import HandOver, HandOverOptions
@@ -250,7 +250,7 @@ async def test_one_bad_line_holds_the_whole_order() -> None:
 
 
 @virtual
-async def test_f134_a_process_that_dies_while_sending_leaves_one_order() -> None:
+async def test_f010_f134_a_process_that_dies_while_sending_leaves_one_order() -> None:
     """Killed at seeded moments around the PUT; the next one asks before it tells anything again."""
     async with inside(seed=307) as (site, house):
         site.open({"A": 100})
@@ -302,6 +302,120 @@ async def test_f136_an_order_that_archean_rejects_is_held_whole() -> None:
             site.shop.cancel_order(order_id)
             await at.until(order_id, Stage.CANCELLED)
             assert await at.store.cases.listed(kind=CaseKind.ORDER_REJECTED) == []
+
+
+async def conflict(at: Carrier, code: str) -> Case:
+    """Wait until the two systems are said to disagree about an order."""
+    end = at.site.clock.now() + 200
+    while not (found := await at.store.cases.listed(kind=CaseKind.STATUS_CONFLICT)):
+        assert at.site.clock.now() < end
+        await at.site.clock.sleep(0.5)
+    assert [case.code for case in found] == [code]
+    return found[0]
+
+
+@virtual
+async def test_f138_lines_of_one_sku_stay_two_lines() -> None:
+    """O3: the lines that Archean has are those of the order, by their ids."""
+    async with inside(seed=311) as (site, house):
+        site.open({"A": 10})
+        async with carrier(site, house) as at:
+            lines = [OrderLine("A", 1, CHANNEL), OrderLine("A", 2, CHANNEL, gift=True)]
+            order_id = site.shop.place_order(lines, mode="None")
+            await at.until(order_id, Stage.ACCEPTED)
+            asked = site.house.warehouse.book.orders[order_id].asked.lines
+            ids = [line["id"] for line in site.shop.order(order_id)["lineItems"]]
+            assert [(line.line_ref, line.sku, line.quantity) for line in asked] == [
+                (ids[0], "A", 1),
+                (ids[1], "A", 2),
+            ]
+
+
+@virtual
+async def test_f139_a_very_long_order_goes_whole() -> None:
+    """Gifts and all, in one body."""
+    async with inside(seed=312) as (site, house):
+        site.open({"A": 10_000})
+        async with carrier(site, house) as at:
+            lines = [OrderLine("A", 1, CHANNEL, gift=number % 7 == 0) for number in range(2_000)]
+            order_id = site.shop.place_order(lines, mode="None")
+            await at.until(order_id, Stage.ACCEPTED)
+            assert len(site.house.warehouse.book.orders[order_id].asked.lines) == 2_000
+
+
+@virtual
+async def test_f142_an_order_that_is_edited_after_the_hand_over_is_told_and_never_sent_twice() -> None:
+    """Archean has it as it was; a change of its address or payment alone is nothing."""
+    async with inside(seed=313) as (site, house):
+        site.open({"A": 10})
+        async with carrier(site, house) as at:
+            order_id = bought(site, "A", 3)
+            await at.until(order_id, Stage.ACCEPTED)
+            site.shop.update_order(order_id, {"action": "changePaymentState", "paymentState": "Paid"})
+            await site.clock.sleep(20)
+            assert await at.store.cases.listed(kind=CaseKind.STATUS_CONFLICT) == []
+            line = site.shop.order(order_id)["lineItems"][0]["id"]
+            site.shop.edit_order(order_id, {line: 1})
+            await conflict(at, "edited")
+            assert site.house.requests["orders"] <= 2
+            assert site.house.warehouse.book.duplicates == []
+
+
+@virtual
+async def test_f142_an_order_that_is_edited_while_it_waits_goes_as_it_is_then() -> None:
+    """Nothing was sent before."""
+    async with inside(seed=314) as (site, house):
+        site.open({"A": 10})
+        async with carrier(site, house) as at:
+            order_id = bought(site, "A", 3, payment_state="Pending")
+            await at.until(order_id, Stage.WAITING)
+            site.shop.edit_order(order_id, {site.shop.order(order_id)["lineItems"][0]["id"]: 1})
+            _pay(site, order_id, [])
+            await at.until(order_id, Stage.ACCEPTED)
+            assert [line.quantity for line in site.house.warehouse.book.orders[order_id].asked.lines] == [1]
+
+
+@virtual
+async def test_f143_an_order_that_is_deleted_is_not_sent_or_is_for_a_person() -> None:
+    """Deleting is not cancelling: what Archean has is nobody's to take back by itself."""
+    async with inside(seed=315) as (site, house):
+        site.open({"A": 10})
+        async with carrier(site, house) as at:
+            waiting, taken = bought(site, "A", 1, payment_state="Pending"), bought(site, "A", 1)
+            await at.until(waiting, Stage.WAITING)
+            await at.until(taken, Stage.ACCEPTED)
+            site.shop.delete_order(waiting)
+            await at.until(waiting, Stage.CANCELLED)
+            site.shop.delete_order(taken)
+            case = await conflict(at, "deleted")
+            assert taken in case.reason
+            assert held_there(site) == {taken: "accepted"}
+
+
+@pytest.mark.parametrize("kind", ["checkout", "import", "recurring"])
+def test_f144_an_order_of_any_kind_is_handed_over(kind: str) -> None:
+    """However it was made."""
+
+    @virtual
+    async def run() -> None:
+        async with inside(seed=316) as (site, house):
+            site.open({"A": 10})
+            async with carrier(site, house) as at:
+                order_id = bought(site, "A", 1, kind=kind)
+                await at.until(order_id, Stage.ACCEPTED)
+
+    run()
+
+
+@virtual
+async def test_f144_an_order_that_ships_apart_to_one_address_is_handed_over() -> None:
+    """Its receiver stands with its shippings."""
+    async with inside(seed=317) as (site, house):
+        site.open({"A": 10})
+        async with carrier(site, house) as at:
+            order_id = bought(site, "A", 1, shipping_mode="Multiple", email=CANARY)
+            await at.until(order_id, Stage.ACCEPTED)
+            assert CANARY in site.house.warehouse.book.orders[order_id].asked.content
 
 
 TROUBLES = (

@@ -13,7 +13,7 @@ from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.handover import FINAL, WITH_ARCHEAN, Carried, Stage, asked_for, may_move, moved
+from archsyncd.domain.handover import FINAL, UNSENT, WITH_ARCHEAN, Carried, Stage, asked_for, may_move, moved
 from archsyncd.domain.inventory import Order
 from archsyncd.domain.order import GONE_ORDER_STATES, is_final, says_shipped
 
@@ -142,6 +142,26 @@ async def changed(scope: Scope, order: Order) -> None:
         )
         case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="edited")
         await open_case(scope.tx, case, scope.now_ms)
+
+
+async def deleted(scope: Scope, order_id: str) -> None:
+    """An order was deleted in commercetools. Of what nobody has told Archean it never will be; else a person must say.
+
+    Deleting is not cancelling: the goods may be meant to go out, and may be on their way.
+    """
+    before = await get(scope, order_id)
+    if before is None or before.stage in FINAL:
+        return
+    if not before.sent and not before.foreign_hand and before.stage in UNSENT | {Stage.HELD}:
+        await put(scope, before, replace(before, cancel=True, due_ms=scope.now_ms, attempts=0))
+        return
+    reason = (
+        f"order {before.name} was deleted in commercetools, and Archean has it or may have it: nothing is cancelled by itself; "
+        "cancel it in Archean if the goods are to stay"
+    )
+    case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="deleted")
+    await open_case(scope.tx, case, scope.now_ms)
+    await note(scope, order_id, "deleted in commercetools")
 
 
 async def stated(scope: Scope, order_id: str, kind: str, told: str | None) -> None:

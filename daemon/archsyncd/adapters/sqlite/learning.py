@@ -210,6 +210,7 @@ async def forget_order(scope: Scope, order_id: str) -> None:
         return
     keys = {line.key for line in (await open_lines(scope, (order_id,))).get(order_id, [])}
     await scope.tx.run("head_deleted", (DELETED, scope.now_ms, order_id))
+    await handing.deleted(scope, order_id)
     if heads[0][9]:
         await release_order(scope, order_id)
     await doubt_bases(scope, keys)
