@@ -194,6 +194,9 @@ class App:
             if idle := not_in_force(self.settings):
                 told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
                 say(LOGGER, Event.OTHER, told)
+            if hands_over(self.settings) and not self.settings.orders.sync_channel:
+                told = "orders.sync_channel is not set: Archean's numbers are not noted on orders, which go all the same"
+                say(LOGGER, Event.OTHER, told)
             if self.store.ledger.host == self.world.host_id:
                 await self._work()
             else:
