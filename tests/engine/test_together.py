@@ -19,11 +19,11 @@ async def test_every_step_comes_to_its_end_and_the_gravest_error_is_told() -> No
 
     steps = [step("a"), step("b", ValueError("odd")), step("c", StoreFull("no room")), step("d")]
     with pytest.raises(StoreFull):
-        await together(steps)
+        await together(steps, 2)
     assert done == ["a", "d"]
     with pytest.raises(FencedOff):
-        await together([step("e", StoreFull("no room")), step("f", FencedOff("newer"))])
+        await together([step("e", StoreFull("no room")), step("f", FencedOff("newer"))], 8)
     with pytest.raises(ValueError, match="odd"):
-        await together([step("g", ValueError("odd"))])
-    await together([step("h")])
+        await together([step("g", ValueError("odd"))], 1)
+    await together([step("h")], 1)
     assert done[-1] == "h"

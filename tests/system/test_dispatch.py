@@ -332,6 +332,26 @@ async def test_f160_a_dispatch_of_a_cancelled_order_is_booked_as_a_fact() -> Non
 
 
 @virtual
+async def test_f141_an_order_that_is_cancelled_when_part_of_it_has_left_is_told() -> None:
+    """Nothing is taken back, and the number of Archean is on it all the same."""
+    async with inside(seed=419) as (site, house):
+        site.open({"A": 10})
+        site.shop.add_channel("archean", roles=["OrderExport"])
+        async with house.daemon(orders=HAND_OVER + 'sync_channel = "archean"') as running:
+            await site.until_stock({"A": 10})
+            order_id = buys(site, ("A", 2))
+            await until(running, order_id, Stage.ACCEPTED)
+            site.house.warehouse.dispatch.ship(order_id, {refs(site, order_id)[0]: 1})
+            await until(running, order_id, Stage.PART_SHIPPED)
+            assert site.shop.order(order_id)["syncInfo"][0]["externalId"] == "SO-991"
+            site.shop.cancel_order(order_id)
+            case = await running.until_case(CaseKind.STATUS_CONFLICT)
+            assert case is not None
+            assert case.code == "already_shipped"
+            assert site.house.warehouse.book.orders[order_id].status.value == "accepted"
+
+
+@virtual
 async def test_shipped_by_somebody_is_checked_before_anything_is_confirmed() -> None:
     """Without a dispatch of Archean it is a conflict; with one it is in order."""
     async with inside(seed=414) as (site, house):

@@ -94,3 +94,11 @@ class WholeOrder:
     def name(self) -> str:
         """What people call it."""
         return self.order.number or self.order.id
+
+
+@dataclass(frozen=True, slots=True)
+class WholePage:
+    """Several orders whole, as a list shows them; the list may lag behind. `faults`: ids of those that cannot be read."""
+
+    orders: tuple[WholeOrder, ...]
+    faults: tuple[str, ...] = ()

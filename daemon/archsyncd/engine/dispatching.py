@@ -23,7 +23,7 @@ from archsyncd.domain.booking import (
 )
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.handover import BookedDispatch, Objection, Taken
-from archsyncd.domain.inventory import Conflict, Missing, Refused, TooLarge
+from archsyncd.domain.inventory import Conflict, Failure, Missing, Refused, TooLarge
 from archsyncd.domain.order import goods_of
 from archsyncd.domain.retry import delay
 from archsyncd.domain.returning import book_return
@@ -36,9 +36,10 @@ from archsyncd.engine.ports import Commercetools, FeedFault, OrderDesk, StoreFul
 from archsyncd.engine.shared import Shared, describe
 from archsyncd.engine.store import Store
 from archsyncd.engine.together import together
+from archsyncd.engine.whole_reader import WholeReader
 
 ADVICES_PER_ROUND = 100
-ADVICES_AT_ONCE = 8
+ADVICES_AT_ONCE = 12
 IDLE_SECONDS = 1.0
 PARKED_AGAIN_MS = 60_000
 CONFLICT_AGAIN_MS = 500
@@ -88,6 +89,8 @@ class Dispatching:
         self._chance = chance
         self._beat = beat
         self._may_write = may_write
+        self._reader = WholeReader(client, limiter, Priority.BOOKING, beat)
+        self._read: dict[str, WholeOrder] = {}
         self._tidied_at = float("-inf")
 
     @property
@@ -116,17 +119,17 @@ class Dispatching:
         if not self._may_write() or not self._shared.may_increase():
             return 0  # without the lease for certain, somebody else may be booking them
         due = await self._kept.due(ADVICES_PER_ROUND)
+        booking = {each.order_id: 0 for each in due if each.order_id and each.stage is AdviceStage.DUE}
+        self._read = await self._reader.several(booking)
         waiting = list(due)
         while waiting:
-            self._beat()
             taken: dict[str, Advice] = {}
-            for advice in waiting:
-                taken.setdefault(advice.order_id or advice.name, advice)
-                if len(taken) == ADVICES_AT_ONCE:
-                    break
-            names = {(each.feed, each.kind, each.name) for each in taken.values()}
-            waiting = [each for each in waiting if (each.feed, each.kind, each.name) not in names]
-            await together(self._step(advice) for advice in taken.values())
+            waiting = [
+                advice
+                for advice in waiting
+                if taken.setdefault(advice.order_id or advice.name, advice) is not advice
+            ]
+            await together((self._step(advice) for advice in taken.values()), ADVICES_AT_ONCE)
         return len(due)
 
     async def _tidy(self) -> None:
@@ -136,6 +139,7 @@ class Dispatching:
             await self._kept.tidy()
 
     def _step(self, advice: Advice) -> Coroutine[Any, Any, None]:
+        self._beat()
         match advice.stage:
             case AdviceStage.PARKED:
                 return self._park(advice)
@@ -159,48 +163,60 @@ class Dispatching:
     async def _book(self, advice: Advice) -> None:
         order_id = advice.order_id
         assert order_id is not None
-        found = await self._limiter.call(Priority.ORDERS, 1.0, lambda: self._client.whole_order(order_id))
+        # What a list showed may be behind: it is taken where it fits, as a booking under an old version takes no effect.
+        listed = self._read.pop(order_id, None)
+        if listed is not None and await self._booked(advice, self._goods(listed), sure=False):
+            return
+        found = await self._reader.one(order_id)
         if isinstance(found, Missing):
             what = f"the {advice.kind} {advice.name} cannot be booked"
             reason = f"{what}: its order {advice.reference} was deleted in commercetools"
             await self._kept.hold(advice, (Finding(CaseKind.FULFILMENT_MISMATCH, "order_deleted", reason),))
-            return
-        if not isinstance(found, WholeOrder):
+        elif isinstance(found, WholeOrder):
+            await self._booked(advice, self._goods(found), sure=True)
+        else:
             await self._put_off(advice, f"commercetools does not show the order ({describe(found)})")
-            return
-        whole = self._goods(found)
+
+    async def _booked(self, advice: Advice, whole: WholeOrder, *, sure: bool) -> bool:
+        """Book it on the order as it was read; False when that may have been behind (not `sure`) and does not fit."""
         closing = self.options.short_closes and bool(advice.shorts) and not advice.short_closed
         if closing:
             await self._kept.close_shorts(advice)
             advice = replace(advice, short_closed=True)
         closed = await self._closed(whole, advice)
         booking = self._booking(whole, advice, closed)
-        if booking.refused:
-            await self._kept.hold(advice, booking.findings)
-            return
+        if booking.refused or (booking.findings and not sure):
+            if sure:
+                await self._kept.hold(advice, booking.findings)
+            return sure
         if booking.actions:
-            done = await self._limiter.call(
-                Priority.ORDERS,
-                1.0,
-                lambda: self._client.book_dispatch(order_id, whole.order.version, booking.actions),
-            )
+            done = await self._ask(whole, booking)
             if isinstance(done, Conflict):
-                again_ms = self._shared.clock.wall_ms() + CONFLICT_AGAIN_MS
-                await self._kept.put_off(advice, "the order changed meanwhile", again_ms)
-                return
+                if sure:
+                    again_ms = self._shared.clock.wall_ms() + CONFLICT_AGAIN_MS
+                    await self._kept.put_off(advice, "the order changed meanwhile", again_ms)
+                return sure
             if isinstance(done, Refused | TooLarge | Missing):
-                reason = f"commercetools does not take the {advice.kind} {advice.name} of order {whole.name}: {describe(done)}"
-                refused = Finding(CaseKind.FULFILMENT_MISMATCH, "refused", reason)
+                what = f"commercetools does not take the {advice.kind} {advice.name} of order {whole.name}"
+                refused = Finding(CaseKind.FULFILMENT_MISMATCH, "refused", f"{what}: {describe(done)}")
                 await self._kept.hold(advice, (*booking.findings, refused))
-                return
+                return True
             if not isinstance(done, WholeOrder):
                 await self._put_off(
                     advice, f"commercetools does not say whether it is booked ({describe(done)})"
                 )
-                return
+                return True
             whole = self._goods(done)
             self._shared.count("booked")
         await self._settle(advice, whole, booking, closed)
+        return True
+
+    async def _ask(self, whole: WholeOrder, booking: Booking) -> WholeOrder | Failure:
+        return await self._limiter.call(
+            Priority.BOOKING,
+            1.0,
+            lambda: self._client.book_dispatch(whole.order.id, whole.order.version, booking.actions),
+        )
 
     def _goods(self, order: WholeOrder) -> WholeOrder:
         return replace(order, order=goods_of(order.order, self.options.not_goods))

@@ -35,9 +35,11 @@ from archsyncd.engine.ports import Commercetools, Feed, FeedFault, OrderDesk, St
 from archsyncd.engine.shared import Shared, describe
 from archsyncd.engine.store import Store
 from archsyncd.engine.together import together
+from archsyncd.engine.whole_reader import WholeReader
 
 ORDERS_PER_ROUND = 100
-ORDERS_AT_ONCE = 8
+NOTES_PER_ROUND = 50
+ORDERS_AT_ONCE = 12
 IDLE_SECONDS = 1.0
 WAITING_AGAIN_MS = 600_000
 WAITING_LIMIT_MS = 24 * 3600 * 1000
@@ -68,6 +70,14 @@ class HandOverOptions:
     stalled_seconds: float
     settle_seconds: float = 60.0
     not_goods: tuple[str, ...] = ()
+
+
+def _is_judged(carried: Carried) -> bool:
+    """Whether the next step looks at the order in commercetools."""
+    unsent = carried.stage in {Stage.LEARNED, Stage.WAITING} or (
+        carried.stage is Stage.READY and carried.body is None
+    )
+    return unsent and not carried.cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,7 @@ class HandOver:
         self._chance = chance
         self._beat = beat
         self._may_write = may_write
+        self._reader = WholeReader(client, limiter, Priority.ORDERS, beat)
         self._looked_at = float("-inf")
         self._tidied_at = float("-inf")
 
@@ -142,12 +153,17 @@ class HandOver:
         if not self._may_write() or not self._shared.may_increase():
             return 0  # without the lease for certain, somebody else may be handing them over
         due = await self._kept.due(ORDERS_PER_ROUND)
-        for start in range(0, len(due), ORDERS_AT_ONCE):
-            self._beat()
-            await together(self._step(carried) for carried in due[start : start + ORDERS_AT_ONCE])
+        self._beat()
+        read = await self._reader.several({each.order_id: each.version for each in due if _is_judged(each)})
+        await together((self._step(carried, read.get(carried.order_id)) for carried in due), ORDERS_AT_ONCE)
+        notes: list[Carried] = []
+        if len(due) < ORDERS_PER_ROUND:
+            # What Archean has already may wait for it: nobody's goods do.
+            notes = await self._kept.to_note(NOTES_PER_ROUND)
+            await together((self._note(carried) for carried in notes), ORDERS_AT_ONCE)
         if due:
             self._shared.work.set()
-        return len(due)
+        return max(len(due), ORDERS_PER_ROUND if len(notes) == NOTES_PER_ROUND else 0)
 
     async def _look_after(self) -> None:
         """Now and then: who waits too long, who is said to be shipped without a dispatch, what was closed long ago."""
@@ -165,33 +181,32 @@ class HandOver:
             self._tidied_at = now
             await self._kept.tidy()
 
-    def _step(self, carried: Carried) -> Coroutine[Any, Any, None]:
+    def _step(self, carried: Carried, read: WholeOrder | None) -> Coroutine[Any, Any, None]:
+        self._beat()
         match carried.stage:
             case Stage.READY | Stage.HELD if carried.cancel:
                 return self._drop(carried, "it was cancelled in commercetools")
             case Stage.LEARNED | Stage.WAITING:
-                return self._judge(carried)
+                return self._judge(carried, read)
             case Stage.READY:
-                return self._judge(carried) if carried.body is None else self._send(carried)
+                return self._judge(carried, read) if carried.body is None else self._send(carried)
             case Stage.IN_DOUBT:
                 return self._resolve(carried)
             case Stage.RECEIVED:
                 return self._cancel(carried) if carried.cancel else self._ask_again(carried)
             case Stage.CANCELLING:
                 return self._ask_to_cancel(carried)
-            case Stage.ACCEPTED:
-                return self._cancel(carried) if carried.cancel else self._note(carried)
+            case Stage.ACCEPTED if carried.cancel:
+                return self._cancel(carried)
+            case Stage.PART_SHIPPED | Stage.SHIPPED if carried.cancel:
+                # Nobody can take back what has left.
+                return self._kept.cancel_answered(carried, self._feed.name, CancelAnswer.ALREADY_SHIPPED)
             case _:
                 return self._kept.put_off(carried, carried.reason, None)
 
-    async def _whole(self, carried: Carried) -> WholeOrder | Failure:
-        return await self._limiter.call(
-            Priority.ORDERS, 1.0, lambda: self._client.whole_order(carried.order_id)
-        )
-
-    async def _judge(self, carried: Carried) -> None:
+    async def _judge(self, carried: Carried, read: WholeOrder | None) -> None:
         """May it go, and whole? What was placed before this hand-over began may be with Archean already."""
-        whole = await self._whole(carried)
+        whole = read or await self._reader.one(carried.order_id)
         if isinstance(whole, Missing):
             await self._drop(carried, "it was deleted in commercetools")
             return
@@ -327,34 +342,38 @@ class HandOver:
         await self._kept.cancel_answered(carried, self._feed.name, answer)
 
     async def _note(self, carried: Carried) -> None:
-        """Note Archean's number on the order in commercetools, once."""
-        channel = self._sync_channel()
-        if carried.noted or not channel or carried.source_order is None:
+        """Note Archean's number on the order in commercetools, once: first under the version that is known of it."""
+        self._beat()
+        channel, number = self._sync_channel(), carried.source_order
+        if not channel or number is None:
             await self._kept.noted(carried, "")
             return
-        whole = await self._whole(carried)
-        if isinstance(whole, Missing):
+        done = await self._noted_under(carried, carried.version, channel, number)
+        if isinstance(done, Conflict):
+            whole = await self._reader.one(carried.order_id)
+            if not isinstance(whole, WholeOrder) or whole.synced.get(self._channel_id(channel)) == number:
+                done = whole
+            else:
+                done = await self._noted_under(carried, whole.order.version, channel, number)
+        if isinstance(done, WholeOrder):
+            await self._kept.noted(carried, "")
+        elif isinstance(done, Missing):
             await self._kept.noted(carried, "the order is gone in commercetools")
-            return
-        if not isinstance(whole, WholeOrder):
-            await self._put_off(carried, f"Archean's number cannot be noted yet ({describe(whole)})")
-            return
-        ids = {key: name for name, key in self._shared.channel_keys.items()}
-        if whole.synced.get(ids.get(channel, "")) == carried.source_order:
-            await self._kept.noted(carried, "")
-            return
-        version, number = whole.order.version, carried.source_order
-        done = await self._limiter.call(
-            Priority.ORDERS,
+        else:
+            await self._put_off(carried, f"Archean's number cannot be noted yet ({describe(done)})")
+
+    async def _noted_under(
+        self, carried: Carried, version: int, channel: str, number: str
+    ) -> WholeOrder | Failure:
+        return await self._limiter.call(
+            Priority.CHECK,
             1.0,
             lambda: self._client.note_source_order(carried.order_id, version, channel, number),
         )
-        if isinstance(done, WholeOrder):
-            await self._kept.noted(carried, "")
-        elif isinstance(done, Conflict):
-            await self._kept.put_off(carried, "the order changed meanwhile", self._now_ms())
-        else:
-            await self._put_off(carried, f"Archean's number cannot be noted ({describe(done)})")
+
+    def _channel_id(self, channel: str) -> str:
+        ids = {key: name for name, key in self._shared.channel_keys.items()}
+        return ids.get(channel, "")
 
     async def sides(self, carried: Carried) -> Sides:
         """Ask both systems for an order, for a person who waits: not for longer than that person would."""
@@ -363,7 +382,7 @@ class HandOver:
         silent = True
         with contextlib.suppress(TimeoutError, Quiesced):
             async with asyncio.timeout(SIDES_SECONDS):
-                answer = await self._whole(carried)
+                answer = await self._reader.one(carried.order_id)
                 order = answer if isinstance(answer, WholeOrder) else None
         if self._feed.offers_lookup:
             with contextlib.suppress(TimeoutError, FeedFault):

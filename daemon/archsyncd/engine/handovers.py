@@ -16,6 +16,10 @@ class Handovers(Protocol):
         """Orders about which something is to be done now, the oldest first."""
         ...
 
+    async def to_note(self, limit: int) -> list[Carried]:
+        """Orders that Archean has and whose number there is to be noted on them now, the oldest first."""
+        ...
+
     async def listed(self, stage: Stage, limit: int) -> list[Carried]:
         """Orders in a state, those first that have been in it longest."""
         ...

@@ -44,6 +44,7 @@ class Priority(IntEnum):
     ORDERS = 1
     DECREASE = 2
     LOOKUP = 3
+    BOOKING = 3  # of one rank with look-ups: each rank more would let an increase wait a step longer
     INCREASE = 4
     CHECK = 5
 

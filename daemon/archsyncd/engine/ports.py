@@ -34,7 +34,7 @@ from archsyncd.domain.inventory import (
     WriteAnswer,
 )
 from archsyncd.domain.tenure import Tenure
-from archsyncd.domain.whole_order import WholeOrder
+from archsyncd.domain.whole_order import WholeOrder, WholePage
 
 
 class Clock(Protocol):
@@ -282,6 +282,10 @@ class Commercetools(Protocol):
 
     async def whole_order(self, order_id: str) -> WholeOrder | Failure:
         """One order with everything that handing it over and booking its dispatch need, strongly consistent."""
+        ...
+
+    async def whole_orders(self, ids: Sequence[str]) -> WholePage | Failure:
+        """Orders whole through the query endpoint, which may lag or leave some out; at most `ids_per_request`."""
         ...
 
     async def note_source_order(

@@ -12,9 +12,15 @@ from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 GRAVEST_FIRST = (FencedOff, StoreBroken, StoreFull, Quiesced)
 
 
-async def together(steps: Iterable[Awaitable[None]]) -> None:
-    """Take all steps and wait for every one. Raises the gravest of their errors, as it is and not in a group."""
-    ends = await asyncio.gather(*steps, return_exceptions=True)
+async def together(steps: Iterable[Awaitable[None]], at_once: int) -> None:
+    """Take all steps, so many at once, and wait for every one. Raises the gravest of their errors, and not in a group."""
+    places = asyncio.Semaphore(at_once)
+
+    async def placed(step: Awaitable[None]) -> None:
+        async with places:
+            await step
+
+    ends = await asyncio.gather(*(placed(step) for step in steps), return_exceptions=True)
     errors = [end for end in ends if isinstance(end, BaseException)]
     for kind in GRAVEST_FIRST:
         for error in errors:

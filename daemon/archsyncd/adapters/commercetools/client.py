@@ -32,7 +32,7 @@ from archsyncd.domain.inventory import (
     Unreached,
     WriteAnswer,
 )
-from archsyncd.domain.whole_order import WholeOrder
+from archsyncd.domain.whole_order import WholeOrder, WholePage
 from archsyncd.engine.ports import Clock
 from archsyncd.wire.commercetools import entries, graphql, orders, projects, whole_orders
 from archsyncd.wire.commercetools.exchange import URL_LIMIT_BYTES, Request, encoded_bytes
@@ -245,6 +245,12 @@ class HttpCommercetools:
     async def whole_order(self, order_id: str) -> WholeOrder | Failure:
         """One order with everything that handing it over and booking its dispatch need, strongly consistent."""
         return await self._calls.ask(orders.order_request(order_id), _whole_order)
+
+    async def whole_orders(self, ids: Sequence[str]) -> WholePage | Failure:
+        """Orders whole, through the query endpoint, which may lag or leave some out; at most `ids_per_request`."""
+        return await self._calls.ask(
+            orders.orders_by_id_request(ids), lambda answer: whole_orders.whole_page(answer.tree)
+        )
 
     async def note_source_order(
         self, order_id: str, version: int, channel: str, source_order: str

@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from archsyncd.adapters.r247_pull.options import Network, is_within
 
-CONNECTIONS: Final = 8
+CONNECTIONS: Final = 16
 HEADER_LINE_BYTES: Final = 8190
 HEADERS: Final = 64
 

@@ -319,6 +319,7 @@ async def _close(scope: Scope, order_id: str) -> None:
     owed = (AdviceStage.DUE, AdviceStage.BOOKED, AdviceStage.HELD)
     if any(each.stage in owed for each in await advising.of_order(scope, order_id)):
         return
-    after = moved(before, Stage.CLOSED, scope.now_ms)
+    # Archean's number may still have to be noted on it.
+    after = moved(before, Stage.CLOSED, scope.now_ms, due_ms=None if before.noted else before.due_ms)
     await handing.put(scope, before, after, "shipped, booked, and known to Archean")
     await handing.close_cases(scope, before, "the order is closed")

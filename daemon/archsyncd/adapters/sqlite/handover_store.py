@@ -46,6 +46,11 @@ class HandoverStore:
         async with self._session.read() as tx:
             return handing.rows_of(await tx.rows("handover_due", (self._session.clock.wall_ms(), limit)))
 
+    async def to_note(self, limit: int) -> list[Carried]:
+        """Orders that Archean has and whose number there is to be noted on them now, the oldest first."""
+        async with self._session.read() as tx:
+            return handing.rows_of(await tx.rows("handover_to_note", (self._session.clock.wall_ms(), limit)))
+
     async def listed(self, stage: Stage, limit: int) -> list[Carried]:
         """Orders in a state, those first that have been in it longest."""
         async with self._session.read() as tx:
@@ -197,7 +202,11 @@ class HandoverStore:
 
         async def step(scope: Scope, before: Carried) -> None:
             if answer is CancelAnswer.ALREADY_SHIPPED:
-                after = moved(before, Stage.ACCEPTED, scope.now_ms, "Archean has shipped from it already")
+                told = "Archean has shipped from it already"
+                if before.stage is Stage.CANCELLING:
+                    after = moved(before, Stage.ACCEPTED, scope.now_ms, told)
+                else:
+                    after = replace(before, reason=told, due_ms=None)
                 await handing.put(scope, before, replace(after, noted=True))
                 reason = (
                     f"order {before.name} was cancelled in commercetools, but Archean has shipped from it already: nothing is "

@@ -28,6 +28,7 @@ from archsyncd.domain.whole_order import (
     Price,
     ReturnItem,
     WholeOrder,
+    WholePage,
 )
 from archsyncd.wire.commercetools import strict
 from archsyncd.wire.commercetools.exchange import Request, path_segment
@@ -122,6 +123,19 @@ def _tracking(tracking: str | None, carrier: str | None) -> dict[str, str]:
 
 def _items(pieces: Mapping[str, int]) -> list[Mapping[str, Any]]:
     return [{"id": line_id, "quantity": count} for line_id, count in pieces.items()]
+
+
+def whole_page(tree: Any) -> WholePage:
+    """Read a list of orders whole; those that cannot be read are told by id. Raises MalformedAnswer."""
+    orders: list[WholeOrder] = []
+    faults: list[str] = []
+    for row in strict.sequence(strict.mapping(tree, "body").get("results"), "results"):
+        try:
+            orders.append(whole_order_of(row))
+        except strict.MalformedAnswer:
+            name = row.get("id") if isinstance(row, dict) else None
+            faults.append(name if isinstance(name, str) else "")
+    return WholePage(tuple(orders), tuple(faults))
 
 
 def whole_order_of(tree: Any) -> WholeOrder:

@@ -27,7 +27,11 @@ CREATE TABLE handover (
     CHECK (body IS NULL OR stage IN ('ready', 'sending', 'in_doubt', 'received', 'held'))
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX handover_due ON handover (created_ms, order_id) WHERE due_ms IS NOT NULL;
+CREATE INDEX handover_due ON handover (created_ms, order_id) WHERE due_ms IS NOT NULL
+    AND (stage NOT IN ('accepted', 'part_shipped', 'shipped', 'closed', 'closed_short')
+    OR (cancel = 1 AND stage IN ('accepted', 'part_shipped', 'shipped')));
+CREATE INDEX handover_to_note ON handover (created_ms, order_id) WHERE due_ms IS NOT NULL AND noted = 0
+    AND stage IN ('accepted', 'part_shipped', 'shipped', 'closed');
 CREATE INDEX handover_stage ON handover (stage, since_ms);
 CREATE INDEX handover_claimed ON handover (claimed_ms) WHERE claimed_ms IS NOT NULL;
 CREATE INDEX handover_number ON handover (number) WHERE number IS NOT NULL;

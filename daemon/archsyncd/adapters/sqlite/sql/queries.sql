@@ -653,7 +653,8 @@ SELECT order_id FROM handover WHERE claimed_ms < ? ORDER BY claimed_ms LIMIT ?
 
 -- name: handover_changed
 UPDATE handover SET version = :version, number = coalesce(number, :number), cancel = max(cancel, :cancel),
-    due_ms = CASE WHEN stage IN ('learned', 'waiting', 'ready') OR (stage = 'held' AND sent = 0) OR :cancel > cancel
+    due_ms = CASE WHEN stage IN ('learned', 'waiting', 'ready') OR (stage = 'held' AND sent = 0)
+            OR (:cancel > cancel AND stage NOT IN ('cancelled', 'closed', 'closed_short', 'dismissed'))
         THEN :now ELSE due_ms END
 WHERE order_id = :order_id AND version < :version
 
@@ -668,7 +669,15 @@ SELECT order_id FROM handover WHERE order_id = ?1 UNION SELECT order_id FROM han
 -- name: handover_due
 SELECT order_id, number, created_ms, version, stage, since_ms, reason, body, lines, sent, source_order, cancel, noted,
     foreign_hand, attempts, due_ms
-FROM handover WHERE due_ms <= ? ORDER BY created_ms, order_id LIMIT ?
+FROM handover WHERE due_ms <= ? AND (stage NOT IN ('accepted', 'part_shipped', 'shipped', 'closed', 'closed_short')
+    OR (cancel = 1 AND stage IN ('accepted', 'part_shipped', 'shipped')))
+ORDER BY created_ms, order_id LIMIT ?
+
+-- name: handover_to_note
+SELECT order_id, number, created_ms, version, stage, since_ms, reason, body, lines, sent, source_order, cancel, noted,
+    foreign_hand, attempts, due_ms
+FROM handover WHERE stage IN ('accepted', 'part_shipped', 'shipped', 'closed') AND noted = 0 AND due_ms <= ?
+ORDER BY created_ms, order_id LIMIT ?
 
 -- name: handover_list
 SELECT order_id, number, created_ms, version, stage, since_ms, reason, NULL, lines, sent, source_order, cancel, noted,
