@@ -102,6 +102,18 @@ async def test_the_feed_is_frozen_thawed_poisoned_flooded_and_cut() -> None:
     assert (await made.house.page())["oldest"]["seq"] == "4"
 
 
+def test_a_dispatch_is_corrected_and_recalled() -> None:
+    """Both acts name the fulfilment by its id and put its pieces back."""
+    made = office()
+    made.house.imported(("X", 4), order_id="o")
+    (sent,) = made.act("shipments", reference="o")["fulfilmentIds"]
+    assert made.act("restatements", fulfilment_id=sent, quantities={"l1": 1}) == {"fulfilmentId": sent}
+    assert made.ask("GET", "levels")[1] == [{**KEY, "onHand": 9, "available": 6}]
+    assert made.act("recalls", fulfilment_id=sent) == {"fulfilmentId": sent}
+    assert made.ask("GET", "levels")[1] == [{**KEY, "onHand": 10, "available": 6}]
+    assert made.ask("POST", "recalls", {"fulfilment_id": sent})[0] == 409
+
+
 def test_a_backup_is_restored() -> None:
     """The state comes back by the backup's name under the epoch that is given."""
     made = office()

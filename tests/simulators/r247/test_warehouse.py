@@ -152,6 +152,88 @@ def test_more_than_is_open_is_never_shipped() -> None:
     assert house.warehouse.room.holding("X", "WH1").on_hand == 10
 
 
+async def test_a_corrected_dispatch_restates_the_whole_fulfilment_and_puts_pieces_back() -> None:
+    """Fewer pieces left than was booked: the record says so first, then a level shows them on the shelf, still allocated."""
+    house = House().stock(X=10, Y=10)
+    order = house.imported(("X", 4), ("Y", 1))
+    (sent,) = house.warehouse.dispatch.ship(order)
+    house.warehouse.dispatch.restate(sent.id, {"l1": 1})
+    told, level = (await house.records())[-2:]
+    assert (told["fulfilmentId"], told["status"]) == (sent.id, "shipped")
+    assert [(line["lineRef"], line["quantity"]) for line in told["lines"]] == [("l1", 1), ("l2", 1)]
+    assert told["parcels"][0]["lines"] == [{"sku": "X", "quantity": 1}, {"sku": "Y", "quantity": 1}]
+    assert (level["sku"], level["onHand"], level["available"], level["allocated"]) == ("X", 9, 6, 3)
+
+
+async def test_a_line_of_which_nothing_left_is_not_in_the_restated_fulfilment() -> None:
+    """The record states the fulfilment whole: what it does not name has not left."""
+    house = House().stock(X=10, Y=10)
+    (sent,) = house.warehouse.dispatch.ship(house.imported(("X", 4), ("Y", 1)))
+    house.warehouse.dispatch.restate(sent.id, {"l1": 0})
+    told = (await house.records("fulfilment"))[-1]
+    assert [(line["lineRef"], line["quantity"]) for line in told["lines"]] == [("l2", 1)]
+    assert house.warehouse.room.holding("X", "WH1").on_hand == 10
+
+
+@pytest.mark.parametrize("parcels", [None, [{"parcelId": "P-9", "trackingNumber": "7", "lines": []}]])
+async def test_a_dispatch_told_again_moves_no_figure(parcels: list[dict[str, object]] | None) -> None:
+    """The same pieces in the same or other parcels: one record, and no level after it."""
+    house = House().stock(X=10)
+    (sent,) = house.warehouse.dispatch.ship(house.imported(("X", 4)))
+    before = await house.records()
+    house.warehouse.dispatch.restate(sent.id, parcels=parcels)
+    (told,) = (await house.records())[len(before) :]
+    assert told["lines"][0]["quantity"] == 4
+    assert told["parcels"] == (before[-2]["parcels"] if parcels is None else parcels)
+
+
+async def test_a_recalled_dispatch_is_cancelled_and_its_pieces_are_open_again() -> None:
+    """Nothing of it left: on hand rises again, and the order can be shipped anew, or cancelled."""
+    house = House().stock(X=10)
+    order = house.imported(("X", 4))
+    (sent,) = house.warehouse.dispatch.ship(order)
+    house.warehouse.dispatch.recall(sent.id)
+    told, level = (await house.records())[-2:]
+    assert (told["fulfilmentId"], told["status"], told["parcels"]) == (sent.id, "cancelled", [])
+    assert (level["onHand"], level["available"], level["allocated"]) == (10, 6, 4)
+    (again,) = house.warehouse.dispatch.ship(order, {"l1": 3})
+    assert again.id != sent.id
+    house.warehouse.dispatch.recall(again.id)
+    house.warehouse.dispatch.cancel(order)
+    assert house.warehouse.available("X", "WH1") == 10
+
+
+@pytest.mark.parametrize(
+    ("quantities", "code"),
+    [
+        ({"l1": 5}, "bad_quantity"),
+        ({"l1": -1}, "bad_quantity"),
+        ({"l9": 0}, "bad_quantity"),
+        ({"l1": 0}, "nothing_left"),
+    ],
+)
+def test_a_correction_takes_back_what_left_and_nothing_else(quantities: dict[str, int], code: str) -> None:
+    """More pieces than were told, or lines of another dispatch, are refused; a dispatch of nothing is a recalled one."""
+    house = House().stock(X=10)
+    (sent,) = house.warehouse.dispatch.ship(house.imported(("X", 4)))
+    with pytest.raises(Refused) as refused:
+        house.warehouse.dispatch.restate(sent.id, quantities)
+    assert refused.value.code == code
+    assert house.warehouse.room.holding("X", "WH1").on_hand == 6
+
+
+def test_only_a_dispatch_can_be_corrected() -> None:
+    """What was never shipped, or was recalled, is neither restated nor recalled."""
+    house = House().stock(X=10)
+    order = house.imported(("X", 4))
+    (packed,) = house.warehouse.dispatch.progress(order, "packed")
+    for act in (house.warehouse.dispatch.restate, house.warehouse.dispatch.recall):
+        with pytest.raises(Refused, match="nobody has dispatched"):
+            act(packed.id)
+        with pytest.raises(Refused, match="no fulfilment"):
+            act("F-9")
+
+
 async def test_f155_a_short_pick_is_told_with_what_is_missing() -> None:
     """A short line keeps available, lowers on hand, and stays in the fulfilment that is shipped later."""
     house = House().stock(X=10)

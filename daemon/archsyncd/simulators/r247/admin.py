@@ -135,6 +135,12 @@ class Admin:
                 place | {"quantities": dict, "parcels": list},
                 _fulfilments(dispatch.ship),
             ),
+            "restatements": (
+                {"fulfilment_id": str},
+                {"quantities": dict, "parcels": list},
+                _fulfilment(dispatch.restate),
+            ),
+            "recalls": ({"fulfilment_id": str}, {}, _fulfilment(dispatch.recall)),
             "shorts": (REFERENCE | {"line_ref": str, "quantity": int}, {"reason": str}, self._short),
             "verdict": (
                 {"commitments": list},
@@ -233,6 +239,10 @@ class Admin:
 
 def _seq(act: Callable[..., int]) -> Callable[..., dict[str, int]]:
     return lambda **fields: {"seq": act(**fields)}
+
+
+def _fulfilment(act: Callable[..., Any]) -> Callable[..., dict[str, str]]:
+    return lambda **fields: {"fulfilmentId": act(**fields).id}
 
 
 def _fulfilments(act: Callable[..., Any]) -> Callable[..., dict[str, list[str]]]:

@@ -80,6 +80,41 @@ class Dispatch:
         self._room.apply([change], "adjustment", order.source_order)
         return fulfilment
 
+    def restate(
+        self,
+        fulfilment_id: str,
+        quantities: Mapping[str, int] | None = None,
+        parcels: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Fulfilment:
+        """Correct a dispatch: fewer pieces by line reference have left, the others lie on the shelf again; other parcels.
+
+        Lines that are not named keep their pieces. With nothing to correct it is told once more as it is.
+        """
+        order, fulfilment = self._shipped(fulfilment_id)
+        back = _not_left(fulfilment, quantities or {})
+        if sum(back.values()) == sum(pieces for _, pieces, *_ in fulfilment.lines) and back:
+            raise Refused("nothing_left", "a dispatch of which nothing left is recalled")
+        fulfilment.lines = [
+            (line, pieces - back.get(line.line_ref, 0), short, why)
+            for line, pieces, short, why in fulfilment.lines
+            if short or pieces > back.get(line.line_ref, 0)
+        ]
+        if parcels is not None:
+            fulfilment.parcels = [dict(parcel) for parcel in parcels]
+        elif any(back.values()):
+            fulfilment.parcels = [_parcel(fulfilment)]
+        self._restate(order, fulfilment)
+        self._put_back(order, back)
+        return fulfilment
+
+    def recall(self, fulfilment_id: str) -> Fulfilment:
+        """Cancel a dispatch: nothing of it has left, all of it lies on the shelf again and is open."""
+        order, fulfilment = self._shipped(fulfilment_id)
+        fulfilment.status, fulfilment.parcels = "cancelled", []
+        self._restate(order, fulfilment)
+        self._put_back(order, {line.line_ref: pieces for line, pieces, *_ in fulfilment.lines})
+        return fulfilment
+
     def cancel(self, reference: str) -> SourceOrder:
         """Cancel an order: open fulfilments are restated as cancelled. Raises Refused as OrderBook.cancel."""
         order = self._book.get(reference)
@@ -91,9 +126,7 @@ class Dispatch:
 
     def acknowledge(self, fulfilment_id: str, said: dict[str, Any]) -> None:
         """Close the loop: the storefront has booked the dispatch. Idempotent by fulfilment id; figures stay."""
-        if fulfilment_id not in self.fulfilments:
-            raise Refused("unknown_fulfilment", f"no fulfilment {fulfilment_id!r} here")
-        order, fulfilment = self.fulfilments[fulfilment_id]
+        order, fulfilment = self._known(fulfilment_id)
         if order.asked.order_id != said["orderId"]:
             raise Refused("different_content", "the fulfilment belongs to another order")
         known = fulfilment.acknowledgement
@@ -116,6 +149,28 @@ class Dispatch:
         seq = self._log.append("return.received", fields, location=location)
         self._room.apply([change for change in changes if change.on_hand], "return", return_id)
         return seq
+
+    def _shipped(self, fulfilment_id: str) -> tuple[SourceOrder, Fulfilment]:
+        order, fulfilment = self._known(fulfilment_id)
+        if fulfilment.status != "shipped":
+            raise Refused("not_shipped", "nobody has dispatched this fulfilment")
+        return order, fulfilment
+
+    def _known(self, fulfilment_id: str) -> tuple[SourceOrder, Fulfilment]:
+        if fulfilment_id not in self.fulfilments:
+            raise Refused("unknown_fulfilment", f"no fulfilment {fulfilment_id!r} here")
+        return self.fulfilments[fulfilment_id]
+
+    def _put_back(self, order: SourceOrder, back: Mapping[str, int]) -> None:
+        """On hand rises again and the pieces are allocated as before the dispatch, so `available` stands still."""
+        changes = []
+        for line in order.lines:
+            pieces = back.get(line.line_ref, 0)
+            if pieces:
+                line.shipped -= pieces
+                changes.append(Change(line.sku, line.location, pieces, pieces, order_id=order.owner))
+        if changes:
+            self._room.apply(changes, "adjustment", order.source_order)
 
     def _accepted(self, reference: str) -> SourceOrder:
         order = self._book.get(reference)
@@ -191,6 +246,14 @@ def _shipped_lines(
         if line.line_ref in pieces or short
     ]
     return kept + [(line, count, 0, None) for line, count in shares if line.line_ref not in known]
+
+
+def _not_left(fulfilment: Fulfilment, quantities: Mapping[str, int]) -> dict[str, int]:
+    """By line reference, the pieces that a correction takes out of a dispatch."""
+    told = {line.line_ref: pieces for line, pieces, *_ in fulfilment.lines}
+    if any(not 0 <= pieces <= told.get(line_ref, -1) for line_ref, pieces in quantities.items()):
+        raise Refused("bad_quantity", "no more may have left than was told, and of its lines only")
+    return {line_ref: told[line_ref] - pieces for line_ref, pieces in quantities.items()}
 
 
 def _leave(order: SourceOrder, shares: list[tuple[HeldLine, int]]) -> list[Change]:
