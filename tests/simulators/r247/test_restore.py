@@ -86,3 +86,38 @@ async def test_forgotten_orders_are_imported_again_when_told_again() -> None:
     house.simulator.tick()
     assert house.warehouse.available("X", "WH1") == 8
     assert house.simulator.importer.tell_again() == 0
+
+
+async def test_a_forgotten_order_that_is_cancelled_is_not_imported_again() -> None:
+    """The restored house never had it: a record says so, and nobody tells it of the order any more."""
+    house = House(import_seconds=(1.0, 1.0)).stock(X=10)
+    house.simulator.importer.tell(house.order(("X", 2)))
+    house.clock.advance(1)
+    house.simulator.tick()
+    house.warehouse.forget_imports([ORDER_ID], "b")
+    house.simulator.importer.cancel(ORDER_ID)
+    (cancelled,) = await house.records()
+    assert (cancelled["type"], cancelled["imported"]) == ("order.cancelled", False)
+    assert house.simulator.importer.tell_again() == 0
+
+
+async def test_a_restored_source_may_tell_again_what_it_holds() -> None:
+    """Orders are announced and dispatches restated in the new epoch, each before a level of its keys; no figure moves."""
+    house = House().stock(X=10, Y=10)
+    house.imported(("X", 2), order_id="a")
+    house.imported(("X", 1), ("Y", 1), order_id="b")
+    (sent,) = house.warehouse.dispatch.ship("a")
+    house.warehouse.restore(house.warehouse.backup(), "b")
+    house.warehouse.tell_again()
+    told = [
+        (one["type"], one.get("orderId"), one.get("fulfilmentId"), one.get("onHand"))
+        for one in await house.records()
+    ]
+    assert told == [
+        ("order.accepted", "a", None, None),
+        ("order.accepted", "b", None, None),
+        ("fulfilment", "a", sent.id, None),
+        ("stock.level", None, None, 8),
+        ("stock.level", None, None, 10),
+    ]
+    assert house.warehouse.available("X", "WH1") == 7

@@ -54,7 +54,7 @@ class OrderBook:
         order.status, order.imported = OrderStatus.ACCEPTED, True
         self.awaited.pop(order.asked.order_id, None)
         self._advance_through()
-        announced = self._announce(order) if self._config.reflection.announces else None
+        announced = self.announce(order) if self._config.reflection.announces else None
         self._room.include(order.asked.order_id, order.keys)
         first = self._room.apply(order.allocation(1), "pick", order.source_order)
         seq = announced if announced is not None else first
@@ -137,7 +137,8 @@ class OrderBook:
         taken = max(order.asked.created_ms for order in self.orders.values() if order.imported)
         self._room.through_ms = min([taken, *(moment - 1 for moment in waiting)])
 
-    def _announce(self, order: SourceOrder) -> int:
+    def announce(self, order: SourceOrder) -> int:
+        """Write an `order.accepted` record; whoever calls it has levels follow."""
         lines = [
             {"lineRef": held.line_ref, "sku": held.sku, "location": held.location, "quantity": held.quantity}
             for held in order.lines

@@ -79,8 +79,10 @@ class OrderImporter:
         return len(forgotten)
 
     def cancel(self, reference: str) -> None:
-        """Cancel in the warehouse, or before the import: then a record says that it never left."""
+        """Cancel in the warehouse, or before the import, be it one that was forgotten: a record says that it never left."""
         asked = self._waiting.pop(reference, None)
+        if asked is None and self._warehouse.book.find(reference) is None:
+            asked = self._told.get(reference)
         if asked is None:
             self._warehouse.dispatch.cancel(reference)
             return

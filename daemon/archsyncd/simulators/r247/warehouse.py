@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from archsyncd.simulators.r247.config import Clock, R247Config
 from archsyncd.simulators.r247.dispatch import Dispatch
+from archsyncd.simulators.r247.held import OrderStatus
 from archsyncd.simulators.r247.log import FeedLog, stamp
 from archsyncd.simulators.r247.orderbook import OrderBook
 from archsyncd.simulators.r247.stockroom import Change, Refused, Stockroom
@@ -120,6 +121,18 @@ class Warehouse:
             for fulfilment_id in order.fulfilments:
                 del self.dispatch.fulfilments[fulfilment_id]
         self._reopen(before, epoch, first_seq)
+
+    def tell_again(self) -> None:
+        """Say once more what is in the books: orders where this source announces them, dispatches, then every level."""
+        if self.config.reflection.announces:
+            for order in self.book.orders.values():
+                if order.status is OrderStatus.ACCEPTED:
+                    self.book.announce(order)
+        for fulfilment_id, (_, fulfilment) in self.dispatch.fulfilments.items():
+            if fulfilment.status == "shipped":
+                self.dispatch.restate(fulfilment_id)
+        for (sku, location), holding in self.room.holdings.items():
+            self.room.recount(sku, location, holding.on_hand)
 
     def _reopen(self, before: dict[tuple[str, str], tuple[int, int]], epoch: str, first_seq: int) -> None:
         self.log.begin_epoch(epoch, first_seq)
