@@ -144,7 +144,7 @@ class Admin:
             "shorts": (REFERENCE | {"line_ref": str, "quantity": int}, {"reason": str}, self._short),
             "verdict": (
                 {"commitments": list},
-                {"published": (list, type(None)), "drain_seconds": NUMBER, "outages": list},
+                {"published": (list, type(None)), "drain_seconds": NUMBER, "outages": list, "on_hand": list},
                 self._judge,
             ),
         }
@@ -207,10 +207,11 @@ class Admin:
         published: list[Any] | None = None,
         drain_seconds: float = 5.0,
         outages: Sequence[Any] = (),
+        on_hand: Sequence[str] = (),
     ) -> dict[str, Any]:
         offered = None if published is None else dict(_published(entry) for entry in published)
         blind = [_outage(entry) for entry in outages]
-        judge = Judge(self._house, drain_seconds=drain_seconds, outages=blind)
+        judge = Judge(self._house, drain_seconds=drain_seconds, outages=blind, on_hand=on_hand)
         verdict = judge.verdict([_commitment(entry) for entry in commitments], offered)
         pools = [asdict(pool) for pool in verdict.pools if pool.oversold_total or pool.hidden or pool.excess]
         return {name: getattr(verdict, name) for name in SUMS} | {"pools": pools}

@@ -2,7 +2,8 @@
 
 Pieces are counted per pool, that is per SKU and supply channel (all locations of one channel together).
 
-- W(t): the pool's true available figure. U(t): pieces of accepted tracked orders that the warehouse has not imported.
+- W(t): the pool's true figure, which is available, or on hand at the locations that sell by it. U(t): pieces of accepted
+  tracked orders that this figure does not exclude yet: not imported, or where on hand is sold, not shipped.
   O(t): pieces of all accepted orders not released. An order that was imported is released when the warehouse cancels
   it, one that never was when commercetools or the warehouse cancels it; a rejected order is not.
 - X(t): W(t) with the effect of these orders undone (allocation, cancellation, dispatch). It moves only for reasons
@@ -19,7 +20,7 @@ Pieces are counted per pool, that is per SKU and supply channel (all locations o
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -112,15 +113,22 @@ _RISE, _FALL, _RELEASE, _ORDER = range(4)
 class Judge:
     """Weighs what commercetools accepted against what the warehouse really had.
 
-    `outages`: when no daemon could act, as pairs of UTC milliseconds (from, to); they may overlap.
+    `outages`: when no daemon could act, as pairs of UTC milliseconds (from, to); they may overlap. `on_hand`: locations that
+    sell by that figure.
     """
 
     def __init__(
-        self, warehouse: Warehouse, *, drain_seconds: float = 5.0, outages: Sequence[Outage] = ()
+        self,
+        warehouse: Warehouse,
+        *,
+        drain_seconds: float = 5.0,
+        outages: Sequence[Outage] = (),
+        on_hand: Collection[str] = (),
     ) -> None:
         self._warehouse = warehouse
         self._drain_ms = int(drain_seconds * 1000)
         self._outages = sorted(outages)
+        self._on_hand = frozenset(on_hand)
 
     def verdict(
         self,
@@ -143,14 +151,32 @@ class Judge:
         return Verdict(tuple(pools), len(self._warehouse.book.duplicates))
 
     def unimported(self, commitments: Iterable[Commitment]) -> dict[Pool, int]:
-        """Pieces accepted, not released and not in the warehouse's figures, by pool."""
+        """Pieces accepted, not released and not yet out of the figure that is sold by, by pool."""
         waiting: dict[Pool, int] = defaultdict(int)
+        imported: set[tuple[str, Pool]] = set()
         for commitment in commitments:
+            if commitment.released_ms is not None:
+                continue
+            pool = (commitment.sku, commitment.channel)
             order = self._warehouse.book.orders.get(commitment.order_id)
-            imported = order is not None and order.status is OrderStatus.ACCEPTED
-            if commitment.released_ms is None and not imported:
-                waiting[commitment.sku, commitment.channel] += commitment.quantity
+            if order is None or order.status is not OrderStatus.ACCEPTED:
+                waiting[pool] += commitment.quantity
+            else:
+                imported.add((commitment.order_id, pool))
+        for order_id, pool in imported:
+            waiting[pool] += self._on_the_shelf(order_id, pool)
         return dict(waiting)
+
+    def _on_the_shelf(self, order_id: str, pool: Pool) -> int:
+        """Pieces of an imported order that on hand, where it is sold by, still counts."""
+        sku, channel = pool
+        return sum(
+            line.open
+            for line in self._warehouse.book.orders[order_id].lines
+            if line.sku == sku
+            and line.location in self._on_hand
+            and self._warehouse.config.channel_of(line.location) == channel
+        )
 
     def headroom(self, commitments: Iterable[Commitment], now_ms: int) -> dict[Pool, int]:
         """The most that may be for sale in each pool at this moment: B − O."""
@@ -181,18 +207,20 @@ class Judge:
     def _available(self) -> dict[Pool, int]:
         found: dict[Pool, int] = defaultdict(int)
         for (sku, location), holding in self._warehouse.room.holdings.items():
-            found[sku, self._warehouse.config.channel_of(location)] += holding.available
+            figure = holding.on_hand if location in self._on_hand else holding.available
+            found[sku, self._warehouse.config.channel_of(location)] += figure
         return dict(found)
 
     def _events(self, commitments: list[Commitment]) -> dict[Pool, list[_Event]]:
         events: dict[Pool, list[_Event]] = defaultdict(list)
         ours = {commitment.order_id for commitment in commitments}
         for entry in self._warehouse.room.journal:
-            if entry.order_id not in ours and entry.cause != "forgotten":
+            moved = entry.on_hand if entry.location in self._on_hand else entry.available
+            if moved and entry.order_id not in ours and entry.cause != "forgotten":
                 pool = (entry.sku, self._warehouse.config.channel_of(entry.location))
-                rank = _RISE if entry.delta > 0 else _FALL
+                rank = _RISE if moved > 0 else _FALL
                 until_ms = self._excusable_until_ms(entry)
-                events[pool].append(_Event(entry.at_ms, rank, entry.delta, until_ms))
+                events[pool].append(_Event(entry.at_ms, rank, moved, until_ms))
         for commitment in commitments:
             steps = events[commitment.sku, commitment.channel]
             steps.append(_Event(commitment.at_ms, _ORDER, commitment.quantity, None))

@@ -22,13 +22,17 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Holding:
-    """One SKU at one location, in pieces. `order_effect` is the part of `available` that orders took (≤ 0)."""
+    """One SKU at one location, in pieces. `order_effect` is the part of `available` that orders took (≤ 0).
+
+    `order_on_hand`: the part of `on_hand` that they took.
+    """
 
     on_hand: int = 0
     allocated: int = 0
     picked: int = 0
     unavailable: int = 0
     order_effect: int = 0
+    order_on_hand: int = 0
     last_seq: int | None = None
     included: dict[str, None] = field(default_factory=dict)
 
@@ -52,16 +56,26 @@ class Change:
 
 
 class JournalEntry(NamedTuple):
-    """What `available` did, for the judge: `delta` pieces at `at_ms`, told at `seq` of the epoch."""
+    """What a holding did, for the judge: `available` and `on_hand` moved so far at `at_ms`, told at `seq` of the epoch."""
 
     at_ms: int
     epoch_ordinal: int
     seq: int
     sku: str
     location: str
-    delta: int
+    available: int
+    on_hand: int
     cause: str
     order_id: str | None
+
+
+class HoldingFigures(NamedTuple):
+    """A holding's figures, and what of them orders caused."""
+
+    available: int
+    on_hand: int
+    order_effect: int
+    order_on_hand: int
 
 
 class Stockroom:
@@ -90,9 +104,10 @@ class Stockroom:
         """Put stock there before opening: journalled, not told."""
         self.skus.add(sku)
         holding = self.holding(sku, location)
-        before = holding.available
+        available, lay_there = holding.available, holding.on_hand
         holding.on_hand, holding.unavailable = on_hand, unavailable
-        self._journal(Change(sku, location), holding.available - before, "seed", self._log.head_seq)
+        moved = (holding.available - available, on_hand - lay_there)
+        self._journal(Change(sku, location), moved, "seed", self._log.head_seq)
 
     def apply(self, changes: Iterable[Change], reason: str, ref: str | None = None) -> int | None:
         """Do all changes at once, then tell the new state of every touched holding. Return the first seq told."""
@@ -114,6 +129,7 @@ class Stockroom:
         holding.unavailable += change.unavailable
         if change.order_id is not None:
             holding.order_effect += change.on_hand - change.allocated - change.unavailable
+            holding.order_on_hand += change.on_hand
 
     def _tell(self, net: dict[tuple[str, str], Change], reason: str, ref: str | None) -> int | None:
         first: int | None = None
@@ -122,8 +138,8 @@ class Stockroom:
             seqs = self._tell_one(change, holding, reason, ref)
             holding.last_seq = seqs[-1]
             first = seqs[0] if first is None else first
-            delta = change.on_hand - change.allocated - change.unavailable
-            self._journal(change, delta, reason, seqs[-1])
+            moved = (change.on_hand - change.allocated - change.unavailable, change.on_hand)
+            self._journal(change, moved, reason, seqs[-1])
         return first
 
     def _tell_one(self, change: Change, holding: Holding, reason: str, ref: str | None) -> list[int]:
@@ -153,7 +169,7 @@ class Stockroom:
         holding = self.holding(sku, location)
         del self.holdings[sku, location]
         seq = self._log.append("stock.removed", {"sku": sku, "location": location}, location=location)
-        self._journal(Change(sku, location), -holding.available, "removed", seq)
+        self._journal(Change(sku, location), (-holding.available, -holding.on_hand), "removed", seq)
         return seq
 
     def include(self, order_id: str, keys: Iterable[tuple[str, str]]) -> None:
@@ -201,21 +217,35 @@ class Stockroom:
             seqs.append(self._log.append("stock.movement", fields, location=change.location))
         return seqs
 
-    def _journal(self, change: Change, delta: int, cause: str, seq: int) -> None:
-        if delta:
+    def _journal(self, change: Change, moved: tuple[int, int], cause: str, seq: int) -> None:
+        if any(moved):
             at_ms, ordinal = self._log.now_ms(), self._log.epoch_ordinal
-            entry = (at_ms, ordinal, seq, change.sku, change.location, delta, cause, change.order_id)
+            entry = (at_ms, ordinal, seq, change.sku, change.location, *moved, cause, change.order_id)
             self.journal.append(JournalEntry(*entry))
 
-    def journal_restore(self, before: dict[tuple[str, str], tuple[int, int]]) -> None:
-        """Journal what a restored state changed, given each holding's (available, order effect) before it."""
+    def figures(self) -> dict[tuple[str, str], HoldingFigures]:
+        """Every holding's figures now, for `journal_restore`."""
+        return {key: _figures(holding) for key, holding in self.holdings.items()}
+
+    def journal_restore(self, before: dict[tuple[str, str], HoldingFigures]) -> None:
+        """Journal what a restored state changed, given the figures before it."""
+        nothing = _figures(Holding())
         for sku, location in before.keys() | self.holdings.keys():
-            old_available, old_effect = before.get((sku, location), (0, 0))
-            holding = self.holdings.get((sku, location), Holding())
+            old, new = before.get((sku, location), nothing), nothing
+            if (sku, location) in self.holdings:
+                new = _figures(self.holdings[sku, location])
             change = Change(sku, location)
-            external = (holding.available - holding.order_effect) - (old_available - old_effect)
+            forgotten = (new.order_effect - old.order_effect, new.order_on_hand - old.order_on_hand)
+            external = (
+                new.available - old.available - forgotten[0],
+                new.on_hand - old.on_hand - forgotten[1],
+            )
             self._journal(change, external, "restore", self._log.head_seq)
-            self._journal(change, holding.order_effect - old_effect, "forgotten", self._log.head_seq)
+            self._journal(change, forgotten, "forgotten", self._log.head_seq)
+
+
+def _figures(holding: Holding) -> HoldingFigures:
+    return HoldingFigures(holding.available, holding.on_hand, holding.order_effect, holding.order_on_hand)
 
 
 def _sum(first: Change | None, second: Change) -> Change:

@@ -10,7 +10,7 @@ from archsyncd.simulators.r247.dispatch import Dispatch
 from archsyncd.simulators.r247.held import OrderStatus
 from archsyncd.simulators.r247.log import FeedLog, stamp
 from archsyncd.simulators.r247.orderbook import OrderBook
-from archsyncd.simulators.r247.stockroom import Change, Refused, Stockroom
+from archsyncd.simulators.r247.stockroom import Change, HoldingFigures, Refused, Stockroom
 
 # Links between the parts stay; journal and numbers belong to the world outside, which forgets nothing.
 NOT_RESTORED = frozenset(
@@ -108,7 +108,7 @@ class Warehouse:
 
     def restore(self, backup: Backup, epoch: str, first_seq: int = 1) -> None:
         """Come back with the books of a backup under a new epoch: imports and sales since are forgotten."""
-        before = self._figures()
+        before = self.room.figures()
         fresh = copy.deepcopy((backup.room, backup.book, backup.dispatch))
         for part, state in zip((self.room, self.book, self.dispatch), fresh, strict=True):
             part.__dict__.update(state)
@@ -116,7 +116,7 @@ class Warehouse:
 
     def forget_imports(self, references: Sequence[str], epoch: str, first_seq: int = 1) -> None:
         """Come back under a new epoch without these orders; everything else is as it was."""
-        before = self._figures()
+        before = self.room.figures()
         for order in self.book.forget(references):
             for fulfilment_id in order.fulfilments:
                 del self.dispatch.fulfilments[fulfilment_id]
@@ -134,7 +134,7 @@ class Warehouse:
         for (sku, location), holding in self.room.holdings.items():
             self.room.recount(sku, location, holding.on_hand)
 
-    def _reopen(self, before: dict[tuple[str, str], tuple[int, int]], epoch: str, first_seq: int) -> None:
+    def _reopen(self, before: dict[tuple[str, str], HoldingFigures], epoch: str, first_seq: int) -> None:
         self.log.begin_epoch(epoch, first_seq)
         for holding in self.room.holdings.values():
             holding.last_seq = None
@@ -142,9 +142,6 @@ class Warehouse:
             if order.position is not None:
                 order.position = (epoch, max(first_seq - 1, 0))
         self.room.journal_restore(before)
-
-    def _figures(self) -> dict[tuple[str, str], tuple[int, int]]:
-        return {key: (held.available, held.order_effect) for key, held in self.room.holdings.items()}
 
     def _leave(self, sku: str, location: str, quantity: int, reason: str) -> int:
         if quantity > self.room.holding(sku, location).on_hand:
