@@ -199,6 +199,15 @@ async def test_f110_the_numbers_of_a_retired_epoch_do_not_age_a_full(shelf: Shel
     assert (await shelf.snapshot(*full(3), seq_at=5, epoch="e2")).state == "applying"
 
 
+async def test_f110_a_feed_resumed_in_a_new_epoch_does_not_stand_at_a_number_of_the_old_one(shelf: Shelf) -> None:
+    """A source that was restored is read on from its full; a later full has small numbers as well, and is as good."""
+    await shelf.read(level(900, 9))
+    await applied(shelf, await shelf.snapshot(*full(3, seq=5), seq_at=5, epoch="e2", limits=LOOSE))
+    await shelf.read(level(7, 4, sku="S000"), epoch="e2")
+    assert (await shelf.store.feeds.state("main")).seq == 7
+    assert (await shelf.snapshot(*full(3, seq=8), seq_at=8, epoch="e2", limits=LOOSE)).state == "applying"
+
+
 @pytest.mark.parametrize(("absent", "quantity", "kinds"), [("report", 5, 1), ("keep", 5, 0), ("zero", 0, 0)])
 async def test_f101_absent_is_what_the_configuration_says(
     shelf: Shelf, absent: str, quantity: int, kinds: int

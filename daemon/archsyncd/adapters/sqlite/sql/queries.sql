@@ -49,7 +49,8 @@ WHERE name = ?
 UPDATE feed SET snapshot_due = ? WHERE name = ?
 
 -- name: feed_resumed
-UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, snapshot_due = NULL, sign_ms = ? WHERE name = ?
+UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, seq = CASE WHEN epoch = ?2 THEN seq ELSE 0 END,
+    snapshot_due = NULL, sign_ms = ? WHERE name = ?
 
 -- name: feed_gap
 UPDATE feed SET gap_epoch = ?, gap_seq = ? WHERE name = ?
