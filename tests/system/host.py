@@ -77,7 +77,7 @@ class Host:
         self.world = house.world(name, Notes(), name)
         self.settings = house.settings(name)
         self.batches: list[Batch] = []
-        self.first_seq = float("inf")
+        self.first: dict[str, float] = {}
         self.fenced = False
         self.dead = False
         self.tasks: list[asyncio.Task[None]] = []
@@ -163,7 +163,8 @@ class Host:
                 if isinstance(event, Batch):
                     self.batches.append(event)
                     seqs = [one.seq for one in event.records] + [one.seq for one in event.rejects if one.seq]
-                    self.first_seq = min(self.first_seq, *seqs, float("inf"))
+                    known = self.first.get(event.epoch, float("inf"))
+                    self.first[event.epoch] = min(known, *seqs, known)
                 yield event
 
         async def acknowledge(checkpoint: str, outcome: Outcome) -> None:

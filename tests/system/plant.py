@@ -22,7 +22,7 @@ from archsyncd.domain.times import rfc3339
 from archsyncd.simulators.commercetools import ApiError, FaultKind, OrderLine
 from archsyncd.simulators.commercetools.exchange import Reply, Request
 from archsyncd.simulators.commercetools.faults import LATE
-from archsyncd.simulators.r247 import Reflection
+from archsyncd.simulators.r247 import OrderStatus, Reflection
 from tests.process.site import Site, site
 from tests.support.virtual_time import VirtualClock
 from tests.system.host import CONFIRM_SECONDS, Bent, Host, Image
@@ -34,7 +34,11 @@ LATE_SECONDS = 6.0
 # A new process knows the channels and the newest orders by then, and one with a new database its entries.
 START_SECONDS = 2.0
 TAKE_OVER_SECONDS = 6.0
+# Fences are counted by the second where nobody keeps a lease, and no file remembers the one before.
+FENCE_SECONDS = 1.1
 REST_SECONDS = 400.0
+# Whatever an importer was told is in the warehouse by then.
+IMPORT_SECONDS = 4.0
 # Where syncing costs nothing; elsewhere the usual place.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -42,8 +46,13 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 class Plant:
     """The world: one site, one daemon after another, and the books that the judge keeps."""
 
-    def __init__(self, bent: Bent, reflection: Reflection, *, sampled: bool, seed: int) -> None:
+    def __init__(
+        self, bent: Bent, reflection: Reflection, *, sampled: bool, seed: int, on_hand: str = ""
+    ) -> None:
+        """`on_hand`: the location that sells by that figure, "" for none."""
         self.bent = bent
+        self.on_hand = on_hand
+        self.forgetful = False
         self.reflection = reflection
         self.sampled = sampled
         self.clock = VirtualClock()
@@ -82,7 +91,7 @@ class Plant:
         self.site.shop.add_products(SKUS)
         for (sku, location), count in pieces.items():
             self.site.house.warehouse.seed(sku, location, count)
-        self.truth = Truth(self.site, dict(pieces), self._seed)
+        self.truth = Truth(self.site, dict(pieces), self._seed, self.on_hand)
         self.site.watcher.before = self._before
         self.site.watcher.after = self._after
         await self.start(None)
@@ -108,7 +117,11 @@ class Plant:
     async def start(self, image: Image | None, orders: str = "") -> None:
         """A process on the files of a dead one, or on none at all. `orders`: what its configuration says of them."""
         name = f"h{next(self._names)}"
-        locations = "\n".join(f'{place} = {{ channel = "{key}" }}' for place, key in LOCATIONS.items())
+        figures = {place: "onHand" if place == self.on_hand else "available" for place in LOCATIONS}
+        locations = "\n".join(
+            f'{place} = {{ channel = "{key}", sellable = "{figures[place]}" }}'
+            for place, key in LOCATIONS.items()
+        )
         pull = f"wait_seconds = 5\nacknowledge = true\nca_file = '{self._trust}'"
         self.house.write(
             name,
@@ -144,10 +157,11 @@ class Plant:
         `states`: the site says that every order until now is in the warehouse's figures.
         """
         began_ms = self.now_ms
+        self.forgetful |= not known
         if not known and self.clock.monotonic() - self.late_at < 2 * LATE_SECONDS:
             # What the dead one sent may land on an entry that the new one has read: found by the confirm read.
             self._excuse()
-        await asyncio.sleep(pause_seconds)
+        await asyncio.sleep(pause_seconds if known else max(pause_seconds, FENCE_SECONDS))
         orders = f'reflected_before = "{rfc3339(self.now_ms)}"' if states else ""
         self.truth.stated |= {sold.id for sold in self.truth.sold} if states else set()
         await self.start(image, orders)
@@ -164,10 +178,10 @@ class Plant:
 
     async def rivalled(self) -> None:
         """Another process with a ledger of its own begins to write beside this one; whoever is fenced off ends."""
-        # Fences are counted by the second where nobody keeps a lease.
-        await asyncio.sleep(1.1)
+        await asyncio.sleep(FENCE_SECONDS)
         began_ms = self.now_ms
         self._excuse()
+        self.forgetful = True
         await self.start(None)
         self.truth.outages.append((began_ms, self.now_ms + int(TAKE_OVER_SECONDS * 1000)))
 
@@ -254,9 +268,65 @@ class Plant:
         body = {"sku": sku, "location": location, "quantity": abs(pieces)}
         self.site.ask_house(act, body, may_refuse=True)
 
+    def ships(self, pick: int, *, whole: bool) -> None:
+        """The warehouse dispatches what is open of an order, or a piece of it."""
+        book = self.site.house.warehouse.book.orders
+        found = [
+            order
+            for order in book.values()
+            if order.status is OrderStatus.ACCEPTED and any(line.open for line in order.lines)
+        ]
+        if not found:
+            return
+        order = found[pick % len(found)]
+        line = next(line for line in order.lines if line.open)
+        more = {} if whole else {"quantities": {line.line_ref: 1}}
+        self.site.ask_house("shipments", {"reference": order.asked.order_id} | more)
+
+    def corrects(self, pick: int, what: str) -> None:
+        """A dispatch was booked wrongly: `fewer` pieces have left, nothing has (`recall`), or in other `parcels`."""
+        dispatch = self.site.house.warehouse.dispatch
+        found = [one for _, one in dispatch.fulfilments.values() if one.status == "shipped"]
+        if not found:
+            return
+        sent = found[pick % len(found)]
+        told = {line.line_ref: (line, pieces) for line, pieces, *_ in sent.lines if pieces}
+        if what == "parcels":
+            parcel = {"parcelId": f"P-{pick}", "trackingNumber": str(pick), "lines": []}
+            self.site.ask_house("restatements", {"fulfilment_id": sent.id, "parcels": [parcel]})
+            return
+        line_ref, (line, pieces) = next(iter(told.items()))
+        if what == "fewer" and sum(count for _, count in told.values()) > 1:
+            self.truth.takes_back(line.sku, line.location, 1)
+            asked = {"fulfilment_id": sent.id, "quantities": {line_ref: pieces - 1}}
+            self.site.ask_house("restatements", asked)
+            return
+        for held, count in told.values():
+            self.truth.takes_back(held.sku, held.location, count)
+        self.site.ask_house("recalls", {"fulfilment_id": sent.id})
+
+    def comes_back(self, forgets: int, first_seq: int) -> None:
+        """The source was restored: a new epoch, without as many of its newest imports of what has not left."""
+        house = self.site.house.warehouse
+        kept = [
+            order_id
+            for order_id, order in house.book.orders.items()
+            if order.status is OrderStatus.ACCEPTED and not order.shipped_any
+        ]
+        self.forgetful = True
+        self.truth.epoch_ends()
+        name = f"epoch {house.log.epoch_ordinal + 1}"
+        house.forget_imports(kept[len(kept) - min(forgets, len(kept)) :], name, first_seq)
+        self.truth.epoch_begins()
+
+    def is_told_again(self) -> None:
+        """The importer misses what the restored source has forgotten."""
+        self.site.house.importer.tell_again()
+
     def poisons(self, kind: str, sku: str, location: str) -> None:
         """An unreadable record stands in the feed."""
-        self.truth.poisons.add(self.site.house.poison(kind, sku, location))
+        seq = self.site.house.poison(kind, sku, location)
+        self.truth.poisons.add((self.site.house.log.epoch_ordinal, seq))
 
     def meddles(self, what: str, sku: str, channel: str, pieces: int) -> None:
         """A person edits an entry by hand."""
@@ -329,7 +399,12 @@ class Plant:
         for sold in self.truth.sold:
             if not sold.told and sold.cancelled_ms is None:
                 self.tells_house(sold, 0.0)
-        await asyncio.sleep(1)
+        self.is_told_again()
+        await asyncio.sleep(IMPORT_SECONDS)
+        if self.forgetful and (self.on_hand or self.reflection is Reflection.ACCEPTED_ONLY):
+            # No question brings a dispatch back, nor an acceptance that has no position: such a line stays unproven until the
+            # source tells of it again (stock ledger, "When is a line reflected?").
+            self.site.house.warehouse.tell_again()
         # What a held snapshot stands for is told anew; a person could approve it as well.
         self.site.house.flood(1)
         end = self.clock.monotonic() + REST_SECONDS

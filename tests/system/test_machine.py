@@ -46,6 +46,13 @@ SNAPSHOTS = (FeedFault.EMPTY, FeedFault.LACKS_KEYS, FeedFault.TRUNCATED, FeedFau
 POISONS = ("nan", "1e400", "3.7", "null", "text", "above_int64", "no_figure", "duplicate_names")
 EXAMPLES = 16
 REFLECTIONS = (Reflection.ALL, Reflection.ACCEPTED_ONLY, Reflection.ORDERS_INCLUDED, Reflection.POSITION_ONLY)
+# How orders are proven, and the location that sells on hand. Beside one that sells available a proof must say where.
+SITES = (
+    *((reflection, "") for reflection in REFLECTIONS),
+    *((reflection, "WH2") for reflection in REFLECTIONS),
+    (Reflection.ALL, "WH3"),
+    (Reflection.ACCEPTED_ONLY, "WH3"),
+)
 
 skus = st.sampled_from(SKUS)
 places = st.sampled_from(PLACES)
@@ -88,16 +95,17 @@ class Life(RuleBasedStateMachine):
 
     @initialize(
         stock=st.lists(st.integers(0, 9), min_size=9, max_size=9),
-        reflection=st.sampled_from(REFLECTIONS),
+        sort=st.sampled_from(SITES),
         sampled=st.booleans(),
         warm=st.booleans(),
         seed=st.integers(0, 99),
     )
     def opens(
-        self, stock: list[int], reflection: Reflection, *, sampled: bool, warm: bool, seed: int
+        self, stock: list[int], sort: tuple[Reflection, str], *, sampled: bool, warm: bool, seed: int
     ) -> None:
         keys = [(sku, place) for sku in SKUS for place in PLACES]
-        self.plant = Plant(self.bent, reflection, sampled=sampled, seed=seed)
+        reflection, on_hand = sort
+        self.plant = Plant(self.bent, reflection, sampled=sampled, seed=seed, on_hand=on_hand)
         self.run(self.plant.open(dict(zip(keys, stock, strict=True))))
         self.run(self.plant.passes(30.0 if warm else 0.5))
 
@@ -120,6 +128,23 @@ class Life(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 9))
     def cancels(self, pick: int) -> None:
         self.happens(lambda: self.world.cancels(pick), 0.3)
+
+    @rule(pick=st.integers(0, 9), whole=st.booleans())
+    def ships(self, pick: int, *, whole: bool) -> None:
+        self.happens(lambda: self.world.ships(pick, whole=whole), 0.3)
+
+    @rule(pick=st.integers(0, 9), what=st.sampled_from(["fewer", "recall", "parcels"]))
+    def corrects(self, pick: int, what: str) -> None:
+        self.happens(lambda: self.world.corrects(pick, what), 0.3)
+
+    @rule(forgets=st.integers(0, 2), first_seq=st.sampled_from([1, 1000]), wait=seconds)
+    def comes_back(self, forgets: int, first_seq: int, wait: float) -> None:
+        """The source is restored under a new epoch."""
+        self.happens(lambda: self.world.comes_back(forgets, first_seq), wait)
+
+    @rule()
+    def is_told_again(self) -> None:
+        self.happens(self.world.is_told_again, 1.0)
 
     @precondition(lambda self: self.plant is not None and self.plant.sampled)
     @rule(

@@ -34,6 +34,10 @@ NEVER_ENDS_MS = 10**9
 OPERATION = re.compile(rb"\b([0-9a-f]{16})/(\d+\.\d+p?)")
 OURS = "archsyncd@"
 Pool: TypeAlias = tuple[str, str]
+# An epoch as the source counts them, and a number of it.
+Place: TypeAlias = tuple[int, int]
+# What stands there before its first record.
+BEGINNING = -1
 
 
 class Violation(AssertionError):
@@ -85,7 +89,7 @@ class Writer(Protocol):
     dead: bool
     fenced: bool
     batches: list[Batch]
-    first_seq: float
+    first: dict[str, float]
     opened: SqliteStore
 
     def look(self, question: str, *values: object) -> list[Any]:
@@ -94,30 +98,66 @@ class Writer(Protocol):
 
 
 class Truth:
-    """The books of one world. `blind`: when no daemon could act; `excused`: pools that S2 is not asked of for now."""
+    """The books of one world. `outages`: when no daemon could act; `tainted`: pools that S2 is not asked of any more.
 
-    def __init__(self, site: Site, pieces: dict[Pool, int], seed: int) -> None:
+    `on_hand`: the location that sells by that figure, "" for none.
+    """
+
+    def __init__(self, site: Site, pieces: dict[Pool, int], seed: int, on_hand: str = "") -> None:
         self._site = site
+        self.on_hand = on_hand
         self._chance = random.Random(seed)
         self.sold: list[Sold] = []
         self.outages: list[tuple[int, int]] = []
         self.tainted: set[Pool] = set()
         self.edited: set[Pool] = set()
-        self.poisons: set[int] = set()
+        self.poisons: set[Place] = set()
         # Orders that the site has said to be in the warehouse's figures: a ledger that was told so need not know them.
         self.stated: set[str] = set()
         self.excused_until_ms = 0
-        self._figures = {key: [(0, count)] for key, count in pieces.items()}
+        self._epochs: dict[str, int] = {}
+        self._figures: dict[Pool, list[tuple[Place, tuple[int, int]]]] = {key: [] for key in pieces}
+        self._dispatches: dict[str, list[tuple[Place, dict[str, int]]]] = {}
+        self._imports: dict[str, set[Place]] = {}
+        self._taken_back: dict[Pool, int] = {}
+        self._unread_since_ms: int | None = None
         self._read_through = 0
         self._lines_seen: dict[Pool, int] = {}
         self._last: dict[Pool, tuple[int, int]] = {}
         self._landed: set[str] = set()
-        self._refl: dict[tuple[str, str, str], int] = {}
+        self._refl: dict[tuple[str, str, str, int], int] = {}
         self._found: list[Violation] = []
+        self._begin()
 
     @property
     def _now_ms(self) -> int:
         return int(self._site.clock.now() * 1000)
+
+    def epoch_ends(self) -> None:
+        """The source is about to come back under a new epoch: what it told in this one is gone afterwards."""
+        self._read_feed()
+        self._note_imports()
+
+    def epoch_begins(self) -> None:
+        """It is back."""
+        self._begin()
+        # The only residue is a fall of W before its decrease is drained (stock ledger, "Why it is safe"): one that was told
+        # in an epoch which ended unread is known when the figures of the new epoch are, and excusable until then.
+        if self._unread_since_ms is None:
+            self._unread_since_ms = self._now_ms
+
+    def _begin(self) -> None:
+        log = self._site.house.log
+        self._epochs[log.epoch] = log.epoch_ordinal
+        self._read_through = log.head_seq
+        for key, told in self._figures.items():
+            holding = self._site.house.warehouse.room.holding(*key)
+            told.append(((log.epoch_ordinal, BEGINNING), (holding.on_hand, holding.available)))
+
+    def takes_back(self, sku: str, location: str, pieces: int) -> None:
+        """Pieces that were told to have left have not."""
+        pool = (sku, LOCATIONS[location])
+        self._taken_back[pool] = self._taken_back.get(pool, 0) + pieces
 
     def asked(self, writer: Writer, request: Request) -> None:
         """A request is about to take effect. What is violated is kept for the next check: here it would end a request only."""
@@ -148,6 +188,8 @@ class Truth:
 
     def check(self, writer: Writer) -> None:
         """Everything that must hold at any moment."""
+        if self._found:
+            raise self._found[0]
         self._site.shop.settle()
         self._check_journal()
         self._check_offers(writer)
@@ -189,8 +231,7 @@ class Truth:
         """S2: no more is for sale than the warehouse had, less what is promised, where a daemon could know it by now."""
         if self._now_ms < self.excused_until_ms:
             return
-        judge = Judge(self._site.house.warehouse, drain_seconds=DRAIN_SECONDS, outages=self._blind(writer))
-        room = judge.headroom(self.commitments(), self._now_ms)
+        room = self._judge(writer).headroom(self.commitments(), self._now_ms)
         for pool in self._pools():
             offered = self._site.shop.true_stock(*pool)
             if pool not in self.tainted:
@@ -200,67 +241,134 @@ class Truth:
                     f"{offered} of {pool} for sale, {room.get(pool)} may be",
                 )
 
+    def _judge(self, writer: Writer) -> Judge:
+        return Judge(
+            self._site.house.warehouse,
+            drain_seconds=DRAIN_SECONDS,
+            outages=self._blind(writer),
+            on_hand={self.on_hand} - {""},
+        )
+
     def _blind(self, writer: Writer) -> list[tuple[int, int]]:
+        for_ever_ms = self._now_ms + NEVER_ENDS_MS
+        if self._unread_since_ms is not None and not writer.dead and self._has_read_the_epoch(writer):
+            self.outages.append((self._unread_since_ms, self._now_ms))
+            self._unread_since_ms = None
+        found = list(self.outages)
+        if self._unread_since_ms is not None:
+            found.append((self._unread_since_ms, for_ever_ms))
         if writer.dead:
-            return [*self.outages, (self._now_ms, self._now_ms + NEVER_ENDS_MS)]
-        return self.outages
+            found.append((self._now_ms, for_ever_ms))
+        return found
+
+    def _has_read_the_epoch(self, writer: Writer) -> bool:
+        now = self._site.house.log.epoch_ordinal
+        epochs = self._ordinals(writer)
+        read = [row for row in writer.look("SELECT epoch FROM level") if epochs.get(row["epoch"]) == now]
+        return len(read) == len(self._figures)
+
+    def _ordinals(self, writer: Writer) -> dict[int, int]:
+        """The source's count of epochs by the writer's own, which counts those that it has seen."""
+        rows = writer.look("SELECT ordinal, name FROM feed_epoch WHERE feed = ?", FEED)
+        return {row["ordinal"]: self._epochs[row["name"]] for row in rows}
 
     def _read_feed(self) -> None:
         """Take what the source has told, as it told it: the truth that stored levels are held against."""
-        told = self._site.house.log.after(self._read_through, 10**6, None, None)
-        for record in told.records:
-            if record.type == "stock.level" and record.seq not in self.poisons:
-                body = json.loads(record.body)
-                self._figures[body["sku"], body["location"]].append((record.seq, body["available"]))
+        log = self._site.house.log
+        for record in log.after(self._read_through, 10**6, None, None).records:
+            place = (log.epoch_ordinal, record.seq)
             self._read_through = record.seq
+            if place in self.poisons or record.type not in {"stock.level", "fulfilment"}:
+                continue
+            body = json.loads(record.body)
+            if record.type == "stock.level":
+                figures = (body["onHand"], body["available"])
+                self._figures[body["sku"], body["location"]].append((place, figures))
+            else:
+                left = body["lines"] if body["status"] == "shipped" else []
+                pieces = {line["lineRef"]: line["quantity"] for line in left}
+                self._dispatches.setdefault(body["fulfilmentId"], []).append((place, pieces))
 
-    def _figure(self, sku: str, location: str, seq: int) -> int:
-        return [available for at, available in self._figures[sku, location] if at <= seq][-1]
+    def _note_imports(self) -> None:
+        for order_id, order in self._site.house.warehouse.book.orders.items():
+            if order.imported and order.position is not None:
+                epoch, seq = order.position
+                self._imports.setdefault(order_id, set()).add((self._epochs[epoch], seq))
 
     def _check_levels(self, writer: Writer) -> None:
         """S8, S9, S10: every stored level is what the warehouse had of that very key there; debts are not clamped."""
-        for row in writer.look("SELECT sku, location, seq, available FROM level"):
-            true = self._figure(row["sku"], row["location"], row["seq"])
-            hold("S8", row["available"] == true, f"{tuple(row)} is stored, {true} was told")
+        epochs = self._ordinals(writer)
+        for row in writer.look("SELECT sku, location, epoch, seq, on_hand, available FROM level"):
+            place = (epochs[row["epoch"]], row["seq"])
+            true = [told for at, told in self._figures[row["sku"], row["location"]] if at <= place][-1]
+            stored = (row["on_hand"], row["available"])
+            hold("S8", stored == true, f"{tuple(row)} is stored, {true} was told")
 
     def _check_records(self, writer: Writer) -> None:
         """F1, F2: what is behind the checkpoint is merged, superseded, or a case."""
         if writer.look("SELECT 1 FROM snapshot WHERE state = 'held'"):
             return
-        stored = writer.look("SELECT seq FROM feed WHERE name = ? AND snapshot_due IS NULL", FEED)
-        through = stored[0]["seq"] if stored else 0
+        through = self._through(writer, "AND snapshot_due IS NULL")
+        if through is None:
+            return
+        epochs = self._ordinals(writer)
         levels = {
-            (row["sku"], row["location"]): row["seq"]
-            for row in writer.look("SELECT sku, location, seq FROM level")
+            (row["sku"], row["location"]): (epochs[row["epoch"]], row["seq"])
+            for row in writer.look("SELECT sku, location, epoch, seq FROM level")
         }
         for key, told in self._figures.items():
-            last = max(at for at, _ in told if at <= through or not at)
-            hold("F1", not last or levels.get(key, -1) >= last, f"{last} of {key} is lost behind {through}")
-        rejected = [seq for seq in self.poisons if seq <= through and writer.first_seq <= seq]
+            last = max(at for at, _ in told if at <= through)
+            kept = levels.get(key, (0, BEGINNING))
+            lost = last[0] == through[0] and last[1] > 0 and kept < last
+            hold("F1", not lost, f"{last} of {key} is lost behind {through}")
+        first = {self._epochs[name]: seq for name, seq in writer.first.items()}
+        rejected = [
+            (epoch, seq)
+            for epoch, seq in self.poisons
+            if epoch == through[0] and first.get(epoch, float("inf")) <= seq <= through[1]
+        ]
         cases = writer.look("SELECT 1 FROM exception_case") if rejected else []
         hold("F2", not rejected or cases, f"the records {rejected} are neither merged nor cases")
 
+    def _through(self, writer: Writer, more: str = "") -> Place | None:
+        """Up to where the feed is merged; None where it was not read yet."""
+        stored = writer.look(f"SELECT epoch, seq FROM feed WHERE name = ? {more}", FEED)
+        epoch = self._ordinals(writer).get(stored[0]["epoch"]) if stored else None
+        return None if epoch is None else (epoch, stored[0]["seq"])
+
     def _check_lines(self, writer: Writer) -> None:
         """S12: what is taken for subtracted was; S13: 0 ≤ reflected ≤ committed, and it only grows."""
+        self._note_imports()
+        epochs = self._ordinals(writer)
+        for row in writer.look("SELECT * FROM line_proof WHERE quantity > 0"):
+            place = (epochs[row["epoch"]], row["seq"])
+            if row["figure"] == "available":
+                true = any(at[0] == place[0] and at <= place for at in self._imports.get(row["order_id"], ()))
+                hold("S12", true, f"{tuple(row)}: it was not imported by {place}")
+            else:
+                left = self._left(writer, row["source"], row["line_id"], place)
+                hold("S12", left >= row["quantity"], f"{tuple(row)}: {left} have left by {place}")
         book = self._site.house.warehouse.book.orders
-        for row in writer.look("SELECT order_id, location, seq FROM line_proof WHERE figure = 'available'"):
-            order = book.get(row["order_id"])
-            imported = order is not None and order.imported and order.position is not None
-            hold("S12", imported, f"{row['order_id']} is proven and was never imported")
-            assert order is not None
-            assert order.position is not None
-            hold("S12", order.position[1] <= row["seq"], f"{row['order_id']} was imported later than proven")
         for row in writer.look("SELECT DISTINCT order_id FROM order_line WHERE released = 1"):
             order = book.get(row["order_id"])
             kept = order is not None and order.status is OrderStatus.ACCEPTED
             hold("S12", not kept, f"{row['order_id']} is released and stands in the warehouse")
         for row in writer.look("SELECT channel, sku, refl, known FROM outbox"):
-            key = (writer.name, row["channel"], row["sku"])
+            key = (writer.name, row["channel"], row["sku"], max(epochs, default=0))
             hold("S13", 0 <= row["refl"] <= row["known"], f"{tuple(row)}")
-            hold(
-                "S13", row["refl"] >= self._refl.get(key, 0), f"{tuple(row)} fell from {self._refl.get(key)}"
-            )
-            self._refl[key] = row["refl"]
+            # A correction of a dispatch, which takes back what was told, is the one thing that lowers it.
+            before = self._refl.get(key, 0)
+            floor = before - self._taken_back.get((row["sku"], row["channel"]), 0)
+            hold("S13", row["refl"] >= floor, f"{tuple(row)} fell from {before}")
+            self._refl[key] = max(before, row["refl"])
+
+    def _left(self, writer: Writer, fulfilment: str, line: str, place: Place) -> int:
+        """Pieces of a line that a dispatch had taken by a place, as far as nothing merged since then took them back."""
+        told = [(at, pieces) for at, pieces in self._dispatches.get(fulfilment, []) if at[0] == place[0]]
+        through = self._through(writer)
+        then = [pieces.get(line, 0) for at, pieces in told if at <= place][-1:] or [0]
+        since = [pieces.get(line, 0) for at, pieces in told if through is not None and place < at <= through]
+        return min(then + since)
 
     def _check_rows(self, writer: Writer) -> None:
         """S4, S14: with nothing in flight x_applied is the archX left there, and what is there with all orders undone."""
@@ -303,19 +411,17 @@ class Truth:
     def off(self, writer: Writer) -> dict[object, object]:
         """Keys that are not what they must come to: (there, wanted); operations in flight; bases not proven."""
         self._site.shop.settle()
-        waiting: dict[Pool, int] = {}
-        book = self._site.house.warehouse.book.orders
-        for sold in self.sold:
-            imported = sold.id in book
-            for _, sku, location, pieces in sold.lines:
-                if sold.cancelled_ms is None and not imported:
-                    pool = (sku, LOCATIONS[location])
-                    waiting[pool] = waiting.get(pool, 0) + pieces
+        house = self._site.house.warehouse
+        promised = [one for sold in self.sold for one in sold.commitments()]
+        waiting = self._judge(writer).unimported(promised)
         wrong: dict[object, object] = {}
         for sku in SKUS:
             for channel in CHANNELS:
                 places = [place for place, key in LOCATIONS.items() if key == channel]
-                there = sum(self._site.house.warehouse.available(sku, place) for place in places)
+                held = {place: house.room.holding(sku, place) for place in places}
+                there = sum(
+                    one.on_hand if place == self.on_hand else one.available for place, one in held.items()
+                )
                 wanted = there - waiting.get((sku, channel), 0)
                 stock = self._site.stock(sku, channel)
                 if stock != wanted:

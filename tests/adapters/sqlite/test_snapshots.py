@@ -199,7 +199,9 @@ async def test_f110_the_numbers_of_a_retired_epoch_do_not_age_a_full(shelf: Shel
     assert (await shelf.snapshot(*full(3), seq_at=5, epoch="e2")).state == "applying"
 
 
-async def test_f110_a_feed_resumed_in_a_new_epoch_does_not_stand_at_a_number_of_the_old_one(shelf: Shelf) -> None:
+async def test_f110_a_feed_resumed_in_a_new_epoch_does_not_stand_at_a_number_of_the_old_one(
+    shelf: Shelf,
+) -> None:
     """A source that was restored is read on from its full; a later full has small numbers as well, and is as good."""
     await shelf.read(level(900, 9))
     await applied(shelf, await shelf.snapshot(*full(3, seq=5), seq_at=5, epoch="e2", limits=LOOSE))

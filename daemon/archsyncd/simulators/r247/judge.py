@@ -154,7 +154,7 @@ class Judge:
         """Pieces accepted, not released and not yet out of the figure that is sold by, by pool."""
         waiting: dict[Pool, int] = defaultdict(int)
         imported: set[tuple[str, Pool]] = set()
-        for commitment in commitments:
+        for commitment in map(self._released, commitments):
             if commitment.released_ms is not None:
                 continue
             pool = (commitment.sku, commitment.channel)
