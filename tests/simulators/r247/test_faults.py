@@ -54,6 +54,16 @@ async def test_f096_records_may_be_lost() -> None:
     assert await seqs(house, page["next"]) == []
 
 
+@pytest.mark.parametrize("kind", [FaultKind.DROP_AFTER, FaultKind.CUT_BODY, FaultKind.GARBAGE])
+async def test_a_page_that_nobody_could_read_was_not_sent(kind: FaultKind) -> None:
+    """The judge blames nobody for what did not arrive; the repetition counts."""
+    house = faulty(Fault(kind))
+    await house.ask("GET", "/v1/changes")
+    assert house.log.served_at_ms(0, 1) is None
+    await house.page()
+    assert house.log.served_at_ms(0, 1) == house.log.now_ms()
+
+
 @pytest.mark.parametrize(
     ("kind", "code"), [(FaultKind.EXPIRED, "cursor_expired"), (FaultKind.EPOCH, "epoch_changed")]
 )

@@ -37,6 +37,8 @@ RECORD_TYPES = frozenset(
     }
 )
 CONSUMERS_LIMIT = 100
+# With these an answer does not arrive, or not so that anybody could read it.
+SPOILT = frozenset({FaultKind.DROP_AFTER, FaultKind.CUT_BODY, FaultKind.GARBAGE, FaultKind.FOREIGN_NEXT})
 
 
 class BrokenStream(Exception):
@@ -79,7 +81,8 @@ class ChangeFeed:
             found = Slice((), self._log.shown_head, more=False)
         through = reading.seq if FaultKind.REPEAT in kinds else found.through
         records = self._spoil(found.records, faults)
-        self._log.mark_served(found.through)
+        if not kinds & SPOILT:
+            self._log.mark_served(found.through)
         return self._page(records, through, more=found.more)
 
     def acknowledge(self, asked: Asked) -> Answer:
