@@ -22,7 +22,8 @@ from archsyncd.domain.times import rfc3339
 from archsyncd.simulators.commercetools import ApiError, FaultKind, OrderLine
 from archsyncd.simulators.commercetools.exchange import Reply, Request
 from archsyncd.simulators.commercetools.faults import LATE
-from archsyncd.simulators.r247 import OrderStatus, Reflection
+from archsyncd.simulators.r247 import Fault, OrderStatus, Reflection
+from archsyncd.simulators.r247 import FaultKind as FeedFault
 from tests.process.site import Site, site
 from tests.support.virtual_time import VirtualClock
 from tests.system.host import CONFIRM_SECONDS, Bent, Host, Image
@@ -322,6 +323,12 @@ class Plant:
     def is_told_again(self) -> None:
         """The importer misses what the restored source has forgotten."""
         self.site.house.importer.tell_again()
+
+    def loses_records(self, kind: FeedFault) -> None:
+        """The source does not keep what follows the cursor, and its snapshot is not what it should be."""
+        self.forgetful = True
+        script = self.site.house.script
+        script.add(Fault(FeedFault.EXPIRED), Fault(kind, endpoint="snapshots", skus=("A",)))
 
     def poisons(self, kind: str, sku: str, location: str) -> None:
         """An unreadable record stands in the feed."""

@@ -426,11 +426,15 @@ class Truth:
                 stock = self._site.stock(sku, channel)
                 if stock != wanted:
                     wrong[sku, channel] = (stock, wanted)
-        question = (
-            "SELECT channel, sku, base, op_id, parked FROM outbox WHERE op_id IS NOT NULL OR base <> 'proven'"
-        )
-        for row in writer.look(question):
-            wrong[row["sku"], row["channel"], "row"] = tuple(row)
+        rows = {
+            (row["sku"], row["channel"]): (row["base"], row["op_id"])
+            for row in writer.look("SELECT channel, sku, base, op_id FROM outbox")
+        }
+        for sku in SKUS:
+            for channel in CHANNELS:
+                row = rows.get((sku, channel))
+                if row != ("proven", None):
+                    wrong[sku, channel, "row"] = row
         return wrong
 
     async def check_replay(self, writer: Writer) -> None:
