@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import cast
 
-from archsyncd.domain.feed import Batch, Outcome
+from archsyncd.domain.feed import Batch, Fulfilment, OrderAccepted, Outcome, Record
 from archsyncd.domain.inventory import (
     Entry,
     EntryPage,
@@ -140,6 +140,69 @@ def unproven_raise() -> Bent:
         return cast("Store", Around(store, outbox=Around(store.outbox, book_lookups=book)))
 
     return Bent(store=bend)
+
+
+def _reading(change: Callable[[Batch], Batch]) -> Bent:
+    """Reads what the feed tells as something else."""
+
+    def bend(feed: Feed) -> Feed:
+        async def batches(after: str | None) -> AsyncIterator[object]:
+            async for event in feed.batches(after):
+                yield change(event) if isinstance(event, Batch) else event
+
+        return cast("Feed", Around(feed, batches=batches))
+
+    return Bent(feed=bend)
+
+
+def accepted_for_shipped() -> Bent:
+    """Takes an accepted order for one that has left the shelf, whatever figure its location sells by."""
+
+    def left(record: Record) -> Record:
+        if not isinstance(record, OrderAccepted):
+            return record
+        return Fulfilment(
+            id=record.id,
+            seq=record.seq,
+            fulfilment_id=f"of {record.source_order}",
+            order_id=record.order_id,
+            order_number=record.order_number,
+            status="shipped",
+            location=None,
+            lines=record.lines,
+        )
+
+    return _reading(lambda batch: replace(batch, records=tuple(left(record) for record in batch.records)))
+
+
+def first_word_of_a_dispatch() -> Bent:
+    """Believes the first word about a dispatch and none that corrects it."""
+    shipped: set[str] = set()
+
+    def told(record: Record) -> bool:
+        if not isinstance(record, Fulfilment) or record.status != "shipped":
+            return not isinstance(record, Fulfilment) or record.fulfilment_id not in shipped
+        known = record.fulfilment_id in shipped
+        shipped.add(record.fulfilment_id)
+        return not known
+
+    return _reading(lambda batch: replace(batch, records=tuple(filter(told, batch.records))))
+
+
+def proofs_of_an_older_epoch() -> Bent:
+    """Goes on believing, in a new epoch, what was proven in the one before."""
+    epochs: list[str] = []
+    accepted: list[OrderAccepted] = []
+
+    def kept(batch: Batch) -> Batch:
+        accepted.extend(record for record in batch.records if isinstance(record, OrderAccepted))
+        if batch.epoch in epochs:
+            return batch
+        epochs.append(batch.epoch)
+        known = [replace(record, seq=0) for record in accepted]
+        return replace(batch, records=(*known, *batch.records))
+
+    return _reading(kept)
 
 
 def no_confirm_read() -> Bent:

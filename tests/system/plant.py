@@ -285,10 +285,14 @@ class Plant:
         self.site.ask_house("shipments", {"reference": order.asked.order_id} | more)
 
     def corrects(self, pick: int, what: str) -> None:
-        """A dispatch was booked wrongly: `fewer` pieces have left, nothing has (`recall`), or in other `parcels`."""
+        """A dispatch was booked wrongly: `fewer` pieces have left, nothing has (`recall`), or in other `parcels`.
+
+        Without any one is made.
+        """
         dispatch = self.site.house.warehouse.dispatch
         found = [one for _, one in dispatch.fulfilments.values() if one.status == "shipped"]
         if not found:
+            self.ships(pick, whole=True)
             return
         sent = found[pick % len(found)]
         told = {line.line_ref: (line, pieces) for line, pieces, *_ in sent.lines if pieces}
@@ -327,6 +331,7 @@ class Plant:
     def loses_records(self, kind: FeedFault) -> None:
         """The source does not keep what follows the cursor, and its snapshot is not what it should be."""
         self.forgetful = True
+        self.truth.loses_records()
         script = self.site.house.script
         script.add(Fault(FeedFault.EXPIRED), Fault(kind, endpoint="snapshots", skus=("A",)))
 

@@ -20,7 +20,8 @@ from typing import Any, Protocol, TypeAlias
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore
 from archsyncd.domain.feed import Batch
 from archsyncd.simulators.commercetools.exchange import Request
-from archsyncd.simulators.r247 import Commitment, Judge, OrderStatus
+from archsyncd.simulators.r247 import Commitment, FaultKind, Judge, OrderStatus
+from archsyncd.simulators.r247.faults import SNAPSHOT_KINDS
 from tests.process.site import Site
 
 SKUS = ("A", "B", "C")
@@ -38,6 +39,9 @@ Pool: TypeAlias = tuple[str, str]
 Place: TypeAlias = tuple[int, int]
 # What stands there before its first record.
 BEGINNING = -1
+NOWHERE = (0, BEGINNING - 1)
+# After these the feed goes on behind what was not read, be the full in its place good or not.
+LOSSES = frozenset({FaultKind.EXPIRED, FaultKind.GAP} | SNAPSHOT_KINDS)
 
 
 class Violation(AssertionError):
@@ -121,6 +125,7 @@ class Truth:
         self._imports: dict[str, set[Place]] = {}
         self._taken_back: dict[Pool, int] = {}
         self._unread_since_ms: int | None = None
+        self._wanted: dict[Pool, Place] | None = None
         self._read_through = 0
         self._lines_seen: dict[Pool, int] = {}
         self._last: dict[Pool, tuple[int, int]] = {}
@@ -141,10 +146,16 @@ class Truth:
     def epoch_begins(self) -> None:
         """It is back."""
         self._begin()
-        # The only residue is a fall of W before its decrease is drained (stock ledger, "Why it is safe"): one that was told
-        # in an epoch which ended unread is known when the figures of the new epoch are, and excusable until then.
-        if self._unread_since_ms is None:
-            self._unread_since_ms = self._now_ms
+        self.loses_records()
+
+    def loses_records(self) -> None:
+        """What the source has told and nobody has read may be gone.
+
+        S2 is excused for falls of W alone, which are the only residue (stock ledger, "Why it is safe"): one that nobody could
+        read is known when its key is told of again, by a full, which may be held for a person, or by a level.
+        """
+        self._unread_since_ms = self._unread_since_ms or self._now_ms
+        self._wanted = None
 
     def _begin(self) -> None:
         log = self._site.house.log
@@ -251,7 +262,7 @@ class Truth:
 
     def _blind(self, writer: Writer) -> list[tuple[int, int]]:
         for_ever_ms = self._now_ms + NEVER_ENDS_MS
-        if self._unread_since_ms is not None and not writer.dead and self._has_read_the_epoch(writer):
+        if self._unread_since_ms is not None and not writer.dead and self._has_caught_up(writer):
             self.outages.append((self._unread_since_ms, self._now_ms))
             self._unread_since_ms = None
         found = list(self.outages)
@@ -261,11 +272,23 @@ class Truth:
             found.append((self._now_ms, for_ever_ms))
         return found
 
-    def _has_read_the_epoch(self, writer: Writer) -> bool:
-        now = self._site.house.log.epoch_ordinal
+    def _has_caught_up(self, writer: Writer) -> bool:
+        """Whether every key is known again as it was told when nothing was to be lost any more."""
+        if any(fault.kind in LOSSES for fault in self._site.house.script.waiting):
+            return False
+        if self._wanted is None:
+            self._read_feed()
+            self._wanted = {key: told[-1][0] for key, told in self._figures.items()}
+        kept = self._kept_places(writer)
+        return all(kept.get(key, NOWHERE) >= place for key, place in self._wanted.items())
+
+    def _kept_places(self, writer: Writer) -> dict[Pool, Place]:
+        """Where the stored levels stand in the feed."""
         epochs = self._ordinals(writer)
-        read = [row for row in writer.look("SELECT epoch FROM level") if epochs.get(row["epoch"]) == now]
-        return len(read) == len(self._figures)
+        return {
+            (row["sku"], row["location"]): (epochs[row["epoch"]], row["seq"])
+            for row in writer.look("SELECT sku, location, epoch, seq FROM level")
+        }
 
     def _ordinals(self, writer: Writer) -> dict[int, int]:
         """The source's count of epochs by the writer's own, which counts those that it has seen."""
@@ -311,14 +334,10 @@ class Truth:
         through = self._through(writer, "AND snapshot_due IS NULL")
         if through is None:
             return
-        epochs = self._ordinals(writer)
-        levels = {
-            (row["sku"], row["location"]): (epochs[row["epoch"]], row["seq"])
-            for row in writer.look("SELECT sku, location, epoch, seq FROM level")
-        }
+        levels = self._kept_places(writer)
         for key, told in self._figures.items():
             last = max(at for at, _ in told if at <= through)
-            kept = levels.get(key, (0, BEGINNING))
+            kept = levels.get(key, NOWHERE)
             lost = last[0] == through[0] and last[1] > 0 and kept < last
             hold("F1", not lost, f"{last} of {key} is lost behind {through}")
         first = {self._epochs[name]: seq for name, seq in writer.first.items()}

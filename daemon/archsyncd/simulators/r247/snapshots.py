@@ -26,7 +26,7 @@ from archsyncd.simulators.r247.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The stock at one moment. `records` and `sum_on_hand` are what the trailer will say."""
+    """The stock at one moment. `records` and `sum_on_hand` are what the trailer will say; `sound`: no fault spoilt it."""
 
     id: str
     epoch: str
@@ -39,6 +39,7 @@ class Snapshot:
     records: int | None
     sum_on_hand: int | None
     complete: bool = True
+    sound: bool = True
 
 
 class Snapshots:
@@ -113,7 +114,7 @@ class Snapshots:
         self._taken += 1
         snapshot = self._capture(f"s-{self._taken}", locations, skus)
         for fault in self._script.strike(endpoint, SNAPSHOT_KINDS):
-            snapshot = _spoilt(snapshot, fault)
+            snapshot = replace(_spoilt(snapshot, fault), sound=False)
         self._kept[snapshot.id] = snapshot
         while len(self._kept) > self._config.snapshots_kept:
             del self._kept[next(iter(self._kept))]
@@ -157,7 +158,7 @@ class Snapshots:
         before |= {"seqAt": str(snapshot.seq_at), "total": snapshot.total}
         after: dict[str, Any] = {"nextPage": None if last else _encode(snapshot.id, offset + limit)}
         after["complete"] = last and snapshot.complete
-        if last:
+        if last and snapshot.sound:
             self._warehouse.log.mark_served(snapshot.seq_at)
         if last and snapshot.complete and snapshot.records is not None:
             after["check"] = _check(snapshot)
