@@ -287,6 +287,19 @@ def test_where_on_hand_is_sold_a_cancelled_order_is_free_at_once() -> None:
     assert (verdict.unimported_units, verdict.hidden_units, verdict.excess_units) == (0, 0, 0)
 
 
+def test_an_import_of_a_stranger_that_is_forgotten_is_a_rise() -> None:
+    """An order that commercetools does not track takes pieces when it is imported, and gives them back when it is forgotten."""
+    court = Court(5)
+    warehouse = court.house.warehouse
+    for epoch in ("b", "c"):
+        warehouse.book.take(court.house.order(("X", 2), order_id="stranger", number=None))
+        warehouse.forget_imports(["stranger"], epoch)
+    judge = Judge(warehouse)
+    court.serve()
+    court.wait(60)
+    assert judge.headroom([], int(court.house.clock.now() * 1000)) == {POOL: 5}
+
+
 ACTS = st.lists(
     st.tuples(
         st.sampled_from(

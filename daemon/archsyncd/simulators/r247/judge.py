@@ -216,7 +216,7 @@ class Judge:
         ours = {commitment.order_id for commitment in commitments}
         for entry in self._warehouse.room.journal:
             moved = entry.on_hand if entry.location in self._on_hand else entry.available
-            if moved and entry.order_id not in ours and entry.cause != "forgotten":
+            if moved and entry.order_id not in ours:
                 pool = (entry.sku, self._warehouse.config.channel_of(entry.location))
                 rank = _RISE if moved > 0 else _FALL
                 until_ms = self._excusable_until_ms(entry)

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from archsyncd.simulators.r247.config import Movements, R247Config
 from archsyncd.simulators.r247.log import FeedLog, stamp
 
 INCLUDED_KEPT = 200
+# Pieces of `available` and of `on_hand`.
+Moved: TypeAlias = tuple[int, int]
+NOTHING: Moved = (0, 0)
 
 
 class Refused(Exception):
@@ -22,17 +25,13 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Holding:
-    """One SKU at one location, in pieces. `order_effect` is the part of `available` that orders took (≤ 0).
-
-    `order_on_hand`: the part of `on_hand` that they took.
-    """
+    """One SKU at one location, in pieces. `effects`: by order, what it has moved of (`available`, `on_hand`), where it has."""
 
     on_hand: int = 0
     allocated: int = 0
     picked: int = 0
     unavailable: int = 0
-    order_effect: int = 0
-    order_on_hand: int = 0
+    effects: dict[str, Moved] = field(default_factory=dict)
     last_seq: int | None = None
     included: dict[str, None] = field(default_factory=dict)
 
@@ -70,12 +69,10 @@ class JournalEntry(NamedTuple):
 
 
 class HoldingFigures(NamedTuple):
-    """A holding's figures, and what of them orders caused."""
+    """A holding's (`available`, `on_hand`), and what of them each order caused."""
 
-    available: int
-    on_hand: int
-    order_effect: int
-    order_on_hand: int
+    figures: Moved
+    effects: dict[str, Moved]
 
 
 class Stockroom:
@@ -128,8 +125,9 @@ class Stockroom:
         holding.picked += change.picked
         holding.unavailable += change.unavailable
         if change.order_id is not None:
-            holding.order_effect += change.on_hand - change.allocated - change.unavailable
-            holding.order_on_hand += change.on_hand
+            effect = _plus(holding.effects.pop(change.order_id, NOTHING), _moved(change))
+            if any(effect):
+                holding.effects[change.order_id] = effect
 
     def _tell(self, net: dict[tuple[str, str], Change], reason: str, ref: str | None) -> int | None:
         first: int | None = None
@@ -138,8 +136,7 @@ class Stockroom:
             seqs = self._tell_one(change, holding, reason, ref)
             holding.last_seq = seqs[-1]
             first = seqs[0] if first is None else first
-            moved = (change.on_hand - change.allocated - change.unavailable, change.on_hand)
-            self._journal(change, moved, reason, seqs[-1])
+            self._journal(change, _moved(change), reason, seqs[-1])
         return first
 
     def _tell_one(self, change: Change, holding: Holding, reason: str, ref: str | None) -> list[int]:
@@ -217,7 +214,7 @@ class Stockroom:
             seqs.append(self._log.append("stock.movement", fields, location=change.location))
         return seqs
 
-    def _journal(self, change: Change, moved: tuple[int, int], cause: str, seq: int) -> None:
+    def _journal(self, change: Change, moved: Moved, cause: str, seq: int) -> None:
         if any(moved):
             at_ms, ordinal = self._log.now_ms(), self._log.epoch_ordinal
             entry = (at_ms, ordinal, seq, change.sku, change.location, *moved, cause, change.order_id)
@@ -234,18 +231,26 @@ class Stockroom:
             old, new = before.get((sku, location), nothing), nothing
             if (sku, location) in self.holdings:
                 new = _figures(self.holdings[sku, location])
-            change = Change(sku, location)
-            forgotten = (new.order_effect - old.order_effect, new.order_on_hand - old.order_on_hand)
-            external = (
-                new.available - old.available - forgotten[0],
-                new.on_hand - old.on_hand - forgotten[1],
-            )
-            self._journal(change, external, "restore", self._log.head_seq)
-            self._journal(change, forgotten, "forgotten", self._log.head_seq)
+            external = _plus(new.figures, old.figures, -1)
+            for order_id in old.effects.keys() | new.effects.keys():
+                effect = _plus(new.effects.get(order_id, NOTHING), old.effects.get(order_id, NOTHING), -1)
+                external = _plus(external, effect, -1)
+                self._journal(
+                    Change(sku, location, order_id=order_id), effect, "forgotten", self._log.head_seq
+                )
+            self._journal(Change(sku, location), external, "restore", self._log.head_seq)
 
 
 def _figures(holding: Holding) -> HoldingFigures:
-    return HoldingFigures(holding.available, holding.on_hand, holding.order_effect, holding.order_on_hand)
+    return HoldingFigures((holding.available, holding.on_hand), dict(holding.effects))
+
+
+def _moved(change: Change) -> Moved:
+    return change.on_hand - change.allocated - change.unavailable, change.on_hand
+
+
+def _plus(first: Moved, second: Moved, sign: int = 1) -> Moved:
+    return first[0] + second[0] * sign, first[1] + second[1] * sign
 
 
 def _sum(first: Change | None, second: Change) -> Change:
