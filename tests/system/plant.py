@@ -417,10 +417,15 @@ class Plant:
             # No question brings a dispatch back, nor an acceptance that has no position: such a line stays unproven until the
             # source tells of it again (stock ledger, "When is a line reflected?").
             self.site.house.warehouse.tell_again()
-        # What a held snapshot stands for is told anew; a person could approve it as well.
         self.site.house.flood(1)
+        held: set[str] = set()
         end = self.clock.monotonic() + REST_SECONDS
         while (wrong := self.truth.off(self.host)) and self.clock.monotonic() < end:
+            # What a held snapshot stands for is told anew; a person could approve it as well.
+            new = {row["id"] for row in self.host.look("SELECT id FROM snapshot WHERE state = 'held'")} - held
+            if new:
+                held |= new
+                self.site.house.flood(1)
             await asyncio.sleep(2)
             self.check()
         hold("S1", not wrong, f"{wrong} ({self.reflection})")
