@@ -159,6 +159,9 @@ class Plant:
         """
         began_ms = self.now_ms
         self.forgetful |= not known
+        if image is not None and not known:
+            # An older file has read less: what is to be lost would be lost with corrections that the last one had read.
+            self.site.house.script.clear()
         if not known and self.clock.monotonic() - self.late_at < 2 * LATE_SECONDS:
             # What the dead one sent may land on an entry that the new one has read: found by the confirm read.
             self._excuse()
@@ -300,6 +303,9 @@ class Plant:
             parcel = {"parcelId": f"P-{pick}", "trackingNumber": str(pick), "lines": []}
             self.site.ask_house("restatements", {"fulfilment_id": sent.id, "parcels": [parcel]})
             return
+        if self.truth.loses_more:
+            # Known to sell too much: a correction that is lost leaves the proof as it was, and has no next record to heal it.
+            return
         line_ref, (line, pieces) = next(iter(told.items()))
         if what == "fewer" and sum(count for _, count in told.values()) > 1:
             self.truth.takes_back(line.sku, line.location, 1)
@@ -330,6 +336,8 @@ class Plant:
 
     def loses_records(self, kind: FeedFault) -> None:
         """The source does not keep what follows the cursor, and its snapshot is not what it should be."""
+        if self.truth.owes_corrections(self.host):
+            return
         self.forgetful = True
         self.truth.loses_records()
         script = self.site.house.script

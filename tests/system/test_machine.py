@@ -44,7 +44,7 @@ FATES = (
 SPOILT = (FeedFault.DUPLICATE, FeedFault.REORDER, FeedFault.DROP_AFTER, FeedFault.CUT_BODY, FeedFault.GARBAGE)
 SNAPSHOTS = (FeedFault.EMPTY, FeedFault.LACKS_KEYS, FeedFault.TRUNCATED, FeedFault.MISCOUNT)
 POISONS = ("nan", "1e400", "3.7", "null", "text", "above_int64", "no_figure", "duplicate_names")
-EXAMPLES = 16
+EXAMPLES = 20
 HOSTS = 7
 REFLECTIONS = (Reflection.ALL, Reflection.ACCEPTED_ONLY, Reflection.ORDERS_INCLUDED, Reflection.POSITION_ONLY)
 # How orders are proven, and the location that sells on hand. Beside one that sells available a proof must say where.

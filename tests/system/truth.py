@@ -124,6 +124,7 @@ class Truth:
         self._dispatches: dict[str, list[tuple[Place, dict[str, int]]]] = {}
         self._imports: dict[str, set[Place]] = {}
         self._taken_back: dict[Pool, int] = {}
+        self._corrected = NOWHERE
         self._unread_since_ms: int | None = None
         self._wanted: dict[Pool, Place] | None = None
         self._read_through = 0
@@ -165,8 +166,20 @@ class Truth:
             holding = self._site.house.warehouse.room.holding(*key)
             told.append(((log.epoch_ordinal, BEGINNING), (holding.on_hand, holding.available)))
 
+    @property
+    def loses_more(self) -> bool:
+        """Whether something is still to be lost."""
+        return any(fault.kind in LOSSES for fault in self._site.house.script.waiting)
+
+    def owes_corrections(self, writer: Writer) -> bool:
+        """Whether a correction of a dispatch is told and perhaps not read yet."""
+        through = None if writer.dead else self._through(writer)
+        return self._corrected > NOWHERE and (through is None or through < self._corrected)
+
     def takes_back(self, sku: str, location: str, pieces: int) -> None:
         """Pieces that were told to have left have not."""
+        log = self._site.house.log
+        self._corrected = (log.epoch_ordinal, log.head_seq + 1)
         pool = (sku, LOCATIONS[location])
         self._taken_back[pool] = self._taken_back.get(pool, 0) + pieces
 
@@ -274,7 +287,7 @@ class Truth:
 
     def _has_caught_up(self, writer: Writer) -> bool:
         """Whether every key is known again as it was told when nothing was to be lost any more."""
-        if any(fault.kind in LOSSES for fault in self._site.house.script.waiting):
+        if self.loses_more:
             return False
         if self._wanted is None:
             self._read_feed()
