@@ -340,6 +340,7 @@ class Plant:
             return
         self.forgetful = True
         self.truth.loses_records()
+        self.truth.lacking |= kind is FeedFault.LACKS_KEYS
         script = self.site.house.script
         script.add(Fault(FeedFault.EXPIRED), Fault(kind, endpoint="snapshots", skus=("A",)))
 

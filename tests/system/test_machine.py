@@ -44,6 +44,7 @@ FATES = (
 SPOILT = (FeedFault.DUPLICATE, FeedFault.REORDER, FeedFault.DROP_AFTER, FeedFault.CUT_BODY, FeedFault.GARBAGE)
 SNAPSHOTS = (FeedFault.EMPTY, FeedFault.LACKS_KEYS, FeedFault.TRUNCATED, FeedFault.MISCOUNT)
 POISONS = ("nan", "1e400", "3.7", "null", "text", "above_int64", "no_figure", "duplicate_names")
+ACTS = ("ship", "ship a piece", "fewer", "recall", "parcels", "restore")
 EXAMPLES = 20
 HOSTS = 7
 REFLECTIONS = (Reflection.ALL, Reflection.ACCEPTED_ONLY, Reflection.ORDERS_INCLUDED, Reflection.POSITION_ONLY)
@@ -138,6 +139,24 @@ class Life(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 9), whole=st.booleans())
     def ships(self, pick: int, *, whole: bool) -> None:
         self.happens(lambda: self.world.ships(pick, whole=whole), 0.3)
+
+    @rule(bought=lines, acts=st.lists(st.sampled_from(ACTS), min_size=1, max_size=4), wait=seconds)
+    def handles(self, bought: list[tuple[str, str, int]], acts: list[str], wait: float) -> None:
+        """An order as the house sees it: imported at once, shipped, put right, and perhaps forgotten."""
+        self.run(self._handled(bought, acts, wait))
+
+    async def _handled(self, bought: list[tuple[str, str, int]], acts: list[str], wait: float) -> None:
+        world = self.world
+        world.sells(bought, tracked=True, seconds=0.0)
+        await world.passes(wait)
+        for act in acts:
+            if act.startswith("ship"):
+                world.ships(-1, whole=act == "ship")
+            elif act == "restore":
+                world.comes_back(1, 1)
+            else:
+                world.corrects(-1, act)
+            await world.passes(min(wait, 3.0))
 
     @rule(pick=st.integers(0, 9), what=st.sampled_from(["fewer", "recall", "parcels"]))
     def corrects(self, pick: int, what: str) -> None:

@@ -118,6 +118,7 @@ class Truth:
         self.poisons: set[Place] = set()
         # Orders that the site has said to be in the warehouse's figures: a ledger that was told so need not know them.
         self.stated: set[str] = set()
+        self.lacking = False
         self.excused_until_ms = 0
         self._epochs: dict[str, int] = {}
         self._figures: dict[Pool, list[tuple[Place, tuple[int, int]]]] = {key: [] for key in pieces}
@@ -352,6 +353,8 @@ class Truth:
             last = max(at for at, _ in told if at <= through)
             kept = levels.get(key, NOWHERE)
             lost = last[0] == through[0] and last[1] > 0 and kept < last
+            # A new ledger has nothing to hold a full against: keys that it lacks are not known before they are told of.
+            lost = lost and not (self.lacking and kept == NOWHERE)
             hold("F1", not lost, f"{last} of {key} is lost behind {through}")
         first = {self._epochs[name]: seq for name, seq in writer.first.items()}
         rejected = [
