@@ -39,7 +39,7 @@ TAKE_OVER_SECONDS = 6.0
 FENCE_SECONDS = 1.1
 REST_SECONDS = 400.0
 # Whatever an importer was told is in the warehouse by then.
-IMPORT_SECONDS = 4.0
+IMPORT_SECONDS = 10.0
 # Where syncing costs nothing; elsewhere the usual place.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
