@@ -331,7 +331,10 @@ class Plant:
         self.truth.epoch_begins()
 
     def is_told_again(self) -> None:
-        """The importer misses what the restored source has forgotten."""
+        """The importer misses what the restored source has forgotten, but for what was cancelled meanwhile."""
+        for sold in self.truth.sold:
+            if sold.cancelled_ms is not None and sold.id not in self.site.house.warehouse.book.orders:
+                self.site.ask_house("cancellations", {"reference": sold.id}, may_refuse=True)
         self.site.house.importer.tell_again()
 
     def loses_records(self, kind: FeedFault) -> None:
