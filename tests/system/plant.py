@@ -303,9 +303,6 @@ class Plant:
             parcel = {"parcelId": f"P-{pick}", "trackingNumber": str(pick), "lines": []}
             self.site.ask_house("restatements", {"fulfilment_id": sent.id, "parcels": [parcel]})
             return
-        if self.truth.loses_more:
-            # Known to sell too much: a correction that is lost leaves the proof as it was, and has no next record to heal it.
-            return
         line_ref, (line, pieces) = next(iter(told.items()))
         if what == "fewer" and sum(count for _, count in told.values()) > 1:
             self.truth.takes_back(line.sku, line.location, 1)
@@ -339,8 +336,6 @@ class Plant:
 
     def loses_records(self, kind: FeedFault) -> None:
         """The source does not keep what follows the cursor, and its snapshot is not what it should be."""
-        if self.truth.owes_corrections(self.host):
-            return
         self.forgetful = True
         self.truth.loses_records()
         self.truth.lacking |= kind is FeedFault.LACKS_KEYS

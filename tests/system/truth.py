@@ -125,7 +125,6 @@ class Truth:
         self._dispatches: dict[str, list[tuple[Place, dict[str, int]]]] = {}
         self._imports: dict[str, set[Place]] = {}
         self._taken_back: dict[Pool, int] = {}
-        self._corrected = NOWHERE
         self._unread_since_ms: int | None = None
         self._wanted: dict[Pool, Place] | None = None
         self._read_through = 0
@@ -172,15 +171,8 @@ class Truth:
         """Whether something is still to be lost."""
         return any(fault.kind in LOSSES for fault in self._site.house.script.waiting)
 
-    def owes_corrections(self, writer: Writer) -> bool:
-        """Whether a correction of a dispatch is told and perhaps not read yet."""
-        through = None if writer.dead else self._through(writer)
-        return self._corrected > NOWHERE and (through is None or through < self._corrected)
-
     def takes_back(self, sku: str, location: str, pieces: int) -> None:
         """Pieces that were told to have left have not."""
-        log = self._site.house.log
-        self._corrected = (log.epoch_ordinal, log.head_seq + 1)
         pool = (sku, LOCATIONS[location])
         self._taken_back[pool] = self._taken_back.get(pool, 0) + pieces
 

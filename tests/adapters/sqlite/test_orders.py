@@ -8,6 +8,7 @@ import pytest
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import KeyReading, OrderLookup
+from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.inventory import LineMode, MessageCursor
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.report import Cursor
@@ -483,3 +484,23 @@ async def test_s12_a_fulfilment_restated_at_another_location_is_proven_by_that_o
     await shelf.read(shipped(6, share(1), location="WH2"))
     await shelf.read(level(7, None, on_hand=10), level(8, None, "WH2", on_hand=4))
     assert (await shelf.figures()).stock_target == 12
+
+
+@pytest.mark.parametrize("told_again", [False, True])
+async def test_f097_a_dispatch_may_have_been_taken_back_in_records_that_were_lost(
+    shelf: Shelf, told_again: bool
+) -> None:
+    """A snapshot shows the shelf as it is, and nothing follows that record: its pieces are owed until it is told anew."""
+    await on_the_shelf(shelf)
+    await shelf.read(shipped(3, share(3)), level(4, None, on_hand=7))
+    assert (await shelf.figures()).stock_target == 7
+    await shelf.store.feeds.needs_snapshot("main", "cursor_expired")
+    back = 7 if told_again else 10
+    snapshot = await shelf.snapshot(
+        level(60, None, on_hand=back), seq_at=60, limits=GuardLimits(0, 100, 100, 100)
+    )
+    await shelf.store.snapshots.apply(snapshot, "report")
+    assert (await shelf.figures()).stock_target == back - 3
+    if told_again:
+        await shelf.read(shipped(61, share(3)), level(62, None, on_hand=7))
+        assert (await shelf.figures()).stock_target == 7

@@ -75,6 +75,22 @@ async def _withdraw_proofs(scope: Scope, feed: str, epoch: int) -> set[StockKey]
     return {line.key for lines in (await open_lines(scope, orders)).values() for line in lines}
 
 
+async def doubt_dispatches(scope: Scope, feed: str) -> set[StockKey]:
+    """Records of a feed were lost; the keys to recompute where they sell what is on hand.
+
+    Among them may have been the one that took a dispatch back, and no record follows it: its pieces are on the shelf again, in
+    the levels that a snapshot tells, and would be sold a second time. Nothing but a dispatch told anew proves them again.
+    """
+    places = [name for name, each in scope.policies.by_location.items() if each.sellable is Figure.ON_HAND]
+    if not places:
+        return set()
+    rows = await scope.tx.rows("proofs_doubt_dispatches", (feed, array(sorted(places))))
+    await scope.tx.run("early_doubt_dispatches", (feed,))
+    orders = sorted({row[0] for row in rows})
+    await scope.tx.run("heads_seek", (scope.now_ms, array(orders)))
+    return {line.key for lines in (await open_lines(scope, orders)).values() for line in lines}
+
+
 async def levels_carry_orders(scope: Scope, feed: str, epoch: int, levels: Sequence[Level]) -> set[StockKey]:
     """Levels that name the orders they already account for: the strongest proof."""
     references = {reference for level in levels for reference in level.orders_included}

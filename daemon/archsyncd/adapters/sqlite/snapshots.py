@@ -12,7 +12,7 @@ from typing import Any
 from archsyncd.adapters.sqlite.cases import open_case, open_cases, resolve_case
 from archsyncd.adapters.sqlite.connection import Row, Transaction
 from archsyncd.adapters.sqlite.merging import apply_stock, finish_merge, reject_case
-from archsyncd.adapters.sqlite.proofs import enter_epoch, newest_epoch
+from archsyncd.adapters.sqlite.proofs import doubt_dispatches, enter_epoch, newest_epoch
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.domain.cases import CaseKind, NewCase
@@ -240,6 +240,8 @@ async def _resume(scope: Scope, snapshot: Snapshot, *, held: bool) -> None:
     """Let the feed go on behind the snapshot. Where that is beyond what was read, a held one leaves a gap."""
     feed = await scope.tx.row("feed", (snapshot.feed,))
     epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
+    if feed is not None and feed[3] is not None:
+        touched |= await doubt_dispatches(scope, snapshot.feed)
     await recompute(scope, touched)
     if held and feed is not None and feed[3] is not None:
         await scope.tx.run("feed_gap", (epoch, snapshot.seq_at, snapshot.feed))

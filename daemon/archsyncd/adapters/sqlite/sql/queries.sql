@@ -441,6 +441,13 @@ UPDATE line_proof SET seq = ?1 WHERE order_id = ?2 AND feed = ?3 AND epoch = ?4 
 -- name: proofs_withdraw
 DELETE FROM line_proof WHERE feed = ? AND epoch < ? RETURNING order_id
 
+-- name: proofs_doubt_dispatches
+DELETE FROM line_proof WHERE feed = ?1 AND figure = 'onHand'
+    AND (location = '' OR location IN (SELECT value FROM json_each(?2))) RETURNING order_id
+
+-- name: early_doubt_dispatches
+DELETE FROM early_proof WHERE feed = ? AND kind = 'shipped'
+
 -- name: early_put
 INSERT INTO early_proof (reference, feed, epoch, seq, kind, source, sku, location, line_ref, quantity, at_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
