@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import daemon, drain, ingest, staleness
+from tests.bench import daemon, drain, ingest, orders, staleness
 from tests.bench.figures import Figure, as_json, as_table
 from tests.bench.sizes import FULL, QUICK, Sizes
 
@@ -20,6 +20,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "ingest": ingest.measure,
     "drain": drain.measure,
     "staleness": staleness.measure,
+    "orders": orders.measure,
     "daemon": daemon.measure,
 }
 

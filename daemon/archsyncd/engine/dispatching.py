@@ -33,7 +33,7 @@ from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, FeedFault, OrderDesk, StoreFull
-from archsyncd.engine.shared import Shared, describe
+from archsyncd.engine.shared import Shared, describe, wait_for
 from archsyncd.engine.store import Store
 from archsyncd.engine.together import together
 from archsyncd.engine.whole_reader import WholeReader
@@ -107,7 +107,7 @@ class Dispatching:
                     await self._tidy()
                 except StoreFull:
                     busy = 0
-                await self._shared.rest(0 if busy >= ADVICES_PER_ROUND else IDLE_SECONDS)
+                await wait_for(self._shared.booking, 0 if busy >= ADVICES_PER_ROUND else IDLE_SECONDS)
         except Quiesced:
             pass
 
@@ -257,6 +257,7 @@ class Dispatching:
             wire_key(advice.name) if delivered else None,
             rfc3339(self._shared.server_now_ms()),
         )
+        self._shared.booking.set()  # Archean is told of it next
         if advice.kind is AdviceKind.FULFILMENT:
             kept = await self._again(advice)
             if kept is not None and kept.shorts and not kept.short_closed:

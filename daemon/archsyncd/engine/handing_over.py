@@ -32,7 +32,7 @@ from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.handovers import Handovers
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, Feed, FeedFault, OrderDesk, StoreFull
-from archsyncd.engine.shared import Shared, describe
+from archsyncd.engine.shared import Shared, describe, wait_for
 from archsyncd.engine.store import Store
 from archsyncd.engine.together import together
 from archsyncd.engine.whole_reader import WholeReader
@@ -144,7 +144,7 @@ class HandOver:
                     await self._look_after()
                 except StoreFull:
                     busy, unsettled = 0, True
-                await self._shared.rest(0 if busy >= ORDERS_PER_ROUND else IDLE_SECONDS)
+                await wait_for(self._shared.handing, 0 if busy >= ORDERS_PER_ROUND else IDLE_SECONDS)
         except Quiesced:
             pass
 

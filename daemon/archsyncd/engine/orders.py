@@ -339,9 +339,12 @@ class Orders:
         if found is None:
             return False
         fresh = await self._store.orders.learn(found.orders, self.learn_rules(), cursor)
+        if found.orders:
+            self._shared.handing.set()
         if fresh:
             self._shared.count("orders", fresh)
             self._shared.work.set()
+            self._shared.booking.set()
         return True
 
     def _stuck(self, what: str, why: str = "") -> bool:

@@ -28,6 +28,8 @@ class Shared:
     work: asyncio.Event = field(default_factory=asyncio.Event)
     doubt: asyncio.Event = field(default_factory=asyncio.Event)
     bases: asyncio.Event = field(default_factory=asyncio.Event)
+    handing: asyncio.Event = field(default_factory=asyncio.Event)
+    booking: asyncio.Event = field(default_factory=asyncio.Event)
     paused_channels: set[str] = field(default_factory=set)
     paused_feeds: set[str] = field(default_factory=set)
     channel_keys: Mapping[str, str] = field(default_factory=dict)
@@ -52,7 +54,7 @@ class Shared:
     def begin_stop(self) -> None:
         """Wake every loop that waits, so that it sees the stop."""
         self.stop.set()
-        for event in (self.work, self.doubt, self.bases):
+        for event in (self.work, self.doubt, self.bases, self.handing, self.booking):
             event.set()
 
     async def rest(self, seconds: float) -> None:

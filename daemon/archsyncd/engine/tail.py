@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.feed import Batch, Outcome, SnapshotDue, SnapshotStatus
+from archsyncd.domain.feed import Batch, OrderRecord, Outcome, SnapshotDue, SnapshotStatus
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
@@ -123,6 +123,8 @@ class Tail:
     async def _record(self, batch: Batch) -> bool:
         """Commit a batch, then tell the source; whether reading must start anew (a new epoch wants a snapshot)."""
         outcome = await self._store.feeds.record(batch)
+        if any(isinstance(record, OrderRecord) for record in batch.records):
+            self._shared.booking.set()
         await self._sees_again()
         self._recovered()
         self._shared.count("records", outcome.read)

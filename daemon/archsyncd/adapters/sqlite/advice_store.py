@@ -105,7 +105,7 @@ class AdviceStore:
                 due_ms=None,
             )
             await advising.put(scope, held)
-            await self._findings(scope, held, findings, "something else is the matter now")
+            await self._open(scope, held, findings)
             if before.order_id is not None and before.stage is not AdviceStage.HELD:
                 await handing.note(scope, before.order_id, reason)
 
@@ -116,6 +116,9 @@ class AdviceStore:
         for kind in advising.ADVICE_CASES:
             if kind not in found:
                 await resolve_case(scope.tx, kind, advising.SCOPE, advice.name, note, scope.now_ms)
+        await self._open(scope, advice, findings)
+
+    async def _open(self, scope: Scope, advice: Advice, findings: Sequence[Finding]) -> None:
         for finding in findings:
             case = NewCase(
                 finding.kind,
@@ -178,7 +181,9 @@ class AdviceStore:
                 due_ms=None,
             )
             await advising.put(scope, done)
-            await self._findings(scope, done, (), "Archean knows of the booking now")
+            note = "Archean knows of the booking now"
+            mismatch = CaseKind.FULFILMENT_MISMATCH
+            await resolve_case(scope.tx, mismatch, advising.SCOPE, before.name, note, scope.now_ms)
             if before.order_id is not None:
                 await handing.note(scope, before.order_id, f"Archean knows that {before.name} is booked")
                 await _close(scope, before.order_id)

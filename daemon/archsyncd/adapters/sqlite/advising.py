@@ -192,10 +192,3 @@ async def book_shorts(scope: Scope, advice: Advice, *, taken_back: bool = False)
         "shipped", advice.feed, advice.position, f"{advice.name}#short", None, () if taken_back else shares
     )
     return await book_statement(scope, advice.order_id, statement)
-
-
-async def close_cases(scope: Scope, advice: Advice, note: str, keep: CaseKind | None = None) -> None:
-    """Close what was open about an advice, but for one kind."""
-    for kind in ADVICE_CASES:
-        if kind is not keep:
-            await resolve_case(scope.tx, kind, SCOPE, advice.name, note, scope.now_ms)
