@@ -516,5 +516,9 @@ class App:
         if self.ready.is_set():
             # Without room for it now the pump that keeps the rules goes on trying.
             await self.reckoning.put_in_force()
+            if self.hand_over is not None:
+                with contextlib.suppress(StoreFull):
+                    await self.store.handovers.look_again()
+                self.shared.handing.set()
         self.shared.work.set()
         self.shared.bases.set()

@@ -33,6 +33,8 @@ def test_the_command_measures_everything_in_tiny_sizes(tmp_path: Path) -> None:
         "drain,",
         "requests",
         "p99",
+        "orders",
+        "dispatches",
         "time",
     }
     assert all(figure["value"] >= 0 for figure in figures)

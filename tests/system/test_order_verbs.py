@@ -11,6 +11,7 @@ from archsyncd.domain.handover import Stage
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.protocol import Refusal
 from archsyncd.operator.screens import order_lines, status_lines
+from archsyncd.simulators.commercetools import OrderLine
 from archsyncd.simulators.r247 import Fault, FaultKind
 from tests.process.site import CHANNEL, LOCATION
 from tests.support.virtual_time import virtual
@@ -221,3 +222,68 @@ async def test_going_over_to_handing_over_asks_about_what_is_open() -> None:
                 site.house.warehouse.dispatch.ship(order_id)
                 await until(running, order_id, Stage.CLOSED)
             await site.until_stock({"A": 17})
+
+
+@virtual
+async def test_a_held_order_goes_once_the_rules_let_it() -> None:
+    """A location that is mapped, a payment state that is enough: a reload has what waits and what is held judged anew."""
+    async with inside(seed=459, house={"locations": ("WH1", "WH2"), "channels": {"WH1": CHANNEL}}) as (
+        site,
+        house,
+    ):
+        site.open({"A": 10})
+        site.shop.add_channel("warehouse-2")
+        site.house.warehouse.seed("A", "WH2", 5)
+        strict = 'eligible = { payment_state = ["Paid"] }'
+        async with house.daemon(orders=HAND_OVER + strict) as running:
+            await site.until_stock({"A": 10})
+            line = OrderLine("A", 1, "warehouse-2", mode="None")
+            far = site.shop.place_order([line], payment_state="Paid")
+            pending = buys(site, ("A", 1), payment_state="Pending")
+            await until(running, far, Stage.HELD)
+            await until(running, pending, Stage.WAITING)
+            locations = f'{LOCATION} = {{ channel = "{CHANNEL}" }}\nWH2 = {{ channel = "warehouse-2" }}'
+            lax = 'eligible = { payment_state = ["Paid", "Pending"] }'
+            house.write(orders=HAND_OVER + lax, locations=locations)
+            assert await running.app.reload() == []
+            await until(running, far, Stage.ACCEPTED)
+            await until(running, pending, Stage.ACCEPTED)
+            assert await running.cases(CaseKind.ORDER_UNMAPPED_LINE) == []
+
+
+@virtual
+async def test_while_the_rollout_only_plans_nothing_is_handed_over() -> None:
+    """Neither order nor booking leaves; beyond planning they do."""
+    async with inside(seed=460) as (site, house):
+        site.open({"A": 10})
+        plan = '[rollout]\nstage = "plan"'
+        async with house.daemon(orders=HAND_OVER, more=plan) as running:
+            order_id = buys(site, ("A", 1), mode="None")
+            await until(running, order_id, Stage.LEARNED)
+            await site.clock.sleep(60)
+            assert site.house.requests.get("orders", 0) == 0
+            house.write(orders=HAND_OVER)
+            assert await running.app.reload() == []
+            await until(running, order_id, Stage.ACCEPTED)
+
+
+@virtual
+async def test_what_was_closed_long_ago_is_dropped_and_what_is_open_stays() -> None:
+    """Orders and dispatches go a month after their end."""
+    async with inside(seed=461) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon(orders=HAND_OVER) as running:
+            await site.until_stock({"A": 10})
+            done, open_ = buys(site, ("A", 1)), buys(site, ("A", 1))
+            await until(running, done, Stage.ACCEPTED)
+            await until(running, open_, Stage.ACCEPTED)
+            site.house.warehouse.dispatch.ship(done)
+            await until(running, done, Stage.CLOSED)
+            story = await running.app.store.handovers.story(done)
+            assert story is not None
+        house.clock.jump_wall(31 * 24 * 3600)
+        async with house.daemon() as running:
+            await site.clock.sleep(60)
+            assert await running.app.store.handovers.story(done) is None
+            assert await running.app.store.advices.of_order(done) == []
+            assert await running.app.store.handovers.story(open_) is not None

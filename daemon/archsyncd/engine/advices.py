@@ -63,7 +63,7 @@ class Advices(Protocol):
         """Archean knows that it is booked: with the last one of a shipped order the circle is closed."""
         ...
 
-    async def park(self, advice: Advice, again_ms: int, told: str | None) -> None:
+    async def park(self, advice: Advice, again_ms: int | None, told: str | None) -> None:
         """Its order is still not known. `told`: why a person must look at it, None as long as that may be so by right."""
         ...
 
@@ -83,6 +83,6 @@ class Advices(Protocol):
         """A person closes what is short of an advice; False when nothing is."""
         ...
 
-    async def tidy(self) -> None:
-        """Drop what was finished long ago."""
+    async def tidy(self) -> bool:
+        """Drop some of what was finished long ago; whether more of it is left."""
         ...

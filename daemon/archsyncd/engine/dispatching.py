@@ -41,7 +41,6 @@ from archsyncd.engine.whole_reader import WholeReader
 ADVICES_PER_ROUND = 100
 ADVICES_AT_ONCE = 12
 IDLE_SECONDS = 1.0
-PARKED_AGAIN_MS = 60_000
 CONFLICT_AGAIN_MS = 500
 BACKOFF_BASE_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
@@ -134,9 +133,8 @@ class Dispatching:
 
     async def _tidy(self) -> None:
         now = self._shared.clock.monotonic()
-        if now - self._tidied_at >= TIDY_SECONDS:
+        if now - self._tidied_at >= TIDY_SECONDS and not await self._kept.tidy():
             self._tidied_at = now
-            await self._kept.tidy()
 
     def _step(self, advice: Advice) -> Coroutine[Any, Any, None]:
         self._beat()
@@ -149,16 +147,16 @@ class Dispatching:
                 return self._book(advice)
 
     async def _park(self, advice: Advice) -> None:
-        """The sweep finds every order in the end; one that it does not find is nobody's, or named wrongly."""
-        now_ms = self._shared.clock.wall_ms()
-        waited_ms = now_ms - advice.since_ms
-        told = None
-        if waited_ms >= self.options.unknown_seconds * 1000:
-            told = (
-                f"the {advice.kind} {advice.name} of Archean is about order {advice.reference}, which commercetools has not "
-                f"shown for {waited_ms // 60_000} minutes: nothing is booked until it appears"
-            )
-        await self._kept.park(advice, now_ms + PARKED_AGAIN_MS, told)
+        """The sweep finds every order in the end, and what waits for it then goes on; one that it does not find is nobody's."""
+        due_ms = advice.since_ms + int(self.options.unknown_seconds * 1000)
+        if self._shared.clock.wall_ms() < due_ms:
+            await self._kept.park(advice, due_ms, None)
+            return
+        told = (
+            f"the {advice.kind} {advice.name} of Archean is about order {advice.reference}, which commercetools has not "
+            f"shown for {self.options.unknown_seconds / 60:g} minutes: nothing is booked until it appears"
+        )
+        await self._kept.park(advice, None, told)
 
     async def _book(self, advice: Advice) -> None:
         order_id = advice.order_id

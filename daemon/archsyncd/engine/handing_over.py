@@ -74,7 +74,7 @@ class HandOverOptions:
 
 def _is_judged(carried: Carried) -> bool:
     """Whether the next step looks at the order in commercetools."""
-    unsent = carried.stage in {Stage.LEARNED, Stage.WAITING} or (
+    unsent = carried.stage in {Stage.LEARNED, Stage.WAITING, Stage.HELD} or (
         carried.stage is Stage.READY and carried.body is None
     )
     return unsent and not carried.cancel
@@ -177,16 +177,15 @@ class HandOver:
         stalled_ms = server_ms - int(self.options.stalled_seconds * 1000)
         await self._kept.tell_stalled(stalled_ms, server_ms - WAITING_LIMIT_MS)
         await self._kept.check_claims(self._now_ms() - int(self.options.settle_seconds * 1000))
-        if now - self._tidied_at >= TIDY_SECONDS:
+        if now - self._tidied_at >= TIDY_SECONDS and not await self._kept.tidy():
             self._tidied_at = now
-            await self._kept.tidy()
 
     def _step(self, carried: Carried, read: WholeOrder | None) -> Coroutine[Any, Any, None]:
         self._beat()
         match carried.stage:
             case Stage.READY | Stage.HELD if carried.cancel:
                 return self._drop(carried, "it was cancelled in commercetools")
-            case Stage.LEARNED | Stage.WAITING:
+            case Stage.LEARNED | Stage.WAITING | Stage.HELD:
                 return self._judge(carried, read)
             case Stage.READY:
                 return self._judge(carried, read) if carried.body is None else self._send(carried)

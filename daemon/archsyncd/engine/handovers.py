@@ -107,6 +107,10 @@ class Handovers(Protocol):
         """Tell of orders marked as shipped before that of which Archean has told no dispatch; how many were looked at."""
         ...
 
-    async def tidy(self) -> None:
-        """Drop orders that were closed long ago."""
+    async def look_again(self) -> None:
+        """The rules may be others: orders that wait or are held, and were never sent, are judged anew."""
+        ...
+
+    async def tidy(self) -> bool:
+        """Drop some of the orders that were closed long ago; whether more of them are left."""
         ...

@@ -19,7 +19,8 @@ from archsyncd.domain.handover import Stage, may_move, moved
 from archsyncd.domain.inventory import Order
 from archsyncd.domain.rules import LearnRules
 
-KEEP_MS = 90 * 24 * 3600 * 1000
+KEEP_MS = 30 * 24 * 3600 * 1000
+TIDY_ROWS = 2_000
 SHORT_PICKS_SHOWN = 5
 
 
@@ -190,7 +191,7 @@ class AdviceStore:
 
         await self._step(advice, step)
 
-    async def park(self, advice: Advice, again_ms: int, told: str | None) -> None:
+    async def park(self, advice: Advice, again_ms: int | None, told: str | None) -> None:
         """Its order is still not known. `told`: why a person must look at it, None as long as that may be so by right."""
 
         async def step(scope: Scope, before: Advice) -> None:
@@ -271,9 +272,12 @@ class AdviceStore:
 
         return await self._session.write(step)
 
-    async def tidy(self) -> None:
-        """Drop what was finished long ago."""
-        await self._session.write(lambda scope: scope.tx.run("advice_purge", (scope.now_ms - KEEP_MS,)))
+    async def tidy(self) -> bool:
+        """Drop some of what was finished long ago; whether more of it is left."""
+        dropped = await self._session.write(
+            lambda scope: scope.tx.run("advice_purge", (scope.now_ms - KEEP_MS, TIDY_ROWS))
+        )
+        return dropped == TIDY_ROWS
 
     async def _step(self, advice: Advice, step: Callable[[Scope, Advice], Awaitable[None]]) -> None:
         """Take a step with an advice that stands where it was read; else it is met again as it is now."""

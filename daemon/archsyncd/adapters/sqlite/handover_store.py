@@ -30,7 +30,8 @@ from archsyncd.domain.handover import (
 
 T = TypeVar("T")
 
-KEEP_CLOSED_MS = 90 * 24 * 3600 * 1000
+KEEP_CLOSED_MS = 30 * 24 * 3600 * 1000
+TIDY_ROWS = 2_000
 STALLED_LIMIT = 1_000
 CLAIMS_LIMIT = 100
 
@@ -327,11 +328,16 @@ class HandoverStore:
             await self._session.write(step)
         return len(due)
 
-    async def tidy(self) -> None:
-        """Drop orders that were closed long ago."""
-        await self._session.write(
-            lambda scope: scope.tx.run("handover_purge", (scope.now_ms - KEEP_CLOSED_MS,))
+    async def look_again(self) -> None:
+        """The rules may be others: orders that wait or are held, and were never sent, are judged anew."""
+        await self._session.write(lambda scope: scope.tx.run("handover_look_again", (scope.now_ms,)))
+
+    async def tidy(self) -> bool:
+        """Drop some of the orders that were closed long ago; whether more of them are left."""
+        dropped = await self._session.write(
+            lambda scope: scope.tx.run("handover_purge", (scope.now_ms - KEEP_CLOSED_MS, TIDY_ROWS))
         )
+        return dropped == TIDY_ROWS
 
     async def _move(
         self, carried: Carried, then: Stage, reason: str, again_ms: int | None, *, version: int

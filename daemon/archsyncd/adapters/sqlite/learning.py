@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from archsyncd.adapters.sqlite import advising, handing
-from archsyncd.adapters.sqlite.cases import open_cases
+from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.lines import no_longer_unproven, open_lines, release_order
 from archsyncd.adapters.sqlite.proofs import take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of_orders, recompute, stored
 from archsyncd.adapters.sqlite.scope import Scope, array
-from archsyncd.domain.cases import NewCase
+from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.inventory import Order, StockKey
 from archsyncd.domain.ledger import Base, reflected_units
 from archsyncd.domain.order import CANCELLED, DELETED, ELSEWHERE, CountedLine, count_lines, goods_of, is_final
@@ -22,6 +22,7 @@ from archsyncd.domain.rules import LearnRules
 
 # Up to where orders that were folded are forgotten altogether.
 FORGOTTEN = "forgotten"
+ORDERS_SCOPE = "orders"
 # What commercetools changes through an order shows on the entry up to 10 s later; a read before that proves nothing.
 EFFECT_LAG_MS = 15_000
 
@@ -166,6 +167,10 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     before = (await open_lines(scope, (order.id,))).get(order.id, [])
     await _head(scope, order, rules)
     lines = {(line.key, line.line_id): line for line in await _counted(scope, order, rules)}
+    for counted in lines.values():
+        subject = f"{order.number or order.id}/{counted.line_id}"
+        note = "the line can be counted now"
+        await resolve_case(scope.tx, CaseKind.ORDER_UNMAPPED_LINE, ORDERS_SCOPE, subject, note, scope.now_ms)
     touched: set[StockKey] = set()
     moved = {line.line_id.partition(ELSEWHERE)[0] for line in before if ELSEWHERE in line.line_id}
     edited: set[StockKey] = set()

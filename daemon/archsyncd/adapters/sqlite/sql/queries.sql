@@ -710,7 +710,11 @@ WHERE stage IN ('learned', 'ready', 'sending', 'in_doubt', 'received', 'waiting'
     AND created_ms < iif(stage = 'waiting', ?2, ?1) ORDER BY created_ms LIMIT ?3
 
 -- name: handover_purge
-DELETE FROM handover WHERE stage IN ('cancelled', 'closed', 'closed_short', 'dismissed') AND since_ms < ?
+DELETE FROM handover WHERE order_id IN (SELECT order_id FROM handover
+    WHERE stage IN ('cancelled', 'closed', 'closed_short', 'dismissed') AND since_ms < ? LIMIT ?)
+
+-- name: handover_look_again
+UPDATE handover SET due_ms = ? WHERE stage IN ('waiting', 'held') AND sent = 0
 
 -- name: handover_all_in_doubt
 SELECT order_id FROM handover WHERE stage = 'sending'
@@ -762,7 +766,8 @@ SELECT kind, stage, count(*), min(since_ms) FROM advice WHERE stage IN ('parked'
 GROUP BY kind, stage
 
 -- name: advice_purge
-DELETE FROM advice WHERE stage IN ('done', 'void', 'open', 'parked') AND since_ms < ?
+DELETE FROM advice WHERE (feed, kind, name) IN (SELECT feed, kind, name FROM advice
+    WHERE stage IN ('done', 'void', 'open', 'parked') AND since_ms < ? LIMIT ?)
 
 -- name: advice_held
 SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
