@@ -248,7 +248,7 @@ async def test_a_held_order_goes_once_the_rules_let_it() -> None:
             assert await running.app.reload() == []
             await until(running, far, Stage.ACCEPTED)
             await until(running, pending, Stage.ACCEPTED)
-            assert await running.cases(CaseKind.ORDER_UNMAPPED_LINE) == []
+            await running.until_case(CaseKind.ORDER_UNMAPPED_LINE, open_=False)
 
 
 @virtual

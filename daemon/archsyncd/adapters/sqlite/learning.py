@@ -167,10 +167,7 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     before = (await open_lines(scope, (order.id,))).get(order.id, [])
     await _head(scope, order, rules)
     lines = {(line.key, line.line_id): line for line in await _counted(scope, order, rules)}
-    for counted in lines.values():
-        subject = f"{order.number or order.id}/{counted.line_id}"
-        note = "the line can be counted now"
-        await resolve_case(scope.tx, CaseKind.ORDER_UNMAPPED_LINE, ORDERS_SCOPE, subject, note, scope.now_ms)
+    await _no_longer_uncounted(scope, order, lines.values())
     touched: set[StockKey] = set()
     moved = {line.line_id.partition(ELSEWHERE)[0] for line in before if ELSEWHERE in line.line_id}
     edited: set[StockKey] = set()
@@ -202,6 +199,14 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)
     return touched
+
+
+async def _no_longer_uncounted(scope: Scope, order: Order, lines: Iterable[CountedLine]) -> None:
+    """Close what was open about lines that could not be counted before."""
+    for line in lines:
+        subject = f"{order.number or order.id}/{line.line_id}"
+        note = "the line can be counted now"
+        await resolve_case(scope.tx, CaseKind.ORDER_UNMAPPED_LINE, ORDERS_SCOPE, subject, note, scope.now_ms)
 
 
 async def forget_order(scope: Scope, order_id: str) -> None:
