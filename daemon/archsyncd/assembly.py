@@ -182,6 +182,7 @@ def dispatch_options(settings: Settings) -> DispatchOptions:
     fulfilment = settings.fulfilment
     return DispatchOptions(
         fulfilment.unknown_minutes * 60.0,
+        settings.orders.stalled_minutes * 60.0,
         short_closes=fulfilment.short == "close",
         ready_state=fulfilment.ready_state,
         not_goods=settings.orders.not_goods,

@@ -199,7 +199,7 @@ def _dispatching(bench: Bench) -> Dispatching:
         {FEED: bench.feed.desk},
         bench.limiter,
         bench.shared,
-        DispatchOptions(3600.0),
+        DispatchOptions(3600.0, 3600.0),
         lambda: learning,
         lambda: 0.5,
         lambda: None,

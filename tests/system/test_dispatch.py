@@ -217,15 +217,19 @@ async def test_the_word_of_the_booking_is_repeated_until_archean_takes_it() -> N
     """Refused connections, errors and lost answers put it off; the order is closed with the acknowledgement."""
     async with inside(seed=408) as (site, house):
         site.open({"A": 100})
-        async with house.daemon(orders=HAND_OVER) as running:
+        async with house.daemon(orders=HAND_OVER + "stalled_minutes = 1") as running:
             await site.until_stock({"A": 100})
             order_id = buys(site, ("A", 1))
             await until(running, order_id, Stage.ACCEPTED)
-            site.house.script.add(Fault(HouseFault.STATUS, endpoint="fulfilments", times=3))
+            site.house.script.add(Fault(HouseFault.STATUS, endpoint="fulfilments", times=9))
             site.house.script.add(Fault(HouseFault.DROP_AFTER, endpoint="fulfilments"))
             site.house.warehouse.dispatch.ship(order_id)
             await until(running, order_id, Stage.SHIPPED)
-            await until(running, order_id, Stage.CLOSED, seconds=900)
+            case = await running.until_case(CaseKind.STALLED_ORDERS, seconds=600)
+            assert case is not None
+            assert "Archean has not taken notice" in case.reason
+            await until(running, order_id, Stage.CLOSED, seconds=3_000)
+            await running.until_case(CaseKind.STALLED_ORDERS, open_=False)
             ((_, fulfilment),) = site.house.warehouse.dispatch.fulfilments.values()
             assert fulfilment.acknowledgement is not None
             assert fulfilment.acknowledgement["deliveryKey"] == "F-1"

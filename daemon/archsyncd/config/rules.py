@@ -229,8 +229,8 @@ class OrderSettings:
         default=30,
         metadata=key(
             Whole(1, 43_200),
-            """An order that could go and is not with Archean so long after it was placed becomes an exception; one that waits by
-            `eligible` after a day.""",
+            """An order that could go and is not with Archean so long after it was placed becomes an exception, and so does a
+            dispatch that is not booked and acknowledged; an order that waits by `eligible` after a day.""",
         ),
     )
 

@@ -71,6 +71,10 @@ class Advices(Protocol):
         """Nobody answered, or the order changed meanwhile: the same is tried again later."""
         ...
 
+    async def tell_stalled(self, before_ms: int) -> None:
+        """Tell of what has waited since before that to be booked, or to be taken notice of."""
+        ...
+
     async def again(self, name: str) -> bool:
         """A person has what is held tried again; False when nothing of that name is."""
         ...

@@ -44,18 +44,21 @@ IDLE_SECONDS = 1.0
 CONFLICT_AGAIN_MS = 500
 BACKOFF_BASE_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
+LOOK_AFTER_SECONDS = 15.0
 TIDY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchOptions:
-    """How dispatches are booked. `unknown_seconds`: a dispatch whose order is not known by then is told of.
+    """How dispatches are booked.
 
-    `short_closes`: pieces that the warehouse did not find are closed at once, else somebody decides. `ready_state`: picked and
+    A dispatch is told of when its order is not known after `unknown_seconds`, and when it is not booked, or not acknowledged,
+    after `stalled_seconds`. `short_closes`: pieces that the warehouse did not find are closed at once, else somebody decides. `ready_state`: picked and
     packed goods are told of. `not_goods`: patterns of SKUs that no warehouse ships.
     """
 
     unknown_seconds: float
+    stalled_seconds: float
     short_closes: bool = False
     ready_state: bool = False
     not_goods: tuple[str, ...] = ()
@@ -91,6 +94,7 @@ class Dispatching:
         self._reader = WholeReader(client, limiter, Priority.BOOKING, beat)
         self._read: dict[str, WholeOrder] = {}
         self._tidied_at = float("-inf")
+        self._looked_at = float("-inf")
 
     @property
     def _kept(self) -> Advices:
@@ -103,7 +107,7 @@ class Dispatching:
                 self._beat()
                 try:
                     busy = await self.work_some()
-                    await self._tidy()
+                    await self._look_after()
                 except StoreFull:
                     busy = 0
                 await wait_for(self._shared.booking, 0 if busy >= ADVICES_PER_ROUND else IDLE_SECONDS)
@@ -131,8 +135,14 @@ class Dispatching:
             await together((self._step(advice) for advice in taken.values()), ADVICES_AT_ONCE)
         return len(due)
 
-    async def _tidy(self) -> None:
+    async def _look_after(self) -> None:
+        """Now and then: what waits for too long, and what was finished long ago."""
         now = self._shared.clock.monotonic()
+        if now - self._looked_at < LOOK_AFTER_SECONDS:
+            return
+        self._looked_at = now
+        limit_ms = int(self.options.stalled_seconds * 1000)
+        await self._kept.tell_stalled(self._shared.clock.wall_ms() - limit_ms)
         if now - self._tidied_at >= TIDY_SECONDS and not await self._kept.tidy():
             self._tidied_at = now
 

@@ -22,6 +22,7 @@ from archsyncd.domain.rules import LearnRules
 KEEP_MS = 30 * 24 * 3600 * 1000
 TIDY_ROWS = 2_000
 SHORT_PICKS_SHOWN = 5
+STALLED_LIMIT = 1_000
 
 
 class AdviceStore:
@@ -83,6 +84,7 @@ class AdviceStore:
             await scope.tx.run("handover_unclaim", (order.id,))
             if before.kind is AdviceKind.RETURN:
                 await self._doubt(scope, order.id)
+            await _goes_on(scope, after, "it is booked now")
             await self._findings(scope, after, findings, "it is booked now")
             await _move(scope, after, stands)
 
@@ -183,6 +185,7 @@ class AdviceStore:
             )
             await advising.put(scope, done)
             note = "Archean knows of the booking now"
+            await _goes_on(scope, done, note)
             mismatch = CaseKind.FULFILMENT_MISMATCH
             await resolve_case(scope.tx, mismatch, advising.SCOPE, before.name, note, scope.now_ms)
             if before.order_id is not None:
@@ -217,6 +220,25 @@ class AdviceStore:
             )
 
         await self._step(advice, step)
+
+    async def tell_stalled(self, before_ms: int) -> None:
+        """Tell of what has waited since before that to be booked, or to be taken notice of."""
+
+        async def step(scope: Scope) -> None:
+            for row in await scope.tx.rows("advice_stalled", (before_ms, STALLED_LIMIT)):
+                advice = advising.advice_of(row)
+                if advice.stage is AdviceStage.DUE:
+                    what = "is not booked in commercetools yet"
+                else:
+                    what = "is booked in commercetools, and Archean has not taken notice of it"
+                why = f" ({advice.reason})" if advice.reason else ""
+                reason = f"the {advice.kind} {advice.name} of order {advice.reference} {what}{why}; it is tried again"
+                case = NewCase(
+                    CaseKind.STALLED_ORDERS, advising.SCOPE, advice.name, reason, order=advice.reference
+                )
+                await open_case(scope.tx, case, scope.now_ms)
+
+        await self._session.write(step)
 
     async def again(self, name: str) -> bool:
         """A person has what is held tried again; False when nothing of that name is."""
@@ -289,6 +311,11 @@ class AdviceStore:
             await step(scope, before)
 
         await self._session.write(body)
+
+
+async def _goes_on(scope: Scope, advice: Advice, note: str) -> None:
+    """It waits no longer."""
+    await resolve_case(scope.tx, CaseKind.STALLED_ORDERS, advising.SCOPE, advice.name, note, scope.now_ms)
 
 
 def _after_booking(advice: Advice) -> AdviceStage:

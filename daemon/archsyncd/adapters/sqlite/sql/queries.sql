@@ -783,3 +783,8 @@ FROM advice WHERE name = ? AND kind = 'fulfilment' AND short_closed = 0
 SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
     booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
 FROM advice WHERE name = ? AND stage IN ('held', 'parked')
+
+-- name: advice_stalled
+SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
+    booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
+FROM advice WHERE stage IN ('due', 'booked') AND since_ms < ? ORDER BY since_ms LIMIT ?
