@@ -53,8 +53,8 @@ class DispatchOptions:
     """How dispatches are booked.
 
     A dispatch is told of when its order is not known after `unknown_seconds`, and when it is not booked, or not acknowledged,
-    after `stalled_seconds`. `short_closes`: pieces that the warehouse did not find are closed at once, else somebody decides. `ready_state`: picked and
-    packed goods are told of. `not_goods`: patterns of SKUs that no warehouse ships.
+    after `stalled_seconds`. `short_closes`: pieces that the warehouse did not find are closed at once, else somebody decides.
+    `ready_state`: picked and packed goods are told of. `not_goods`: patterns of SKUs that no warehouse ships.
     """
 
     unknown_seconds: float
