@@ -135,7 +135,11 @@ async def changed(scope: Scope, order: Order) -> None:
     )
     if says_shipped(order):
         await scope.tx.run("handover_claim", (scope.now_ms, order.id))
-    if before.sent and before.stage not in FINAL and before.lines not in {"", asked_for(order)}:
+    if (
+        before.sent
+        and before.stage not in FINAL | {Stage.READY}
+        and before.lines not in {"", asked_for(order)}
+    ):
         reason = (
             f"the lines of order {before.name} were changed in commercetools after it had been handed over; Archean has it as "
             "it was, and nothing is sent a second time"

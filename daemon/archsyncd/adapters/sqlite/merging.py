@@ -75,9 +75,10 @@ async def record_batch(scope: Scope, batch: Batch) -> Outcome:
     orders = [record for record in batch.records if isinstance(record, OrderRecord)]
     newest = max((record.seq for record in batch.records), default=0)
     done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects, newest)
-    touched |= await book_order_records(scope, batch.feed, epoch, orders)
     if scope.carrying is not None and epoch == await newest_epoch(scope, batch.feed):
+        # First, as it may take back pieces that were closed short and have been found after all.
         touched |= await advising.tell(scope, batch.feed, epoch, orders)
+    touched |= await book_order_records(scope, batch.feed, epoch, orders)
     await _finish(scope, batch.feed, done, touched)
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
     outcome = Outcome(

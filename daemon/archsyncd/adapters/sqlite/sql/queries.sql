@@ -661,6 +661,8 @@ SELECT order_id FROM handover WHERE claimed_ms < ? ORDER BY claimed_ms LIMIT ?
 
 -- name: handover_changed
 UPDATE handover SET version = :version, number = coalesce(number, :number), cancel = max(cancel, :cancel),
+    -- What was written down and has not reached Archean is of an order that was another one.
+    body = iif(stage = 'ready', NULL, body),
     due_ms = CASE WHEN stage IN ('learned', 'waiting', 'ready') OR (stage = 'held' AND sent = 0)
             OR (:cancel > cancel AND stage NOT IN ('cancelled', 'closed', 'closed_short', 'dismissed'))
         THEN :now ELSE due_ms END
