@@ -1,6 +1,7 @@
 """Those who act by themselves: late imports, floor work, and the clock that moves them."""
 
-from tests.simulators.r247.houses import ORDER_ID, House
+from archsyncd.simulators.r247 import OrderStatus
+from tests.simulators.r247.houses import ORDER_ID, House, order_body
 
 
 def later(house: House, seconds: float) -> None:
@@ -94,3 +95,41 @@ async def test_the_floor_stops_when_the_order_is_cancelled() -> None:
     told = [record["status"] for record in await house.records("fulfilment")]
     assert told == ["picking", "cancelled"]
     assert house.warehouse.room.holding("X", "WH1").on_hand == 5
+
+
+async def test_the_floor_ships_in_parts() -> None:
+    """A line or a piece leaves first, the rest with the next lorry; what cannot be divided leaves whole."""
+    house = House(floor_seconds=(1.0, 1.0), floor_parts=1.0).stock(X=9, Y=9)
+    house.imported(("X", 2), ("Y", 2))
+    for _ in range(8):
+        later(house, 1)
+    sent = [
+        [(line["sku"], line["quantity"]) for line in record["lines"]]
+        for record in await house.records("fulfilment")
+        if record["status"] == "shipped"
+    ]
+    assert sent == [[("X", 2)], [("Y", 1)], [("Y", 1)]]
+
+
+async def test_the_floor_misses_a_piece_now_and_then() -> None:
+    """It is told as short, the rest is shipped, and the journal holds both for a judge."""
+    house = House(floor_seconds=(1.0, 1.0), floor_shorts=1.0).stock(X=9)
+    house.imported(("X", 2))
+    for _ in range(5):
+        later(house, 1)
+    told = [record["status"] for record in await house.records("fulfilment")]
+    assert told == ["picking", "picked", "short", "packed", "shipped"]
+    journal = [(one.fulfilment_id, one.shipped, one.short) for one in house.warehouse.dispatch.journal]
+    assert journal == [("F-1", 0, 1), ("F-1", 1, 0)]
+
+
+async def test_a_share_of_the_orders_is_accepted_later() -> None:
+    """The others at once: both answers come, and after the delay all are accepted."""
+    house = House(acceptance="later", later_share=0.5, acceptance_seconds=(1.0, 1.0)).stock(X=90)
+    answers = set()
+    for number in range(20):
+        body = order_body(order_id=f"o{number}", orderNumber=f"CT-{number}")
+        answers.add((await house.ask("PUT", f"/v1/orders/o{number}", body)).status)
+    assert answers == {201, 202}
+    later(house, 1)
+    assert {order.status for order in house.warehouse.book.orders.values()} == {OrderStatus.ACCEPTED}

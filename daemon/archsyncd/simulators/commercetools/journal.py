@@ -1,6 +1,8 @@
 """What a judge reads after a run: every effect on every entry, every admitted order line; decides nothing."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 Place = tuple[str, str | None]
@@ -42,6 +44,16 @@ class OrderEvent(NamedTuple):
     detail: str
 
 
+class ShippingLine(NamedTuple):
+    """What an order was told of its goods: a new shipment `state`, or a delivery with its pieces by line item id."""
+
+    at: float
+    order_id: str
+    state: str | None = None
+    delivery_key: str | None = None
+    pieces: Mapping[str, int] = MappingProxyType({})
+
+
 class Journal:
     """Effects by entry and by order, and the requests seen by route."""
 
@@ -50,6 +62,7 @@ class Journal:
         self.stock: defaultdict[Place, list[StockLine]] = defaultdict(list)
         self.admissions: list[Admission] = []
         self.orders: list[OrderEvent] = []
+        self.shipping: list[ShippingLine] = []
         self.requests: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.refused_orders = 0

@@ -12,7 +12,7 @@ from archsyncd.simulators.commercetools.channels import Channels
 from archsyncd.simulators.commercetools.config import INVENTORY_MODES, SimulatorConfig
 from archsyncd.simulators.commercetools.errors import conflict, duplicate_field, not_found
 from archsyncd.simulators.commercetools.inventory import Inventory
-from archsyncd.simulators.commercetools.journal import Journal, OrderEvent, Place
+from archsyncd.simulators.commercetools.journal import Journal, OrderEvent, Place, ShippingLine
 from archsyncd.simulators.commercetools.messages import Messages
 from archsyncd.simulators.commercetools.order_documents import (
     UNIT_PRICE_CENTS,
@@ -146,6 +146,10 @@ class Orders:
         """Return an order. Raises ApiError 404."""
         return self._kept(order_id).document
 
+    def documents(self) -> list[Document]:
+        """Return every order that exists, in the order they were placed."""
+        return [kept.document for kept in self._shelf if not kept.deleted]
+
     def by_number(self, number: str) -> Document:
         """Return an order. Raises ApiError 404."""
         if number not in self._by_number:
@@ -171,6 +175,7 @@ class Orders:
             self._by_number[document["orderNumber"]] = order_id
         for kind, payload in told:
             self._event(order_id, kind, actor.name())
+            self._note_shipping(order_id, kind, payload)
             self._tell(kept, kind, actor, **payload)
         if kept.document["orderState"] == "Cancelled" != before["orderState"]:
             self._restore(kept, "cancel")
@@ -289,6 +294,18 @@ class Orders:
             "excerptBeforeEdit": excerpt(before),
             "excerptAfterEdit": excerpt(after),
         }
+
+    def _note_shipping(self, order_id: str, kind: str, payload: Mapping[str, Any]) -> None:
+        now = self._around.clock.now()
+        if kind == "OrderShipmentStateChanged":
+            self._journal.shipping.append(ShippingLine(now, order_id, payload["shipmentState"]))
+        elif kind == "DeliveryAdded":
+            delivery = payload["delivery"]
+            pieces = Counter[str]()
+            for item in delivery["items"]:
+                pieces[item["id"]] += item["quantity"]
+            line = ShippingLine(now, order_id, delivery_key=delivery.get("key"), pieces=pieces)
+            self._journal.shipping.append(line)
 
     def _event(self, order_id: str, what: str, detail: str) -> None:
         self._journal.orders.append(OrderEvent(self._around.clock.now(), order_id, what, detail))

@@ -225,6 +225,11 @@ class CommercetoolsSimulator:
         """Hold units for a cart (negative releases); availableQuantity follows. Raises KeyError."""
         self.project.inventory.hold(self._entry(sku, channel), units)
 
+    def orders(self) -> list[Document]:
+        """Return every order that exists, in the order they were placed."""
+        self.gate.settle()
+        return self.project.orders.documents()
+
     # -- the judge --------------------------------------------------------------------------------
 
     def true_stock(self, sku: str, channel: str | None = None) -> int:

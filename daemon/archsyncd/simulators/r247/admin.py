@@ -7,7 +7,7 @@ from typing import Any
 from archsyncd.simulators.r247.desk import read_time
 from archsyncd.simulators.r247.exchange import Answer, Asked, Problem, answer, checked, parse
 from archsyncd.simulators.r247.faults import Fault, FaultKind
-from archsyncd.simulators.r247.held import AskedLine, AskedOrder
+from archsyncd.simulators.r247.held import AskedLine, AskedOrder, SourceOrder
 from archsyncd.simulators.r247.judge import Commitment, Judge, Outage
 from archsyncd.simulators.r247.simulator import R247Simulator
 from archsyncd.simulators.r247.stockroom import Refused
@@ -70,7 +70,7 @@ class Admin:
             ]
         if what == "orders":
             return [
-                self._simulator.desk.describe(order) | order.names
+                self._simulator.desk.describe(order) | order.names | {"lines": _lines(order)}
                 for order in self._house.book.orders.values()
             ]
         if what == "faults":
@@ -248,6 +248,20 @@ def _fulfilment(act: Callable[..., Any]) -> Callable[..., dict[str, str]]:
 
 def _fulfilments(act: Callable[..., Any]) -> Callable[..., dict[str, list[str]]]:
     return lambda **fields: {"fulfilmentIds": [fulfilment.id for fulfilment in act(**fields)]}
+
+
+def _lines(order: SourceOrder) -> list[dict[str, Any]]:
+    return [
+        {
+            "lineRef": line.line_ref,
+            "sku": line.sku,
+            "location": line.location,
+            "quantity": line.quantity,
+            "shipped": line.shipped,
+            "short": line.short,
+        }
+        for line in order.lines
+    ]
 
 
 def _line(line: Any) -> AskedLine:

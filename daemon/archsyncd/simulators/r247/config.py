@@ -75,7 +75,9 @@ class R247Config:
     """One simulated source. Seconds are floats, pairs of seconds are the bounds of a drawn delay.
 
     `channels` names the commercetools channel key of a location (absent: the location's own name). `figures` are those
-    a level states. `floor_seconds` lets the warehouse pick, pack and ship by itself, each step after a drawn delay.
+    a level states. `later_share` of the orders are accepted later where `acceptance` says so, the others at once.
+    `floor_seconds` lets the warehouse pick, pack and ship by itself, each step after a drawn delay: `floor_parts` of the
+    orders that can be divided leave in parts, and of `floor_shorts` a piece is not found.
     `offers_lookup` and `idempotent` switched off make the source that must be configured as
     `duplicate_protection = "none"`. `seq_gap_chance` skips numbers; gaps are allowed by the contract.
     """
@@ -107,8 +109,11 @@ class R247Config:
     snapshots_kept: int = 8
     acceptance: str = "at-once"
     acceptance_seconds: tuple[float, float] = (0.5, 2.0)
+    later_share: float = 1.0
     import_seconds: tuple[float, float] = (1.0, 10.0)
     floor_seconds: tuple[float, float] | None = None
+    floor_parts: float = 0.0
+    floor_shorts: float = 0.0
     offers_orders: bool = True
     offers_lookup: bool = True
     idempotent: bool = True

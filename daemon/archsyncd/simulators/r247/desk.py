@@ -44,9 +44,9 @@ class OrderDesk:
     """Takes orders, looks them up, cancels them, books acknowledgements. Raises Problem for what it turns down."""
 
     def __init__(
-        self, config: R247Config, warehouse: Warehouse, later: Callable[[SourceOrder], None]
+        self, config: R247Config, warehouse: Warehouse, later: Callable[[SourceOrder], bool]
     ) -> None:
-        """`later` is told of an order that is only received now and accepted some time after."""
+        """`later` is asked about an order that was received: whether it is accepted by itself some time after."""
         self._config = config
         self._warehouse = warehouse
         self._later = later
@@ -63,8 +63,7 @@ class OrderDesk:
             order = self._warehouse.book.receive(asked)
         except Refused as refusal:
             raise Problem(422, refusal.code, refusal.detail, lines=list(refusal.lines)) from refusal
-        if self._config.acceptance == "later":
-            self._later(order)
+        if self._config.acceptance == "later" and self._later(order):
             return 202, {"status": "received"}
         return 201, self.describe(self._warehouse.book.accept(order))
 

@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archsyncd.simulators.r247.held import Fulfilment, HeldLine, OrderStatus, SourceOrder
+from archsyncd.simulators.r247.held import (
+    Departure,
+    Fulfilment,
+    GoodsBack,
+    HeldLine,
+    OrderStatus,
+    SourceOrder,
+)
 from archsyncd.simulators.r247.log import FeedLog, stamp
 from archsyncd.simulators.r247.orderbook import OrderBook
 from archsyncd.simulators.r247.stockroom import Change, Refused, Stockroom
@@ -21,6 +28,8 @@ class Dispatch:
         self._fulfilment_numbers = 0
         self._return_numbers = 0
         self.fulfilments: dict[str, tuple[SourceOrder, Fulfilment]] = {}
+        self.journal: list[Departure] = []
+        self.journal_of_returns: list[GoodsBack] = []
 
     def progress(self, reference: str, status: str, location: str | None = None) -> list[Fulfilment]:
         """Work on an order: allocated, picking, picked or packed. `picked` figures follow, nothing else."""
@@ -58,6 +67,8 @@ class Dispatch:
             fulfilment.parcels = [dict(parcel) for parcel in parcels] or [_parcel(fulfilment)]
             self._restate(order, fulfilment)
             self._room.apply(_leave(order, found), "sale", order.source_order)
+            for line, pieces in found:
+                self._note(order, fulfilment, line, shipped=pieces)
             sent.append(fulfilment)
         return sent
 
@@ -78,6 +89,7 @@ class Dispatch:
         line.picked -= picked
         change = Change(line.sku, line.location, -quantity, -quantity, -picked, order_id=order.owner)
         self._room.apply([change], "adjustment", order.source_order)
+        self._note(order, fulfilment, line, short=quantity)
         return fulfilment
 
     def restate(
@@ -148,6 +160,8 @@ class Dispatch:
         fields = {"returnId": return_id, **names, "location": location, "lines": list(lines)}
         seq = self._log.append("return.received", fields, location=location)
         self._room.apply([change for change in changes if change.on_hand], "return", return_id)
+        pieces = sum(line["quantity"] for line in lines)
+        self.journal_of_returns.append(GoodsBack(return_id, reference, pieces))
         return seq
 
     def _shipped(self, fulfilment_id: str) -> tuple[SourceOrder, Fulfilment]:
@@ -190,6 +204,14 @@ class Dispatch:
         order.fulfilments[fulfilment.id] = fulfilment
         self.fulfilments[fulfilment.id] = (order, fulfilment)
         return fulfilment
+
+    def _note(
+        self, order: SourceOrder, fulfilment: Fulfilment, line: HeldLine, shipped: int = 0, short: int = 0
+    ) -> None:
+        at_ms = self._log.now_ms()
+        self.journal.append(
+            Departure(at_ms, order.asked.order_id, fulfilment.id, line.line_ref, shipped, short)
+        )
 
     def _pick(self, order: SourceOrder, place: str) -> None:
         changes = []

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from archsyncd.simulators.r247.stockroom import Change
 
@@ -67,6 +67,25 @@ class Fulfilment:
     acknowledgement: dict[str, Any] | None = None
 
 
+class Departure(NamedTuple):
+    """What became of pieces of a line, for a judge: `shipped` left the house, `short` were not found."""
+
+    at_ms: int
+    order_id: str
+    fulfilment_id: str
+    line_ref: str
+    shipped: int
+    short: int
+
+
+class GoodsBack(NamedTuple):
+    """A return as it was taken in, for a judge; `reference` is the order as whoever brought it named it."""
+
+    return_id: str
+    reference: str
+    pieces: int
+
+
 @dataclass(slots=True)
 class SourceOrder:
     """An order in the warehouse's books; `position` is where its import stands in the feed."""
@@ -78,6 +97,7 @@ class SourceOrder:
     position: tuple[str, int] | None = None
     code: str | None = None
     imported: bool = False
+    received_ms: int = 0
     ended_ms: int | None = None
     duplicate: bool = False
     fulfilments: dict[str, Fulfilment] = field(default_factory=dict)

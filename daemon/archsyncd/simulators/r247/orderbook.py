@@ -38,6 +38,7 @@ class OrderBook:
         lines = self._located(asked)
         self._numbers += 1
         order = SourceOrder(asked, f"SO-{self._numbers}", OrderStatus.RECEIVED, lines)
+        order.received_ms = self._log.now_ms()
         if asked.order_id in self.orders:
             order.duplicate = True
             self.duplicates.append(order)

@@ -51,7 +51,7 @@ class R247Simulator:
         self.desk = OrderDesk(config, self.warehouse, acceptance.later)
         self.requests: dict[str, int] = {}
         if config.floor_seconds is not None:
-            floor = Floor(config.floor_seconds, self.warehouse, self.agenda, chance)
+            floor = Floor(config, config.floor_seconds, self.warehouse, self.agenda, chance)
             self.warehouse.book.listeners.append(floor.begin)
 
     def tick(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import count
 
 from archsyncd.simulators.r247.config import Clock, R247Config
-from archsyncd.simulators.r247.held import AskedOrder, OrderStatus, SourceOrder
+from archsyncd.simulators.r247.held import AskedOrder, HeldLine, OrderStatus, SourceOrder
 from archsyncd.simulators.r247.stockroom import Refused
 from archsyncd.simulators.r247.warehouse import Warehouse
 
@@ -112,8 +112,13 @@ class Acceptance:
         self._agenda = agenda
         self._chance = chance
 
-    def later(self, order: SourceOrder) -> None:
-        """Accept it after the configured delay, unless it was cancelled, rejected or forgotten by then."""
+    def later(self, order: SourceOrder) -> bool:
+        """Accept it after the configured delay, unless it was cancelled, rejected or forgotten by then.
+
+        False for the share that is to be accepted at once.
+        """
+        if not _drawn(self._chance, self._config.later_share):
+            return False
 
         def accept() -> None:
             known = self._warehouse.book.orders.get(order.asked.order_id) is order or order.duplicate
@@ -121,14 +126,22 @@ class Acceptance:
                 self._warehouse.book.accept(order)
 
         self._agenda.add(self._chance.uniform(*self._config.acceptance_seconds), accept)
+        return True
 
 
 class Floor:
     """The people who pick, pack and ship what was accepted, one step after a drawn delay each."""
 
     def __init__(
-        self, bounds: tuple[float, float], warehouse: Warehouse, agenda: Agenda, chance: random.Random
+        self,
+        config: R247Config,
+        bounds: tuple[float, float],
+        warehouse: Warehouse,
+        agenda: Agenda,
+        chance: random.Random,
     ) -> None:
+        """`bounds`: how long a step takes at least and at most."""
+        self._config = config
         self._bounds = bounds
         self._warehouse = warehouse
         self._agenda = agenda
@@ -146,9 +159,34 @@ class Floor:
         dispatch = self._warehouse.dispatch
         try:
             if FLOOR_STEPS[step] == "shipped":
-                dispatch.ship(reference)
+                part = self._part(reference)
+                dispatch.ship(reference, part)
+                step -= part is not None  # what is left follows with the next lorry
             else:
                 dispatch.progress(reference, FLOOR_STEPS[step])
+                if FLOOR_STEPS[step] == "picked":
+                    self._miss(reference)
         except Refused:
             return  # cancelled, forgotten or closed short meanwhile
         self._next(reference, step + 1)
+
+    def _part(self, reference: str) -> dict[str, int] | None:
+        """What leaves first of an order that is sent in parts: a line, or one piece of its only line; None: all of it."""
+        lines = self._open_lines(reference)
+        if sum(line.open for line in lines) <= 1 or not _drawn(self._chance, self._config.floor_parts):
+            return None
+        return {lines[0].line_ref: 1 if len(lines) == 1 else lines[0].open}
+
+    def _miss(self, reference: str) -> None:
+        """Now and then a piece does not lie where it should."""
+        lines = self._open_lines(reference)
+        if lines and _drawn(self._chance, self._config.floor_shorts):
+            self._warehouse.dispatch.short(reference, lines[0].line_ref, 1)
+
+    def _open_lines(self, reference: str) -> list[HeldLine]:
+        return [line for line in self._warehouse.book.get(reference).lines if line.open]
+
+
+def _drawn(chance: random.Random, share: float) -> bool:
+    """Draw with that share; what is certain uses up no chance."""
+    return share >= 1.0 or (share > 0.0 and chance.random() < share)

@@ -20,6 +20,7 @@ NOT_RESTORED = frozenset(
         "_room",
         "_book",
         "journal",
+        "journal_of_returns",
         "listeners",
         "_numbers",
         "_fulfilment_numbers",
