@@ -5,6 +5,7 @@ the administration of both simulators, in this process or over HTTP.
 """
 
 import asyncio
+import heapq
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -30,6 +31,7 @@ __all__ = [
     "plan",
 ]
 OK = 200
+FIRST_NUMBER = 1001
 HTTP_SECONDS = 30.0
 
 
@@ -57,7 +59,8 @@ class Trade:
     """Plays a planned day against both simulators.
 
     `open` seeds the warehouse, the channels and the catalogue; `run` plays the day and yields events; `settle` waits for
-    the last late import; `verdict` asks the judge. The entries in commercetools are the daemon's to create.
+    the last late import; `verdict` asks the judge. The entries in commercetools are the daemon's to create. Orders are
+    numbered CT-1001 and on in the order in which commercetools takes them; a refused one leaves its number to the next.
     """
 
     def __init__(
@@ -77,6 +80,9 @@ class Trade:
         self._pieces = {sku: chance.randint(1, 2 * config.pieces_per_key) for sku in config.skus}
         self._placed: dict[int, tuple[str, Step]] = {}
         self._cancelled: set[str] = set()
+        self._returned: set[str] = set()
+        self._next_number = FIRST_NUMBER
+        self._free_numbers: list[int] = []
         self._shopping = asyncio.Semaphore(config.shoppers)
         self._open: set[asyncio.Task[None]] = set()
 
@@ -209,10 +215,11 @@ class Trade:
             {"sku": sku, "channel": self.config.locations[location], "quantity": pieces}
             for sku, location, pieces in step.lines
         ]
-        number = f"T-{step.number:06d}"
-        body = {"lines": bought, "mode": "ReserveOnOrder", "order_number": number}
+        number = self._take_number()
+        body = {"lines": bought, "mode": "ReserveOnOrder", "order_number": f"CT-{number}"}
         status, said = await self._shop("POST", "orders", body)
         if status != OK:
+            heapq.heappush(self._free_numbers, number)
             self.counters["refused"] += 1
             return
         order_id = said["result"]
@@ -223,10 +230,17 @@ class Trade:
             order = (await self._must(self._shop("GET", "order", {"id": order_id})))["result"]
             await self._must(self._house("POST", "orders", _told(order, step.lines)))
 
+    def _take_number(self) -> int:
+        if self._free_numbers:
+            return heapq.heappop(self._free_numbers)
+        self._next_number += 1
+        return self._next_number - 1
+
     async def _cancel(self, step: Step) -> None:
-        placed = self._placed.pop(step.number, None)
-        if placed is None:
+        placed = self._placed.get(step.number)
+        if placed is None or await self._on_its_way(placed[0]):
             return
+        del self._placed[step.number]
         self._cancelled.add(placed[0])
         await self._must(self._shop("POST", "order-cancellations", {"id": placed[0]}))
         self.counters["cancelled"] += 1
@@ -234,15 +248,42 @@ class Trade:
             # The house refuses when the goods have left; then they are lost to a cancelled order.
             await self._house("POST", "cancellations", {"reference": placed[0]})
 
+    async def _on_its_way(self, order_id: str) -> bool:
+        """Whether the shop shows that goods have left: then it offers no cancellation any more."""
+        if self.config.imports_late:
+            return False
+        order = (await self._must(self._shop("GET", "order", {"id": order_id})))["result"]
+        return "shipmentState" in order
+
     async def _return(self, step: Step) -> None:
-        placed = self._placed.get(step.number)
-        if placed is None:
+        if self.config.imports_late:
+            placed = self._placed.get(step.number)
+            found = None if placed is None else (placed[0], *placed[1].lines[0][:2])
+        else:
+            found = await self._somebodys_goods(step.number)
+        if found is None:
             return
-        sku, location, _ = placed[1].lines[0]
-        line = {"sku": sku, "quantity": 1, "disposition": "sellable", "reason": "unwanted"}
-        body = {"reference": placed[0], "location": location, "lines": [line]}
+        order_id, sku, location = found
+        disposition = "sellable" if self.config.returns_sellable else "damaged"
+        line = {"sku": sku, "quantity": 1, "disposition": disposition, "reason": "unwanted"}
+        body = {"reference": order_id, "location": location, "lines": [line]}
         await self._must(self._house("POST", "returns", body))
         self.counters["returned"] += 1
+
+    async def _somebodys_goods(self, number: int) -> tuple[str, str, str] | None:
+        """A piece that has left the house, of an order of which nothing has come back yet."""
+        shipped = [
+            (order["orderId"], line["sku"], line["location"])
+            for order in await self._must(self._house("GET", "orders"))
+            if order["orderId"] not in self._returned
+            for line in order["lines"][:1]
+            if line["shipped"]
+        ]
+        if not shipped:
+            return None
+        found = shipped[number % len(shipped)]
+        self._returned.add(found[0])
+        return found
 
     async def _move(self, step: Step) -> None:
         sku, location, pieces = step.lines[0]

@@ -37,6 +37,8 @@ PHASES = (
     Phase("afternoon", 0.85, 0.15),
     Phase("closing", 1.0, 0.0),
 )
+# How long after its order a cancellation comes: before anybody can have learnt of the order, or while goods are picked.
+AT_ONCE_SECONDS, AT_WORK_SECONDS = (0.02, 0.3), (1.5, 5.0)
 FLASH_SALE, DELIVERY, RECOUNT, AFTERNOON = (0.38, 0.62), (0.15, 0.28), (0.28, 0.38), (0.62, 0.85)
 
 
@@ -45,8 +47,9 @@ class TradeConfig:
     """One day. `seconds` is its length; numbers of acts per second are averages over it.
 
     `locations` maps Archean's locations to channel keys; orders are fulfilled from the first location of their channel.
-    `imports_late` lets R247 import the orders by itself; otherwise the daemon is to hand them over. `throttled_requests`: so
-    many answers 429 are scripted in the middle of the flash sale, whatever the rate.
+    `imports_late` lets R247 import the orders by itself; otherwise the daemon is to hand them over, and shoppers cancel soon
+    after they ordered: half of them at once, the others while the warehouse is at work. What comes back can be sold again,
+    or is spoilt. `throttled_requests`: so many answers 429 are scripted in the middle of the flash sale, whatever the rate.
     """
 
     seconds: float = 60.0
@@ -60,6 +63,7 @@ class TradeConfig:
     throttled_requests: int = 0
     cancel_share: float = 0.05
     return_share: float = 0.05
+    returns_sellable: bool = True
     report_seconds: float = 0.25
     locations: Mapping[str, str] = field(default_factory=lambda: {"WH1": "warehouse-1"})
     imports_late: bool = True
@@ -82,8 +86,9 @@ class Step:
 
 def plan(config: TradeConfig, chance: random.Random) -> tuple[Step, ...]:
     """Draw the day: every act with its time, SKUs and quantities, in order of time."""
-    steps = _orders(config, chance)
-    orders = len(steps)
+    ordered = _orders(config, chance)
+    orders = len(ordered)
+    steps = list(ordered)
     steps += _store(config, chance)
     steps += _deliveries(config, chance)
     for number in range(config.recount_copies):
@@ -93,7 +98,11 @@ def plan(config: TradeConfig, chance: random.Random) -> tuple[Step, ...]:
     if config.throttled_requests:
         middle = sum(FLASH_SALE) / 2 * config.seconds
         steps.append(Step(middle, Act.THROTTLE, number=config.throttled_requests))
-    for act, share in ((Act.CANCEL, config.cancel_share), (Act.RETURN, config.return_share)):
+    acts = [(Act.CANCEL, config.cancel_share), (Act.RETURN, config.return_share)]
+    if not config.imports_late:
+        del acts[0]
+        steps += _regrets(config, chance, ordered)
+    for act, share in acts:
         steps += [
             Step(_time(config, chance, AFTERNOON), act, number=chance.randrange(orders))
             for _ in range(round(orders * share))
@@ -111,6 +120,15 @@ def _orders(config: TradeConfig, chance: random.Random) -> list[Step]:
             )
             steps.append(Step(_time(config, chance, (begin, phase.until)), Act.ORDER, lines, len(steps)))
         begin = phase.until
+    return steps
+
+
+def _regrets(config: TradeConfig, chance: random.Random, orders: list[Step]) -> list[Step]:
+    steps = []
+    for index, order in enumerate(chance.sample(orders, round(len(orders) * config.cancel_share))):
+        seconds = chance.uniform(*(AT_ONCE_SECONDS if index % 2 == 0 else AT_WORK_SECONDS))
+        at_seconds = min(order.at_seconds + seconds, config.seconds)
+        steps.append(Step(at_seconds, Act.CANCEL, number=order.number))
     return steps
 
 

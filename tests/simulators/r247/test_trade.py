@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ import pytest
 
 from archsyncd.simulators import commercetools
 from archsyncd.simulators.commercetools.admin import Administration
-from archsyncd.simulators.r247 import Admin, Asked, R247Config, R247Simulator, serve
+from archsyncd.simulators.r247 import Admin, Asked, AskedLine, AskedOrder, R247Config, R247Simulator, serve
 from archsyncd.simulators.trade import Act, Administer, Trade, TradeConfig, TradeEvent, http_admin, plan
 
 SMALL = TradeConfig(
@@ -156,6 +157,62 @@ async def test_late_imports_are_waited_for() -> None:
     known = set(stage.house.warehouse.book.orders)
     cancelled = {one.order_id for one in stage.shop.journal.orders if one.what == "OrderStateChanged"}
     assert admitted - known <= cancelled
+
+
+def test_who_hands_orders_over_meets_cancellations_soon_after_the_order() -> None:
+    """Half of them at once, half while goods are picked, within the day; else the day is the same."""
+    config = replace(SMALL, imports_late=False)
+    steps = plan(config, random.Random(1))
+    ordered = {step.number: step.at_seconds for step in steps if step.act is Act.ORDER}
+    after = sorted(step.at_seconds - ordered[step.number] for step in steps if step.act is Act.CANCEL)
+    assert len(after) == round(len(ordered) * config.cancel_share)
+    assert 0 < after[0] < after[len(after) // 2 - 1] <= 0.3
+    assert after[-1] > 1
+    assert max(step.at_seconds for step in steps) <= config.seconds
+
+
+async def test_without_an_importer_the_house_learns_of_no_order() -> None:
+    """Whoever is tried hands them over; nothing comes back of what never left."""
+    stage = Stage(config=replace(SMALL, imports_late=False))
+    last = (await stage.play())[-1]
+    assert last.counters["ordered"] > 50
+    assert stage.house.warehouse.book.orders == {}
+    assert "returned" not in last.counters
+
+
+async def test_only_goods_that_have_left_come_back_and_nothing_shipped_is_cancelled() -> None:
+    """Orders that the shop shows as shipped are kept by their shoppers; of each at most one piece comes back, spoilt."""
+    config = replace(SMALL, imports_late=False, returns_sellable=False, cancel_share=0.3)
+    stage = Stage(config=config)
+    await stage.trade.open()
+    stage.publish()
+    house = stage.house.warehouse
+    async for _ in stage.trade.run():
+        for order in stage.shop.orders():
+            if order["id"] not in house.book.orders and order["orderState"] == "Open":
+                lines = tuple(
+                    AskedLine(line["id"], line["variant"]["sku"], line["quantity"], "WH1")
+                    for line in order["lineItems"]
+                )
+                house.book.take(AskedOrder(order["id"], order["orderNumber"], 0, lines))
+                house.dispatch.ship(order["id"])
+                shipped = {"action": "changeShipmentState", "shipmentState": "Shipped"}
+                stage.shop.update_order(order["id"], shipped)
+    states = [(order["orderState"], order.get("shipmentState")) for order in stage.shop.orders()]
+    assert ("Cancelled", "Shipped") not in states
+    assert {("Cancelled", None), ("Open", "Shipped")} <= set(states)
+    back = [one.reference for one in house.dispatch.journal_of_returns]
+    assert len(set(back)) == len(back) > 0
+    assert sum(held.unavailable for held in house.room.holdings.values()) == len(back)
+
+
+async def test_orders_are_numbered_as_commercetools_takes_them() -> None:
+    """From CT-1001 on without a gap: a refused order leaves its number to the next."""
+    stage = Stage(config=replace(SMALL, pieces_per_key=1))
+    last = (await stage.play())[-1]
+    assert last.counters["refused"] > 0
+    numbers = [order["orderNumber"] for order in stage.shop.orders()]
+    assert numbers == [f"CT-{1001 + index}" for index in range(len(numbers))]
 
 
 async def test_settle_gives_up_in_time() -> None:
