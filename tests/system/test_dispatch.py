@@ -206,10 +206,11 @@ async def test_f056_an_answer_of_commercetools_that_is_lost_books_once() -> None
             for kind in kinds:
                 order_id = buys(site, ("A", 1))
                 await until(running, order_id, Stage.ACCEPTED)
-                site.shop.faults.add("order.update", kind, count=2)
+                site.shop.faults.add("orders.update", kind)
                 site.house.warehouse.dispatch.ship(order_id)
                 await until(running, order_id, Stage.CLOSED, seconds=900)
                 assert len(deliveries(site, order_id)) == 1
+            assert [rule.hits for rule in site.shop.faults.rules.values()] == [1, 1, 1]
 
 
 @virtual
@@ -421,6 +422,25 @@ def returned(site: Site, order_id: str) -> list[str]:
     return [
         item["shipmentState"] for info in site.shop.order(order_id)["returnInfo"] for item in info["items"]
     ]
+
+
+@virtual
+async def test_f157_spoilt_goods_that_come_back_hold_no_raise_back() -> None:
+    """Only what is back in stock may have moved an entry: what a lorry brings is offered at once."""
+    async with inside(seed=418) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon(orders=HAND_OVER) as running:
+            await site.until_stock({"A": 10})
+            order_id = buys(site, ("A", 3), mode="ReserveOnOrder")
+            await until(running, order_id, Stage.ACCEPTED)
+            site.house.warehouse.dispatch.ship(order_id)
+            await until(running, order_id, Stage.CLOSED)
+            lines = [{"sku": "A", "quantity": 1, "disposition": "damaged"}]
+            site.house.warehouse.dispatch.receive_return(order_id, LOCATION, lines)
+            await site.until(lambda: returned(site, order_id) == ["Unusable"], "the return")
+            await site.clock.sleep(2)
+            site.house.warehouse.receipt("A", LOCATION, 5)
+            await site.until_stock({"A": 12}, patience_seconds=10)
 
 
 @virtual

@@ -17,6 +17,7 @@ from archsyncd.domain.booking import Finding
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.handover import Stage, may_move, moved
 from archsyncd.domain.inventory import Order
+from archsyncd.domain.returning import BACK_IN_STOCK, FATES
 from archsyncd.domain.rules import LearnRules
 
 KEEP_MS = 30 * 24 * 3600 * 1000
@@ -82,7 +83,7 @@ class AdviceStore:
                 scope.lags.append(("booked", scope.now_ms - before.told_ms))
             await learn_orders(scope, [order], rules)
             await scope.tx.run("handover_unclaim", (order.id,))
-            if before.kind is AdviceKind.RETURN:
+            if any(FATES[line.disposition] == BACK_IN_STOCK for line in before.returned):
                 await self._doubt(scope, order.id)
             await _goes_on(scope, after, "it is booked now")
             await self._findings(scope, after, findings, "it is booked now")
