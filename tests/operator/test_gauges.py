@@ -48,6 +48,30 @@ async def test_a_dear_figure_is_read_one_hundredth_of_the_time_at_most() -> None
 
 
 @virtual
+async def test_a_reading_that_waited_long_is_not_kept_for_minutes() -> None:
+    """Five seconds on a busy machine do not make the next figure come after eight minutes."""
+    clock = VirtualClock()
+    figure = Counter(clock, 5.0)
+    kept = Kept(clock, figure.read, 1.0)
+    assert await kept.get() == 1
+    await clock.sleep(19.0)
+    assert await kept.get() == 1
+    await clock.sleep(1.5)
+    assert await kept.get() == 2
+
+
+@virtual
+async def test_what_is_made_of_kept_parts_is_as_fresh_as_it_is_asked_for() -> None:
+    """The whole is read anew after its own time, whatever reading it took."""
+    clock = VirtualClock()
+    figure = Counter(clock, 0.5)
+    kept = Kept(clock, figure.read, 1.0, cost_share=0)
+    assert await kept.get() == 1
+    await clock.sleep(1.1)
+    assert await kept.get() == 2
+
+
+@virtual
 async def test_a_reading_that_fails_is_tried_again() -> None:
     """A fault reaches whoever asked and is not kept."""
     clock = VirtualClock()

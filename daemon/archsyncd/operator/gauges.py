@@ -13,27 +13,39 @@ T = TypeVar("T")
 
 METER_SAMPLES = 11
 COST_SHARE = 100
+# A reading that only waited for its turn on a busy machine looks dear as well: figures of minutes ago help nobody.
+KEPT_LIMIT_SECONDS = 20.0
 
 
 class Kept(Generic[T]):
-    """A figure that is read again only when it is old, and so that reading takes 1 % of the time at most."""
+    """A figure that is read again only when it is old, and, as far as it does not grow too old, 1 % of the time at most."""
 
-    def __init__(self, clock: Clock, read: Callable[[], Awaitable[T]], keep_seconds: float) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        read: Callable[[], Awaitable[T]],
+        keep_seconds: float,
+        *,
+        cost_share: int = COST_SHARE,
+    ) -> None:
+        """`cost_share`: for how many times what it took a reading is kept; 0 for one whose dear parts are kept themselves."""
         self._clock = clock
         self._read = read
         self._keep_seconds = keep_seconds
+        self._cost_share = cost_share
         self._again_at = float("-inf")
         self._lock = asyncio.Lock()
         self._values: list[T] = []
 
     async def get(self) -> T:
-        """The figure, at most `keep_seconds` old, or a hundred times what reading it took."""
+        """The figure, at most `keep_seconds` old, or a hundred times what reading it took, up to 20 s."""
         async with self._lock:
             began = self._clock.monotonic()
             if not self._values or began >= self._again_at:
                 self._values = [await self._read()]
                 now = self._clock.monotonic()
-                self._again_at = now + max(self._keep_seconds, COST_SHARE * (now - began))
+                dear_seconds = min(self._cost_share * (now - began), KEPT_LIMIT_SECONDS)
+                self._again_at = now + max(self._keep_seconds, dear_seconds)
             return self._values[0]
 
 

@@ -40,7 +40,7 @@ class StatusDesk:
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
         self._carrying = Kept(clock, lambda: carrying(daemon), COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
-        self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS)
+        self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS, cost_share=0)
 
     def tick(self) -> None:
         """Note how many requests were made; once a second."""
