@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from archsyncd.demo.board import Board, Meter, Note, from_log
+from archsyncd.demo.board import NOTES_SHOWN, Board, Meter, Note, from_log
+from archsyncd.demo.orders import OrderFigures
 from archsyncd.demo.screen import Lines, Terminal, picture, screen
-from archsyncd.demo.watching import ask, reading
+from archsyncd.demo.watching import ask, ask_subjects, reading
+from archsyncd.domain.lags import Lag
 
 STATUS: dict[str, Any] = {
     "sentence": "healthy: 12 keys wait",
@@ -30,6 +32,8 @@ def board() -> Board:
     made.sent(10.0, 100, 3)
     made.read(reading(STATUS))
     made.trade = {"ordered": 50, "refused": 4}
+    lag = Lag(45, 900, 3_200)
+    made.orders = OrderFigures(placed=50, handed_over=45, shipped=40, booked=38, handing_over=lag)
     return made
 
 
@@ -50,6 +54,7 @@ def test_a_status_without_a_store_is_none() -> None:
 async def test_a_daemon_that_does_not_answer_is_none(tmp_path: Path) -> None:
     """No socket, no reading, and no error."""
     assert await ask(tmp_path / "control.sock") is None
+    assert await ask_subjects(tmp_path / "control.sock") is None
 
 
 def test_a_rate_is_taken_over_the_last_seconds() -> None:
@@ -110,6 +115,7 @@ def test_ages_are_remembered_when_asked() -> None:
             "exception 2 invalid_record: bad",
         ),
         ("22:40:30 warning its filesystem does not outlive the machine", None),
+        ("22:40:22 info    orders.sync_channel is not set: Archean's numbers are not noted", None),
         ("22:40:30 debug   stock written", None),
         ("    a line of a traceback", None),
     ],
@@ -130,26 +136,23 @@ def test_lines_come_every_few_seconds_and_notes_at_once() -> None:
         shown.note(Note(10.5, "demo", "kill -9"))
         shown.end()
     lines = stream.getvalue().splitlines()
-    assert len(lines) == 2
-    for figure in (
-        "records 707",
-        "requests 100",
-        "waiting 3 down, 9 up",
-        "oldest decrease 1.2 s",
-        "50 served",
-    ):
+    assert len(lines) == 3
+    for figure in ("records 707", "requests 100", "waiting 3 down, 9 up", "oldest decrease 1.2 s"):
         assert figure in lines[0]
-    assert lines[1].split() == ["10.5", "s", "demo:", "kill", "-9"]
+    for figure in ("50 placed", "45 with Archean", "40 shipped", "38 booked", "4 refused", "1 sku_not_found"):
+        assert figure in lines[1]
+    assert lines[2].split() == ["10.5", "s", "demo:", "kill", "-9"]
 
 
 def test_the_table_shows_every_figure() -> None:
-    """On a terminal: the phase, both rates, waiting by class, exceptions, shoppers, the log's path, the notes."""
+    """On a terminal: the phase, both rates, waiting by class, exceptions, shoppers, orders, the log's path, the notes."""
     stream = io.StringIO()
     made = board()
     made.phase = "flash sale"
     made.notes.append(Note(10.5, "archsyncd", "store open"))
     Console(file=stream, width=120, force_terminal=False).print(picture(made))
     text = stream.getvalue()
+    assert len(text.splitlines()) + NOTES_SHOWN - 1 < 24
     for figure in (
         "flash sale",
         "707 read",
@@ -160,6 +163,8 @@ def test_the_table_shows_every_figure() -> None:
         "1.2 s",
         "1 sku_not_found",
         "50 served   4 refused",
+        "50 placed   45 with Archean   40 shipped   38 booked",
+        "half within 0.9 s, 99 % within 3.2 s",
         "/tmp/x/archsyncd.log",
         "store open",
     ):

@@ -31,6 +31,12 @@ REQUIRED = frozenset(
         "oversold_units",
         "hidden_units",
         "restarts",
+        "orders",
+        "handed_over",
+        "duplicates",
+        "deliveries",
+        "shipped_too_early",
+        "orders_in_exceptions",
         "ok",
     )
 )
@@ -90,7 +96,7 @@ async def until(stream: asyncio.StreamReader | None, text: str) -> list[str]:
 
 @pytest.mark.timeout(150)
 async def test_one_command_ends_with_a_good_verdict(tmp_path: Path) -> None:
-    """A short day: the real daemon is killed and comes back, nothing is oversold, and nothing is left behind."""
+    """A short day: the daemon is killed and comes back, nothing is oversold, every order is where it belongs, nothing is left."""
     async with demonstration(tmp_path, "--json", "--seconds", "12") as process:
         async with asyncio.timeout(PATIENCE_SECONDS):
             told, shown = await process.communicate()
@@ -103,8 +109,20 @@ async def test_one_command_ends_with_a_good_verdict(tmp_path: Path) -> None:
     assert said["records"] > 1_000
     assert said["requests"] >= said["writes"] > 0
     assert said["requests_per_change"] < 1
+    assert said["orders"] == said["served"] >= said["handed_over"] > 50
+    assert said["deliveries"] > 50
+    assert (said["duplicates"], said["shipped_too_early"]) == (0, 0)
+    assert 0 <= said["orders_in_exceptions"] < said["orders"] / 4
     text = shown.decode()
-    for happened in ("kill -9", "sku_not_found", "invalid_record", "overloaded", "What you just saw"):
+    for happened in (
+        "kill -9",
+        "sku_not_found",
+        "invalid_record",
+        "overloaded",
+        "answers each are lost",
+        "with Archean",
+        "What you just saw",
+    ):
         assert happened in text
     assert left(tmp_path) == []
     assert daemons(tmp_path) == []
@@ -140,7 +158,7 @@ async def test_serve_prints_what_to_type_and_all_of_it_works(tmp_path: Path) -> 
         assert {config.name, credentials.name} <= set(left(config.parent))
         assert left(credentials) == ["commercetools-client-secret"]
         commands = [line.strip() for line in page.splitlines() if line.startswith(("  /", "  curl"))]
-        run, status, changes, summary, sale, stock = commands
+        run, status, order, changes, summary, sale, stock = commands
         assert "run --config" in run
         assert json.loads(await typed(changes))["schema"] == "r247/1"
         async with typing(run) as daemon:
@@ -148,6 +166,7 @@ async def test_serve_prints_what_to_type_and_all_of_it_works(tmp_path: Path) -> 
             await in_step(addresses["commercetools"], addresses["Archean R247"])
             assert (await typed(status)).splitlines()[0]
             assert json.loads(await typed(summary))["result"]["entries"] == 100
+            await carried(order, "CT-1001")
             before = json.loads(await typed(stock))["result"]["trueStock"]
             await typed(sale)
             await sold(stock, before - 5)
@@ -208,6 +227,20 @@ async def in_step(shop: str, house: str) -> None:
             if entries == levels:
                 return
             await asyncio.sleep(0.1)
+
+
+async def carried(order: str, number: str) -> None:
+    """Wait until an order of this number has been placed and is carried."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            process = await asyncio.create_subprocess_exec(
+                "bash", "-c", order, env=SHELL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            )
+            said, _ = await process.communicate()
+            if process.returncode == 0:
+                assert number in said.decode()
+                return
+            await asyncio.sleep(0.2)
 
 
 async def sold(stock: str, at_most: int) -> None:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from archsyncd.demo.orders import OrderFigures
 from archsyncd.demo.watching import DECREASES, Reading
 
 RATE_SECONDS = 2.0
@@ -14,7 +15,7 @@ NOTES_SHOWN = 8
 DEMO, DAEMON = "demo", "archsyncd"
 _LOG_LINE = re.compile(r"\d\d:\d\d:\d\d (\w+) +(.*)")
 _LOG_FIELDS = re.compile(r"( [a-z]+=\S+)+$")
-_DULL = ("filesystem",)
+_DULL = ("filesystem", "sync_channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Board:
     requests: int = 0
     throttled: int = 0
     trade: Mapping[str, int] = field(default_factory=dict)
+    orders: OrderFigures = field(default_factory=OrderFigures)
     restarts: int = 0
     records_meter: Meter = field(default_factory=Meter)
     requests_meter: Meter = field(default_factory=Meter)
@@ -131,10 +133,18 @@ class Board:
 
     def exceptions(self) -> str:
         """Open exceptions by kind."""
-        if self.reading is None:
-            return "?"
-        told = [f"{cases} {kind}" for kind, cases in self.reading.exceptions.items()]
-        return " · ".join(told) or "none"
+        return "?" if self.reading is None else by_kind(self.reading.exceptions) or "none"
+
+    def carried(self) -> str:
+        """How far orders have come."""
+        orders = self.orders
+        given = f"{orders.placed:,} placed   {orders.handed_over:,} with Archean"
+        return f"{given}   {orders.shipped:,} shipped   {orders.booked:,} booked"
+
+
+def by_kind(cases: Mapping[str, int]) -> str:
+    """Exceptions by kind; "" for none."""
+    return " · ".join(f"{number} {kind}" for kind, number in cases.items())
 
 
 def from_log(line: str) -> str | None:

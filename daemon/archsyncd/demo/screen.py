@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archsyncd.demo.board import DAEMON, Board, Note
+from archsyncd.demo.orders import told
 
 LINE_SECONDS = 3.0
 WIDTH = 110
@@ -51,16 +52,15 @@ class Lines:
         if board.at_seconds < self._due:
             return
         self._due = board.at_seconds + LINE_SECONDS
-        figures = [
-            f"{board.at_seconds:5.1f} s  {board.phase:12}",
-            f"records {board.records} ({board.records_meter.per_second:.0f}/s)",
-            f"requests {board.requests} ({board.requests_meter.per_second:.0f}/s)",
+        stock = [
+            f"records {board.records:,} ({board.records_meter.per_second:.0f}/s)",
+            f"requests {board.requests:,} ({board.requests_meter.per_second:.0f}/s)",
             f"waiting {board.waiting_shortly()}",
             f"oldest decrease {board.oldest_decrease()}",
-            f"exceptions {board.exceptions()}",
-            f"shoppers {board.served} served, {board.refused} refused",
         ]
-        self.say(["  ".join(figures)])
+        orders = [board.carried(), f"{board.refused:,} refused", f"exceptions {board.exceptions()}"]
+        lead = f"{board.at_seconds:5.1f} s  {board.phase:12}"
+        self.say([f"{lead}stock   {'   '.join(stock)}", f"{'':{len(lead)}}orders  {'   '.join(orders)}"])
 
     def note(self, note: Note) -> None:
         """Write it."""
@@ -121,7 +121,7 @@ def picture(board: Board) -> Group:
     """The board as a table with what happened last below it."""
     panel = Panel(
         _figures(board),
-        title="archsyncd demo · Archean R247 → commercetools",
+        title="archsyncd demo · Archean R247 ⇄ commercetools",
         subtitle=f"the daemon's log: {board.log}",
         width=WIDTH,
     )
@@ -155,4 +155,7 @@ def _figures(board: Board) -> Table:
     table.add_row("oldest decrease", board.oldest_decrease())
     table.add_row("exceptions", Text(board.exceptions(), "" if board.exceptions() == "none" else "yellow"))
     table.add_row("shoppers", f"{board.served:,} served   {board.refused:,} refused (sold out)")
+    table.add_row("orders", board.carried())
+    table.add_row("to Archean", told(board.orders.handing_over))
+    table.add_row("dispatch booked", told(board.orders.booking))
     return table

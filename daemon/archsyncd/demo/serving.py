@@ -20,6 +20,7 @@ QUIET = TradeConfig(
     store_sales_per_second=0.3,
     pieces_per_key=200,
     locations=LOCATIONS,
+    imports_late=False,
 )
 
 
@@ -55,6 +56,7 @@ def page(staged: Stage, place: Workspace) -> list[str]:
         "",
         f"  {tool('archsyncd')} run {given}",
         f"  {tool('archsyncctl')} status --socket {place.control}",
+        f"  {tool('archsyncctl')} order CT-1001 --socket {place.control}",
         f"  curl -s '{staged.house_url}/v1/changes?limit=3'",
         f"  curl -s {staged.shop_url}/_simulator/summary",
         "",

@@ -13,7 +13,7 @@ from archsyncd.demo.process import DaemonProcess
 from archsyncd.demo.screen import Screen
 from archsyncd.demo.stage import Stage, day
 from archsyncd.demo.verdict import BAD_RECORD, UNKNOWN_SKU, Memorable, Outcome
-from archsyncd.demo.watching import ask
+from archsyncd.demo.watching import ask, ask_subjects
 from archsyncd.demo.workspace import Workspace
 from archsyncd.simulators.trade import Trade, TradeEvent
 
@@ -38,16 +38,19 @@ OVERLOAD_SECONDS = 3.0
 OVERLOAD_PER_SECOND = 2.0
 RELIEVED_BURST = 100
 POISON_KIND = "1e400"
+LOST_ANSWERS = 3
+HELD_UP_ORDERS, KILLED_ORDERS = 6, 3
+HELD_UP_SECONDS = 1.0
 OPENED = re.compile(r"exception \d+ (\w+): ")
 CLOSED = re.compile(r"exception \d+ (\w+) .*: closed, ")
-IN_DOUBT = re.compile(r"(\d+) operations? in doubt")
+IN_DOUBT = re.compile(r"operations in doubt: (\d+)")
 PHASES = {
-    "morning": "the shop opens: orders come in commercetools, sales in the stores, both from the same stock",
+    "morning": "the shop opens: orders come in commercetools, sales in the stores; archsyncd carries the orders to Archean",
     "delivery": "a lorry unloads: the stock of many keys rises",
     "recount": "the warehouse recounts everything and tells it again, though nothing has changed",
     "flash sale": "flash sale: nearly everybody wants the same eight SKUs",
-    "afternoon": "some customers cancel, some send goods back",
-    "closing": "the shop closes; the last orders are still on their way to the warehouse",
+    "afternoon": "the rush is over; some customers send goods back",
+    "closing": "the shop closes; the warehouse ships its last orders",
 }
 
 
@@ -73,6 +76,7 @@ class Show:
         self._began = asyncio.get_running_loop().time()
         self._opening_seconds, self._opening_writes = 0.0, 0
         self._in_doubt: int | None = None
+        self._orders_under_way = 0
         self._recovery_seconds: float | None = None
         self._appeared_at: float | None = None
         self._closed_at: float | None = None
@@ -105,6 +109,8 @@ class Show:
             recounted=self.board.trade.get("recounted", 0),
             empty_writes=self._stage.shop.empty_changes,
             in_doubt=self._in_doubt,
+            orders_under_way=self._orders_under_way,
+            answers_lost=self._stage.answers_lost,
             recovery_seconds=self._recovery_seconds,
             oldest_decrease_seconds=self.board.oldest_decrease_seconds,
             oldest_increase_seconds=self.board.oldest_increase_seconds,
@@ -126,6 +132,7 @@ class Show:
             "kills": self.kills,
             "exit_status": self._daemon.ended,
             "exceptions_seen": sorted(board.exceptions_seen),
+            **self._stage.orders(None).as_json(),
         }
 
     # -- watching ---------------------------------------------------------------------------------
@@ -142,6 +149,7 @@ class Show:
         while True:
             reading = await ask(self._place.control)
             self.board.read(reading)
+            self.board.orders = self._stage.orders(None)
             if self._pressed:
                 self.board.remember_waiting()
             await asyncio.sleep(STATUS_SECONDS)
@@ -216,6 +224,7 @@ class Show:
         plan: list[tuple[float, Callable[[], Awaitable[None]]]] = [
             (0.20, self._poison),
             (0.26, self._publish),
+            (0.33, self._lose),
             (0.41, self._kill),
             # After the daemon is back, however long that takes: an overload that it sleeps through shows nothing.
             (0.50, self._press),
@@ -233,18 +242,37 @@ class Show:
         self._appeared_at = self._now()
         await self._stage.ask_shop("POST", "products", {"skus": [NEW_SKU]})
 
+    async def _lose(self) -> None:
+        self._tell(
+            f"{LOST_ANSWERS} answers each are lost: to a hand-over, to a booked dispatch, to the word that it is booked"
+        )
+        for endpoint in ("orders", "fulfilments"):
+            await self._stage.act("faults", kind="drop_after", endpoint=endpoint, times=LOST_ANSWERS)
+        fault = {"route": "orders.update", "kind": "lost_answer", "count": LOST_ANSWERS}
+        await self._stage.ask_shop("POST", "faults", fault)
+
     async def _lorry(self, keys: int) -> None:
         for sku, location in self._chance.sample(self._traded, keys):
             await self._stage.act("receipts", sku=sku, location=location, quantity=LORRY_PIECES)
 
     async def _kill(self) -> None:
+        shop, house = self._stage.shop, self._stage.house
+        # Archean takes its time with some orders, so that the kill falls into the middle of handing them over, too.
+        await self._stage.act(
+            "faults", kind="slow", endpoint="orders", times=HELD_UP_ORDERS, seconds=HELD_UP_SECONDS
+        )
         await self._lorry(LORRY_KEYS)
-        await self._until(lambda: self._stage.shop.writes_under_way > 0, WRITE_SECONDS, POLL_SECONDS)
+        await self._until(
+            lambda: shop.writes_under_way > 0 and house.orders_under_way >= KILLED_ORDERS,
+            WRITE_SECONDS,
+            POLL_SECONDS,
+        )
+        self._orders_under_way = house.orders_under_way
         self.kills += 1
         await self._daemon.kill()
         killed_at = self._now()
         self.board.read(None)
-        self._tell("kill -9, in the middle of a write")
+        self._tell(f"kill -9, in the middle of a write and of handing over {self._orders_under_way} orders")
         await asyncio.sleep(RESTART_SECONDS)
         self.board.restarts += 1
         await self._daemon.start()
@@ -280,17 +308,21 @@ class Show:
         reading = self.board.reading
         if reading is None or any(keys for keys, _ in reading.waiting.values()):
             return False
+        orders = self._stage.orders(await ask_subjects(self._place.control))
+        if self._stage.at_work or orders.unexplained or orders.deliveries != orders.dispatches:
+            return False
         said = await self._trade.verdict(DRAIN_SECONDS)
         return not off(said) and not {UNKNOWN_SKU, BAD_RECORD} & reading.exceptions.keys()
 
     async def _outcome(self) -> Outcome:
         board, shop = self.board, self._stage.shop
         open_cases = None if board.reading is None else dict(board.reading.exceptions)
+        subjects = await ask_subjects(self._place.control)
         status = await self._daemon.stop()
         self._look()
         said = await self._trade.verdict(DRAIN_SECONDS)
         keys = len(self._stage.house.warehouse.room.holdings)
-        board.phase = "closed"
+        board.phase, board.orders = "closed", self._stage.orders(subjects)
         self._screen.draw(board)
         return Outcome(
             records=board.records,
@@ -310,6 +342,7 @@ class Show:
             restarts=self._daemon.starts - 1,
             kills=self.kills,
             exit_status=status,
+            orders=board.orders,
             exceptions_seen=frozenset(board.exceptions_seen),
             exceptions_open=open_cases,
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
+from archsyncd.demo.orders import OrderFigures, figures
 from archsyncd.simulators import commercetools, r247
+from archsyncd.simulators.circle import order_named, trace
 from archsyncd.simulators.commercetools.admin import Administration
 from archsyncd.simulators.commercetools.exchange import Reply, Request
 from archsyncd.simulators.trade import TradeConfig
@@ -64,6 +66,21 @@ class Project(commercetools.CommercetoolsSimulator):
         return sum(line.operation is not None and not line.delta for line in lines)
 
 
+class House(r247.R247Simulator):
+    """The simulated source, counting orders that are being told to it."""
+
+    orders_under_way = 0
+
+    async def handle(self, asked: r247.Asked) -> r247.Answer:
+        """Answer one request."""
+        telling = asked.method == "PUT" and asked.parts[:2] == ("v1", "orders")
+        self.orders_under_way += telling
+        try:
+            return await super().handle(asked)
+        finally:
+            self.orders_under_way -= telling
+
+
 def is_write(request: Request) -> bool:
     """Whether a request writes stock: it creates or updates entries, alone or in a batch. Refused ones count as well."""
     if request.method != "POST":
@@ -86,11 +103,21 @@ class Stage:
             latency_seconds=0.04,
         )
         house = r247.R247Config(
-            locations=tuple(LOCATIONS), channels=LOCATIONS, heartbeat_seconds=5.0, import_seconds=(0.5, 5.0)
+            locations=tuple(LOCATIONS),
+            channels=LOCATIONS,
+            heartbeat_seconds=5.0,
+            acceptance="later",
+            later_share=0.3,
+            acceptance_seconds=(0.5, 3.0),
+            floor_seconds=(0.3, 1.5),
+            floor_parts=0.2,
+            floor_shorts=0.02,
+            # An order that is told twice is made twice: nothing but the daemon's care keeps duplicates away.
+            idempotent=False,
         )
         self.clock = clock
         self.shop = Project(shop, clock, random.Random(f"shop {seed}"))
-        self.house = r247.R247Simulator(house, clock, random.Random(f"house {seed}"))
+        self.house = House(house, clock, random.Random(f"house {seed}"))
         self.shop_url = self.house_url = ""
         self._shop_admin, self._house_admin = Administration(self.shop), r247.Admin(self.house)
 
@@ -117,6 +144,24 @@ class Stage:
         if status != OK:
             raise RuntimeError(f"R247's simulator answered {status} to {name}: {said}")
 
+    def orders(self, subjects: Collection[str] | None) -> OrderFigures:
+        """What became of every order so far. `subjects` of the daemon's open exceptions; None: it does not say."""
+        house = self.house.warehouse
+        named = None if subjects is None else {order_named(subject, house) or "" for subject in subjects}
+        return figures(trace(self.shop, house), named)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the warehouse still has orders in hand."""
+        return len(self.house.agenda) > 0
+
+    @property
+    def answers_lost(self) -> int:
+        """How many answers about orders were lost, of both sides."""
+        rules = self.shop.faults.rules.values()
+        lost = sum(rule.hits for rule in rules if rule.fault.kind is commercetools.FaultKind.LOST_ANSWER)
+        return lost + self.house.script.struck.get(r247.FaultKind.DROP_AFTER.value, 0)
+
     @property
     def entries(self) -> int:
         """How many inventory entries commercetools has."""
@@ -130,10 +175,14 @@ def day(seconds: float) -> TradeConfig:
         keys=200,
         hot_keys=8,
         shoppers=40,
-        orders_per_second=15.0,
+        orders_per_second=12.5,
         store_sales_per_second=4.0,
         pieces_per_key=40,
         locations=LOCATIONS,
+        imports_late=False,
+        # Of goods that are for sale again a key is raised only once its entry was read cleanly, which takes longer than a day
+        # lasts here.
+        returns_sellable=False,
     )
 
 

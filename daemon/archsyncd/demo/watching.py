@@ -62,15 +62,30 @@ async def ask(control: Path) -> Reading | None:
     """The daemon's status; None when it does not answer."""
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            return reading(await _answer(control))
+            return reading(await _answer(control, "status"))
     except (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError):
         return None
 
 
-async def _answer(control: Path) -> dict[str, Any]:
+async def ask_subjects(control: Path) -> frozenset[str] | None:
+    """What the daemon's open exceptions are about; None when it does not answer."""
+    subjects: set[str] = set()
+    after: int | None = 0
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            while after is not None:
+                page = await _answer(control, "exceptions.list", after=after)
+                subjects |= {row["subject"] for row in page["rows"]}
+                after = page["next"]
+    except (OSError, EOFError, TimeoutError, ValueError, KeyError, asyncio.LimitOverrunError):
+        return None
+    return frozenset(subjects)
+
+
+async def _answer(control: Path, verb: str, **arguments: Any) -> dict[str, Any]:
     reader, writer = await asyncio.open_unix_connection(str(control), limit=ANSWER_LIMIT_BYTES)
     try:
-        writer.write(request_line("status", {}))
+        writer.write(request_line(verb, arguments))
         told = json.loads(await reader.readuntil(b"\n"))
     finally:
         writer.close()

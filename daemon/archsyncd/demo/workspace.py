@@ -22,8 +22,8 @@ project_key = "{project}"
 client_id = "{client}"
 api_url = "{shop_url}"
 auth_url = "{shop_url}"
-requests_per_second = 25
-burst = 25
+requests_per_second = 100
+burst = 100
 
 [[feed]]
 name = "main"
@@ -37,6 +37,7 @@ wait_seconds = 5
 {locations}
 
 [orders]
+mode = "hand-over"
 poll_seconds = 1
 settle_seconds = 10
 
