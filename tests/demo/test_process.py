@@ -158,7 +158,7 @@ async def test_serve_prints_what_to_type_and_all_of_it_works(tmp_path: Path) -> 
         assert {config.name, credentials.name} <= set(left(config.parent))
         assert left(credentials) == ["commercetools-client-secret"]
         commands = [line.strip() for line in page.splitlines() if line.startswith(("  /", "  curl"))]
-        run, status, order, changes, summary, sale, stock = commands
+        run, status, changes, summary, order, sale, stock = commands
         assert "run --config" in run
         assert json.loads(await typed(changes))["schema"] == "r247/1"
         async with typing(run) as daemon:

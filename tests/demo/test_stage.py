@@ -1,5 +1,6 @@
 """The stage: what counts as a write, and what the simulated project counts."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from archsyncd.config import load
 from archsyncd.demo.stage import LOCATIONS, SECRET, Stage, day, is_write
 from archsyncd.demo.workspace import workspace
 from archsyncd.simulators.commercetools.exchange import Request
+from archsyncd.simulators.r247 import Asked
 
 
 def request(method: str, path: str, body: bytes = b"") -> Request:
@@ -80,6 +82,7 @@ async def test_the_workspace_is_a_configuration_that_the_daemon_takes(tmp_path: 
         settings = load(place.config, place.credentials, {})
         assert {name: each.channel for name, each in settings.locations.items()} == LOCATIONS
         assert settings.daemon.control_socket == place.control
+        assert settings.orders.mode == "hand-over"
         secret = place.credentials / "commercetools-client-secret"
         assert (secret.read_text(), secret.stat().st_mode & 0o077) == (SECRET, 0)
         assert place.directory.stat().st_mode & 0o077 == 0
@@ -97,3 +100,48 @@ async def test_both_administrations_answer() -> None:
     assert (status, bool(said["result"])) == (200, True)
     status, said = await staged.ask_house("GET", "state")
     assert (status, said["holdings"]) == (200, 0)
+
+
+async def test_orders_under_way_to_archean_are_counted() -> None:
+    """From the first byte to the answer; looking an order up is none."""
+    staged = Stage(1)
+    await staged.act("faults", kind="stall", endpoint="orders", times=2)
+    asked = [
+        asyncio.ensure_future(staged.house.handle(Asked(method, "/v1/orders/o1")))
+        for method in ("PUT", "GET")
+    ]
+    await asyncio.sleep(0)
+    assert staged.house.orders_under_way == 1
+    staged.house.script.clear()
+    await asyncio.gather(*asked)
+    assert staged.house.orders_under_way == 0
+
+
+async def test_lost_answers_are_counted_on_both_sides() -> None:
+    """Those that struck, not those that are still scripted."""
+    staged = Stage(1)
+    await staged.act("faults", kind="drop_after", endpoint="orders", times=3)
+    await staged.house.handle(Asked("GET", "/v1/orders/o1"))
+    fault = {"route": "orders.update", "kind": "lost_answer", "count": 3}
+    await staged.ask_shop("POST", "faults", fault)
+    assert staged.answers_lost == 1
+
+
+async def test_orders_are_followed_and_exceptions_named_by_their_subject() -> None:
+    """Two orders nobody handed over: one has an exception, the other is astray; without the daemon's word nothing is known."""
+    staged = Stage(1)
+    staged.shop.add_entry("A", None, 5)
+    for number in ("CT-1001", "CT-1002"):
+        staged.shop.place_order([("A", 1)], order_number=number)
+    orders = staged.orders({"CT-1001", "SKU-00001"})
+    assert orders.as_json() == {
+        "orders": 2,
+        "handed_over": 0,
+        "duplicates": 0,
+        "deliveries": 0,
+        "shipped_too_early": 0,
+        "orders_in_exceptions": 1,
+    }
+    assert orders.unexplained == ("CT-1002: not in the warehouse",)
+    assert staged.orders(None).in_exceptions is None
+    assert not staged.at_work

@@ -111,7 +111,7 @@ class Stage:
             acceptance_seconds=(0.5, 3.0),
             floor_seconds=(0.3, 1.5),
             floor_parts=0.2,
-            floor_shorts=0.02,
+            floor_shorts=0.03,
             # An order that is told twice is made twice: nothing but the daemon's care keeps duplicates away.
             idempotent=False,
         )

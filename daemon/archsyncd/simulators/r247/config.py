@@ -77,7 +77,7 @@ class R247Config:
     `channels` names the commercetools channel key of a location (absent: the location's own name). `figures` are those
     a level states. `later_share` of the orders are accepted later where `acceptance` says so, the others at once.
     `floor_seconds` lets the warehouse pick, pack and ship by itself, each step after a drawn delay: `floor_parts` of the
-    orders that can be divided leave in parts, and of `floor_shorts` a piece is not found.
+    orders of several pieces leave in parts, and of `floor_shorts` of them one piece is not found.
     `offers_lookup` and `idempotent` switched off make the source that must be configured as
     `duplicate_protection = "none"`. `seq_gap_chance` skips numbers; gaps are allowed by the contract.
     """

@@ -178,9 +178,9 @@ class Floor:
         return {lines[0].line_ref: 1 if len(lines) == 1 else lines[0].open}
 
     def _miss(self, reference: str) -> None:
-        """Now and then a piece does not lie where it should."""
+        """Now and then one piece of several does not lie where it should."""
         lines = self._open_lines(reference)
-        if lines and _drawn(self._chance, self._config.floor_shorts):
+        if sum(line.open for line in lines) > 1 and _drawn(self._chance, self._config.floor_shorts):
             self._warehouse.dispatch.short(reference, lines[0].line_ref, 1)
 
     def _open_lines(self, reference: str) -> list[HeldLine]:
