@@ -123,11 +123,14 @@ class AdviceStore:
         await self._open(scope, advice, findings)
 
     async def _open(self, scope: Scope, advice: Advice, findings: Sequence[Finding]) -> None:
+        carried = await handing.get(scope, advice.order_id) if findings and advice.order_id else None
         for finding in findings:
+            # That the systems disagree is about the order, whichever of its dispatches shows it.
+            of_order = finding.kind is CaseKind.STATUS_CONFLICT and carried is not None
             case = NewCase(
                 finding.kind,
                 advising.SCOPE,
-                advice.name,
+                carried.name if of_order and carried is not None else advice.name,
                 finding.reason,
                 code=finding.code,
                 order=advice.reference,
