@@ -27,10 +27,11 @@ CREATE TABLE handover (
     CHECK (body IS NULL OR stage IN ('ready', 'sending', 'in_doubt', 'received', 'held'))
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX handover_due ON handover (created_ms, order_id) WHERE due_ms IS NOT NULL
+-- Which of them are due is told by the index alone: any number may wait.
+CREATE INDEX handover_due ON handover (created_ms, order_id, due_ms) WHERE due_ms IS NOT NULL
     AND (stage NOT IN ('accepted', 'part_shipped', 'shipped', 'closed', 'closed_short')
     OR (cancel = 1 AND stage IN ('accepted', 'part_shipped', 'shipped')));
-CREATE INDEX handover_to_note ON handover (created_ms, order_id) WHERE due_ms IS NOT NULL AND noted = 0
+CREATE INDEX handover_to_note ON handover (created_ms, order_id, due_ms) WHERE due_ms IS NOT NULL AND noted = 0
     AND stage IN ('accepted', 'part_shipped', 'shipped', 'closed');
 CREATE INDEX handover_stage ON handover (stage, since_ms);
 CREATE INDEX handover_claimed ON handover (claimed_ms) WHERE claimed_ms IS NOT NULL;
@@ -74,7 +75,7 @@ CREATE TABLE advice (
     CHECK (stage NOT IN ('due', 'booked', 'held') OR order_id IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX advice_due ON advice (told_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX advice_due ON advice (told_ms, due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX advice_order ON advice (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX advice_parked ON advice (reference) WHERE stage = 'parked';
 CREATE INDEX advice_name ON advice (name);

@@ -686,7 +686,8 @@ ORDER BY created_ms, order_id LIMIT ?
 -- name: handover_to_note
 SELECT order_id, number, created_ms, version, stage, since_ms, reason, body, lines, sent, source_order, cancel, noted,
     foreign_hand, attempts, due_ms
-FROM handover WHERE stage IN ('accepted', 'part_shipped', 'shipped', 'closed') AND noted = 0 AND due_ms <= ?
+FROM handover INDEXED BY handover_to_note
+WHERE stage IN ('accepted', 'part_shipped', 'shipped', 'closed') AND noted = 0 AND due_ms <= ?
 ORDER BY created_ms, order_id LIMIT ?
 
 -- name: handover_list
@@ -761,7 +762,7 @@ FROM advice WHERE order_id = ? ORDER BY told_ms, name LIMIT 1000
 -- name: advice_parked_for
 SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
     booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
-FROM advice WHERE stage = 'parked' AND reference IN (?, ?)
+FROM advice INDEXED BY advice_parked WHERE stage = 'parked' AND reference IN (?, ?)
 
 -- name: advice_counts
 SELECT kind, stage, count(*), min(since_ms) FROM advice WHERE stage IN ('parked', 'due', 'booked', 'held')
