@@ -1,6 +1,6 @@
 """Both simulators of one site on loopback sockets, watched; knows nothing of the daemon.
 
-Every request to commercetools passes here before its effect and after it.
+Every request to either side passes here before its effect and after it.
 Time comes from a clock that is passed in: real seconds for processes, virtual ones for a daemon in this process.
 """
 
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from archsyncd.simulators import commercetools
 from archsyncd.simulators.commercetools.admin import Administration
 from archsyncd.simulators.commercetools.exchange import Reply, Request
-from archsyncd.simulators.r247 import Admin, Asked, R247Config, R247Simulator
+from archsyncd.simulators.r247 import Admin, Answer, Asked, R247Config, R247Simulator
 from archsyncd.simulators.r247 import serve as serve_house
 from archsyncd.simulators.trade import Trade, TradeConfig
 from tests.process import exchanges
@@ -90,12 +90,32 @@ class WatchedCommercetools(commercetools.CommercetoolsSimulator):
         return reply
 
 
+class WatchedHouse(R247Simulator):
+    """The simulated source with hooks in the way of every request: before its effect, and after it.
+
+    An answer of the first hook is given instead of the source's own.
+    """
+
+    before: Callable[[Asked], Awaitable[Answer | None]] | None = None
+    after: Callable[[Asked, Answer], Awaitable[None]] | None = None
+
+    async def handle(self, asked: Asked) -> Answer:
+        """Answer a request, watched."""
+        answer = None if self.before is None else await self.before(asked)
+        if answer is not None:
+            return answer
+        answer = await super().handle(asked)
+        if self.after is not None:
+            await self.after(asked, answer)
+        return answer
+
+
 @dataclass(slots=True)
 class Site:
     """One warehouse, one shop, and the addresses at which they answer."""
 
     shop: WatchedCommercetools
-    house: R247Simulator
+    house: WatchedHouse
     clock: Ticking
     chance: random.Random
     shop_url: str = ""
@@ -224,7 +244,7 @@ async def site(
     source: dict[str, Any] = {"channels": {LOCATION: CHANNEL}, "import_seconds": (0.5, 3.0)} | dict(
         house or {}
     )
-    warehouse = R247Simulator(R247Config(**source), clock, random.Random(seed + 1))
+    warehouse = WatchedHouse(R247Config(**source), clock, random.Random(seed + 1))
     async with commercetools.serve(project) as shop_url, serve_house(warehouse) as house_url:
         yield Site(project, warehouse, clock, random.Random(seed + 2), shop_url, house_url)
     if watcher.mismatches:

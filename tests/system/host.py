@@ -26,7 +26,9 @@ from archsyncd.domain.priority import DueClass
 from archsyncd.domain.rules import DrainLimits
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.bases import Bases
+from archsyncd.engine.dispatching import Dispatching
 from archsyncd.engine.drain import Drain
+from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import Orders
@@ -98,7 +100,7 @@ class Host:
         self.limiter = limiter = Limiter(rate, burst, project.max_in_flight, clock, world.chance)
         self.client = commercetools_client(settings, world, limiter)
         self.feed = feed_of(settings.feeds[0], world, _beat)
-        watched = self._watched(store)
+        watched = self.watched(store)
         client = bent.client(self.client, watched)
         kept = bent.store(watched, client)
         feed = bent.feed(self._recorded(self.feed))
@@ -119,11 +121,25 @@ class Host:
         orders = Orders(kept, client, limiter, shared, asking, _beat)
         proving = Proving(kept, [feed], orders, shared, proving_options(settings), _beat)
         tail = Tail(feed, kept, shared, tail_options(settings, FEED), world.chance, _beat)
-        for part in (tail, orders, bases, drain, resolver, proving):
+        for part in (
+            tail,
+            orders,
+            bases,
+            drain,
+            resolver,
+            proving,
+            *self.carriers(kept, client, feed, orders),
+        ):
             name = f"{self.name} {type(part).__name__}"
             self.tasks.append(asyncio.create_task(part.run(), name=name))
 
-    def _watched(self, store: SqliteStore) -> Store:
+    def carriers(
+        self, _store: Store, _client: Commercetools, _feed: Feed, _orders: Orders
+    ) -> Sequence[HandOver | Dispatching]:
+        """What carries orders over and dispatches back: nothing here, another system does."""
+        return ()
+
+    def watched(self, store: SqliteStore) -> Store:
         """The store with an eye on what is leased."""
 
         async def lease(limits: DrainLimits, limit: int) -> list[Lease]:

@@ -8,15 +8,9 @@ must hold by the stock ledger (S, F and D) is asked after every step and around 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import trustme
 
 from archsyncd.domain.times import rfc3339
 from archsyncd.simulators.commercetools import ApiError, FaultKind, OrderLine
@@ -24,11 +18,9 @@ from archsyncd.simulators.commercetools.exchange import Reply, Request
 from archsyncd.simulators.commercetools.faults import LATE
 from archsyncd.simulators.r247 import Fault, OrderStatus, Reflection
 from archsyncd.simulators.r247 import FaultKind as FeedFault
-from tests.process.site import Site, site
-from tests.support.virtual_time import VirtualClock
+from tests.system.ground import Ground
 from tests.system.host import CONFIRM_SECONDS, Bent, Host, Image
-from tests.system.inside import House, SiteClock
-from tests.system.truth import CHANNELS, DRAIN_SECONDS, FEED, LOCATIONS, SKUS, Sold, Truth, check_image, hold
+from tests.system.truth import CHANNELS, DRAIN_SECONDS, LOCATIONS, SKUS, Sold, Truth, hold
 
 # The longest that a lost request is under way here.
 LATE_SECONDS = 6.0
@@ -40,38 +32,27 @@ FENCE_SECONDS = 1.1
 REST_SECONDS = 400.0
 # Whatever an importer was told is in the warehouse by then.
 IMPORT_SECONDS = 10.0
-# Where syncing costs nothing; elsewhere the usual place.
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-class Plant:
+class Plant(Ground):
     """The world: one site, one daemon after another, and the books that the judge keeps."""
 
     def __init__(
         self, bent: Bent, reflection: Reflection, *, sampled: bool, seed: int, on_hand: str = ""
     ) -> None:
         """`on_hand`: the location that sells by that figure, "" for none."""
+        super().__init__(seed)
         self.bent = bent
         self.on_hand = on_hand
         self.forgetful = False
         self.reflection = reflection
         self.sampled = sampled
-        self.clock = VirtualClock()
         self.late_at = float("-inf")
         self._late_hits = 0
         self.images: list[Image] = []
-        self.hosts: list[Host] = []
-        self._names = itertools.count()
-        self._seed = seed
-        self._armed: tuple[int, bool] | None = None
-        self._died: Image | None = None
-        self._struck = asyncio.Event()
-        self._stack = contextlib.AsyncExitStack()
 
     async def open(self, pieces: Mapping[tuple[str, str], int]) -> None:
         """Both simulators, goods on the shelves, and the first daemon."""
-        where = tempfile.mkdtemp(prefix="archsyncd-", dir=MEMORY)
-        self._stack.callback(shutil.rmtree, where)
         shop = {"latency_seconds": 0.03, "message_lag_seconds": 1.0, "stock_lag_seconds": 4.0}
         house = {
             "locations": tuple(LOCATIONS),
@@ -80,16 +61,7 @@ class Plant:
             "tick_seconds": 0.25,
             "heartbeat_seconds": 5.0,
         }
-        self.site: Site = await self._stack.enter_async_context(
-            site(SiteClock(self.clock), seed=self._seed, shop=shop, house=house)
-        )
-        self.house = House(Path(where), self.site, self.clock, self._seed)
-        # One authority instead of the system's hundreds: reading those is most of what a start would cost.
-        self._trust = Path(where) / "authority.pem"
-        trustme.CA().cert_pem.write_to_path(str(self._trust))
-        for channel in CHANNELS:
-            self.site.shop.add_channel(channel)
-        self.site.shop.add_products(SKUS)
+        await self.serve(shop, house, SKUS, CHANNELS)
         for (sku, location), count in pieces.items():
             self.site.house.warehouse.seed(sku, location, count)
         self.truth = Truth(self.site, dict(pieces), self._seed, self.on_hand)
@@ -97,56 +69,30 @@ class Plant:
         self.site.watcher.after = self._after
         await self.start(None)
 
-    async def close(self) -> None:
-        """Nothing of it is left."""
-        for host in self.hosts:
-            await host.end()
-        await self._stack.aclose()
-
-    @property
-    def host(self) -> Host:
-        """The daemon of now."""
-        return self.hosts[-1]
-
-    @property
-    def now_ms(self) -> int:
-        """UTC milliseconds, the same on both sides."""
-        return self.clock.wall_ms()
-
     # Processes
+
+    def build(self, name: str, directory: Path) -> Host:
+        """The stock path alone."""
+        return Host(self.house, self.bent, name, directory)
 
     async def start(self, image: Image | None, orders: str = "") -> None:
         """A process on the files of a dead one, or on none at all. `orders`: what its configuration says of them."""
-        name = f"h{next(self._names)}"
         figures = {place: "onHand" if place == self.on_hand else "available" for place in LOCATIONS}
         locations = "\n".join(
             f'{place} = {{ channel = "{key}", sellable = "{figures[place]}" }}'
             for place, key in LOCATIONS.items()
         )
-        pull = f"wait_seconds = 5\nacknowledge = true\nca_file = '{self._trust}'"
-        self.house.write(
-            name,
+        await self.launch(
+            image,
             locations=locations,
-            feed=f'[[feed]]\nname = "{FEED}"\ntransport = "pull"\nurl = "{self.site.house_url}"\nauth = "none"\n{pull}',
             more='[channels."warehouse-1"]\norder_location = ""',
             orders=orders,
-            commercetools=f"ca_file = '{self._trust}'",
             reconcile=f"sample_keys_per_minute = {100 if self.sampled else 0}",
         )
-        directory = self.house.place(name) / "state"
-        for file, data in (image or {}).items():
-            (directory / file).write_bytes(data)
-        if image is not None:
-            check_image(directory)
-        host = Host(self.house, self.bent, name, directory)
-        self.hosts.append(host)
-        await host.start()
 
     async def dies(self) -> Image:
         """Kill -9, now; what its files are then."""
-        image = self._died or self.host.image()
-        self._armed = self._died = None
-        await self.host.end()
+        image = await super().dies()
         self.images.append(image)
         return image
 
@@ -174,11 +120,7 @@ class Plant:
 
     async def dies_around(self, requests: int, *, before: bool, seconds: float = 8.0) -> Image:
         """Kill it around one of its next requests to commercetools, or when there is none."""
-        self._armed = (requests, before)
-        self._struck.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._struck.wait(), seconds)
-        return await self.dies()
+        return await self.dies_at("asked" if before else "answered", requests, seconds)
 
     async def rivalled(self) -> None:
         """Another process with a ledger of its own begins to write beside this one; whoever is fenced off ends."""
@@ -363,41 +305,22 @@ class Plant:
     # Around every request
 
     async def _before(self, request: Request) -> None:
-        host = self._sender(request)
+        host = self.sender(request)
         if host is None:
             return
-        if not host.dead:
-            self._count(before=True, host=host)
-        if host.dead:
-            await asyncio.get_running_loop().create_future()
+        await self.holds_back(host, "asked")
         self.truth.asked(host, request)
 
     async def _after(self, request: Request, _reply: Reply) -> None:
-        host = self._sender(request)
+        host = self.sender(request)
         if host is None:
             return
         late = sum(rule.hits for rule in self.site.shop.faults.rules.values() if rule.fault.kind in LATE)
         if late != self._late_hits:
             self._late_hits, self.late_at = late, self.clock.monotonic()
-        self._count(before=False, host=host)
+        self.passes_by("answered", host)
         if request.method == "POST":
             self.truth.answered(self.host)
-
-    def _sender(self, request: Request) -> Host | None:
-        user = request.headers.get("X-External-User-ID", "")
-        name = user.rpartition("host-")[2]
-        return next((host for host in self.hosts if host.name == name), None)
-
-    def _count(self, *, before: bool, host: Host) -> None:
-        if self._armed is None or self._armed[1] is not before or host is not self.host:
-            return
-        left = self._armed[0] - 1
-        self._armed = (left, before)
-        if not left:
-            self._armed = None
-            self._died = host.image()
-            host.dead = True
-            self._struck.set()
 
     def check(self) -> None:
         """Everything that must hold at any moment."""
