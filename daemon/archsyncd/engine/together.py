@@ -13,15 +13,22 @@ GRAVEST_FIRST = (FencedOff, StoreBroken, StoreFull, Quiesced)
 
 
 async def together(steps: Iterable[Awaitable[None]], at_once: int) -> None:
-    """Take all steps, so many at once, and wait for every one. Raises the gravest of their errors, and not in a group."""
-    places = asyncio.Semaphore(at_once)
+    """Take all steps, so many at once, and wait for every one. Raises the gravest of their errors, and not in a group.
 
-    async def placed(step: Awaitable[None]) -> None:
-        async with places:
-            await step
+    A step is made when its turn comes: when all of it is cancelled, none is left that was never begun.
+    """
+    waiting = iter(steps)
+    errors: list[BaseException] = []
 
-    ends = await asyncio.gather(*(placed(step) for step in steps), return_exceptions=True)
-    errors = [end for end in ends if isinstance(end, BaseException)]
+    async def take() -> None:
+        for step in waiting:
+            try:
+                await step
+            except Exception as error:  # noqa: BLE001 - it is raised once all have come to their end
+                errors.append(error)
+
+    ends = await asyncio.gather(*(take() for _ in range(at_once)), return_exceptions=True)
+    errors += [end for end in ends if isinstance(end, BaseException)]
     for kind in GRAVEST_FIRST:
         for error in errors:
             if isinstance(error, kind):
