@@ -486,3 +486,17 @@ def test_o1_o6_whatever_happens_each_order_is_there_once_or_explained(seed: int)
 def _pay(site: Site, order_id: str, cancelled: list[str]) -> None:
     if order_id not in cancelled:
         site.shop.update_order(order_id, {"action": "changePaymentState", "paymentState": "Paid"})
+
+
+@virtual
+async def test_o5_an_order_that_was_cancelled_since_it_was_looked_at_is_not_sent() -> None:
+    """What was read as due may be cancelled by the time its turn comes: then nothing is sent of it."""
+    async with inside(seed=311) as (site, house):
+        site.open({"A": 10})
+        async with carrier(site, house) as at:
+            order_id = bought(site, "A", 1, payment_state="Pending")
+            waiting = (await at.until(order_id, Stage.WAITING)).carried
+            at.kill()
+            await at.store.orders.forget(order_id)  # a deletion ends what was not sent
+            assert await at.store.handovers.ready(waiting, "{}", "", 2) is None
+            assert (await at.story(order_id)).carried.sent == 0

@@ -98,7 +98,9 @@ class HandoverStore:
     async def ready(self, carried: Carried, body: str, lines: str, version: int) -> Carried | None:
         """Write down what will be sent; durable before the first byte. None when the order has changed meanwhile."""
 
-        async def step(scope: Scope, before: Carried) -> Carried:
+        async def step(scope: Scope, before: Carried) -> Carried | None:
+            if before.cancel != carried.cancel:
+                return None  # cancelled since it was read: it must not go any more
             made = before
             if before.stage is not Stage.READY or before.body is None:
                 made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
