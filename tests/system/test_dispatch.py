@@ -502,3 +502,46 @@ async def test_an_order_of_downloads_needs_no_warehouse() -> None:
             asked = json.loads(site.house.warehouse.book.orders[mixed].asked.content)
             assert [line["sku"] for line in asked["lines"]] == ["A"]
             assert await running.cases(CaseKind.ORDER_UNMAPPED_LINE) == []
+
+
+@virtual
+async def test_o1_an_order_whose_dispatch_came_first_is_not_sent() -> None:
+    """Archean has it by another way: a source that does not know our ids would make a second one of it."""
+    async with inside(seed=418, house={"idempotent": False}) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon(orders=HAND_OVER + 'duplicate_protection = "lookup"') as running:
+            await site.until_stock({"A": 10})
+            fields = {
+                "orderNumber": "CT-78",
+                "fulfilmentId": "F-9",
+                "status": "packed",
+                "location": LOCATION,
+                "lines": [{"sku": "A", "quantity": 1, "shortQuantity": 1}],
+            }
+            site.house.log.append("fulfilment", fields, location=LOCATION)
+            await site.clock.sleep(10)
+            order_id = buys(site, ("A", 1), order_number="CT-78")
+            await until(running, order_id, Stage.ACCEPTED)
+            await site.clock.sleep(30)
+            assert site.house.warehouse.book.orders == {}
+            story = await running.app.store.handovers.story(order_id)
+            assert story is not None
+            assert story.carried.sent == 0
+
+
+@virtual
+async def test_a_cancellation_by_archean_after_a_dispatch_is_told() -> None:
+    """The table of states knows no such step: it is a conflict, for a person to look at."""
+    async with inside(seed=419) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon(orders=HAND_OVER) as running:
+            await site.until_stock({"A": 10})
+            order_id = buys(site, ("A", 1))
+            await until(running, order_id, Stage.ACCEPTED)
+            site.house.warehouse.dispatch.ship(order_id)
+            await until(running, order_id, Stage.CLOSED)
+            site.house.log.append("order.cancelled", {"orderId": order_id, "imported": True})
+            case = await running.until_case(CaseKind.STATUS_CONFLICT)
+            assert case is not None
+            assert case.code == "cancelled_after_dispatch"
+            await until(running, order_id, Stage.CLOSED)

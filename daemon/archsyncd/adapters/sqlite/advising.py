@@ -174,6 +174,9 @@ async def order_met(scope: Scope, order: Order, *, ours: bool) -> None:
         parked = advice_of(row)
         if ours:
             await put(scope, met(parked, order.id, scope.now_ms))
+            if parked.kind is AdviceKind.FULFILMENT and parked.status != CANCELLED:
+                # Archean has it by another way: it is not sent a second time.
+                await handing.stated(scope, order.id, "accepted", None)
         else:
             await put(scope, replace(parked, stage=AdviceStage.VOID, due_ms=None, since_ms=scope.now_ms))
         note = f"its order {order.number or order.id} is known now"

@@ -184,6 +184,8 @@ async def stated(scope: Scope, order_id: str, kind: str, told: str | None) -> No
 
 
 async def _too_late(scope: Scope, before: Carried, kind: str) -> None:
+    if kind == "released":
+        await _cancelled(scope, before)
     if before.stage is not Stage.CANCELLED or kind != "accepted":
         return
     reason = (
@@ -214,8 +216,16 @@ async def _refuse(scope: Scope, before: Carried, why: str) -> None:
 
 
 async def _cancelled(scope: Scope, before: Carried) -> None:
-    """Archean has cancelled the order; where nobody had asked for that, somebody must know."""
+    """Archean has cancelled the order; where nobody had asked for that, or goods of it have left, somebody must know."""
+    if before.stage is Stage.CANCELLED:
+        return
     if not may_move(before.stage, Stage.CANCELLED):
+        reason = (
+            f"Archean has cancelled order {before.name}, which is {before.stage} here: nothing is undone; find out whether its "
+            "goods have left the warehouse"
+        )
+        case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="cancelled_after_dispatch")
+        await open_case(scope.tx, case, scope.now_ms)
         return
     await put(scope, before, moved(before, Stage.CANCELLED, scope.now_ms, "Archean has cancelled it"))
     await close_cases(scope, before, "the order is cancelled")
