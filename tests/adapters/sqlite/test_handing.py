@@ -105,6 +105,21 @@ async def test_f142_what_was_written_down_and_did_not_arrive_is_written_anew_aft
     assert await shelf.store.cases.listed() == []
 
 
+async def test_f142_what_changed_since_it_was_read_is_not_sent_as_it_was(shelf: Shelf) -> None:
+    """Neither a judgement of an older version, nor a body that an edit has withdrawn."""
+    await carrying(shelf)
+    (due,) = await shelf.store.handovers.due(9)
+    await shelf.learn(order(line(1), version=2), use=HANDED)
+    assert await shelf.store.handovers.ready(due, "as it was", "", 1) is None
+    on_its_way = await shelf.store.handovers.ready(due, "as it is", "", 2)
+    assert on_its_way is not None
+    await shelf.store.handovers.unsent(on_its_way, "not reached", BORN_MS)
+    (due,) = await shelf.store.handovers.due(9)
+    await shelf.learn(order(line(2), version=3), use=HANDED)
+    assert await shelf.store.handovers.ready(due, "", "", 0) is None
+    assert (await only(shelf)).stage is Stage.READY
+
+
 async def test_f142_an_edit_after_the_hand_over_is_a_conflict_once(shelf: Shelf) -> None:
     """Other changes are none."""
     await carrying(shelf)

@@ -102,7 +102,10 @@ class HandoverStore:
             if before.cancel != carried.cancel:
                 return None  # cancelled since it was read: it must not go any more
             made = before
-            if before.stage is not Stage.READY or before.body is None:
+            anew = before.stage is not Stage.READY or before.body is None
+            if anew and (not body or before.version > version):
+                return None  # it has changed since: what would be sent is of an order that was another one
+            if anew:
                 made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
                 made = replace(made, body=body, lines=lines)
                 await handing.put(scope, before, made, "it may be handed over, and is whole")
