@@ -46,7 +46,7 @@ from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
-from archsyncd.engine.orders import Orders
+from archsyncd.engine.orders import HAND_OVER, Orders
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
@@ -267,7 +267,13 @@ class App:
     def _build_readers(self) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
         self.orders = Orders(
-            self.store, self.client, self.limiter, shared, order_options(settings), beater("orders")
+            self.store,
+            self.client,
+            self.limiter,
+            shared,
+            order_options(settings),
+            beater("orders"),
+            lambda: not self.holding.planning,
         )
         self.proving = Proving(
             self.store, self.feeds, self.orders, shared, proving_options(settings), beater("proving")
@@ -342,6 +348,8 @@ class App:
         if self.holding.lease is None:
             await self.holding.only_plan()
         await self.store.mend_times()
+        if not hands_over(self.settings):
+            await self.store.handovers.put_down(HAND_OVER)
         await self.reckoning.begin()
         self.ready.set()
         try:

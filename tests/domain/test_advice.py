@@ -91,13 +91,18 @@ def test_f158_other_content_is_due_again_and_stays_acknowledged() -> None:
     assert (more.stage, more.acknowledged, more.delivery_key) == (AdviceStage.DUE, True, "F-1")
 
 
-def test_a_dispatch_that_is_taken_back_after_its_booking_is_looked_at() -> None:
-    """Before the booking it is void; after it somebody must know."""
-    first = take(None, record(1))
-    assert first is not None
-    gone = take(first, record(2, "cancelled"))
+def test_a_dispatch_that_is_taken_back_once_it_may_be_booked_is_looked_at() -> None:
+    """Before it left it is void; what left may have been booked, though no answer has come yet."""
+    packed = take(None, record(1, "packed"))
+    assert packed is not None
+    gone = take(packed, record(2, "cancelled"))
     assert gone is not None
     assert gone.stage is AdviceStage.VOID
+    first = take(None, record(1))
+    assert first is not None
+    on_its_way = take(first, record(2, "cancelled"))
+    assert on_its_way is not None
+    assert on_its_way.stage is AdviceStage.DUE
     booked = replace(first, stage=AdviceStage.DONE, delivery_key="F-1")
     taken_back = take(booked, record(2, "cancelled"))
     assert taken_back is not None

@@ -65,7 +65,7 @@ def test_a_step_that_the_table_does_not_know_is_refused(now: Stage, then: Stage)
         return
     after = moved(carried, then, 5)
     assert (after.stage, after.attempts) == (then, 0)
-    sendable = then in {Stage.READY, Stage.SENDING, Stage.IN_DOUBT, Stage.RECEIVED, Stage.HELD}
+    sendable = then in {Stage.READY, Stage.SENDING, Stage.IN_DOUBT, Stage.RECEIVED}
     assert (after.body is not None) is sendable
 
 

@@ -196,7 +196,6 @@ class OrderSettings:
             Word("a channel's key (role OrderExport)", r"[A-Za-z0-9_-]{2,256}", empty=True),
             """The channel under which Archean's order number is noted on the order; "" notes nothing, and the journal
             says so at the start.""",
-            in_force=False,
         ),
     )
     default_location: str = field(

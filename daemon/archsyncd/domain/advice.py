@@ -177,7 +177,11 @@ def merged(
 
 
 def _stage(before: Advice | None, now: Advice, *, known: bool, ready_state: bool) -> AdviceStage:
-    booked = before is not None and before.delivery_key is not None
+    # What was due may have been booked, its answer being on its way.
+    booked = before is not None and (
+        before.delivery_key is not None
+        or (before.is_shipped and before.stage in {AdviceStage.DUE, AdviceStage.HELD})
+    )
     worth = (
         now.kind is AdviceKind.RETURN
         or now.is_shipped

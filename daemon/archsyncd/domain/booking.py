@@ -190,10 +190,28 @@ def book_progress(order: WholeOrder, closed: Mapping[str, int], *, ready: bool) 
     return Booking((ChangeShipmentState(state),) if changed and state else (), (), state)
 
 
-def closed_pieces(order: WholeOrder, shorts: Iterable[LineShare]) -> dict[str, int]:
-    """Pieces by line item id that will never be shipped, as far as they are of this order."""
+def closed_pieces(
+    order: WholeOrder, shorts: Iterable[LineShare], planned: Iterable[OrderAction] = ()
+) -> dict[str, int]:
+    """Pieces by line item id that will never be shipped, as far as they are of this order.
+
+    `planned`: deliveries that are about to be booked: what is short is of the lines that they leave open.
+    """
     lines = [LineShare(each.sku, each.short_quantity, each.line_ref) for each in shorts]
-    return _within_order(order, _by_line(order, lines, _delivered(order.deliveries))[0], {})
+    new = [action.pieces for action in planned if isinstance(action, AddDelivery)]
+    delivered = _sum(_delivered(order.deliveries), *new)
+    return _within_order(order, _by_line(order, lines, delivered)[0], {})
+
+
+def has_delivery(order: WholeOrder, fulfilment_id: str) -> bool:
+    """Whether a dispatch stands on the order as a delivery."""
+    return any(_is_of(each, Dispatch(fulfilment_id, ())) for each in order.deliveries)
+
+
+def strange_deliveries(order: WholeOrder, fulfilment_ids: Iterable[str]) -> int:
+    """How many deliveries of the order are of none of these dispatches."""
+    known = [Dispatch(name, ()) for name in fulfilment_ids]
+    return sum(not any(_is_of(each, one) for one in known) for each in order.deliveries)
 
 
 def stands(order: WholeOrder, closed: Mapping[str, int]) -> Stage | None:

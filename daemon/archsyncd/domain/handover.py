@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import Order, OrderLine
@@ -44,14 +44,14 @@ class Stage(StrEnum):
 _S = Stage
 # What Archean says of an order that it has is true wherever we stood: a lost answer, a held order that a person entered by
 # hand, or one that another system brought.
-_ARCHEAN_HAS_IT = frozenset({_S.ACCEPTED, _S.PART_SHIPPED, _S.SHIPPED, _S.CANCELLED})
+_ARCHEAN_HAS_IT = frozenset({_S.RECEIVED, _S.ACCEPTED, _S.PART_SHIPPED, _S.SHIPPED, _S.CANCELLED})
 NEXT: Mapping[Stage, frozenset[Stage]] = {
     _S.LEARNED: frozenset({_S.WAITING, _S.READY, _S.HELD, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
     _S.WAITING: frozenset({_S.READY, _S.HELD, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
     _S.READY: frozenset({_S.SENDING, _S.WAITING, _S.HELD, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
     _S.SENDING: frozenset({_S.RECEIVED, _S.HELD, _S.IN_DOUBT, _S.READY}) | _ARCHEAN_HAS_IT,
     _S.IN_DOUBT: frozenset({_S.READY, _S.RECEIVED, _S.HELD, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
-    _S.RECEIVED: frozenset({_S.HELD, _S.CANCELLING}) | _ARCHEAN_HAS_IT,
+    _S.RECEIVED: (frozenset({_S.HELD, _S.CANCELLING}) | _ARCHEAN_HAS_IT) - {_S.RECEIVED},
     _S.ACCEPTED: frozenset(
         {_S.PART_SHIPPED, _S.SHIPPED, _S.CANCELLING, _S.CANCELLED, _S.CLOSED_SHORT, _S.HELD}
     ),
@@ -69,7 +69,7 @@ NEXT: Mapping[Stage, frozenset[Stage]] = {
 UNSENT = frozenset({_S.LEARNED, _S.WAITING, _S.READY})
 FINAL = frozenset({_S.CANCELLED, _S.CLOSED, _S.CLOSED_SHORT, _S.DISMISSED})
 # Only while it may still have to be sent is kept what names a person.
-_KEEPS_BODY = frozenset({_S.READY, _S.SENDING, _S.IN_DOUBT, _S.RECEIVED, _S.HELD})
+_KEEPS_BODY = frozenset({_S.READY, _S.SENDING, _S.IN_DOUBT, _S.RECEIVED})
 WITH_ARCHEAN = frozenset({_S.RECEIVED, _S.ACCEPTED, _S.CANCELLING, _S.PART_SHIPPED, _S.SHIPPED})
 
 
@@ -240,13 +240,22 @@ def judge_unsent(order: WholeOrder, rule: EligibleRule, placement: Placement) ->
     return Verdict(Stage.READY, lines=placed)
 
 
+class Hand(IntEnum):
+    """Who may have brought an order before us: nobody, another system, or another run of ours that this store forgot."""
+
+    OURS = 0
+    ANOTHER_SYSTEM = 1
+    ANOTHER_RUN = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Carried:
     """An order on its way, as it is kept. Times in UTC milliseconds.
 
     `body` is what is sent to Archean; `lines` a digest of what was asked for; `sent` counts sendings that were begun.
     `cancel`: commercetools has cancelled it; `noted`: Archean's number stands on the order in commercetools. `foreign_hand`:
-    it was placed before this hand-over began, so another system may have brought it. `due_ms`: None with nothing to do.
+    who may have brought it before us. `edited`: its lines changed while nobody knew whether it had arrived. `due_ms`: None with
+    nothing to do.
     """
 
     order_id: str
@@ -262,9 +271,10 @@ class Carried:
     source_order: str | None = None
     cancel: bool = False
     noted: bool = False
-    foreign_hand: bool = False
+    foreign_hand: Hand = Hand.OURS
     attempts: int = 0
     due_ms: int | None = None
+    edited: bool = False
 
     @property
     def name(self) -> str:

@@ -120,7 +120,8 @@ class LearnRules:
     Archean's figures. `settled_before_ms`: older orders that are done when they are first met carry no open units.
     `lookup_after_ms`, `refresh_after_ms`: when an unproven order is asked for, and an open one read again.
     `restores_on_cancel`: commercetools gives stock back when an order is cancelled. `hand_over_since_ms`: since when orders
-    are handed over by us, None where another system does.
+    are handed over by us, None where another system does. `run_since_ms`: what was placed before may have been handed over by
+    another run of ours.
     """
 
     channel_keys: Mapping[str, str]
@@ -130,6 +131,7 @@ class LearnRules:
     refresh_after_ms: int
     restores_on_cancel: bool
     hand_over_since_ms: int | None = None
+    run_since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ and finds itself. What does not fit the order is held for a person; the rest goe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +18,13 @@ from archsyncd.domain.booking import (
     book,
     book_progress,
     closed_pieces,
+    has_delivery,
     stands,
+    strange_deliveries,
     wire_key,
 )
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.handover import BookedDispatch, Objection, Taken
+from archsyncd.domain.handover import BookedDispatch, Hand, Objection, Taken
 from archsyncd.domain.inventory import Conflict, Failure, Missing, Refused, TooLarge
 from archsyncd.domain.order import goods_of
 from archsyncd.domain.retry import delay
@@ -45,6 +47,7 @@ CONFLICT_AGAIN_MS = 500
 BACKOFF_BASE_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
 LOOK_AFTER_SECONDS = 15.0
+OWED_LIMIT_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
 
 
@@ -191,8 +194,11 @@ class Dispatching:
         if closing:
             await self._kept.close_shorts(advice)
             advice = replace(advice, short_closed=True)
-        closed = await self._closed(whole, advice)
+        others = await self._kept.of_order(whole.order.id)
+        closed = _closed(whole, advice, others)
         booking = self._booking(whole, advice, closed)
+        if advice.is_shipped and not booking.refused and await self._is_anothers(whole, advice, others):
+            booking = Booking((), (_anothers(whole, advice),), whole.order.shipment_state, refused=True)
         if booking.refused or (booking.findings and not sure):
             if sure:
                 await self._kept.hold(advice, booking.findings)
@@ -229,20 +235,19 @@ class Dispatching:
     def _goods(self, order: WholeOrder) -> WholeOrder:
         return replace(order, order=goods_of(order.order, self.options.not_goods))
 
-    async def _closed(self, whole: WholeOrder, advice: Advice) -> Mapping[str, int]:
-        """Pieces of the order that will never be shipped, by line."""
-        others = await self._kept.of_order(whole.order.id)
-        closing = [each for each in others if each.short_closed and each.name != advice.name]
-        if advice.short_closed:
-            closing.append(advice)
-        return closed_pieces(whole, [line for each in closing for line in each.shorts])
+    async def _is_anothers(self, whole: WholeOrder, advice: Advice, others: Sequence[Advice]) -> bool:
+        """Whether another system may have booked it under a key of its own, before it was ours to book."""
+        if has_delivery(whole, advice.name) or not strange_deliveries(whole, [each.name for each in others]):
+            return False
+        story = await self._store.handovers.story(whole.order.id)
+        return story is not None and story.carried.foreign_hand is Hand.ANOTHER_SYSTEM
 
     def _booking(self, whole: WholeOrder, advice: Advice, closed: Mapping[str, int]) -> Booking:
         if advice.kind is AdviceKind.RETURN:
             return book_return(whole, advice.name, advice.returned)
         if advice.is_shipped:
             return book(whole, Dispatch(advice.name, advice.shares, advice.parcels), closed)
-        if advice.delivery_key is not None:
+        if has_delivery(whole, advice.name):
             reason = (
                 f"Archean has taken the dispatch {advice.name} of order {whole.name} back (it is {advice.status} now), and its "
                 "delivery stands in commercetools: remove it there if nothing was sent"
@@ -306,12 +311,13 @@ class Dispatching:
         if isinstance(answer, Objection):
             reason = (
                 f"Archean objects to the booking of its dispatch {advice.name} of order {advice.reference} ({answer.code}"
-                f"{f': {answer.detail}' if answer.detail else ''}): the delivery stands in commercetools"
+                "): the delivery stands in commercetools"
             )
             finding = Finding(CaseKind.FULFILMENT_MISMATCH, "not_acknowledged", reason)
             await self._kept.hold(advice, (finding,))
         elif answer is Taken.PENDING:
-            again_ms = self._shared.clock.wall_ms() + int(desk.again_seconds * 1000)
+            seconds = min(desk.again_seconds * (1 + advice.attempts), OWED_LIMIT_SECONDS)
+            again_ms = self._shared.clock.wall_ms() + int(seconds * 1000)
             await self._kept.put_off(advice, "Archean was told of the booking", again_ms)
         else:
             await self._kept.acknowledged(advice)
@@ -324,3 +330,21 @@ class Dispatching:
             limit_seconds=BACKOFF_LIMIT_SECONDS,
         )
         await self._kept.put_off(advice, reason, self._shared.clock.wall_ms() + int(seconds * 1000))
+
+
+def _closed(whole: WholeOrder, advice: Advice, others: Sequence[Advice]) -> Mapping[str, int]:
+    """Pieces of the order that will never be shipped, by line."""
+    closing = [each for each in others if each.short_closed and each.name != advice.name]
+    if advice.short_closed:
+        closing.append(advice)
+    dispatch = Dispatch(advice.name, advice.shares, advice.parcels)
+    planned = book(whole, dispatch, {}).actions if advice.is_shipped else ()
+    return closed_pieces(whole, [line for each in closing for line in each.shorts], planned)
+
+
+def _anothers(whole: WholeOrder, advice: Advice) -> Finding:
+    reason = (
+        f"the dispatch {advice.name} of order {whole.name} is not booked: another system has booked deliveries of this order "
+        "under keys of its own, and this may be one of them; book it by hand if it is not, and dismiss the case"
+    )
+    return Finding(CaseKind.FULFILMENT_MISMATCH, "another_system", reason)

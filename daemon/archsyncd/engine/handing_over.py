@@ -19,6 +19,7 @@ from archsyncd.domain.handover import (
     Carried,
     EligibleRule,
     Flaw,
+    Hand,
     Objection,
     Placement,
     Stage,
@@ -26,7 +27,7 @@ from archsyncd.domain.handover import (
     judge_unsent,
 )
 from archsyncd.domain.inventory import Conflict, Failure, Missing
-from archsyncd.domain.order import goods_of
+from archsyncd.domain.order import GONE_ORDER_STATES, goods_of
 from archsyncd.domain.retry import delay
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.handovers import Handovers
@@ -50,6 +51,7 @@ LOOKUP_SETTLE_MS = 60_000
 BACKOFF_BASE_SECONDS = 2.0
 BACKOFF_LIMIT_SECONDS = 300.0
 SIDES_SECONDS = 3.0
+OWED_LIMIT_SECONDS = 60.0
 SYNC_CHANNEL = "sync channel"
 CANCEL_REASON = "cancelled in commercetools"
 KEY, LOOKUP, NONE = "key", "lookup", "none"
@@ -122,6 +124,8 @@ class HandOver:
         self._beat = beat
         self._may_write = may_write
         self._reader = WholeReader(client, limiter, Priority.ORDERS, beat)
+        self._unsettled = True
+        self._began_ms = shared.clock.wall_ms()
         self._looked_at = float("-inf")
         self._tidied_at = float("-inf")
 
@@ -131,19 +135,15 @@ class HandOver:
 
     async def run(self) -> None:
         """Carry on until the limiter lets nothing more begin."""
-        unsettled = True
+        self._unsettled = True
         try:
             while not self._shared.stopping:
                 self._beat()
                 try:
-                    if unsettled:
-                        # What is being sent by the book, and by nobody, may have arrived.
-                        await self._kept.recover()
-                        unsettled = False
                     busy = await self.work_some()
                     await self._look_after()
                 except StoreFull:
-                    busy, unsettled = 0, True
+                    busy, self._unsettled = 0, True
                 await wait_for(self._shared.handing, 0 if busy >= ORDERS_PER_ROUND else IDLE_SECONDS)
         except Quiesced:
             pass
@@ -151,9 +151,14 @@ class HandOver:
     async def work_some(self) -> int:
         """Do what is due about a bounded number of orders, the oldest first; about how many."""
         if not self._may_write() or not self._shared.may_increase():
+            self._unsettled = True
             return 0  # without the lease for certain, somebody else may be handing them over
-        due = await self._kept.due(ORDERS_PER_ROUND)
         self._beat()
+        if self._unsettled:
+            # What is being sent by the book, and by nobody, may have arrived.
+            await self._kept.recover()
+            self._unsettled = False
+        due = await self._kept.due(ORDERS_PER_ROUND)
         read = await self._reader.several({each.order_id: each.version for each in due if _is_judged(each)})
         await together((self._step(carried, read.get(carried.order_id)) for carried in due), ORDERS_AT_ONCE)
         notes: list[Carried] = []
@@ -212,14 +217,18 @@ class HandOver:
         if not isinstance(whole, WholeOrder):
             await self._put_off(carried, f"commercetools does not show it ({describe(whole)})")
             return
-        if carried.foreign_hand and not await self._is_ours(carried, whole):
+        if whole.order.order_state in GONE_ORDER_STATES:
+            await self._drop(carried, "it was cancelled in commercetools before anything was sent")
             return
+        if carried.foreign_hand:
+            ours = await self._ours(carried, whole)
+            if ours is None:
+                return
+            carried = ours
         whole = replace(whole, order=goods_of(whole.order, self.options.not_goods))
         verdict = judge_unsent(whole, self.options.rule, self._placement())
         version = whole.order.version
-        if verdict.stage is Stage.CANCELLED:
-            await self._drop(carried, verdict.reason)
-        elif verdict.stage is Stage.WAITING:
+        if verdict.stage is Stage.WAITING:
             await self._kept.wait(carried, verdict.reason, version, self._now_ms() + WAITING_AGAIN_MS)
         elif verdict.stage is Stage.DISMISSED:
             await self._kept.not_ours(carried, verdict.reason)
@@ -230,29 +239,54 @@ class HandOver:
 
     async def _drop(self, carried: Carried, why: str) -> None:
         """It is not wanted any more. Where something was sent once, Archean has the last word on whether it has it."""
-        if carried.sent or carried.foreign_hand:
+        settled_ms = carried.since_ms + LOOKUP_SETTLE_MS
+        if carried.sent and self._now_ms() < settled_ms:
+            # Archean's not knowing it counts once nothing of it can be on its way.
+            await self._kept.put_off(
+                carried, "cancelled; Archean is asked once nothing can arrive any more", settled_ms
+            )
+        elif carried.sent or carried.foreign_hand:
             await self._ask_to_cancel(carried)
         else:
             await self._kept.cancelled_unsent(carried, why)
 
-    async def _is_ours(self, carried: Carried, whole: WholeOrder) -> bool:
-        """Ask Archean whether it has an order that another system may have brought; unknown there, a person decides."""
+    async def _ours(self, carried: Carried, whole: WholeOrder) -> Carried | None:
+        """Ask Archean whether it has an order that somebody may have brought before; the order, once it is ours to send.
+
+        Unknown there it may still be on another system's way, so a person decides. Another run of ours has nothing on its way
+        any more a minute after this one began.
+        """
+        earlier = carried.foreign_hand is Hand.ANOTHER_RUN
+        if not self._feed.offers_lookup or self.options.protection == NONE:
+            if earlier:
+                return await self._kept.ours_now(carried)
+            await self._doubt(carried, whole, "and Archean cannot be asked")
+            return None
         try:
             found = await self._feed.look_up_order(carried.order_id)
             if found is None and carried.number:
                 found = await self._feed.look_up_order(carried.number)
         except FeedFault as fault:
             await self._put_off(carried, f"Archean does not say whether it has it ({fault.reason})")
-            return False
+            return None
         if found is not None:
-            await self._kept.answered(carried, self._feed.name, found, self._owed_ms())
-            return False
+            await self._answered(carried, found)
+            return None
+        if not earlier:
+            await self._doubt(carried, whole, "and Archean does not know it")
+            return None
+        settled_ms = self._began_ms + LOOKUP_SETTLE_MS
+        if self.options.protection == LOOKUP and self._now_ms() < settled_ms:
+            await self._kept.put_off(carried, "an earlier run may have sent it", settled_ms)
+            return None
+        return await self._kept.ours_now(carried)
+
+    async def _doubt(self, carried: Carried, whole: WholeOrder, why: str) -> None:
         reason = (
-            f"order {carried.name} was placed before orders were handed over from here, and Archean does not know it: it may "
-            "still be on another way, so it is handed over only by a person's word"
+            f"order {carried.name} was placed before orders were handed over from here, {why}: it may still be on another way, "
+            "so it is handed over only by a person's word"
         )
         await self._kept.hold(carried, Flaw(CaseKind.ORDER_IN_DOUBT, reason), whole.order.version)
-        return False
 
     async def _send(self, carried: Carried, body: str = "", lines: str = "", version: int = 0) -> None:
         sending = await self._kept.ready(carried, body, lines, version)
@@ -273,19 +307,22 @@ class HandOver:
     async def _unanswered(self, sending: Carried, fault: FeedFault) -> None:
         if fault.unreached:
             await self._kept.unsent(
-                sending, f"Archean was not reached ({fault.reason})", self._again_ms(sending)
+                sending, f"Archean was not reached ({fault.reason})", self._again_ms(sending, fault)
             )
         elif self.options.protection == NONE:
             await self._kept.doubted(sending, f"its answer was lost: {fault.reason}", None)
         else:
-            await self._kept.doubted(sending, f"its answer was lost: {fault.reason}", self._again_ms(sending))
+            await self._kept.doubted(
+                sending, f"its answer was lost: {fault.reason}", self._again_ms(sending, fault)
+            )
 
     async def _answered(self, carried: Carried, found: OrderLookup) -> None:
-        await self._kept.answered(carried, self._feed.name, found, self._owed_ms())
+        await self._kept.answered(carried, self._feed.name, found, self._owed_ms(carried))
 
-    def _owed_ms(self) -> int:
-        """When an answer that Archean owes is looked for again."""
-        return self._now_ms() + int(self._desk.again_seconds * 1000)
+    def _owed_ms(self, carried: Carried) -> int:
+        """When an answer that Archean owes is looked for again: ever later, so that who waits longest is not in the way."""
+        seconds = min(self._desk.again_seconds * (1 + carried.attempts), OWED_LIMIT_SECONDS)
+        return self._now_ms() + int(seconds * 1000)
 
     async def _resolve(self, carried: Carried) -> None:
         """Ask whether Archean has it; where it cannot be asked, our id makes a repeat harmless, or a person decides."""
@@ -303,7 +340,7 @@ class HandOver:
         settled_ms = carried.since_ms + LOOKUP_SETTLE_MS
         if found is not None:
             await self._answered(carried, found)
-        elif self.options.protection == LOOKUP and self._now_ms() < settled_ms:
+        elif (carried.cancel or self.options.protection == LOOKUP) and self._now_ms() < settled_ms:
             await self._kept.put_off(carried, "Archean does not have it yet", settled_ms)
         else:
             await self._kept.unsent(carried, "Archean does not have it", self._now_ms())
@@ -320,7 +357,7 @@ class HandOver:
         if isinstance(found, Objection):
             await self._kept.refused(carried, self._feed.name, found)
         elif found is None or found.status == "received":
-            await self._kept.put_off(carried, carried.reason, self._owed_ms())
+            await self._kept.put_off(carried, carried.reason, self._owed_ms(carried))
         else:
             await self._answered(carried, found)
 
@@ -336,7 +373,7 @@ class HandOver:
             await self._put_off(carried, f"Archean does not answer to the cancellation ({fault.reason})")
             return
         if answer is CancelAnswer.PENDING:
-            await self._kept.put_off(carried, "Archean was asked to cancel it", self._owed_ms())
+            await self._kept.put_off(carried, "Archean was asked to cancel it", self._owed_ms(carried))
             return
         await self._kept.cancel_answered(carried, self._feed.name, answer)
 
@@ -414,14 +451,15 @@ class HandOver:
     async def _put_off(self, carried: Carried, reason: str) -> None:
         await self._kept.put_off(carried, reason, self._again_ms(carried))
 
-    def _again_ms(self, carried: Carried) -> int:
+    def _again_ms(self, carried: Carried, fault: FeedFault | None = None) -> int:
+        asked_seconds = 0.0 if fault is None else fault.retry_after_seconds or 0.0
         seconds = delay(
             carried.attempts,
             self._chance(),
             base_seconds=BACKOFF_BASE_SECONDS,
             limit_seconds=BACKOFF_LIMIT_SECONDS,
         )
-        return self._now_ms() + int(seconds * 1000)
+        return self._now_ms() + int(max(seconds, min(asked_seconds, BACKOFF_LIMIT_SECONDS)) * 1000)
 
     def _now_ms(self) -> int:
         return self._shared.clock.wall_ms()

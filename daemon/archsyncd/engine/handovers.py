@@ -99,6 +99,14 @@ class Handovers(Protocol):
         """A person says that an order is not to be handed over by us; False when it is on its way already."""
         ...
 
+    async def put_down(self, began: str) -> None:
+        """Another system hands over now: what was not sent is its own. `began`: the name of the time at which ours began."""
+        ...
+
+    async def ours_now(self, carried: Carried) -> Carried | None:
+        """Archean does not know it, and nobody else can have it on its way: it is ours to send."""
+        ...
+
     async def tell_stalled(self, before_ms: int, waiting_before_ms: int) -> None:
         """Tell of orders placed before that which are not with Archean yet; of those that wait by right after a longer time."""
         ...

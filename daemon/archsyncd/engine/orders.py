@@ -88,8 +88,11 @@ class Orders:
         shared: Shared,
         options: OrderOptions,
         beat: Callable[[], None],
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_write`: whether anything may be written at all."""
         self._store = store
+        self._may_write = may_write
         self._client = client
         self._limiter = limiter
         self._shared = shared
@@ -126,7 +129,12 @@ class Orders:
 
     async def poll(self) -> bool:
         """One round: head, complete read, and a sweep when one is due. False when commercetools did not answer."""
-        if not await self._prepare() or not await self._round():
+        if not await self._prepare():
+            return False
+        if self.options.hands_over and self._hand_over_ms is None and self._may_write():
+            # Not while nothing may be written: whoever hands over until then is another system.
+            self._hand_over_ms = await self._fixed(HAND_OVER, self._shared.server_now_ms())
+        if not await self._round():
             return False
         self._shared.notes.pop("orders", None)
         if not self._shared.orders_known:
@@ -164,8 +172,6 @@ class Orders:
         self._bootstrap_ms = await self._fixed(BOOTSTRAP, self._shared.server_now_ms())
         history_ms = self.options.history_days * 24 * 3600 * 1000
         self._history_ms = await self._fixed(HISTORY, self._bootstrap_ms - history_ms)
-        if self.options.hands_over:
-            self._hand_over_ms = await self._fixed(HAND_OVER, self._shared.server_now_ms())
         self._messages, self._messages_doubted = enabled, False
         if self._messages:
             self._shared.notes.pop("messages", None)
@@ -222,6 +228,7 @@ class Orders:
             int(self.options.refresh_after_seconds * 1000),
             self.options.restores_on_cancel,
             self._hand_over_ms,
+            self._shared.tenure_since_ms,
         )
 
     def _channels_known(self, orders: Iterable[Order]) -> bool:

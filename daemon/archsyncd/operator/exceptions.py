@@ -193,7 +193,7 @@ class ExceptionDesk:
     async def _settle(self, case: Case, reason: str) -> str:
         """Let go of an order or a dispatch that somebody has settled by hand; what that means, "" where nothing was held."""
         store = self._daemon.store
-        if case.kind in {CaseKind.ORDER_IN_DOUBT, CaseKind.ORDER_REJECTED, CaseKind.ORDER_UNMAPPED_LINE}:
+        if case.kind in {*ORDER_KINDS, CaseKind.STALLED_ORDERS}:
             if await store.handovers.dismiss(case.subject, reason):
                 return (
                     f" Order {case.subject} is not handed over from here any more; its pieces stay counted until Archean says "

@@ -10,7 +10,7 @@ from archsyncd.domain.advice import AdviceKind, AdviceStage
 from archsyncd.domain.booking import Finding
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import Disposition, OrderLookup, ReturnedLine, ReturnReceived
-from archsyncd.domain.handover import CancelAnswer, Carried, Flaw, Objection, Stage, asked_for
+from archsyncd.domain.handover import CancelAnswer, Carried, Flaw, Hand, Objection, Stage, asked_for
 from archsyncd.domain.inventory import Order
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.rules import Carrying
@@ -65,7 +65,7 @@ async def test_an_order_is_carried_from_the_transaction_in_which_it_is_learnt(sh
     """O6: there is no moment in which it counts and is nobody's to carry; Archean is not asked for it yet."""
     await carrying(shelf)
     (due,) = await shelf.store.handovers.due(9)
-    assert (due.order_id, due.stage, due.foreign_hand) == ("o1", Stage.LEARNED, False)
+    assert (due.order_id, due.stage, due.foreign_hand) == ("o1", Stage.LEARNED, Hand.OURS)
     shelf.clock.pass_by(3_600)
     assert await shelf.store.orders.lookups_due(9) == []
 
@@ -111,6 +111,7 @@ async def test_f142_what_changed_since_it_was_read_is_not_sent_as_it_was(shelf: 
     (due,) = await shelf.store.handovers.due(9)
     await shelf.learn(order(line(1), version=2), use=HANDED)
     assert await shelf.store.handovers.ready(due, "as it was", "", 1) is None
+    (due,) = await shelf.store.handovers.due(9)
     on_its_way = await shelf.store.handovers.ready(due, "as it is", "", 2)
     assert on_its_way is not None
     await shelf.store.handovers.unsent(on_its_way, "not reached", BORN_MS)
@@ -174,7 +175,7 @@ async def test_orders_of_before_are_carried_from_the_first_start_that_hands_over
     shelf.store.carry(Carrying())
     await shelf.store.handovers.recover()
     found = {each.order_id: each for each in await shelf.store.handovers.listed(Stage.LEARNED, 9)}
-    assert [(each.order_id, each.foreign_hand) for each in found.values()] == [("o1", True)]
+    assert [(each.order_id, each.foreign_hand) for each in found.values()] == [("o1", Hand.ANOTHER_SYSTEM)]
     assert [each.order_id for each in await shelf.store.handovers.listed(Stage.ACCEPTED, 9)] == ["o2"]
 
 

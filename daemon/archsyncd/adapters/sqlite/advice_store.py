@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from archsyncd.adapters.sqlite import advising, handing
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.learning import doubt_bases, learn_orders
-from archsyncd.adapters.sqlite.lines import open_lines
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
-from archsyncd.domain.advice import Advice, AdviceKind, AdviceStage
+from archsyncd.domain.advice import CANCELLED, Advice, AdviceKind, AdviceStage
 from archsyncd.domain.booking import Finding
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.handover import Stage, may_move, moved
 from archsyncd.domain.inventory import Order
+from archsyncd.domain.order import count_lines
 from archsyncd.domain.returning import BACK_IN_STOCK, FATES
 from archsyncd.domain.rules import LearnRules
 
-KEEP_MS = 30 * 24 * 3600 * 1000
+KEEP_MS = 120 * 24 * 3600 * 1000
 TIDY_ROWS = 2_000
 SHORT_PICKS_SHOWN = 5
 STALLED_LIMIT = 1_000
@@ -83,18 +83,14 @@ class AdviceStore:
                 scope.lags.append(("booked", scope.now_ms - before.told_ms))
             await learn_orders(scope, [order], rules)
             await scope.tx.run("handover_unclaim", (order.id,))
-            if any(FATES[line.disposition] == BACK_IN_STOCK for line in before.returned):
-                await self._doubt(scope, order.id)
+            back = {line.sku for line in before.returned if FATES[line.disposition] == BACK_IN_STOCK}
+            if back:
+                await _doubt(scope, order, rules, back)
             await _goes_on(scope, after, "it is booked now")
             await self._findings(scope, after, findings, "it is booked now")
             await _move(scope, after, stands)
 
         await self._step(advice, step)
-
-    async def _doubt(self, scope: Scope, order_id: str) -> None:
-        """Whether goods that are back in stock move an entry is commercetools' secret: its bases are read anew."""
-        lines = (await open_lines(scope, (order_id,))).get(order_id, [])
-        await doubt_bases(scope, {line.key for line in lines})
 
     async def hold(self, advice: Advice, findings: Sequence[Finding]) -> None:
         """It cannot be booked as it is: it waits for a person, or for a newer record."""
@@ -322,8 +318,19 @@ async def _goes_on(scope: Scope, advice: Advice, note: str) -> None:
     await resolve_case(scope.tx, CaseKind.STALLED_ORDERS, advising.SCOPE, advice.name, note, scope.now_ms)
 
 
+async def _doubt(scope: Scope, order: Order, rules: LearnRules, skus: Collection[str]) -> None:
+    """Whether goods that are back in stock move an entry is commercetools' secret: its base is read anew.
+
+    The keys are the order's own, as its lines may have been folded long ago.
+    """
+    lines, _ = count_lines(order, rules.channel_keys, scope.policies, {})
+    await doubt_bases(scope, {line.key for line in lines if line.key.sku in skus})
+
+
 def _after_booking(advice: Advice) -> AdviceStage:
     """A fulfilment that is not shipped yet goes on in the warehouse."""
+    if advice.status == CANCELLED:
+        return AdviceStage.VOID
     return AdviceStage.DONE if advice.kind is AdviceKind.RETURN or advice.is_shipped else AdviceStage.OPEN
 
 

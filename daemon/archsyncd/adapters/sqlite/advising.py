@@ -35,6 +35,7 @@ ADVICE_CASES = (
     CaseKind.FULFILMENT_UNKNOWN_ORDER,
     CaseKind.FULFILMENT_MISMATCH,
     CaseKind.OVER_SHIPMENT,
+    CaseKind.STALLED_ORDERS,
 )
 
 
@@ -156,6 +157,7 @@ async def _take(scope: Scope, told: Advice, *, known: bool) -> set[StockKey]:
         return set()
     await put(scope, after)
     touched: set[StockKey] = set()
+    await _close_what_is_over(scope, after)
     if after.order_id is None:
         return touched
     if before is not None and before.short_closed and not after.short_closed:
@@ -166,6 +168,16 @@ async def _take(scope: Scope, told: Advice, *, known: bool) -> set[StockKey]:
         what = "fulfilment" if told.kind is AdviceKind.FULFILMENT else "return"
         await handing.note(scope, after.order_id, f"{what} {told.name} is {told.status} at Archean")
     return touched
+
+
+async def _close_what_is_over(scope: Scope, advice: Advice) -> None:
+    """A newer record may have taken away what somebody was to look at."""
+    kinds = list(ADVICE_CASES) if advice.stage in {AdviceStage.VOID, AdviceStage.OPEN} else []
+    if not advice.shorts:
+        kinds.append(CaseKind.SHORT_PICK)
+    for kind in kinds:
+        note = f"Archean says now that it is {advice.status}"
+        await resolve_case(scope.tx, kind, SCOPE, advice.name, note, scope.now_ms)
 
 
 async def order_met(scope: Scope, order: Order, *, ours: bool) -> None:

@@ -13,11 +13,23 @@ from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.handover import FINAL, UNSENT, WITH_ARCHEAN, Carried, Stage, asked_for, may_move, moved
+from archsyncd.domain.handover import (
+    FINAL,
+    UNSENT,
+    WITH_ARCHEAN,
+    Carried,
+    Hand,
+    Stage,
+    asked_for,
+    may_move,
+    moved,
+)
 from archsyncd.domain.inventory import Order
 from archsyncd.domain.order import GONE_ORDER_STATES, is_final, says_shipped
+from archsyncd.domain.rules import LearnRules
 
 SCOPE = "orders"
+_TRIED = frozenset({Stage.READY, Stage.SENDING})
 # The code of a case about an order that somebody marked as shipped.
 SHIPPED_HERE = "shipped_here"
 # A level that carries the order comes with the acceptance as a rule; else Archean is asked.
@@ -47,9 +59,10 @@ def carried_of(row: Row) -> Carried:
         row[10],
         bool(row[11]),
         bool(row[12]),
-        bool(row[13]),
+        Hand(row[13]),
         row[14],
         row[15],
+        bool(row[16]),
     )
 
 
@@ -78,9 +91,11 @@ async def put(scope: Scope, before: Carried, after: Carried, note: str = "") -> 
             "foreign_hand": int(after.foreign_hand),
             "attempts": after.attempts,
             "due_ms": after.due_ms,
+            "edited": int(after.edited),
         },
     )
-    if after.stage is not before.stage:
+    # What is tried again and again is told once.
+    if after.stage is not before.stage and not (after.stage in _TRIED and after.attempts > 1):
         await scope.tx.run("event_put", (after.order_id, scope.now_ms, after.stage, note or after.reason))
 
 
@@ -91,14 +106,21 @@ async def note(scope: Scope, order_id: str, what: str) -> None:
         await scope.tx.run("event_put", (order_id, scope.now_ms, before.stage, what))
 
 
-async def meet(scope: Scope, order: Order, began_ms: int) -> None:
+async def meet(scope: Scope, order: Order, rules: LearnRules) -> None:
     """An order was learnt: it is ours to carry, unless it is done already.
 
-    What was placed before the hand-over began may have been brought by another system: Archean is asked first.
+    What was placed before the hand-over began may have been brought by another system, and what was placed before this run by
+    another run of ours that this file forgot: Archean is asked first.
     """
+    began_ms = rules.hand_over_since_ms
+    if began_ms is None:
+        return
     gone = order.order_state in GONE_ORDER_STATES
     if is_final(order) and (order.created_at_ms < began_ms or (says_shipped(order) and not gone)):
         return
+    hand = Hand.ANOTHER_SYSTEM if order.created_at_ms < began_ms else Hand.OURS
+    if hand is Hand.OURS and order.created_at_ms < rules.run_since_ms:
+        hand = Hand.ANOTHER_RUN
     fresh = await scope.tx.run(
         "handover_meet",
         {
@@ -108,12 +130,12 @@ async def meet(scope: Scope, order: Order, began_ms: int) -> None:
             "version": order.version,
             "now": scope.now_ms,
             "cancel": int(gone),
-            "foreign_hand": int(order.created_at_ms < began_ms),
+            "foreign_hand": int(hand),
         },
     )
     if fresh:
         await scope.tx.run("event_put", (order.id, scope.now_ms, Stage.LEARNED, "learnt from commercetools"))
-        if order.created_at_ms >= began_ms:
+        if hand is not Hand.ANOTHER_SYSTEM:
             # Archean cannot know what nobody has told it: it is asked for proofs once it has taken the order.
             await scope.tx.run("head_lookup_due", (None, order.id))
 
@@ -123,29 +145,45 @@ async def changed(scope: Scope, order: Order) -> None:
     before = await get(scope, order.id)
     if before is None:
         return
+    gone = order.order_state in GONE_ORDER_STATES
+    reopened = not gone and (before.cancel or before.stage is Stage.CANCELLED)
+    told = reopened and before.stage in FINAL | {Stage.CANCELLING}
+    other = before.sent > 0 and before.lines not in {"", asked_for(order)}
+    unsure = before.stage in {Stage.SENDING, Stage.IN_DOUBT}
     await scope.tx.run(
         "handover_changed",
         {
             "order_id": order.id,
             "number": order.number,
             "version": order.version,
-            "cancel": int(order.order_state in GONE_ORDER_STATES),
+            "cancel": int(gone or told),
+            "edited": int(before.edited or (other and unsure)),
             "now": scope.now_ms,
         },
     )
     if says_shipped(order):
         await scope.tx.run("handover_claim", (scope.now_ms, order.id))
-    if (
-        before.sent
-        and before.stage not in FINAL | {Stage.READY}
-        and before.lines not in {"", asked_for(order)}
-    ):
+    if told and not is_final(order):
         reason = (
-            f"the lines of order {before.name} were changed in commercetools after it had been handed over; Archean has it as "
-            "it was, and nothing is sent a second time"
+            f"order {before.name} was cancelled and is open again in commercetools, but here it is {before.stage}: it is not "
+            "handed over again, and its pieces may be sold; place it anew, or cancel it"
         )
-        case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="edited")
-        await open_case(scope.tx, case, scope.now_ms)
+        await _conflict(scope, before, "reopened", reason)
+    if other and not unsure and before.stage not in FINAL | {Stage.READY, Stage.HELD}:
+        await _edited(scope, before)
+
+
+async def _edited(scope: Scope, before: Carried) -> None:
+    reason = (
+        f"the lines of order {before.name} were changed in commercetools after it had been handed over; Archean has it as "
+        "it was, and nothing is sent a second time"
+    )
+    await _conflict(scope, before, "edited", reason)
+
+
+async def _conflict(scope: Scope, before: Carried, code: str, reason: str) -> None:
+    case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code=code)
+    await open_case(scope.tx, case, scope.now_ms)
 
 
 async def deleted(scope: Scope, order_id: str) -> None:
@@ -156,7 +194,8 @@ async def deleted(scope: Scope, order_id: str) -> None:
     before = await get(scope, order_id)
     if before is None or before.stage in FINAL:
         return
-    if not before.sent and not before.foreign_hand and before.stage in UNSENT | {Stage.HELD}:
+    if before.stage in UNSENT or (before.stage is Stage.HELD and not before.sent):
+        # Archean does not have it, or is asked before its pieces are free.
         await put(scope, before, replace(before, cancel=True, due_ms=scope.now_ms, attempts=0))
         return
     reason = (
@@ -197,6 +236,11 @@ async def _too_late(scope: Scope, before: Carried, kind: str) -> None:
 
 
 async def _accept(scope: Scope, before: Carried, source_order: str | None) -> None:
+    if source_order and before.source_order is None and before.stage in WITH_ARCHEAN - {Stage.RECEIVED}:
+        # It was known to be there before anybody said under which number.
+        due_ms = before.due_ms if before.noted else scope.now_ms
+        await put(scope, before, replace(before, source_order=source_order, due_ms=due_ms))
+        return
     if before.stage in WITH_ARCHEAN - {Stage.RECEIVED} or not may_move(before.stage, Stage.ACCEPTED):
         return
     # What is left to do: note Archean's number on the order, and cancel what was cancelled meanwhile.
@@ -207,6 +251,8 @@ async def _accept(scope: Scope, before: Carried, source_order: str | None) -> No
     await scope.tx.run("heads_seek", (scope.now_ms + LOOK_UP_AFTER_MS, array([before.order_id])))
     scope.lags.append(("handed_over", scope.now_ms - before.created_ms))
     await close_cases(scope, after, "Archean has the order now")
+    if before.edited:
+        await _edited(scope, before)
 
 
 async def _refuse(scope: Scope, before: Carried, why: str) -> None:
@@ -238,10 +284,13 @@ async def _cancelled(scope: Scope, before: Carried) -> None:
         await open_case(scope.tx, case, scope.now_ms)
 
 
-async def close_cases(scope: Scope, carried: Carried, note: str) -> None:
-    """Close what was open about the way of an order."""
+async def close_cases(scope: Scope, carried: Carried, note: str, keep: CaseKind | None = None) -> None:
+    """Close what was open about the way of an order, but for one kind."""
     for kind in ORDER_CASES:
-        await resolve_case(scope.tx, kind, SCOPE, carried.name, note, scope.now_ms)
+        if kind is keep:
+            continue
+        for name in dict.fromkeys((carried.name, carried.order_id)):
+            await resolve_case(scope.tx, kind, SCOPE, name, note, scope.now_ms)
 
 
 async def under_way(scope: Scope, order_id: str) -> bool:

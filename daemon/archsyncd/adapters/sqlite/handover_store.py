@@ -21,6 +21,7 @@ from archsyncd.domain.handover import (
     CancelAnswer,
     Carried,
     Flaw,
+    Hand,
     ImpossibleMove,
     Objection,
     OrderStory,
@@ -30,7 +31,7 @@ from archsyncd.domain.handover import (
 
 T = TypeVar("T")
 
-KEEP_CLOSED_MS = 30 * 24 * 3600 * 1000
+KEEP_CLOSED_MS = 120 * 24 * 3600 * 1000
 TIDY_ROWS = 2_000
 STALLED_LIMIT = 1_000
 CLAIMS_LIMIT = 100
@@ -89,7 +90,7 @@ class HandoverStore:
             case = NewCase(flaw.kind, handing.SCOPE, before.name, flaw.reason)
             await open_case(scope.tx, case, scope.now_ms)
 
-        await self._step(carried, step)
+        await self._step(carried, step, fresh=True)
 
     async def not_ours(self, carried: Carried, reason: str) -> None:
         """Nothing of the order is for a warehouse."""
@@ -99,22 +100,22 @@ class HandoverStore:
         """Write down what will be sent; durable before the first byte. None when the order has changed meanwhile."""
 
         async def step(scope: Scope, before: Carried) -> Carried | None:
-            if before.cancel != carried.cancel:
-                return None  # cancelled since it was read: it must not go any more
             made = before
             anew = before.stage is not Stage.READY or before.body is None
             if anew and (not body or before.version > version):
                 return None  # it has changed since: what would be sent is of an order that was another one
             if anew:
                 made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
-                made = replace(made, body=body, lines=lines)
+                made = replace(made, body=body, lines=lines, attempts=before.attempts)
                 await handing.put(scope, before, made, "it may be handed over, and is whole")
-            sending = replace(moved(made, Stage.SENDING, scope.now_ms), sent=made.sent + 1)
+            sending = moved(made, Stage.SENDING, scope.now_ms)
+            # How often it was tried in vain sets the pace until it arrives.
+            sending = replace(sending, sent=made.sent + 1, attempts=before.attempts, edited=False)
             await handing.put(scope, made, sending, f"sending {sending.sent} begins")
-            await handing.close_cases(scope, sending, "the order can go now")
+            await handing.close_cases(scope, sending, "the order can go now", keep=CaseKind.STALLED_ORDERS)
             return sending
 
-        return await self._step(carried, step)
+        return await self._step(carried, step, fresh=True)
 
     async def cancelled_unsent(self, carried: Carried, reason: str) -> None:
         """Nothing was ever sent of an order that commercetools has cancelled: its pieces are released with that."""
@@ -178,6 +179,9 @@ class HandoverStore:
             after = replace(
                 moved(before, Stage.READY, scope.now_ms, reason, again_ms), attempts=before.attempts + 1
             )
+            if before.edited:
+                # It changed meanwhile, and what was written down is of an order that was another one.
+                after = replace(after, body=None, edited=False)
             await handing.put(scope, before, after)
 
         await self._step(carried, step)
@@ -248,7 +252,7 @@ class HandoverStore:
             # Judged anew from what commercetools says now; what Archean may have already goes as it was.
             then = Stage.READY if before.stage is Stage.IN_DOUBT else Stage.WAITING
             # It is ours now by a person's word, whoever may have brought it.
-            after = replace(moved(before, then, scope.now_ms, note, scope.now_ms), foreign_hand=False)
+            after = replace(moved(before, then, scope.now_ms, note, scope.now_ms), foreign_hand=Hand.OURS)
             await handing.put(scope, before, after, f"a person had it tried again: {note}")
             return True
 
@@ -275,6 +279,9 @@ class HandoverStore:
 
         async def step(scope: Scope) -> int:
             await scope.tx.run("handover_adopt", (scope.now_ms,))
+            # This file may be an old copy: what it takes for unsent may have been sent.
+            await scope.tx.run("handover_of_before")
+            await scope.tx.run("handover_look_again", (scope.now_ms,))
             count = 0
             for (order_id,) in await scope.tx.rows("handover_all_in_doubt"):
                 before = await handing.get(scope, order_id)
@@ -289,14 +296,38 @@ class HandoverStore:
 
         return await self._session.write(step)
 
-    async def tell_stalled(self, before_ms: int, waiting_before_ms: int) -> None:
-        """Tell of orders that were not handed over within their limit; of those that wait by right after a longer one."""
+    async def put_down(self, began: str) -> None:
+        """Another system hands over now: what was not sent is its own, and a later beginning is a new one.
+
+        `began`: the name of the time at which ours began.
+        """
 
         async def step(scope: Scope) -> None:
-            limits = (before_ms, waiting_before_ms, STALLED_LIMIT)
-            for order_id, number, stage, reason, _ in await scope.tx.rows(
-                "handover_unfinished_before", limits
-            ):
+            await scope.tx.run("handover_put_down")
+            await scope.tx.run("handover_forget_begin", (began,))
+
+        await self._session.write(step)
+
+    async def ours_now(self, carried: Carried) -> Carried | None:
+        """Archean does not know it, and nobody else can have it on its way: it is ours to send."""
+
+        async def step(scope: Scope, before: Carried) -> Carried:
+            after = replace(before, foreign_hand=Hand.OURS)
+            await handing.put(scope, before, after)
+            return after
+
+        return await self._step(carried, step)
+
+    async def tell_stalled(self, before_ms: int, waiting_before_ms: int) -> None:
+        """Tell of orders that were not handed over within their limit; of those that wait by right after a longer one."""
+        async with self._session.read() as tx:
+            late = await tx.rows("handover_stalled", (before_ms, STALLED_LIMIT))
+            late += await tx.rows("handover_waiting_long", (waiting_before_ms, STALLED_LIMIT))
+        if not late:
+            return
+
+        async def step(scope: Scope) -> None:
+            for order_id, number, stage, reason in late:
                 name = number or order_id
                 told = (
                     f"order {name} is not with Archean yet: it is {stage}{f' ({reason})' if reason else ''}"
@@ -351,15 +382,43 @@ class HandoverStore:
             after = replace(moved(before, then, scope.now_ms, reason, again_ms), version=version)
             await handing.put(scope, before, after)
 
-        await self._step(carried, step)
+        await self._step(carried, step, fresh=True)
 
-    async def _step(self, carried: Carried, step: Callable[[Scope, Carried], Awaitable[T]]) -> T | None:
-        """Take a step with an order that stands where it was read; else None: it is met again as it is now."""
+    async def _step(
+        self, carried: Carried, step: Callable[[Scope, Carried], Awaitable[T]], *, fresh: bool = False
+    ) -> T | None:
+        """Take a step with an order that stands where it was read; else None: it is met again as it is now.
+
+        `fresh`: nor may it have changed in commercetools since. A step that the table of states does not know is told, and
+        stops nobody but this order.
+        """
 
         async def body(scope: Scope) -> T | None:
             before = await handing.get(scope, carried.order_id)
             if before is None or (before.stage, before.sent) != (carried.stage, carried.sent):
                 return None
+            if fresh and (before.version > carried.version or before.cancel != carried.cancel):
+                return None
             return await step(scope, before)
 
-        return await self._session.write(body)
+        try:
+            return await self._session.write(body)
+        except ImpossibleMove as fault:
+            what = str(fault)
+            await self._session.write(lambda scope: _impossible(scope, carried, what))
+            return None
+
+
+async def _impossible(scope: Scope, carried: Carried, what: str) -> None:
+    before = await handing.get(scope, carried.order_id)
+    if before is None:
+        return
+    await handing.put(scope, before, replace(before, due_ms=None, reason=what))
+    case = NewCase(
+        CaseKind.STATUS_CONFLICT,
+        handing.SCOPE,
+        before.name,
+        f"{what}: look at both systems",
+        code="impossible",
+    )
+    await open_case(scope.tx, case, scope.now_ms)

@@ -119,7 +119,7 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
     if reflected:
         await scope.tx.run("head_lookup_due", (None, order.id))
     if rules.hand_over_since_ms is not None:
-        await handing.meet(scope, order, rules.hand_over_since_ms)
+        await handing.meet(scope, order, rules)
         await advising.order_met(scope, order, ours=await handing.get(scope, order.id) is not None)
     touched |= await take_early(scope, order.id, order.number)
     if order.order_state == CANCELLED and rules.restores_on_cancel:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from archsyncd.adapters.sqlite import handing
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.lines import heads_by_reference, open_lines
 from archsyncd.adapters.sqlite.recompute import proof_row
@@ -123,6 +124,11 @@ async def levels_carry_orders(scope: Scope, feed: str, epoch: int, levels: Seque
                     touched.add(line.key)
     await scope.tx.run_many("proof_put", rows)
     await _keep_early(scope, early)
+    if scope.carrying is not None and rows:
+        # What a level accounts for is with Archean, by whatever way it came.
+        carried = array(sorted({str(row[0]) for row in rows}))
+        for (order_id,) in await scope.tx.rows("handover_untaken", (carried,)):
+            await handing.stated(scope, order_id, "accepted", None)
     return touched
 
 

@@ -2,7 +2,9 @@
 
 -- `body` is what is sent, and holds a name and an address: it goes when Archean has the order. `lines` is a digest of what was
 -- asked for. `cancel`: commercetools has cancelled it. `noted`: Archean's number stands on the order in commercetools.
--- `due_ms`: when something is to be done about it. `foreign_hand`: another system may have handed it over before us.
+-- `due_ms`: when something is to be done about it. `foreign_hand`: who may have brought it before us
+-- (1: another system, 2: another run of ours that this file does not know of). `edited`: its lines changed while nobody knew
+-- whether it had arrived.
 -- `claimed_ms`: since when commercetools says that it was shipped, without our having booked that.
 CREATE TABLE handover (
     order_id TEXT PRIMARY KEY,
@@ -19,19 +21,19 @@ CREATE TABLE handover (
     source_order TEXT,
     cancel INTEGER NOT NULL DEFAULT 0 CHECK (cancel IN (0, 1)),
     noted INTEGER NOT NULL DEFAULT 0 CHECK (noted IN (0, 1)),
-    foreign_hand INTEGER NOT NULL DEFAULT 0 CHECK (foreign_hand IN (0, 1)),
+    foreign_hand INTEGER NOT NULL DEFAULT 0 CHECK (foreign_hand IN (0, 1, 2)),
     attempts INTEGER NOT NULL DEFAULT 0,
     due_ms INTEGER,
     claimed_ms INTEGER,
+    edited INTEGER NOT NULL DEFAULT 0 CHECK (edited IN (0, 1)),
     -- Nobody's name or address is kept once Archean has the order.
-    CHECK (body IS NULL OR stage IN ('ready', 'sending', 'in_doubt', 'received', 'held'))
+    CHECK (body IS NULL OR stage IN ('ready', 'sending', 'in_doubt', 'received'))
 ) STRICT, WITHOUT ROWID;
 
--- Which of them are due is told by the index alone: any number may wait.
-CREATE INDEX handover_due ON handover (created_ms, order_id, due_ms) WHERE due_ms IS NOT NULL
+CREATE INDEX handover_due ON handover (due_ms, created_ms) WHERE due_ms IS NOT NULL
     AND (stage NOT IN ('accepted', 'part_shipped', 'shipped', 'closed', 'closed_short')
     OR (cancel = 1 AND stage IN ('accepted', 'part_shipped', 'shipped')));
-CREATE INDEX handover_to_note ON handover (created_ms, order_id, due_ms) WHERE due_ms IS NOT NULL AND noted = 0
+CREATE INDEX handover_to_note ON handover (due_ms, created_ms) WHERE due_ms IS NOT NULL AND noted = 0
     AND stage IN ('accepted', 'part_shipped', 'shipped', 'closed');
 CREATE INDEX handover_stage ON handover (stage, since_ms);
 CREATE INDEX handover_claimed ON handover (claimed_ms) WHERE claimed_ms IS NOT NULL;
@@ -75,7 +77,7 @@ CREATE TABLE advice (
     CHECK (stage NOT IN ('due', 'booked', 'held') OR order_id IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX advice_due ON advice (told_ms, due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX advice_due ON advice (due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX advice_order ON advice (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX advice_parked ON advice (reference) WHERE stage = 'parked';
 CREATE INDEX advice_name ON advice (name);

@@ -334,7 +334,7 @@ UPDATE order_head SET lookup_due_ms = ? WHERE order_id = ?
 UPDATE order_head SET lookup_due_ms = ?1, sought_ms = ?1
 WHERE lookup_due_ms IS NULL AND released = 0 AND order_id IN (SELECT value FROM json_each(?2))
     -- Archean cannot know what nobody has told it.
-    AND NOT EXISTS (SELECT 1 FROM handover AS o WHERE o.order_id = order_head.order_id AND o.sent = 0 AND o.foreign_hand = 0
+    AND NOT EXISTS (SELECT 1 FROM handover AS o WHERE o.order_id = order_head.order_id AND o.sent = 0 AND o.foreign_hand <> 1
         AND o.stage IN ('learned', 'waiting', 'ready', 'held'))
 
 -- name: heads_to_look_up
@@ -352,7 +352,7 @@ UPDATE order_head SET refresh_due_ms = ?1 WHERE refresh_due_ms > ?1
 
 -- name: heads_recount
 UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released OR EXISTS (SELECT 1
-        FROM handover AS o WHERE o.order_id = order_head.order_id AND o.sent = 0 AND o.foreign_hand = 0
+        FROM handover AS o WHERE o.order_id = order_head.order_id AND o.sent = 0 AND o.foreign_hand <> 1
         AND o.stage IN ('learned', 'waiting', 'ready', 'held')) THEN lookup_due_ms ELSE ?1 END,
     sought_ms = CASE WHEN lookup_due_ms IS NULL THEN ?1 ELSE sought_ms END
 
@@ -660,7 +660,7 @@ UPDATE handover SET claimed_ms = NULL WHERE order_id = ?
 SELECT order_id FROM handover WHERE claimed_ms < ? ORDER BY claimed_ms LIMIT ?
 
 -- name: handover_changed
-UPDATE handover SET version = :version, number = coalesce(number, :number), cancel = max(cancel, :cancel),
+UPDATE handover SET version = :version, number = coalesce(number, :number), cancel = :cancel, edited = :edited,
     -- What was written down and has not reached Archean is of an order that was another one.
     body = iif(stage = 'ready', NULL, body),
     due_ms = CASE WHEN stage IN ('learned', 'waiting', 'ready') OR (stage = 'held' AND sent = 0)
@@ -668,9 +668,23 @@ UPDATE handover SET version = :version, number = coalesce(number, :number), canc
         THEN :now ELSE due_ms END
 WHERE order_id = :order_id AND version < :version
 
+-- name: handover_put_down
+UPDATE handover SET foreign_hand = 1, body = NULL, stage = iif(stage = 'ready', 'waiting', stage)
+WHERE sent = 0 AND stage IN ('learned', 'waiting', 'ready', 'held')
+
+-- name: handover_forget_begin
+DELETE FROM order_cursor WHERE name = ?
+
+-- name: handover_of_before
+UPDATE handover SET foreign_hand = 2 WHERE sent = 0 AND foreign_hand = 0 AND stage IN ('learned', 'waiting', 'ready', 'held')
+
+-- name: handover_untaken
+SELECT order_id FROM handover WHERE order_id IN (SELECT value FROM json_each(?))
+    AND stage IN ('learned', 'waiting', 'ready', 'sending', 'in_doubt', 'received', 'held')
+
 -- name: handover_get
 SELECT order_id, number, created_ms, version, stage, since_ms, reason, body, lines, sent, source_order, cancel, noted,
-    foreign_hand, attempts, due_ms
+    foreign_hand, attempts, due_ms, edited
 FROM handover WHERE order_id = ?
 
 -- name: handover_find
@@ -678,26 +692,26 @@ SELECT order_id FROM handover WHERE order_id = ?1 UNION SELECT order_id FROM han
 
 -- name: handover_due
 SELECT order_id, number, created_ms, version, stage, since_ms, reason, body, lines, sent, source_order, cancel, noted,
-    foreign_hand, attempts, due_ms
+    foreign_hand, attempts, due_ms, edited
 FROM handover WHERE due_ms <= ? AND (stage NOT IN ('accepted', 'part_shipped', 'shipped', 'closed', 'closed_short')
     OR (cancel = 1 AND stage IN ('accepted', 'part_shipped', 'shipped')))
-ORDER BY created_ms, order_id LIMIT ?
+ORDER BY due_ms, created_ms LIMIT ?
 
 -- name: handover_to_note
 SELECT order_id, number, created_ms, version, stage, since_ms, reason, body, lines, sent, source_order, cancel, noted,
-    foreign_hand, attempts, due_ms
+    foreign_hand, attempts, due_ms, edited
 FROM handover INDEXED BY handover_to_note
 WHERE stage IN ('accepted', 'part_shipped', 'shipped', 'closed') AND noted = 0 AND due_ms <= ?
-ORDER BY created_ms, order_id LIMIT ?
+ORDER BY due_ms, created_ms LIMIT ?
 
 -- name: handover_list
 SELECT order_id, number, created_ms, version, stage, since_ms, reason, NULL, lines, sent, source_order, cancel, noted,
-    foreign_hand, attempts, due_ms
+    foreign_hand, attempts, due_ms, edited
 FROM handover WHERE stage = ? ORDER BY since_ms, order_id LIMIT ?
 
 -- name: handover_put
 UPDATE handover SET stage = :stage, since_ms = :since_ms, reason = :reason, body = :body, lines = :lines, sent = :sent,
-    source_order = :source_order, cancel = :cancel, noted = :noted, foreign_hand = :foreign_hand, attempts = :attempts,
+    source_order = :source_order, cancel = :cancel, noted = :noted, foreign_hand = :foreign_hand, attempts = :attempts, edited = :edited,
     due_ms = :due_ms, version = :version
 WHERE order_id = :order_id
 
@@ -707,10 +721,13 @@ WHERE stage IN ('learned', 'waiting', 'ready', 'sending', 'in_doubt', 'received'
     'shipped', 'held')
 GROUP BY stage
 
--- name: handover_unfinished_before
-SELECT order_id, number, stage, reason, created_ms FROM handover
-WHERE stage IN ('learned', 'ready', 'sending', 'in_doubt', 'received', 'waiting', 'cancelling')
-    AND created_ms < iif(stage = 'waiting', ?2, ?1) ORDER BY created_ms LIMIT ?3
+-- name: handover_stalled
+SELECT order_id, number, stage, reason FROM handover
+WHERE stage IN ('ready', 'sending', 'in_doubt', 'received', 'learned', 'cancelling') AND created_ms < ?
+ORDER BY created_ms LIMIT ?
+
+-- name: handover_waiting_long
+SELECT order_id, number, stage, reason FROM handover WHERE stage = 'waiting' AND since_ms < ? ORDER BY since_ms LIMIT ?
 
 -- name: handover_purge
 DELETE FROM handover WHERE order_id IN (SELECT order_id FROM handover
@@ -752,7 +769,7 @@ ON CONFLICT (feed, kind, name) DO UPDATE SET epoch = excluded.epoch, seq = exclu
 -- name: advice_due
 SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
     booked_at, acknowledged, short_closed, told_ms, since_ms, attempts, due_ms
-FROM advice WHERE due_ms <= ? ORDER BY told_ms LIMIT ?
+FROM advice WHERE due_ms <= ? ORDER BY due_ms LIMIT ?
 
 -- name: advice_of_order
 SELECT feed, kind, name, epoch, seq, reference, order_id, status, content, stage, reason, delivery_key, shipment_state,
