@@ -41,6 +41,7 @@ class Ground:
         self._armed: tuple[Moment, int] | None = None
         self._died: Image | None = None
         self._struck = asyncio.Event()
+        self._held: list[asyncio.Future[None]] = []
         self._stack = contextlib.AsyncExitStack()
 
     async def serve(
@@ -104,6 +105,9 @@ class Ground:
         image = self._died or self.host.image()
         self._armed = self._died = None
         await self.host.end()
+        for waits in self._held:
+            waits.cancel()
+        self._held.clear()
         return image
 
     async def dies_at(self, moment: Moment, count: int, seconds: float = 8.0) -> Image:
@@ -130,7 +134,13 @@ class Ground:
         """Let a request pass unless its sender is dead, or dies here: then it never arrives."""
         self.passes_by(moment, host)
         if host.dead:
-            await asyncio.get_running_loop().create_future()
+            await self.never()
+
+    async def never(self) -> None:
+        """Wait until the one who asked is buried, and give up then."""
+        waits: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._held.append(waits)
+        await waits
 
     def sender(self, request: Request) -> Host | None:
         """Which process sent a request to commercetools."""

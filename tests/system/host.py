@@ -70,7 +70,9 @@ class Bent:
 
 
 class Host:
-    """One process of the daemon: its parts, and its pumps as tasks."""
+    """One process of the daemon: its parts, and its pumps as tasks. `remembers`: what it was told is kept to be told again."""
+
+    remembers = True
 
     def __init__(self, house: House, bent: Bent, name: str, directory: Path) -> None:
         self.bent = bent
@@ -177,7 +179,7 @@ class Host:
         async def batches(after: str | None) -> AsyncIterator[object]:
             async for event in feed.batches(after):
                 if isinstance(event, Batch):
-                    self.batches.append(event)
+                    self.batches += [event] if self.remembers else []
                     seqs = [one.seq for one in event.records] + [one.seq for one in event.rejects if one.seq]
                     known = self.first.get(event.epoch, float("inf"))
                     self.first[event.epoch] = min(known, *seqs, known)
