@@ -157,7 +157,6 @@ class Rest:
         for placed in self._truth.placed.values():
             for key, pieces in self.promised(placed).items():
                 waiting[key] += pieces
-            doubtful |= self._outgrown(placed)
             if bool(self._truth.early_of(placed)) or placed.id in unsure:
                 # The record alone is no dispatch, and nobody can say what became of an order in doubt.
                 doubtful |= {(sku, place) for sku, place, _ in placed.lines.values()}
@@ -172,18 +171,6 @@ class Rest:
             if (row["sku"], PLACES.get(row["channel"])) in doubtful:
                 continue
             yield "S1", f"the entry is not settled: {tuple(row)}"
-
-    def _outgrown(self, placed: Placed) -> set[tuple[str, str]]:
-        """Where an order was edited beyond what the warehouse has of it: a word about the whole order says too much then."""
-        there = self._site.house.warehouse.book.orders.get(placed.id)
-        if there is None or not placed.edited:
-            return set()
-        held = {line.line_ref: line.quantity for line in there.lines}
-        return {
-            (sku, place)
-            for line_id, (sku, place, pieces) in placed.lines.items()
-            if pieces > held.get(line_id, 0)
-        }
 
     def promised(self, placed: Placed) -> dict[tuple[str, str], int]:
         """Pieces of an order that are sold and not yet taken off the warehouse's figures."""

@@ -215,10 +215,11 @@ class OrderTruth:
         self.sent.add(order_id)
 
     def _check_calling_off(self, host: Looked, order_id: str) -> None:
-        """O5: what was never sent is not called off either."""
-        rows = host.look("SELECT stage, sent FROM handover WHERE order_id = ?", order_id)
+        """O5: what was never sent is not called off either, but for what an earlier run may have sent."""
+        question = "SELECT stage, sent, sent OR foreign_hand AS ours FROM handover WHERE order_id = ?"
+        rows = host.look(question, order_id)
         there = order_id in self.entered or bool(self.early_of(self.placed[order_id]))
-        hold("O5", there or (rows and rows[0]["sent"] >= 1), f"{order_id} is called off: {_shown(rows)}")
+        hold("O5", there or (rows and rows[0]["ours"]), f"{order_id} is called off: {_shown(rows)}")
         self.called_off.add(order_id)
 
     def _check_booked(self, host: Looked, name: str, said: Mapping[str, Any]) -> None:

@@ -52,7 +52,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that counts in one key. `tracked`: commercetools took its units out of this very entry."""
+    """A line that counts in one key. `tracked`: commercetools took its units out of this very entry.
+
+    `there`: how many pieces Archean can have of it, None: all. No statement about the order is about more.
+    """
 
     order_id: str
     line_id: str
@@ -62,6 +65,7 @@ class Line:
     released: bool = False
     created_ms: int = 0
     accepted_ms: int | None = None
+    there: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def reflected_units(line: Line, policy: ChannelPolicy, levels: Mapping[str, Stor
 
     Located proofs count location by location; one without a location counts only when every location of the channel has a
     level at or after it. Shipments add up, acceptances repeat each other. A line released without effect on the warehouse
-    counts whole.
+    counts whole. What an edit added to an order that Archean has as it was is proven by nothing.
     """
     if line.released:
         return line.quantity
@@ -119,7 +123,8 @@ def reflected_units(line: Line, policy: ChannelPolicy, levels: Mapping[str, Stor
             accepted[place] = max(accepted.get(place, 0), proof.quantity)
     by_place = {place: max(accepted.get(place, 0), shipped.get(place, 0)) for place in accepted | shipped}
     unlocated = by_place.pop("", 0)
-    return min(line.quantity, max(unlocated, sum(by_place.values())))
+    most = line.quantity if line.there is None else min(line.quantity, line.there)
+    return min(most, max(unlocated, sum(by_place.values())))
 
 
 def _covered(proof: Proof, policy: ChannelPolicy, levels: Mapping[str, StoredLevel]) -> bool:

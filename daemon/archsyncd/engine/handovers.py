@@ -99,6 +99,10 @@ class Handovers(Protocol):
         """A person says that an order is not to be handed over by us; False when it is on its way already."""
         ...
 
+    async def as_it_is(self, reference: str) -> bool:
+        """A person says that Archean has an order as it is now, edited after the hand-over; whether that frees any piece."""
+        ...
+
     async def put_down(self, began: str) -> None:
         """Another system hands over now: what was not sent is its own. `began`: the name of the time at which ours began."""
         ...

@@ -199,6 +199,8 @@ class ExceptionDesk:
                     f" Order {case.subject} is not handed over from here any more; its pieces stay counted until Archean says "
                     "that it has taken them, or the order is cancelled."
                 )
+            if case.code == "edited" and await store.handovers.as_it_is(case.subject):
+                return f" What Archean says of order {case.subject} counts for the pieces that the edit added, too."
         elif case.kind in {*ADVICE_KINDS, CaseKind.FULFILMENT_UNKNOWN_ORDER} and await store.advices.dismiss(
             case.subject, reason
         ):

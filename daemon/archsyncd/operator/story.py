@@ -163,9 +163,9 @@ def _lines(
     for order_id, line_id, location, figure, source, feed, epoch, seq, quantity in proof_rows:
         proof = Proof(feed, Position(epoch, seq), Figure(figure), quantity, location or None, source)
         proofs.setdefault((order_id, line_id), []).append(proof)
-    for channel, sku, order_id, line_id, quantity, tracked, released, created, accepted in rows:
+    for channel, sku, order_id, line_id, quantity, tracked, released, created, accepted, there in rows:
         own = tuple(proofs.get((order_id, line_id), ()))
-        line = Line(order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted)
+        line = Line(order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted, there)
         yield StockKey(channel, sku), line
 
 

@@ -132,6 +132,29 @@ async def test_f142_an_edit_after_the_hand_over_is_a_conflict_once(shelf: Shelf)
     assert (case.kind, case.code) == (CaseKind.STATUS_CONFLICT, "edited")
 
 
+async def test_f142_no_word_of_archean_is_about_pieces_that_an_edit_added(shelf: Shelf) -> None:
+    """S4: it has the order as it was. A level that names it proves what was handed over, and nothing of a new line."""
+    await carrying(shelf)
+    await shelf.read(level(1, 10))
+    await taken(shelf)
+    await shelf.learn(order(line(5), line(1, line_id="n2"), version=2), use=HANDED)
+    await shelf.read(level(2, 7, orders_included=("o1",)))
+    assert (await shelf.figures()).stock_target == 4
+    await shelf.read(accepted(3, "o1", share(4, "WH1", line="n1")), level(4, 6, orders_included=("o1",)))
+    assert (await shelf.figures()).stock_target == 4, "what it tells line by line counts"
+    assert await shelf.store.handovers.as_it_is("o1")
+    assert not await shelf.store.handovers.as_it_is("o1")
+    assert (await shelf.figures()).stock_target == 6
+    await shelf.learn(order(line(4), version=3), use=HANDED)
+    await shelf.read(level(5, 7, orders_included=("o1",)))
+    assert (await shelf.figures()).stock_target == 7
+    await shelf.learn(order(line(5), version=4), use=HANDED)
+    await shelf.read(level(6, 7, orders_included=("o1",)))
+    assert (await shelf.figures()).stock_target == 6
+    await shelf.learn(order(line(3), version=5), use=HANDED)
+    assert (await shelf.figures()).stock_target == 7
+
+
 @pytest.mark.parametrize("answer", [CancelAnswer.CANCELLED, CancelAnswer.UNKNOWN_THERE])
 async def test_s13_pieces_are_free_with_archeans_word_alone(shelf: Shelf, answer: CancelAnswer) -> None:
     """Cancelled in commercetools they stay counted until Archean has cancelled, too."""

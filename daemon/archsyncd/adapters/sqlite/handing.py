@@ -140,6 +140,14 @@ async def meet(scope: Scope, order: Order, rules: LearnRules) -> None:
             await scope.tx.run("head_lookup_due", (None, order.id))
 
 
+async def outgrown(scope: Scope, order: Order) -> bool | None:
+    """Whether an order asks for something else than what was handed over; None where it was not, by us."""
+    before = await get(scope, order.id)
+    if before is None or not before.sent or not before.lines:
+        return None
+    return before.lines != asked_for(order)
+
+
 async def changed(scope: Scope, order: Order) -> None:
     """An order changed in commercetools: whoever waits looks at it again; what Archean has already needs a person."""
     before = await get(scope, order.id)
@@ -176,7 +184,8 @@ async def changed(scope: Scope, order: Order) -> None:
 async def _edited(scope: Scope, before: Carried) -> None:
     reason = (
         f"the lines of order {before.name} were changed in commercetools after it had been handed over; Archean has it as "
-        "it was, and nothing is sent a second time"
+        "it was, and nothing is sent a second time. Pieces that were added stay subtracted: undo the edit, or enter it in "
+        "Archean by hand and dismiss this"
     )
     await _conflict(scope, before, "edited", reason)
 

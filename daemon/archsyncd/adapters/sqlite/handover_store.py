@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from archsyncd.adapters.sqlite import advising, handing
 from archsyncd.adapters.sqlite.cases import open_case
-from archsyncd.adapters.sqlite.lines import release_order
+from archsyncd.adapters.sqlite.lines import lines_as_handed_over, release_order
 from archsyncd.adapters.sqlite.order_store import book_answer
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope
@@ -108,6 +108,7 @@ class HandoverStore:
                 made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
                 made = replace(made, body=body, lines=lines, attempts=before.attempts)
                 await handing.put(scope, before, made, "it may be handed over, and is whole")
+                await recompute(scope, await lines_as_handed_over(scope, before.order_id))
             sending = moved(made, Stage.SENDING, scope.now_ms)
             # How often it was tried in vain sets the pace until it arrives.
             sending = replace(sending, sent=made.sent + 1, attempts=before.attempts, edited=False)
@@ -268,6 +269,17 @@ class HandoverStore:
                 return False
             await handing.put(scope, before, moved(before, Stage.DISMISSED, scope.now_ms, note))
             return True
+
+        return await self._session.write(step)
+
+    async def as_it_is(self, reference: str) -> bool:
+        """A person says that Archean has an order as it is now, edited after the hand-over; whether that frees any piece."""
+
+        async def step(scope: Scope) -> bool:
+            found = await scope.tx.row("handover_find", (reference,))
+            freed = set() if found is None else await lines_as_handed_over(scope, found[0])
+            await recompute(scope, freed)
+            return bool(freed)
 
         return await self._session.write(step)
 

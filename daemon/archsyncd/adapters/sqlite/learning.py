@@ -9,7 +9,12 @@ from typing import Any
 from archsyncd.adapters.sqlite import advising, handing
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
-from archsyncd.adapters.sqlite.lines import no_longer_unproven, open_lines, release_order
+from archsyncd.adapters.sqlite.lines import (
+    lines_as_handed_over,
+    no_longer_unproven,
+    open_lines,
+    release_order,
+)
 from archsyncd.adapters.sqlite.proofs import take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of_orders, recompute, stored
 from archsyncd.adapters.sqlite.scope import Scope, array
@@ -191,6 +196,9 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     ]
     await scope.tx.run_many("line_put", [_line_row(order, line, released=False) for line in added])
     touched |= edited | {line.key for line in added}
+    touched |= await _limit_proofs(
+        scope, order, [*more, *added], {line.line_id: line.quantity for line in before}
+    )
     await _count_late(scope, _tracked_pieces([*more, *added]), order.created_at_ms)
     if order.order_state == CANCELLED and refused:
         touched |= await release_order(scope, order.id)
@@ -199,6 +207,26 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)
     return touched
+
+
+async def _limit_proofs(
+    scope: Scope, order: Order, grown: Iterable[CountedLine], before: Mapping[str, int]
+) -> set[StockKey]:
+    """Archean has an order as it was handed over: no word of it is about what an edit adds. The keys that this frees.
+
+    `grown`: lines that are larger or new; `before`: pieces that lines had.
+    """
+    outgrown = await handing.outgrown(scope, order)
+    if outgrown is None:
+        return set()
+    if not outgrown:
+        return await lines_as_handed_over(scope, order.id)
+    rows = [
+        (before.get(line.line_id, 0), line.key.channel, line.key.sku, order.id, line.line_id)
+        for line in grown
+    ]
+    await scope.tx.run_many("line_there", rows)
+    return set()
 
 
 async def _no_longer_uncounted(scope: Scope, order: Order, lines: Iterable[CountedLine]) -> None:

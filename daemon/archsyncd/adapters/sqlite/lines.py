@@ -23,6 +23,7 @@ class OpenLine:
     quantity: int
     tracked: bool
     created_ms: int
+    there: int | None = None
 
     @property
     def whole(self) -> str:
@@ -49,9 +50,14 @@ async def open_lines(scope: Scope, order_ids: Iterable[str]) -> dict[str, list[O
     """The open lines of these orders."""
     found: dict[str, list[OpenLine]] = defaultdict(list)
     for row in await scope.tx.rows("lines_by_order", (array(sorted(set(order_ids))),)):
-        line = OpenLine(StockKey(row[0], row[1]), row[2], row[3], row[4], bool(row[5]), row[7])
+        line = OpenLine(StockKey(row[0], row[1]), row[2], row[3], row[4], bool(row[5]), row[7], row[9])
         found[line.order_id].append(line)
     return found
+
+
+async def lines_as_handed_over(scope: Scope, order_id: str) -> set[StockKey]:
+    """Archean has the order as it is, or will: its statements are about every piece of it; the keys that this changes."""
+    return {StockKey(row[0], row[1]) for row in await scope.tx.rows("lines_there_whole", (order_id,))}
 
 
 async def release_order(scope: Scope, order_id: str) -> set[StockKey]:

@@ -79,9 +79,9 @@ async def _with_proofs(scope: Scope, rows: Sequence[Row]) -> dict[StockKey, list
         proof = Proof(row[5], Position(row[6], row[7]), Figure(row[3]), row[8], row[2] or None, row[4])
         proofs[row[0], row[1]].append(proof)
     found: dict[StockKey, list[Line]] = defaultdict(list)
-    for channel, sku, order_id, line_id, quantity, tracked, released, created, accepted in rows:
+    for channel, sku, order_id, line_id, quantity, tracked, released, created, accepted, there in rows:
         own = tuple(proofs.get((order_id, line_id), ()))
-        line = Line(order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted)
+        line = Line(order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted, there)
         found[StockKey(channel, sku)].append(line)
     return found
 
@@ -234,6 +234,7 @@ def _plus(line: Line, proofs: tuple[Proof, ...]) -> Line:
         line.released,
         line.created_ms,
         line.accepted_ms,
+        line.there,
     )
 
 

@@ -125,7 +125,9 @@ async def _book_shares(
         taken[line_id.partition(ELSEWHERE)[0]] += pieces
     rows: list[Sequence[Any]] = []
     touched = {line.key for line in lines}
-    for part in assign(statement.shares, counted, taken, scope.policies):
+    parts = assign(statement.shares, counted, taken, scope.policies)
+    await _as_told(scope, order_id, own, parts)
+    for part in parts:
         line = own[part.line_id]
         if part.channel == line.key.channel:
             rows.append(proof_row(order_id, line.line_id, _proof(statement, part.pieces, part.location)))
@@ -143,6 +145,17 @@ async def _book_shares(
         touched.add(StockKey(part.channel, line.key.sku))
     await scope.tx.run_many("proof_put", await _restated(scope, order_id, statement, rows, told))
     return touched
+
+
+async def _as_told(scope: Scope, order_id: str, own: Mapping[str, OpenLine], parts: Sequence[Part]) -> None:
+    """Archean has at least what it tells line by line, though it was handed over otherwise."""
+    told: dict[str, int] = defaultdict(int)
+    for part in parts:
+        if own[part.line_id].there is not None:
+            told[part.line_id] += part.pieces
+    places = ((pieces, own[name].key, name) for name, pieces in told.items())
+    rows = [(pieces, key.channel, key.sku, order_id, name) for pieces, key, name in places]
+    await scope.tx.run_many("line_there_more", rows)
 
 
 async def _told_before(scope: Scope, order_id: str, statement: Statement) -> dict[tuple[str, str], Row]:

@@ -82,3 +82,6 @@ CREATE INDEX advice_order ON advice (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX advice_parked ON advice (reference) WHERE stage = 'parked';
 CREATE INDEX advice_name ON advice (name);
 CREATE INDEX advice_stage ON advice (stage, since_ms);
+
+-- How many pieces of a line Archean can have, where an edit made more of it after the order was handed over; NULL: all.
+ALTER TABLE order_line ADD COLUMN there INTEGER CHECK (there >= 0);

@@ -278,12 +278,12 @@ ORDER BY channel, sku LIMIT :limit
 SELECT 1 FROM order_line LIMIT 1
 
 -- name: lines_by_key
-SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms
+SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms, n.there
 FROM json_each(?) AS w CROSS JOIN order_line AS n ON n.channel = w.value ->> 0 AND n.sku = w.value ->> 1
 CROSS JOIN order_head AS h ON h.order_id = n.order_id
 
 -- name: lines_by_order
-SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms
+SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms, n.there
 FROM json_each(?) AS w CROSS JOIN order_line AS n ON n.order_id = w.value CROSS JOIN order_head AS h ON h.order_id = n.order_id
 
 -- name: proofs_by_order
@@ -392,6 +392,15 @@ UPDATE outbox SET closed = closed + ? WHERE channel = ? AND sku = ?
 -- name: line_put
 INSERT INTO order_line (channel, sku, order_id, line_id, quantity, tracked, created_ms, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (channel, sku, order_id, line_id) DO UPDATE SET quantity = excluded.quantity, tracked = excluded.tracked
+
+-- name: line_there
+UPDATE order_line SET there = coalesce(there, ?) WHERE channel = ? AND sku = ? AND order_id = ? AND line_id = ?
+
+-- name: line_there_more
+UPDATE order_line SET there = max(there, ?) WHERE channel = ? AND sku = ? AND order_id = ? AND line_id = ?
+
+-- name: lines_there_whole
+UPDATE order_line SET there = NULL WHERE order_id = ? AND there IS NOT NULL RETURNING channel, sku
 
 -- name: line_delete
 DELETE FROM order_line WHERE channel = ? AND sku = ? AND order_id = ? AND line_id = ?
