@@ -267,9 +267,7 @@ class Campaign:
         known = {row["order_id"] for row in rows}
         book = world.site.house.warehouse.book
         lost = [
-            placed.id
-            for placed in truth.placed.values()
-            if placed.id not in known and not placed.by_hand and placed.gone_ms is None
+            placed.id for placed in truth.placed.values() if placed.id not in known and placed.gone_ms is None
         ]
         early = world.rest.called_shipped_early()
         figures = {

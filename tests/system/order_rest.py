@@ -58,8 +58,8 @@ class Rest:
     def _off_order(self, placed: Placed, row: Any, told: set[str]) -> Iterator[tuple[str, str]]:
         there = self._site.house.warehouse.book.orders.get(placed.id)
         if row is None:
-            # What is done before it is seen is nobody's to carry.
-            if (placed.gone_ms is None and not placed.by_hand) or placed.id in self._truth.sent:
+            # What is gone before it is seen is nobody's to carry.
+            if placed.gone_ms is None or placed.id in self._truth.sent:
                 yield "O6", f"{placed.name} is not known"
             return
         stage = row["stage"]
@@ -110,12 +110,6 @@ class Rest:
             if order_id in self._truth.placed:
                 shipped[name] = order_id
         for name, order_id in shipped.items():
-            if (
-                advices.get(name)
-                and advices[name]["stage"] == "void"
-                and self._truth.placed[order_id].by_hand
-            ):
-                continue  # it was done before it was seen: another's to book
             advice, document = advices.get(name), self._document(order_id)
             keys = (
                 {delivery.get("key") for delivery in deliveries(document)} if document else {wire_key(name)}
@@ -128,12 +122,6 @@ class Rest:
                 yield "P5", f"the warehouse was not told of it: {told}"
         for name, back in self._truth.returns.items():
             order_id = self._truth.by_number.get(back.order, back.order)
-            if (
-                advices.get(name)
-                and advices[name]["stage"] == "void"
-                and self._truth.placed[order_id].by_hand
-            ):
-                continue
             document = self._document(order_id)
             if document and returned(document).get(name, Counter()) != back.pieces and not cases.get(name):
                 yield (

@@ -249,6 +249,16 @@ async def test_a_dispatch_says_that_archean_has_the_order(shelf: Shelf) -> None:
     assert (await only(shelf)).stage is Stage.ACCEPTED
 
 
+async def test_an_order_that_is_marked_as_shipped_before_it_is_learnt_is_carried_all_the_same(
+    shelf: Shelf,
+) -> None:
+    """Archean's dispatch of it is booked: somebody's word came before it."""
+    await carrying(shelf, order(line(3), shipment="Shipped"))
+    await shelf.read(shipped(1, share(3)))
+    (due,) = await shelf.store.advices.due(9)
+    assert (due.stage, (await only(shelf)).stage) == (AdviceStage.DUE, Stage.ACCEPTED)
+
+
 async def test_dispatches_of_orders_that_another_system_carries_are_not_ours(shelf: Shelf) -> None:
     """Known, and met before we began: nothing is kept."""
     await shelf.learn(order(line(3)))

@@ -107,7 +107,7 @@ async def note(scope: Scope, order_id: str, what: str) -> None:
 
 
 async def meet(scope: Scope, order: Order, rules: LearnRules) -> None:
-    """An order was learnt: it is ours to carry, unless it is done already.
+    """An order was learnt: it is ours to carry, unless it was done before the hand-over began.
 
     What was placed before the hand-over began may have been brought by another system, and what was placed before this run by
     another run of ours that this file forgot: Archean is asked first.
@@ -116,7 +116,7 @@ async def meet(scope: Scope, order: Order, rules: LearnRules) -> None:
     if began_ms is None:
         return
     gone = order.order_state in GONE_ORDER_STATES
-    if is_final(order) and (order.created_at_ms < began_ms or (says_shipped(order) and not gone)):
+    if is_final(order) and order.created_at_ms < began_ms:
         return
     hand = Hand.ANOTHER_SYSTEM if order.created_at_ms < began_ms else Hand.OURS
     if hand is Hand.OURS and order.created_at_ms < rules.run_since_ms:
