@@ -214,6 +214,21 @@ async def test_a_person_lets_go_of_a_held_order_and_archeans_word_still_counts(s
     assert (await only(shelf)).stage is Stage.ACCEPTED
 
 
+async def test_an_order_is_late_from_when_it_could_go(shelf: Shelf) -> None:
+    """Paid after hours it is not late at once; what nobody kept from going is, from its placing."""
+    await carrying(shelf, order(line(1)), order(line(1), name="o2"))
+    first, second = await shelf.store.handovers.due(9)
+    await shelf.store.handovers.wait(first, "its payment", 1, FAR_MS)
+    shelf.clock.pass_by(7_200)
+    paid_ms = shelf.clock.wall_ms()
+    (waits,) = await shelf.store.handovers.listed(Stage.WAITING, 9)
+    assert await shelf.store.handovers.ready(waits, "to Ada", asked_for(order(line(1))), 1) is not None
+    await shelf.store.handovers.tell_stalled(paid_ms - 60_000, 0)
+    assert [case.subject for case in await shelf.store.cases.listed()] == [second.order_id]
+    await shelf.store.handovers.tell_stalled(paid_ms + 1, 0)
+    assert {case.subject for case in await shelf.store.cases.listed()} == {"o1", "o2"}
+
+
 # What Archean advises
 
 

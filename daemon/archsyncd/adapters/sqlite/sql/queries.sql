@@ -731,9 +731,13 @@ WHERE stage IN ('learned', 'waiting', 'ready', 'sending', 'in_doubt', 'received'
 GROUP BY stage
 
 -- name: handover_stalled
-SELECT order_id, number, stage, reason FROM handover
-WHERE stage IN ('ready', 'sending', 'in_doubt', 'received', 'learned', 'cancelling') AND created_ms < ?
-ORDER BY created_ms LIMIT ?
+-- What waited for its payment, or was held, is late only from when it could go.
+SELECT order_id, number, stage, reason FROM handover AS o
+WHERE stage IN ('ready', 'sending', 'in_doubt', 'received', 'learned', 'cancelling') AND created_ms < ?1
+    AND coalesce((SELECT min(e.at_ms) FROM order_event AS e WHERE e.order_id = o.order_id AND e.stage = 'ready'
+        AND e.n > (SELECT max(w.n) FROM order_event AS w WHERE w.order_id = o.order_id AND w.stage IN ('waiting', 'held'))),
+        created_ms) < ?1
+ORDER BY created_ms LIMIT ?2
 
 -- name: handover_waiting_long
 SELECT order_id, number, stage, reason FROM handover WHERE stage = 'waiting' AND since_ms < ? ORDER BY since_ms LIMIT ?
