@@ -19,6 +19,8 @@ from archsyncd.domain.stock import Policies
 from archsyncd.domain.whole_order import WholeOrder
 
 ABSENT = "absent"
+# Why an order is dismissed that asks for nothing but what no warehouse has; any other reason is a person's.
+NOTHING_TO_SHIP = "no warehouse ships any of it"
 
 
 class Stage(StrEnum):
@@ -62,8 +64,8 @@ NEXT: Mapping[Stage, frozenset[Stage]] = {
     _S.CLOSED: frozenset(),
     _S.CLOSED_SHORT: frozenset(),
     _S.HELD: frozenset({_S.READY, _S.WAITING, _S.DISMISSED}) | _ARCHEAN_HAS_IT,
-    # It came another way, and Archean tells of it all the same.
-    _S.DISMISSED: _ARCHEAN_HAS_IT,
+    # It came another way, and Archean tells of it all the same; or an edit added the first goods to it.
+    _S.DISMISSED: frozenset({_S.WAITING}) | _ARCHEAN_HAS_IT,
 }
 # Nothing has been sent of these, so a cancellation in commercetools ends them at once.
 UNSENT = frozenset({_S.LEARNED, _S.WAITING, _S.READY})
@@ -224,7 +226,7 @@ def judge_unsent(order: WholeOrder, rule: EligibleRule, placement: Placement) ->
     if order.order.order_state in {CANCELLED, DELETED}:
         return Verdict(Stage.CANCELLED, "it was cancelled in commercetools before anything was sent")
     if not order.order.lines:
-        return Verdict(Stage.DISMISSED, "no warehouse ships any of it")
+        return Verdict(Stage.DISMISSED, NOTHING_TO_SHIP)
     if says_shipped(order.order):
         reason = (
             f"order {order.name} is marked as shipped in commercetools, though it was never handed over to Archean: nothing "

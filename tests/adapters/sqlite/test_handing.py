@@ -10,7 +10,16 @@ from archsyncd.domain.advice import AdviceKind, AdviceStage
 from archsyncd.domain.booking import Finding
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import Disposition, OrderLookup, ReturnedLine, ReturnReceived
-from archsyncd.domain.handover import CancelAnswer, Carried, Flaw, Hand, Objection, Stage, asked_for
+from archsyncd.domain.handover import (
+    NOTHING_TO_SHIP,
+    CancelAnswer,
+    Carried,
+    Flaw,
+    Hand,
+    Objection,
+    Stage,
+    asked_for,
+)
 from archsyncd.domain.inventory import Order
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.rules import Carrying
@@ -212,6 +221,20 @@ async def test_a_person_lets_go_of_a_held_order_and_archeans_word_still_counts(s
     assert await shelf.store.handovers.due(9) == []
     await shelf.read(accepted(1))
     assert (await only(shelf)).stage is Stage.ACCEPTED
+
+
+async def test_an_order_that_gets_its_first_goods_goes_and_what_a_person_let_go_does_not(
+    shelf: Shelf,
+) -> None:
+    """An edit may add goods to an order of downloads."""
+    await carrying(shelf, order(), order(name="o2"))
+    first, second = await shelf.store.handovers.due(9)
+    await shelf.store.handovers.not_ours(first, NOTHING_TO_SHIP)
+    assert await shelf.store.handovers.dismiss(second.order_id, "by phone")
+    more = [order(line(1), name=name, version=2) for name in ("o1", "o2")]
+    await shelf.learn(*more, use=HANDED)
+    (due,) = await shelf.store.handovers.due(9)
+    assert (due.order_id, due.stage, due.version) == (first.order_id, Stage.WAITING, 2)
 
 
 async def test_an_order_is_late_from_when_it_could_go(shelf: Shelf) -> None:

@@ -15,6 +15,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.handover import (
     FINAL,
+    NOTHING_TO_SHIP,
     UNSENT,
     WITH_ARCHEAN,
     Carried,
@@ -171,6 +172,9 @@ async def changed(scope: Scope, order: Order) -> None:
     )
     if says_shipped(order):
         await scope.tx.run("handover_claim", (scope.now_ms, order.id))
+    if before.stage is Stage.DISMISSED and before.reason == NOTHING_TO_SHIP and order.lines and not gone:
+        now = replace(before, version=order.version, number=before.number or order.number)
+        await put(scope, now, moved(now, Stage.WAITING, scope.now_ms, "goods were added to it", scope.now_ms))
     if told and not is_final(order):
         reason = (
             f"order {before.name} was cancelled and is open again in commercetools, but here it is {before.stage}: it is not "
