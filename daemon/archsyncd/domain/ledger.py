@@ -67,6 +67,11 @@ class Line:
     accepted_ms: int | None = None
     there: int | None = None
 
+    @property
+    def provable(self) -> int:
+        """Pieces that Archean can tell of; asking it about others is in vain."""
+        return self.quantity if self.there is None else min(self.quantity, self.there)
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -123,8 +128,7 @@ def reflected_units(line: Line, policy: ChannelPolicy, levels: Mapping[str, Stor
             accepted[place] = max(accepted.get(place, 0), proof.quantity)
     by_place = {place: max(accepted.get(place, 0), shipped.get(place, 0)) for place in accepted | shipped}
     unlocated = by_place.pop("", 0)
-    most = line.quantity if line.there is None else min(line.quantity, line.there)
-    return min(most, max(unlocated, sum(by_place.values())))
+    return min(line.provable, max(unlocated, sum(by_place.values())))
 
 
 def _covered(proof: Proof, policy: ChannelPolicy, levels: Mapping[str, StoredLevel]) -> bool:

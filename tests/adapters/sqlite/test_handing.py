@@ -149,6 +149,10 @@ async def test_f142_no_word_of_archean_is_about_pieces_that_an_edit_added(shelf:
     await shelf.learn(order(line(5), line(1, line_id="n2"), version=2), use=HANDED)
     await shelf.read(level(2, 7, orders_included=("o1",)))
     assert (await shelf.figures()).stock_target == 4
+    assert await shelf.store.orders.settle_lookups(["o1"]) == {"o1"}
+    shelf.clock.pass_by(3_600)
+    await shelf.read(level(2, 7, orders_included=("o1",)))
+    assert await shelf.store.orders.lookups_due(9) == [], "nobody can tell more"
     await shelf.read(accepted(3, "o1", share(4, "WH1", line="n1")), level(4, 6, orders_included=("o1",)))
     assert (await shelf.figures()).stock_target == 4, "what it tells line by line counts"
     assert await shelf.store.handovers.as_it_is("o1")

@@ -155,7 +155,7 @@ async def changed(scope: Scope, order: Order) -> None:
     if before is None:
         return
     gone = order.order_state in GONE_ORDER_STATES
-    reopened = not gone and (before.cancel or before.stage is Stage.CANCELLED)
+    reopened = not gone and before.cancel
     told = reopened and before.stage in FINAL | {Stage.CANCELLING}
     other = before.sent > 0 and before.lines not in {"", asked_for(order)}
     unsure = before.stage in {Stage.SENDING, Stage.IN_DOUBT}

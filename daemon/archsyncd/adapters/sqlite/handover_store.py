@@ -124,7 +124,8 @@ class HandoverStore:
         async def step(scope: Scope, before: Carried) -> None:
             if before.sent:
                 raise ImpossibleMove(before.name, before.stage, Stage.CANCELLED)
-            await handing.put(scope, before, moved(before, Stage.CANCELLED, scope.now_ms, reason))
+            after = replace(moved(before, Stage.CANCELLED, scope.now_ms, reason), cancel=True)
+            await handing.put(scope, before, after)
             await handing.close_cases(scope, before, "the order is cancelled")
             await recompute(scope, await release_order(scope, before.order_id))
 

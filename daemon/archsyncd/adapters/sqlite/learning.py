@@ -325,7 +325,7 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
 
 
 async def unproven_keys(scope: Scope, order_ids: Iterable[str]) -> dict[str, list[StockKey]]:
-    """By order, the keys in which some piece of it is not yet proven to have left the warehouse's figure."""
+    """By order, the keys in which some piece that Archean can tell of is not yet proven to have left the warehouse's figure."""
     channels = scope.policies.channels
     lines = await lines_of_orders(scope, order_ids)
     places = [
@@ -342,7 +342,7 @@ async def unproven_keys(scope: Scope, order_ids: Iterable[str]) -> dict[str, lis
             continue
         levels = {name: stored(kept[name, key.sku]) for name in policy.locations if (name, key.sku) in kept}
         for order_id in {
-            line.order_id for line in own if reflected_units(line, policy, levels) < line.quantity
+            line.order_id for line in own if reflected_units(line, policy, levels) < line.provable
         }:
             found.setdefault(order_id, []).append(key)
     return found

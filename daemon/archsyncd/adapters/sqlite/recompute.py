@@ -191,7 +191,7 @@ def _with_lines(
     result = figures(policy, own, counted, closed, scope.policies.withheld)
     if result.known != result.refl or result.ntrk:
         unproven.update(
-            line.order_id for line in counted if reflected_units(line, policy, own) < line.quantity
+            line.order_id for line in counted if reflected_units(line, policy, own) < line.provable
         )
     return result.f, result.refl, result.ntrk, result.known
 
