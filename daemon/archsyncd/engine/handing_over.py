@@ -27,7 +27,7 @@ from archsyncd.domain.handover import (
     judge_unsent,
 )
 from archsyncd.domain.inventory import Conflict, Failure, Missing
-from archsyncd.domain.order import GONE_ORDER_STATES, goods_of
+from archsyncd.domain.order import GONE_ORDER_STATES, goods_of, says_shipped
 from archsyncd.domain.retry import delay
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.handovers import Handovers
@@ -220,14 +220,16 @@ class HandOver:
         if whole.order.order_state in GONE_ORDER_STATES:
             await self._drop(carried, "it was cancelled in commercetools before anything was sent")
             return
-        if carried.foreign_hand:
+        goods = replace(whole, order=goods_of(whole.order, self.options.not_goods))
+        verdict = judge_unsent(goods, self.options.rule, self._placement())
+        # A run before this one sent only what may go: what may not, and has not left, is not asked for at every start.
+        sendable = verdict.stage is Stage.READY or says_shipped(goods.order)
+        if carried.foreign_hand is Hand.ANOTHER_SYSTEM or (carried.foreign_hand and sendable):
             ours = await self._ours(carried, whole)
             if ours is None:
                 return
             carried = ours
-        whole = replace(whole, order=goods_of(whole.order, self.options.not_goods))
-        verdict = judge_unsent(whole, self.options.rule, self._placement())
-        version = whole.order.version
+        whole, version = goods, whole.order.version
         if verdict.stage is Stage.WAITING:
             await self._kept.wait(carried, verdict.reason, version, self._now_ms() + WAITING_AGAIN_MS)
         elif verdict.stage is Stage.DISMISSED:
