@@ -47,6 +47,23 @@ async def test_f097_a_snapshot_resumes_the_feed_from_its_own_cursor(shelf: Shelf
     assert (await shelf.row(key("S000"))).f == 3
 
 
+async def test_f097_a_broken_snapshot_and_a_held_one_after_it_lose_no_record_between_them(
+    shelf: Shelf,
+) -> None:
+    """What came since the first was asked for can be read: neither has told of it."""
+    await stocked(shelf)
+    await shelf.store.feeds.needs_snapshot("main", "cursor_expired")
+    broken = await shelf.snapshot(*full(3), seq_at=60, end=SnapshotEnd(complete=False))
+    assert broken.state == "rejected"
+    again = await shelf.snapshot(*full(3), seq_at=65, end=SnapshotEnd(complete=False))
+    assert again.state == "rejected"
+    held = await shelf.snapshot(*full(3, seq=70), seq_at=70)
+    assert (held.state, (await shelf.store.feeds.state("main")).checkpoint) == ("held", "after-60")
+    await shelf.store.feeds.needs_snapshot("main", "cursor_expired")
+    later = await shelf.snapshot(*full(3, seq=80), seq_at=80)
+    assert (later.state, (await shelf.store.feeds.state("main")).checkpoint) == ("held", "after-80")
+
+
 async def test_f012_a_snapshot_half_applied_is_applied_again(shelf: Shelf) -> None:
     """Killed in the middle or after its end: positions make the repetition harmless, and nothing is zeroed."""
     await shelf.read(level(1, 2, sku="S001"))

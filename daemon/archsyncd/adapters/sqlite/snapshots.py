@@ -122,6 +122,8 @@ async def assess(
     )
     if state == "rejected":
         await scope.tx.run("snapshot_items_drop", (snapshot.id,))
+        if resumes:
+            await scope.tx.run("feed_resumes_from", (snapshot.cursor, snapshot.feed, snapshot.epoch))
         reason = f"a full of feed {snapshot.feed} was not used: " + "; ".join(reasons)
         case = NewCase(CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, reason, code="broken_full")
         await open_case(scope.tx, case, scope.now_ms)
@@ -237,7 +239,10 @@ async def _supersede(scope: Scope, snapshot: Snapshot) -> None:
 
 
 async def _resume(scope: Scope, snapshot: Snapshot, *, held: bool) -> None:
-    """Let the feed go on behind the snapshot. Where that is beyond what was read, a held one leaves a gap."""
+    """Let the feed go on behind the snapshot. Where that is beyond what was read, a held one leaves a gap.
+
+    A held one tells nothing yet, so it goes on from the first snapshot that was taken for this cause: later records are there.
+    """
     feed = await scope.tx.row("feed", (snapshot.feed,))
     epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
     if feed is not None and feed[3] is not None:
@@ -245,7 +250,7 @@ async def _resume(scope: Scope, snapshot: Snapshot, *, held: bool) -> None:
     await recompute(scope, touched)
     if held and feed is not None and feed[3] is not None:
         await scope.tx.run("feed_gap", (epoch, snapshot.seq_at, snapshot.feed))
-    await scope.tx.run("feed_resumed", (snapshot.cursor, epoch, scope.now_ms, snapshot.feed))
+    await scope.tx.run("feed_resumed", (snapshot.cursor, epoch, scope.now_ms, snapshot.feed, held))
     await scope.tx.run("snapshot_resumed", (snapshot.id,))
 
 
@@ -342,7 +347,7 @@ async def _caught_up(scope: Scope, snapshot: Snapshot) -> None:
     at = (int(epoch[0]), snapshot.seq_at)
     await scope.tx.run("feed_gap_closed", (snapshot.feed, *at))
     if row[5] is not None and (feed[1], feed[2]) <= at:
-        await scope.tx.run("feed_resumed", (row[5], at[0], scope.now_ms, snapshot.feed))
+        await scope.tx.run("feed_resumed", (row[5], at[0], scope.now_ms, snapshot.feed, False))
 
 
 async def unfinished(tx: Transaction) -> Sequence[Snapshot]:

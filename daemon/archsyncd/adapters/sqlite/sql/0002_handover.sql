@@ -85,3 +85,6 @@ CREATE INDEX advice_stage ON advice (stage, since_ms);
 
 -- How many pieces of a line Archean can have, where an edit made more of it after the order was handed over; NULL: all.
 ALTER TABLE order_line ADD COLUMN there INTEGER CHECK (there >= 0);
+
+-- Where the feed was when a snapshot was first taken that could not be used: what came since can be read from there.
+ALTER TABLE feed ADD COLUMN resume TEXT;

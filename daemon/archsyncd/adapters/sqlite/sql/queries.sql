@@ -46,11 +46,15 @@ UPDATE feed SET checkpoint = ?, epoch = ?, seq = max(?, CASE WHEN epoch = ?2 THE
 WHERE name = ?
 
 -- name: feed_snapshot_due
-UPDATE feed SET snapshot_due = ? WHERE name = ?
+UPDATE feed SET snapshot_due = ?1, resume = iif(?1 IS NULL, NULL, resume) WHERE name = ?2
 
 -- name: feed_resumed
-UPDATE feed SET checkpoint = coalesce(?, checkpoint), epoch = ?, seq = CASE WHEN epoch = ?2 THEN seq ELSE 0 END,
-    snapshot_due = NULL, sign_ms = ? WHERE name = ?
+UPDATE feed SET checkpoint = coalesce(iif(?5, resume, NULL), ?1, checkpoint), epoch = ?2,
+    seq = CASE WHEN epoch = ?2 THEN seq ELSE 0 END, snapshot_due = NULL, resume = NULL, sign_ms = ?3 WHERE name = ?4
+
+-- name: feed_resumes_from
+UPDATE feed SET resume = coalesce(resume, ?1) WHERE name = ?2 AND snapshot_due IS NOT NULL
+    AND epoch <= coalesce((SELECT e.ordinal FROM feed_epoch AS e WHERE e.feed = ?2 AND e.name = ?3), epoch)
 
 -- name: feed_gap
 UPDATE feed SET gap_epoch = ?, gap_seq = ? WHERE name = ?
