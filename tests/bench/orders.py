@@ -41,8 +41,8 @@ from tests.bench.processes import serving
 from tests.bench.sizes import Sizes
 from tests.bench.stock import CHANNEL, FEED, LOCATION, opened, rules
 from tests.support.virtual_time import run_virtual
+from tests.system.circling import HAND_OVER, buys
 from tests.system.inside import inside
-from tests.system.test_dispatch import HAND_OVER, buys
 
 AIM = 0.3
 LAG_AIM_SECONDS = 5.0

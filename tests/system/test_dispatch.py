@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.handover import Stage
@@ -11,47 +10,13 @@ from archsyncd.simulators.commercetools import FaultKind, OrderLine
 from archsyncd.simulators.r247 import Fault
 from archsyncd.simulators.r247 import FaultKind as HouseFault
 from tests.process.harness import DROP
-from tests.process.site import CHANNEL, LOCATION, Site
+from tests.process.site import CHANNEL, LOCATION
 from tests.support.virtual_time import virtual
-from tests.system.inside import Running, inside
+from tests.system.circling import HAND_OVER, accepted, again, buys, deliveries, refs, returned, state, until
+from tests.system.inside import inside
 from tests.system.test_hand_over_files import source
 
-HAND_OVER = 'mode = "hand-over"\n'
 RETURNS = "WH1-RET"
-
-
-async def until(running: Running, reference: str, *stages: Stage, seconds: float = 300.0) -> None:
-    """Wait until an order is in one of these states."""
-    clock = running.app.clock
-    end = clock.monotonic() + seconds
-    while True:
-        found = await running.app.store.handovers.story(reference)
-        if found is not None and found.carried.stage in stages:
-            return
-        now = None if found is None else (found.carried.stage, found.carried.reason)
-        assert clock.monotonic() < end, f"{reference} is {now}, not {stages}"
-        await clock.sleep(0.2)
-
-
-def buys(site: Site, *lines: OrderLine | tuple[str, int], **purchase: Any) -> str:
-    """A shopper orders; nobody but the daemon tells Archean. Returns the order's id."""
-    wanted = [line if isinstance(line, OrderLine) else OrderLine(*line, CHANNEL) for line in lines]
-    return site.shop.place_order(wanted, **purchase)
-
-
-def deliveries(site: Site, order_id: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = site.shop.order(order_id)["shippingInfo"]["deliveries"]
-    return found
-
-
-def state(site: Site, order_id: str) -> str | None:
-    found: str | None = site.shop.order(order_id).get("shipmentState")
-    return found
-
-
-def refs(site: Site, order_id: str) -> list[str]:
-    """The ids of an order's lines."""
-    return [line["id"] for line in site.shop.order(order_id)["lineItems"]]
 
 
 @virtual
@@ -83,92 +48,56 @@ async def test_f151_parts_are_partial_and_the_last_makes_it_shipped() -> None:
 @virtual
 async def test_p1_nothing_is_called_shipped_before_it_has_left() -> None:
     """Allocated, picked and packed goods change nothing in commercetools."""
-    async with inside(seed=402) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 1))
-            await until(running, order_id, Stage.ACCEPTED)
-            for status in ("allocated", "picking", "picked", "packed"):
-                site.house.warehouse.dispatch.progress(order_id, status)
-                await site.clock.sleep(5)
-                assert state(site, order_id) is None
-                assert deliveries(site, order_id) == []
+    async with accepted(402, 1) as (site, _running, order_id):
+        for status in ("allocated", "picking", "picked", "packed"):
+            site.house.warehouse.dispatch.progress(order_id, status)
+            await site.clock.sleep(5)
+            assert state(site, order_id) is None
+            assert deliveries(site, order_id) == []
 
 
 @virtual
 async def test_picked_goods_are_ready_where_that_is_configured() -> None:
     """And never called shipped by that."""
-    async with inside(seed=403) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER, more="[fulfilment]\nready_state = true") as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 1))
-            await until(running, order_id, Stage.ACCEPTED)
-            site.house.warehouse.dispatch.progress(order_id, "picked")
-            await site.until(lambda: state(site, order_id) == "Ready", "the state Ready")
-            site.house.warehouse.dispatch.ship(order_id)
-            await site.until(lambda: state(site, order_id) == "Shipped", "the state Shipped")
+    async with accepted(403, 1, more="[fulfilment]\nready_state = true") as (site, _running, order_id):
+        site.house.warehouse.dispatch.progress(order_id, "picked")
+        await site.until(lambda: state(site, order_id) == "Ready", "the state Ready")
+        site.house.warehouse.dispatch.ship(order_id)
+        await site.until(lambda: state(site, order_id) == "Shipped", "the state Shipped")
 
 
 @virtual
 async def test_f149_a_dispatch_that_is_told_twice_is_one_delivery() -> None:
     """The same record again, and the same fulfilment restated unchanged."""
-    async with inside(seed=404) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 2))
-            await until(running, order_id, Stage.ACCEPTED)
-            site.house.warehouse.dispatch.ship(order_id)
-            await until(running, order_id, Stage.CLOSED)
-            version = site.shop.order(order_id)["version"]
-            site.house.script.add(Fault(HouseFault.DUPLICATE, times=5))
-            told = deliveries(site, order_id)[0]["parcels"][0]
-            parcel = {"parcelId": "P-1", **told["trackingData"]}
-            parcel["trackingNumber"] = parcel.pop("trackingId")
-            again(site, order_id, "F-1", parcels=[parcel])
-            await site.clock.sleep(30)
-            assert len(deliveries(site, order_id)) == 1
-            assert site.shop.order(order_id)["version"] == version
-            assert await running.cases(CaseKind.FULFILMENT_MISMATCH) == []
-
-
-def again(site: Site, order_id: str, name: str, **changes: Any) -> None:
-    """Archean states a shipped fulfilment anew."""
-    ref = refs(site, order_id)[0]
-    fields: dict[str, Any] = {
-        "orderId": order_id,
-        "fulfilmentId": name,
-        "status": "shipped",
-        "location": LOCATION,
-        "lines": [{"lineRef": ref, "sku": "A", "quantity": 2}],
-        "parcels": [
-            {"parcelId": "P-1", "carrier": "DPD", "trackingNumber": "15500000000001"},
-        ],
-    }
-    site.house.log.append("fulfilment", fields | changes, location=LOCATION)
+    async with accepted(404, 2) as (site, running, order_id):
+        site.house.warehouse.dispatch.ship(order_id)
+        await until(running, order_id, Stage.CLOSED)
+        version = site.shop.order(order_id)["version"]
+        site.house.script.add(Fault(HouseFault.DUPLICATE, times=5))
+        told = deliveries(site, order_id)[0]["parcels"][0]
+        parcel = {"parcelId": "P-1", **told["trackingData"]}
+        parcel["trackingNumber"] = parcel.pop("trackingId")
+        again(site, order_id, "F-1", parcels=[parcel])
+        await site.clock.sleep(30)
+        assert len(deliveries(site, order_id)) == 1
+        assert site.shop.order(order_id)["version"] == version
+        assert await running.cases(CaseKind.FULFILMENT_MISMATCH) == []
 
 
 @virtual
 async def test_f158_tracking_that_comes_later_and_looks_odd_is_kept_as_text() -> None:
     """A newer record of the same fulfilment adds a parcel and tracking: capped, without control signs, never a reason to stop."""
-    async with inside(seed=405) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 2))
-            await until(running, order_id, Stage.ACCEPTED)
-            site.house.warehouse.dispatch.ship(order_id, parcels=[{"parcelId": "P-1"}])
-            await until(running, order_id, Stage.CLOSED)
-            odd = "<b>1550</b>\n" + "9" * 5_000
-            parcels = [{"parcelId": "P-1", "trackingNumber": odd, "carrier": "DPD"}, {"parcelId": "P-2"}]
-            again(site, order_id, "F-1", parcels=parcels)
-            await site.until(lambda: len(deliveries(site, order_id)[0]["parcels"]) == 2, "the second parcel")
-            tracked = deliveries(site, order_id)[0]["parcels"][0]["trackingData"]["trackingId"]
-            assert tracked.startswith("<b>1550</b>9")
-            assert len(tracked) == 256
-            assert len(deliveries(site, order_id)) == 1
+    async with accepted(405, 2) as (site, running, order_id):
+        site.house.warehouse.dispatch.ship(order_id, parcels=[{"parcelId": "P-1"}])
+        await until(running, order_id, Stage.CLOSED)
+        odd = "<b>1550</b>\n" + "9" * 5_000
+        parcels = [{"parcelId": "P-1", "trackingNumber": odd, "carrier": "DPD"}, {"parcelId": "P-2"}]
+        again(site, order_id, "F-1", parcels=parcels)
+        await site.until(lambda: len(deliveries(site, order_id)[0]["parcels"]) == 2, "the second parcel")
+        tracked = deliveries(site, order_id)[0]["parcels"][0]["trackingData"]["trackingId"]
+        assert tracked.startswith("<b>1550</b>9")
+        assert len(tracked) == 256
+        assert len(deliveries(site, order_id)) == 1
 
 
 @virtual
@@ -239,26 +168,21 @@ async def test_the_word_of_the_booking_is_repeated_until_archean_takes_it() -> N
 @virtual
 async def test_f155_a_short_pick_is_a_persons_to_decide() -> None:
     """hold: the order stays Partial and somebody is told; closing it makes it Shipped, and the stock is right."""
-    async with inside(seed=409) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 3))
-            await until(running, order_id, Stage.ACCEPTED)
-            dispatch = site.house.warehouse.dispatch
-            dispatch.short(order_id, refs(site, order_id)[0], 1)
-            dispatch.ship(order_id)
-            await until(running, order_id, Stage.PART_SHIPPED)
-            case = await running.until_case(CaseKind.SHORT_PICK)
-            assert case is not None
-            assert "1 of A" in case.reason
-            assert state(site, order_id) == "Partial"
-            assert await running.app.store.advices.close_short_by_name(case.subject)
-            await until(running, order_id, Stage.CLOSED_SHORT)
-            assert state(site, order_id) == "Shipped"
-            await running.until_case(CaseKind.SHORT_PICK, open_=False)
-            # Three were bought and one of them was not there.
-            await site.until_stock({"A": 7})
+    async with accepted(409, 3) as (site, running, order_id):
+        dispatch = site.house.warehouse.dispatch
+        dispatch.short(order_id, refs(site, order_id)[0], 1)
+        dispatch.ship(order_id)
+        await until(running, order_id, Stage.PART_SHIPPED)
+        case = await running.until_case(CaseKind.SHORT_PICK)
+        assert case is not None
+        assert "1 of A" in case.reason
+        assert state(site, order_id) == "Partial"
+        assert await running.app.store.advices.close_short_by_name(case.subject)
+        await until(running, order_id, Stage.CLOSED_SHORT)
+        assert state(site, order_id) == "Shipped"
+        await running.until_case(CaseKind.SHORT_PICK, open_=False)
+        # Three were bought and one of them was not there.
+        await site.until_stock({"A": 7})
 
 
 @virtual
@@ -308,32 +232,22 @@ async def test_f156_another_sku_than_was_ordered_is_held() -> None:
 @virtual
 async def test_p3_more_than_was_ordered_is_told_and_the_rest_is_booked() -> None:
     """Nobody else would mind: commercetools takes it, so the guard is ours."""
-    async with inside(seed=412) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 2))
-            await until(running, order_id, Stage.ACCEPTED)
-            again(site, order_id, "F-1", lines=[{"sku": "A", "quantity": 5}])
-            assert await running.until_case(CaseKind.OVER_SHIPMENT) is not None
-            assert [item["quantity"] for item in deliveries(site, order_id)[0]["items"]] == [2]
+    async with accepted(412, 2) as (site, running, order_id):
+        again(site, order_id, "F-1", lines=[{"sku": "A", "quantity": 5}])
+        assert await running.until_case(CaseKind.OVER_SHIPMENT) is not None
+        assert [item["quantity"] for item in deliveries(site, order_id)[0]["items"]] == [2]
 
 
 @virtual
 async def test_f160_a_dispatch_of_a_cancelled_order_is_booked_as_a_fact() -> None:
     """Somebody is told, and the order's state stays what it was."""
-    async with inside(seed=413) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 2))
-            await until(running, order_id, Stage.ACCEPTED)
-            site.house.warehouse.dispatch.ship(order_id)
-            site.shop.cancel_order(order_id)
-            await site.until(lambda: deliveries(site, order_id), "the delivery")
-            assert await running.until_case(CaseKind.STATUS_CONFLICT) is not None
-            assert site.shop.order(order_id)["orderState"] == "Cancelled"
-            assert state(site, order_id) is None
+    async with accepted(413, 2) as (site, running, order_id):
+        site.house.warehouse.dispatch.ship(order_id)
+        site.shop.cancel_order(order_id)
+        await site.until(lambda: deliveries(site, order_id), "the delivery")
+        assert await running.until_case(CaseKind.STATUS_CONFLICT) is not None
+        assert site.shop.order(order_id)["orderState"] == "Cancelled"
+        assert state(site, order_id) is None
 
 
 @virtual
@@ -417,49 +331,33 @@ async def test_f157_goods_that_come_back_are_booked_once_and_stock_moves_by_leve
             await site.until_stock({"A": 8, "B": 9})
 
 
-def returned(site: Site, order_id: str) -> list[str]:
-    """The states of an order's return items."""
-    return [
-        item["shipmentState"] for info in site.shop.order(order_id)["returnInfo"] for item in info["items"]
-    ]
-
-
 @virtual
 async def test_f157_spoilt_goods_that_come_back_hold_no_raise_back() -> None:
     """Only what is back in stock may have moved an entry: what a lorry brings is offered at once."""
-    async with inside(seed=418) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 3), mode="ReserveOnOrder")
-            await until(running, order_id, Stage.ACCEPTED)
-            site.house.warehouse.dispatch.ship(order_id)
-            await until(running, order_id, Stage.CLOSED)
-            lines = [{"sku": "A", "quantity": 1, "disposition": "damaged"}]
-            site.house.warehouse.dispatch.receive_return(order_id, LOCATION, lines)
-            await site.until(lambda: returned(site, order_id) == ["Unusable"], "the return")
-            await site.clock.sleep(2)
-            site.house.warehouse.receipt("A", LOCATION, 5)
-            await site.until_stock({"A": 12}, patience_seconds=10)
+    async with accepted(418, 3, mode="ReserveOnOrder") as (site, running, order_id):
+        site.house.warehouse.dispatch.ship(order_id)
+        await until(running, order_id, Stage.CLOSED)
+        lines = [{"sku": "A", "quantity": 1, "disposition": "damaged"}]
+        site.house.warehouse.dispatch.receive_return(order_id, LOCATION, lines)
+        await site.until(lambda: returned(site, order_id) == ["Unusable"], "the return")
+        await site.clock.sleep(2)
+        site.house.warehouse.receipt("A", LOCATION, 5)
+        await site.until_stock({"A": 12}, patience_seconds=10)
 
 
 @virtual
 async def test_f157_a_project_that_restocks_on_return_is_not_oversold() -> None:
     """Where commercetools itself gives stock back the base is read anew: the piece is not counted twice."""
-    async with inside(seed=416, shop={"restores_stock_on": frozenset({"back_in_stock"})}) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 3), mode="ReserveOnOrder")
-            await until(running, order_id, Stage.ACCEPTED)
-            site.house.warehouse.dispatch.ship(order_id)
-            await until(running, order_id, Stage.CLOSED)
-            await site.until_stock({"A": 7})
-            lines = [{"sku": "A", "quantity": 2, "disposition": "sellable"}]
-            site.house.warehouse.dispatch.receive_return(order_id, LOCATION, lines)
-            await site.until(lambda: returned(site, order_id) == ["BackInStock"], "the return")
-            await site.clock.sleep(120)
-            await site.until_stock({"A": 9})
+    shop = {"restores_stock_on": frozenset({"back_in_stock"})}
+    async with accepted(416, 3, shop=shop, mode="ReserveOnOrder") as (site, running, order_id):
+        site.house.warehouse.dispatch.ship(order_id)
+        await until(running, order_id, Stage.CLOSED)
+        await site.until_stock({"A": 7})
+        lines = [{"sku": "A", "quantity": 2, "disposition": "sellable"}]
+        site.house.warehouse.dispatch.receive_return(order_id, LOCATION, lines)
+        await site.until(lambda: returned(site, order_id) == ["BackInStock"], "the return")
+        await site.clock.sleep(120)
+        await site.until_stock({"A": 9})
 
 
 @virtual
@@ -532,16 +430,11 @@ async def test_o1_an_order_whose_dispatch_came_first_is_not_sent() -> None:
 @virtual
 async def test_a_cancellation_by_archean_after_a_dispatch_is_told() -> None:
     """The table of states knows no such step: it is a conflict, for a person to look at."""
-    async with inside(seed=419) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 1))
-            await until(running, order_id, Stage.ACCEPTED)
-            site.house.warehouse.dispatch.ship(order_id)
-            await until(running, order_id, Stage.CLOSED)
-            site.house.log.append("order.cancelled", {"orderId": order_id, "imported": True})
-            case = await running.until_case(CaseKind.STATUS_CONFLICT)
-            assert case is not None
-            assert case.code == "cancelled_after_dispatch"
-            await until(running, order_id, Stage.CLOSED)
+    async with accepted(419, 1) as (site, running, order_id):
+        site.house.warehouse.dispatch.ship(order_id)
+        await until(running, order_id, Stage.CLOSED)
+        site.house.log.append("order.cancelled", {"orderId": order_id, "imported": True})
+        case = await running.until_case(CaseKind.STATUS_CONFLICT)
+        assert case is not None
+        assert case.code == "cancelled_after_dispatch"
+        await until(running, order_id, Stage.CLOSED)

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, precondition, rule
 
 from archsyncd.simulators.commercetools import FaultKind
 from archsyncd.simulators.commercetools.config import RetryAfter
 from archsyncd.simulators.commercetools.faults import LATE
 from archsyncd.simulators.r247 import Fault, Reflection
 from archsyncd.simulators.r247 import FaultKind as FeedFault
-from tests.support.virtual_time import VirtualLoop, run_virtual
+from tests.support.virtual_time import run_virtual
 from tests.system import controls
 from tests.system.host import Bent
 from tests.system.plant import LATE_SECONDS, Plant
-from tests.system.truth import LOCATIONS, SKUS, Violation
+from tests.system.searching import Search, plays, searched
+from tests.system.truth import LOCATIONS, SKUS
 
-T = TypeVar("T")
 PLACES = tuple(LOCATIONS)
 WRITES = ("inventory.update", "inventory.create", "graphql")
 FATES = (
@@ -64,36 +55,10 @@ kinds = st.sampled_from(FATES)
 seconds = st.sampled_from([0.05, 0.3, 1.0, 3.0, 8.0, 20.0])
 
 
-class Life(RuleBasedStateMachine):
+class Life(Search[Plant]):
     """Shoppers, a warehouse, people who edit, and a daemon that is killed, robbed of its database and rivalled."""
 
     bent = Bent()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner(loop_factory=functools.partial(VirtualLoop, 86_400.0))
-        self.plant: Plant | None = None
-        self.sound = False
-
-    def run(self, step: Coroutine[Any, Any, T]) -> T:
-        self.sound = False  # what failed need not come to rest
-        done = self.runner.run(step)
-        self.sound = True
-        return done
-
-    def happens(self, act: Callable[[], object], wait: float) -> None:
-        """Something happens in the world, and time passes."""
-
-        async def step() -> None:
-            act()
-            await self.world.passes(wait)
-
-        self.run(step())
-
-    @property
-    def world(self) -> Plant:
-        assert self.plant is not None
-        return self.plant
 
     @property
     def spare(self) -> bool:
@@ -236,31 +201,11 @@ class Life(RuleBasedStateMachine):
         await self.world.rivalled()
         await self.world.passes(wait)
 
-    def teardown(self) -> None:
-        try:
-            if self.plant is not None and self.sound:
-                self.run(self.plant.comes_to_rest())
-        finally:
-            if self.plant is not None:
-                self.run(self.plant.close())
-            self.runner.close()
-
 
 @pytest.mark.timeout(300)
 def test_s_f_d_whatever_happens_the_real_parts_keep_the_ledgers_promises() -> None:
     """S1 to S15, F1 to F4, F6, D1, D2: searched by Hypothesis; a failure names its invariant and the steps to it."""
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            # A step takes too long to be tried a thousand times over: what is found is told as it was found.
-            phases=[Phase.explicit, Phase.generate],
-            derandomize=True,
-        ),
-    )
+    searched(Life, examples=EXAMPLES, steps=25)
 
 
 Scene = Callable[[Plant], Awaitable[None]]
@@ -376,19 +321,15 @@ CONTROLS: tuple[tuple[Callable[[], Bent], Scene, tuple[str, ...]], ...] = (
 )
 
 
-async def plays(bent: Bent, scene: Scene) -> str:
-    """Play a scene to its rest; the name of what was violated, empty when nothing was."""
+def played(bent: Bent, scene: Scene) -> str:
+    """Play a scene with these parts; the name of what was violated, empty when nothing was."""
     world = Plant(bent, Reflection.ALL, sampled=False, seed=1, on_hand="WH2")
-    try:
+
+    async def opens() -> None:
         await world.open({(sku, place): 5 for sku in SKUS for place in PLACES})
         await world.passes(5)
-        await scene(world)
-        await world.comes_to_rest()
-    except Violation as found:
-        return found.name
-    finally:
-        await world.close()
-    return ""
+
+    return run_virtual(plays(world, opens(), scene))
 
 
 @pytest.mark.parametrize(
@@ -400,5 +341,5 @@ def test_each_rule_that_is_left_out_is_missed_by_its_name(
     bend: Callable[[], Bent], scene: Scene, names: tuple[str, ...]
 ) -> None:
     """The same scene with the right parts and with one wrong one: nothing is violated, and what the wrong one breaks."""
-    assert run_virtual(plays(Bent(), scene)) == ""
-    assert run_virtual(plays(bend(), scene)) in names
+    assert played(Bent(), scene) == ""
+    assert played(bend(), scene) in names

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule
 
 from archsyncd.simulators.commercetools import FaultKind
 from archsyncd.simulators.r247 import FaultKind as HouseFault
 from archsyncd.simulators.r247 import OrderStatus, Reflection
-from tests.support.virtual_time import VirtualLoop, run_virtual
+from tests.support.virtual_time import run_virtual
 from tests.system import order_controls as controls
 from tests.system.ground import Moment
 from tests.system.host import Bent
@@ -30,9 +28,8 @@ from tests.system.order_faults import (
 )
 from tests.system.order_plant import Manner, OrderPlant
 from tests.system.order_truth import LOCATIONS, SKUS, STRANGE, UNMAPPED
-from tests.system.truth import Violation
+from tests.system.searching import Search, plays, searched
 
-T = TypeVar("T")
 F = TypeVar("F")
 REFLECTIONS = (Reflection.ALL, Reflection.ACCEPTED_ONLY, Reflection.ORDERS_INCLUDED, Reflection.POSITION_ONLY)
 EXAMPLES = 60
@@ -46,42 +43,16 @@ picks = st.integers(0, 9)
 waits = st.sampled_from([0.05, 0.3, 1.0, 3.0])
 
 
-class Life(RuleBasedStateMachine):
+class Life(Search[OrderPlant]):
     """Shoppers, people at their desks, a warehouse, a daemon that is killed, and faults on both sides."""
 
     bent = Bent()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner(loop_factory=functools.partial(VirtualLoop, 86_400.0))
-        self.plant: OrderPlant | None = None
-        self.sound = False
-
-    def run(self, step: Coroutine[Any, Any, T]) -> T:
-        self.sound = False  # what failed need not come to rest
-        done = self.runner.run(step)
-        self.sound = True
-        return done
-
-    def happens(self, act: Callable[[], object], wait: float = 0.1) -> None:
-        """Something happens in the world, and time passes."""
-
-        async def step() -> None:
-            act()
-            await self.world.passes(wait)
-
-        self.run(step())
 
     def happens_to(
         self, found: Sequence[F], pick: int, act: Callable[[F], object], wait: float = 0.1
     ) -> None:
         """Something happens to one of these, if there is any."""
         self.happens(lambda: act(found[pick % len(found)]) if found else None, wait)
-
-    @property
-    def world(self) -> OrderPlant:
-        assert self.plant is not None
-        return self.plant
 
     @initialize(
         protection=st.sampled_from(["key", "key", "lookup", "lookup", "none"]),
@@ -281,31 +252,11 @@ class Life(RuleBasedStateMachine):
 
         self.run(step())
 
-    def teardown(self) -> None:
-        try:
-            if self.plant is not None and self.sound:
-                self.run(self.plant.comes_to_rest())
-        finally:
-            if self.plant is not None:
-                self.run(self.plant.close())
-            self.runner.close()
-
 
 @pytest.mark.timeout(300)
 def test_o_p_whatever_happens_orders_are_carried_whole_once_and_truly() -> None:
     """O1 to O7, P1 to P6: searched by Hypothesis; a failure names its invariant and the steps to it."""
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            # A step takes too long to be tried a thousand times over: what is found is told as it was found.
-            phases=[Phase.explicit, Phase.generate],
-            derandomize=True,
-        ),
-    )
+    searched(Life, examples=EXAMPLES, steps=STEPS)
 
 
 Scene = Callable[[OrderPlant], Awaitable[None]]
@@ -369,20 +320,13 @@ CONTROLS: tuple[tuple[Callable[[], Bent], Scene, str], ...] = (
 )
 
 
-async def plays(bent: Bent, scene: Scene) -> str:
-    """Play a scene to its rest; the name of what was violated, empty when nothing was."""
+def played(bent: Bent, scene: Scene) -> str:
+    """Play a scene with these parts; the name of what was violated, empty when nothing was."""
     # No record tells of an acceptance here: a doubt is settled by asking, or not at all.
     manner = Manner("lookup", noted=False, reflection=Reflection.POSITION_ONLY)
     world = OrderPlant(bent, manner, seed=1)
-    try:
-        await world.open({(sku, place): 12 for sku in SKUS for place in LOCATIONS})
-        await scene(world)
-        await world.comes_to_rest()
-    except Violation as found:
-        return found.name
-    finally:
-        await world.close()
-    return ""
+    opens = world.open({(sku, place): 12 for sku in SKUS for place in LOCATIONS})
+    return run_virtual(plays(world, opens, scene))
 
 
 @pytest.mark.parametrize(("bend", "scene", "name"), CONTROLS, ids=[bend.__name__ for bend, _, _ in CONTROLS])
@@ -390,5 +334,5 @@ def test_each_rule_about_orders_that_is_left_out_is_missed_by_its_name(
     bend: Callable[[], Bent], scene: Scene, name: str
 ) -> None:
     """The same scene with the right parts and with one wrong one: nothing is violated, and what the wrong one breaks."""
-    assert run_virtual(plays(Bent(), scene)) == ""
-    assert run_virtual(plays(bend(), scene)) == name
+    assert played(Bent(), scene) == ""
+    assert played(bend(), scene) == name

@@ -2,58 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.handover import Stage
-from archsyncd.operator.commands import Commands
 from archsyncd.operator.protocol import Refusal
 from archsyncd.operator.screens import order_lines, status_lines
 from archsyncd.simulators.commercetools import OrderLine
 from archsyncd.simulators.r247 import Fault, FaultKind
 from tests.process.site import CHANNEL, LOCATION
 from tests.support.virtual_time import virtual
-from tests.system.inside import Running, inside
-from tests.system.test_dispatch import HAND_OVER, buys, refs, state, until
-
-
-async def ask(running: Running, verb: str, **arguments: Any) -> dict[str, Any]:
-    return await Commands(running.app).answer(verb, arguments)
+from tests.system.circling import HAND_OVER, accepted, ask, buys, refs, state, until
+from tests.system.inside import inside
 
 
 @virtual
 async def test_one_orders_story_has_both_sides_and_the_next_step() -> None:
     """By number or by id: where it stands, what either system says, its dispatches and its history, and no name."""
-    async with inside(seed=451) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 3), order_number="CT-1", email="canary@example.com")
-            await until(running, "CT-1", Stage.ACCEPTED)
-            site.house.warehouse.dispatch.ship(order_id, {refs(site, order_id)[0]: 2})
-            await until(running, "CT-1", Stage.PART_SHIPPED)
-            await site.until(
-                lambda: site.house.warehouse.dispatch.fulfilments["F-1"][1].acknowledgement, "the word of it"
-            )
-            await site.clock.sleep(1)
-            story = await ask(running, "order", reference="CT-1")
-            assert story == await ask(running, "order", reference=order_id) | {
-                "age_seconds": story["age_seconds"]
-            }
-            assert (story["state"], story["archean"]["status"]) == ("part_shipped", "accepted")
-            assert story["commercetools"]["shipment_state"] == "Partial"
-            assert story["commercetools"]["lines"] == [{"sku": "A", "quantity": 3, "delivered": 2}]
-            (dispatch,) = story["dispatches"]
-            assert (dispatch["id"], dispatch["stage"], dispatch["acknowledged"]) == ("F-1", "done", True)
-            text = "\n".join(order_lines(story))
-            assert "order CT-1" in text
-            assert "Archean knows" in text
-            assert "the rest is waited for" in text
-            assert "canary" not in text + repr(story)
-            states = [event["state"] for event in story["history"]]
-            assert states[:4] == ["learned", "ready", "sending", "accepted"]
+    async with accepted(451, 3, order_number="CT-1", email="canary@example.com") as (site, running, order_id):
+        site.house.warehouse.dispatch.ship(order_id, {refs(site, order_id)[0]: 2})
+        await until(running, "CT-1", Stage.PART_SHIPPED)
+        await site.until(
+            lambda: site.house.warehouse.dispatch.fulfilments["F-1"][1].acknowledgement, "the word of it"
+        )
+        await site.clock.sleep(1)
+        story = await ask(running, "order", reference="CT-1")
+        assert story == await ask(running, "order", reference=order_id) | {
+            "age_seconds": story["age_seconds"]
+        }
+        assert (story["state"], story["archean"]["status"]) == ("part_shipped", "accepted")
+        assert story["commercetools"]["shipment_state"] == "Partial"
+        assert story["commercetools"]["lines"] == [{"sku": "A", "quantity": 3, "delivered": 2}]
+        (dispatch,) = story["dispatches"]
+        assert (dispatch["id"], dispatch["stage"], dispatch["acknowledged"]) == ("F-1", "done", True)
+        text = "\n".join(order_lines(story))
+        assert "order CT-1" in text
+        assert "Archean knows" in text
+        assert "the rest is waited for" in text
+        assert "canary" not in text + repr(story)
+        states = [event["state"] for event in story["history"]]
+        assert states[:4] == ["learned", "ready", "sending", "accepted"]
 
 
 @virtual
@@ -148,39 +136,34 @@ async def test_f134_without_protection_an_order_in_doubt_waits_for_a_person_and_
 @virtual
 async def test_a_short_pick_is_closed_by_retrying_its_exception() -> None:
     """And an exception about a dispatch that somebody settled by hand lets the order be closed."""
-    async with inside(seed=456) as (site, house):
-        site.open({"A": 10})
-        async with house.daemon(orders=HAND_OVER) as running:
-            await site.until_stock({"A": 10})
-            order_id = buys(site, ("A", 2))
-            await until(running, order_id, Stage.ACCEPTED)
-            site.house.warehouse.dispatch.short(order_id, refs(site, order_id)[0], 1)
-            site.house.warehouse.dispatch.ship(order_id)
-            case = await running.until_case(CaseKind.SHORT_PICK)
-            assert case is not None
-            said = await ask(running, "exceptions.retry", id=case.id)
-            assert "closed for good" in said["says"]
-            await until(running, order_id, Stage.CLOSED_SHORT)
-            assert state(site, order_id) == "Shipped"
-            other = buys(site, ("A", 1))
-            await until(running, other, Stage.ACCEPTED)
-            site.house.log.append(
-                "fulfilment",
-                {
-                    "orderId": other,
-                    "fulfilmentId": "F-odd",
-                    "status": "shipped",
-                    "lines": [{"sku": "B", "quantity": 1}],
-                },
-                location=LOCATION,
-            )
-            case = await running.until_case(CaseKind.FULFILMENT_MISMATCH)
-            assert case is not None
-            site.house.warehouse.dispatch.ship(other)
-            await until(running, other, Stage.SHIPPED)
-            said = await ask(running, "exceptions.dismiss", id=case.id, reason="a slip of the scanner")
-            assert "settled by hand" in said["says"]
-            await until(running, other, Stage.CLOSED)
+    async with accepted(456, 2) as (site, running, order_id):
+        site.house.warehouse.dispatch.short(order_id, refs(site, order_id)[0], 1)
+        site.house.warehouse.dispatch.ship(order_id)
+        case = await running.until_case(CaseKind.SHORT_PICK)
+        assert case is not None
+        said = await ask(running, "exceptions.retry", id=case.id)
+        assert "closed for good" in said["says"]
+        await until(running, order_id, Stage.CLOSED_SHORT)
+        assert state(site, order_id) == "Shipped"
+        other = buys(site, ("A", 1))
+        await until(running, other, Stage.ACCEPTED)
+        site.house.log.append(
+            "fulfilment",
+            {
+                "orderId": other,
+                "fulfilmentId": "F-odd",
+                "status": "shipped",
+                "lines": [{"sku": "B", "quantity": 1}],
+            },
+            location=LOCATION,
+        )
+        case = await running.until_case(CaseKind.FULFILMENT_MISMATCH)
+        assert case is not None
+        site.house.warehouse.dispatch.ship(other)
+        await until(running, other, Stage.SHIPPED)
+        said = await ask(running, "exceptions.dismiss", id=case.id, reason="a slip of the scanner")
+        assert "settled by hand" in said["says"]
+        await until(running, other, Stage.CLOSED)
 
 
 @virtual

@@ -10,8 +10,8 @@ from archsyncd.domain.handover import Stage
 from archsyncd.operator.commands import Commands
 from archsyncd.simulators.r247 import Fault, FaultKind
 from tests.support.virtual_time import virtual
+from tests.system.circling import HAND_OVER, buys, until
 from tests.system.inside import Running, inside
-from tests.system.test_dispatch import HAND_OVER, buys, until
 
 EMAIL, FIRST, LAST = "canary-4711@example.com", "Kanaria", "Vogelsang-Zwitscher"
 CANARIES = (EMAIL, FIRST, LAST)
