@@ -12,7 +12,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, Fatal
 from archsyncd.opening import adopt
 from archsyncd.operator.control import serving
+from archsyncd.operator.page import showing
 from archsyncd.world import World
 
 CONFIG = Path("/etc/archsyncd/config.toml")
@@ -120,12 +121,20 @@ def _settings(given: argparse.Namespace, environment: Mapping[str, str]) -> Sett
 def _run(given: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415 - the other verbs need no event loop of their own
 
-    settings = _settings(given, os.environ)
     clock = SystemClock()
-    journal = set_up(settings.daemon.log_level, os.environ, sys.stderr, clock.monotonic)
+    journal = set_up("info", os.environ, sys.stderr, clock.monotonic)
     try:
+        settings = _settings(given, os.environ)
+        LOGGER.setLevel(settings.daemon.log_level.upper())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, replace(_world(given, clock), tick=journal.tick)))
+    except ConfigurationFaults as faults:
+        for fault in faults.faults:
+            say(LOGGER, Event.CONFIGURATION_REFUSED, str(fault))
+        return EXIT_CONFIGURATION
+    except CredentialFault as fault:
+        say(LOGGER, Event.CONFIGURATION_REFUSED, str(fault))
+        return EXIT_CONFIGURATION
     except Fatal as fatal:
         say(LOGGER, Event.FATAL, fatal.sentence)
         return fatal.code
@@ -188,8 +197,15 @@ def _world(given: argparse.Namespace, clock: SystemClock) -> World:
         pid=os.getpid(),
         notifier=notifier(os.environ, os.getpid()),
         reload=partial(load, given.config, given.credentials, dict(os.environ)),
-        control=serving,
+        control=partial(_people, secret),
     )
+
+
+@contextlib.asynccontextmanager
+async def _people(secret: Callable[[str], str], app: App) -> AsyncIterator[None]:
+    """Whoever asks, reads and acts while the daemon runs."""
+    async with serving(app), showing(app, secret):
+        yield
 
 
 def host_id(machine_id: Path) -> str:

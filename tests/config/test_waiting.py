@@ -32,7 +32,6 @@ def test_a_least_configuration_is_wholly_in_force() -> None:
         "feed.snapshot_from",
         "reconcile.nightly_at",
         "alerts.command",
-        "status.listen",
     ],
 )
 def test_the_declaration_is_what_explains_it(path: str) -> None:

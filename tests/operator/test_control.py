@@ -258,12 +258,12 @@ def test_a_place_that_can_hold_no_socket_is_a_configuration_fault(path: str) -> 
     assert fatal.value.code == EXIT_CONFIGURATION
 
 
-def passed(path: Path, handle: int) -> dict[str, str]:
+def passed(path: Path, handle: int, name: str = "archsyncd-control.socket") -> dict[str, str]:
     """What systemd would set when it passes `handle` (descriptor 3 at its start) among others."""
     return {
         "LISTEN_PID": str(os.getpid()),
         "LISTEN_FDS": str(handle - 2),
-        "LISTEN_FDNAMES": ":".join(["other"] * (handle - 3) + ["archsyncd-control.socket"]),
+        "LISTEN_FDNAMES": ":".join(["other"] * (handle - 3) + [name]),
         "PATH": str(path),
     }
 
@@ -289,13 +289,14 @@ def test_a_socket_meant_for_another_process_or_purpose_is_not_taken(tmp_path: Pa
     other = socket.socket(socket.AF_UNIX)
     other.bind(str(tmp_path / "status.sock"))
     other.listen()
-    environment = passed(tmp_path, other.fileno()) | {"LISTEN_FDNAMES": "status"}
-    assert passed_socket(tmp_path / "control.sock", environment | {"LISTEN_PID": "1"}) is None
-    assert passed_socket(tmp_path / "control.sock", environment | {"LISTEN_FDS": "many"}) is None
-    assert passed_socket(tmp_path / "control.sock", environment) is None
-    found = passed_socket(tmp_path / "status.sock", environment)
-    assert found is not None
-    found.close()
+    environment = passed(tmp_path, other.fileno(), "status")
+    control, status = tmp_path / "control.sock", tmp_path / "status.sock"
+    assert passed_socket(environment | {"LISTEN_PID": "1"}, "control", control) is None
+    assert passed_socket(environment | {"LISTEN_FDS": "many"}, "control", control) is None
+    assert passed_socket(environment, "control", control) is None
+    for found in (passed_socket(environment, "status"), passed_socket(environment, "any", status)):
+        assert found is not None
+        found.close()
     other.close()
 
 

@@ -106,9 +106,8 @@ class StatusSettings:
         default=ListenAddress(path=Path("/run/archsyncd/status.sock")),
         metadata=key(
             Listen(),
-            """Where the page and /metrics are served: a Unix socket, or an address and port, which then needs the
-            credential status-token. "" serves neither.""",
+            """Where the state can be read over HTTP (/, /status.json, /healthz): a Unix socket, or an address and port,
+            which then needs the credential status-token. "" serves nothing.""",
             restart=True,
-            in_force=False,
         ),
     )

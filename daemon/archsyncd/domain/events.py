@@ -196,6 +196,13 @@ class Event(Enum):
         "A reading of an entry contradicts the ledger.",
         "Nothing to do once; often means another writer.",
     )
+    PAGE_UNSERVED = EventText(
+        "84463ee8e1a5443fba1b55f070304c9c",
+        WARNING,
+        "Something is not served over HTTP",
+        "A socket that systemd opened, or an address in the configuration, cannot be used for what it is meant for.",
+        "See the reason in the message; archsyncd-status.socket and archsyncd-webhook.socket open the sockets.",
+    )
     OPERATOR = EventText(
         "a533942817074d7fa9fd62079efcd603",
         INFO,

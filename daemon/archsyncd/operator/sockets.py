@@ -1,4 +1,4 @@
-"""The listening socket: one that systemd passed, or our own with group and mode. Knows no client and no verb."""
+"""Listening sockets: those that systemd passed, or our own with group and mode. Knows no client and no verb."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, Fatal
 SOCKET_MODE = 0o660
 PASSED_FROM = 3
 PASSED_LIMIT = 64
-PASSED_NAMES = ("control", "archsyncd-control.socket")
+CONTROL, STATUS, WEBHOOK = "control", "status", "webhook"
+KEYS = {CONTROL: "daemon.control_socket", STATUS: "status.listen"}
 PATH_LIMIT_BYTES = 107
 BACKLOG = 64
 
@@ -40,15 +41,15 @@ class Listening:
                 self.path.unlink()
 
 
-def listen(path: Path, environment: Mapping[str, str]) -> Listening:
-    """The control socket at `path`: from systemd's socket unit where it passes one, else bound here with mode 0660.
+def listen(path: Path, environment: Mapping[str, str], name: str = CONTROL) -> Listening:
+    """The socket at `path`: from systemd's socket unit where it passes one of this name, else bound here with mode 0660.
 
     Raises Fatal: when another process listens there (73), or the place cannot hold a socket (78).
     """
-    passed = passed_socket(path, environment)
+    passed = passed_socket(environment, name, path)
     if passed is not None:
         return Listening(passed, path, None)
-    _free_place(path)
+    _free_place(path, name)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         made.bind(str(path))
@@ -58,51 +59,55 @@ def listen(path: Path, environment: Mapping[str, str]) -> Listening:
         found = os.lstat(path)
     except OSError as error:
         made.close()
-        raise _fatal(path, f"cannot be made: {error.strerror}") from error
+        raise _fatal(path, name, f"cannot be made: {error.strerror}") from error
     return Listening(made, path, (found.st_dev, found.st_ino))
 
 
-def passed_socket(path: Path, environment: Mapping[str, str]) -> socket.socket | None:
-    """The socket among those that systemd passed that is bound to `path` or named `control` (sd_listen_fds(3))."""
+def passed_socket(
+    environment: Mapping[str, str], name: str, path: Path | None = None
+) -> socket.socket | None:
+    """The stream socket among those that systemd passed that has this name or is bound to `path` (sd_listen_fds(3))."""
     if environment.get("LISTEN_PID") != str(os.getpid()):
         return None
     told = environment.get("LISTEN_FDS", "")
     count = min(int(told), PASSED_LIMIT) if told.isascii() and told.isdigit() else 0
     names = environment.get("LISTEN_FDNAMES", "").split(":")
     for offset in range(count):
-        name = names[offset] if offset < len(names) else ""
-        found = _adopted(PASSED_FROM + offset, path, name)
-        if found is not None:
+        found = _adopted(PASSED_FROM + offset)
+        if found is None:
+            continue
+        named = offset < len(names) and names[offset] in {name, f"archsyncd-{name}.socket"}
+        if named or (path is not None and found.getsockname() == str(path)):
+            found.setblocking(False)
             return found
+        found.close()
     return None
 
 
-def _adopted(handle: int, path: Path, name: str) -> socket.socket | None:
+def _adopted(handle: int) -> socket.socket | None:
     try:
         if not stat.S_ISSOCK(os.fstat(handle).st_mode):
             return None
         found = socket.socket(fileno=os.dup(handle))
     except OSError:
         return None
-    fits = found.family == socket.AF_UNIX and found.type == socket.SOCK_STREAM
-    if fits and (found.getsockname() == str(path) or name in PASSED_NAMES):
-        found.setblocking(False)
+    if found.family in {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6} and found.type == socket.SOCK_STREAM:
         return found
     found.close()
     return None
 
 
-def _free_place(path: Path) -> None:
+def _free_place(path: Path, name: str) -> None:
     if len(os.fsencode(path)) > PATH_LIMIT_BYTES:
-        raise _fatal(path, f"is longer than {PATH_LIMIT_BYTES} bytes, which no Unix socket can be")
+        raise _fatal(path, name, f"is longer than {PATH_LIMIT_BYTES} bytes, which no Unix socket can be")
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _fatal(path, f"cannot be looked at: {error.strerror}") from error
+        raise _fatal(path, name, f"cannot be looked at: {error.strerror}") from error
     if not stat.S_ISSOCK(mode):
-        raise _fatal(path, "is in the way and no socket; move it")
+        raise _fatal(path, name, "is in the way and no socket; move it")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as caller:
         answer = caller.connect_ex(str(path))
     if answer in {0, errno.EAGAIN}:
@@ -111,5 +116,5 @@ def _free_place(path: Path) -> None:
         path.unlink()
 
 
-def _fatal(path: Path, trouble: str) -> Fatal:
-    return Fatal(EXIT_CONFIGURATION, f"the control socket {path} {trouble} (daemon.control_socket)")
+def _fatal(path: Path, name: str, trouble: str) -> Fatal:
+    return Fatal(EXIT_CONFIGURATION, f"the {name} socket {path} {trouble} ({KEYS[name]})")
