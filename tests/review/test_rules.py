@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from archsyncd.domain.cases import CaseKind
@@ -56,6 +58,14 @@ async def test_a_channel_mapped_again_is_read_before_it_is_raised(shelf: Shelf) 
     row = await shelf.row(key(channel="foreign"))
     assert row.base is Base.PROVISIONAL
     assert row.check_due_ms is not None
+
+
+async def test_what_is_committed_while_the_rules_change_counts_by_the_new_ones(shelf: Shelf) -> None:
+    """The first level of a location, merged by a transaction that began under the rules before."""
+    await shelf.store.use_rules(rules(WEB))
+    corrected = rules(channel(place("WH1", "foreign"), name="foreign"))
+    await asyncio.gather(shelf.store.use_rules(corrected), shelf.read(level(1, 10)))
+    assert (await shelf.row(key(channel="foreign"))).x_target == 10
 
 
 async def test_orders_are_not_counted_anew_for_rules_that_say_nothing_of_them(shelf: Shelf) -> None:

@@ -155,6 +155,8 @@ class SqliteStore:
         """
         await self._note_rules("", self._session.ledger.mapping, policies_text(rules.policies))
         self._session.rules = rules.retiring(self._session.ledger.mapping)
+        # A transaction may have begun by the rules before while these were noted: whoever looks next must see what it wrote.
+        await self._session.write(_nothing)
 
     async def _note_rules(self, fingerprint: str, mapping: str, in_force: str) -> None:
         noted = (fingerprint, mapping, in_force)
@@ -292,6 +294,10 @@ class SqliteStore:
             with contextlib.suppress(StoreFull, StoreBroken):
                 await database.write(lambda tx: tx.run("ledger_close"))
         await database.close()
+
+
+async def _nothing(_scope: Scope) -> None:
+    pass
 
 
 async def _above_maximum(location: LocationPolicy, maximum: int, tx: Transaction) -> int:
