@@ -46,6 +46,7 @@ from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
+from archsyncd.engine.noting import Noting
 from archsyncd.engine.orders import HAND_OVER, Orders
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
@@ -123,6 +124,7 @@ class App:
         self.holding: Holding
         self.hand_over: HandOver | None = None
         self.dispatching: Dispatching | None = None
+        self.noting: Noting | None = None
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -308,7 +310,7 @@ class App:
             return
         desks = desks_of(self.feeds)
         source = next(feed for feed in self.feeds if feed.name == settings.orders.hand_over_to)
-        may_write = lambda: not self.holding.planning  # noqa: E731 - one word for two loops
+        may_write = lambda: not self.holding.planning  # noqa: E731 - one word for three loops
         self.hand_over = HandOver(
             self.store,
             self.client,
@@ -320,6 +322,16 @@ class App:
             lambda: placement_of(self.settings, shared.channel_keys, self.store.rules.policies),
             self.world.chance,
             beater("hand-over"),
+            may_write,
+        )
+        self.noting = Noting(
+            self.store,
+            self.client,
+            self.limiter,
+            shared,
+            settings.orders.sync_channel,
+            self.world.chance,
+            beater("notes"),
             may_write,
         )
         self.dispatching = Dispatching(
@@ -386,6 +398,8 @@ class App:
             pumps.append(
                 Pump("dispatches", self.dispatching.run, limit_seconds=asking_seconds, excused=held_back)
             )
+        if self.noting is not None:
+            pumps.append(Pump("notes", self.noting.run, excused=held_back))
         pumps += [
             Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
             for feed in self.feeds
@@ -516,6 +530,8 @@ class App:
         if self.hand_over is not None and self.dispatching is not None:
             self.hand_over.options = hand_over_options(kept)
             self.dispatching.options = dispatch_options(kept)
+        if self.noting is not None:
+            self.noting.channel = kept.orders.sync_channel
         for name, tail in self.tails.items():
             tail.options = tail_options(kept, name)
         self.freshness.intervals = intervals_of(kept)

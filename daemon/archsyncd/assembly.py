@@ -170,7 +170,6 @@ def hand_over_options(settings: Settings) -> HandOverOptions:
     return HandOverOptions(
         rule,
         orders.duplicate_protection,
-        orders.sync_channel,
         orders.stalled_minutes * 60.0,
         float(orders.settle_seconds),
         orders.not_goods,

@@ -31,6 +31,7 @@ from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
+from archsyncd.engine.noting import Noting
 from archsyncd.engine.orders import Orders
 from archsyncd.engine.ports import Commercetools, Feed, FencedOff
 from archsyncd.engine.proving import Proving
@@ -137,7 +138,7 @@ class Host:
 
     def carriers(
         self, _store: Store, _client: Commercetools, _feed: Feed, _orders: Orders
-    ) -> Sequence[HandOver | Dispatching]:
+    ) -> Sequence[HandOver | Dispatching | Noting]:
         """What carries orders over and dispatches back: nothing here, another system does."""
         return ()
 

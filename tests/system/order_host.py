@@ -15,6 +15,7 @@ from archsyncd.assembly import carrying_of, dispatch_options, hand_over_options,
 from archsyncd.domain.handover import Carried
 from archsyncd.engine.dispatching import Dispatching
 from archsyncd.engine.handing_over import HandOver
+from archsyncd.engine.noting import Noting
 from archsyncd.engine.orders import Orders
 from archsyncd.engine.ports import Commercetools, Feed, OrderDesk
 from archsyncd.engine.store import Store
@@ -103,7 +104,7 @@ class OrderHost(Host):
 
     def carriers(
         self, store: Store, client: Commercetools, feed: Feed, orders: Orders
-    ) -> Sequence[HandOver | Dispatching]:
+    ) -> Sequence[HandOver | Dispatching | Noting]:
         """Hand-over and booking, as the application puts them together."""
         settings, shared, chance = self.settings, self.shared, self.world.chance
         desk = cast("OrderDesk", cast("Any", feed).desk)
@@ -122,4 +123,5 @@ class OrderHost(Host):
                 chance,
                 lambda: None,
             ),
+            Noting(store, client, self.limiter, shared, settings.orders.sync_channel, chance, lambda: None),
         )

@@ -262,6 +262,7 @@ async def test_f141_an_order_that_is_cancelled_when_part_of_it_has_left_is_told(
             await until(running, order_id, Stage.ACCEPTED)
             site.house.warehouse.dispatch.ship(order_id, {refs(site, order_id)[0]: 1})
             await until(running, order_id, Stage.PART_SHIPPED)
+            await site.until(lambda: site.shop.order(order_id)["syncInfo"], "Archean's number")
             assert site.shop.order(order_id)["syncInfo"][0]["externalId"] == "SO-991"
             site.shop.cancel_order(order_id)
             case = await running.until_case(CaseKind.STATUS_CONFLICT)

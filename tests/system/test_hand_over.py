@@ -25,6 +25,7 @@ from archsyncd.domain.handover import EligibleRule, OrderStory, Placement, Stage
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.handing_over import HandOver, HandOverOptions
 from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.noting import Noting
 from archsyncd.engine.orders import Orders
 from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared
@@ -121,13 +122,14 @@ async def carrier(
     def placement() -> Placement:
         return Placement(shared.channel_keys, store.rules.policies, "", feed.name)
 
-    options = HandOverOptions(rule, "key", channel, 600.0)
+    options = HandOverOptions(rule, "key", 600.0)
     hand_over = HandOver(
         store, client, feed, feed.desk, limiter, shared, options, placement, world.chance, _beat
     )
+    noting = Noting(store, client, limiter, shared, channel, world.chance, _beat)
     tail = Tail(feed, store, shared, tail_options(settings, feed.name), world.chance, _beat)
     running = Carrier(site, store, settings.daemon.state_dir / DATABASE_NAME)
-    for part in (orders, hand_over, tail):
+    for part in (orders, hand_over, noting, tail):
         running.tasks.append(asyncio.create_task(part.run(), name=type(part).__name__))
     try:
         yield running

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 BACKOFF_BASE_SECONDS = 1.0
 BACKOFF_LIMIT_SECONDS = 60.0
+ORDER_BASE_SECONDS = 2.0
+ORDER_LIMIT_SECONDS = 300.0
 RETRY_AFTER_LIMIT_SECONDS = 300.0
 _EXPONENT_LIMIT = 30
 
@@ -43,6 +45,12 @@ def delay(
 ) -> float:
     """Seconds to wait before repetition `attempt` (from 0), full jitter: anywhere between 0 and the ceiling."""
     return chance * ceiling(attempt, base_seconds, limit_seconds)
+
+
+def order_delay_ms(attempts: int, chance: float, asked_seconds: float = 0.0) -> int:
+    """Milliseconds until what is due about an order is tried again; no less than was asked for, within reason."""
+    seconds = delay(attempts, chance, base_seconds=ORDER_BASE_SECONDS, limit_seconds=ORDER_LIMIT_SECONDS)
+    return int(max(seconds, min(asked_seconds, ORDER_LIMIT_SECONDS)) * 1000)
 
 
 def steady_delay(

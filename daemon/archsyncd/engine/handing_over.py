@@ -26,9 +26,9 @@ from archsyncd.domain.handover import (
     asked_for,
     judge_unsent,
 )
-from archsyncd.domain.inventory import Conflict, Failure, Missing
+from archsyncd.domain.inventory import Missing
 from archsyncd.domain.order import GONE_ORDER_STATES, goods_of, says_shipped
-from archsyncd.domain.retry import delay
+from archsyncd.domain.retry import order_delay_ms
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.handovers import Handovers
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
@@ -39,7 +39,6 @@ from archsyncd.engine.together import together
 from archsyncd.engine.whole_reader import WholeReader
 
 ORDERS_PER_ROUND = 100
-NOTES_PER_ROUND = 50
 ORDERS_AT_ONCE = 12
 IDLE_SECONDS = 1.0
 WAITING_AGAIN_MS = 600_000
@@ -48,11 +47,8 @@ LOOK_AFTER_SECONDS = 15.0
 TIDY_SECONDS = 3600.0
 # A source that looks orders up but does not know our ids may still be taking in what it was sent.
 LOOKUP_SETTLE_MS = 60_000
-BACKOFF_BASE_SECONDS = 2.0
-BACKOFF_LIMIT_SECONDS = 300.0
 SIDES_SECONDS = 3.0
 OWED_LIMIT_SECONDS = 60.0
-SYNC_CHANNEL = "sync channel"
 CANCEL_REASON = "cancelled in commercetools"
 KEY, LOOKUP, NONE = "key", "lookup", "none"
 
@@ -61,14 +57,12 @@ KEY, LOOKUP, NONE = "key", "lookup", "none"
 class HandOverOptions:
     """How orders are handed over. `protection`: what keeps the source from making an order twice (key, lookup, none).
 
-    `sync_channel`: under which channel Archean's number is noted on the order, "" for nowhere. `stalled_seconds`: an order that
-    is not with Archean by then is told of. `settle_seconds`: how long Archean's word of a dispatch may take that commercetools
-    speaks of. `not_goods`: patterns of SKUs that no warehouse ships.
+    `stalled_seconds`: an order that is not with Archean by then is told of. `settle_seconds`: how long Archean's word of a
+    dispatch may take that commercetools speaks of. `not_goods`: patterns of SKUs that no warehouse ships.
     """
 
     rule: EligibleRule
     protection: str
-    sync_channel: str
     stalled_seconds: float
     settle_seconds: float = 60.0
     not_goods: tuple[str, ...] = ()
@@ -161,14 +155,9 @@ class HandOver:
         due = await self._kept.due(ORDERS_PER_ROUND)
         read = await self._reader.several({each.order_id: each.version for each in due if _is_judged(each)})
         await together((self._step(carried, read.get(carried.order_id)) for carried in due), ORDERS_AT_ONCE)
-        notes: list[Carried] = []
-        if len(due) < ORDERS_PER_ROUND:
-            # What Archean has already may wait for it: nobody's goods do.
-            notes = await self._kept.to_note(NOTES_PER_ROUND)
-            await together((self._note(carried) for carried in notes), ORDERS_AT_ONCE)
         if due:
             self._shared.work.set()
-        return max(len(due), ORDERS_PER_ROUND if len(notes) == NOTES_PER_ROUND else 0)
+        return len(due)
 
     async def _look_after(self) -> None:
         """Now and then: who waits too long, who is said to be shipped without a dispatch, what was closed long ago."""
@@ -176,8 +165,6 @@ class HandOver:
         if now - self._looked_at < LOOK_AFTER_SECONDS:
             return
         self._looked_at = now
-        if self._shared.channels_read:
-            self._sync_channel()
         server_ms = self._shared.server_now_ms()
         stalled_ms = server_ms - int(self.options.stalled_seconds * 1000)
         await self._kept.tell_stalled(stalled_ms, server_ms - WAITING_LIMIT_MS)
@@ -379,40 +366,6 @@ class HandOver:
             return
         await self._kept.cancel_answered(carried, self._feed.name, answer)
 
-    async def _note(self, carried: Carried) -> None:
-        """Note Archean's number on the order in commercetools, once: first under the version that is known of it."""
-        self._beat()
-        channel, number = self._sync_channel(), carried.source_order
-        if not channel or number is None:
-            await self._kept.noted(carried, "")
-            return
-        done = await self._noted_under(carried, carried.version, channel, number)
-        if isinstance(done, Conflict):
-            whole = await self._reader.one(carried.order_id)
-            if not isinstance(whole, WholeOrder) or whole.synced.get(self._channel_id(channel)) == number:
-                done = whole
-            else:
-                done = await self._noted_under(carried, whole.order.version, channel, number)
-        if isinstance(done, WholeOrder):
-            await self._kept.noted(carried, "")
-        elif isinstance(done, Missing):
-            await self._kept.noted(carried, "the order is gone in commercetools")
-        else:
-            await self._put_off(carried, f"Archean's number cannot be noted yet ({describe(done)})")
-
-    async def _noted_under(
-        self, carried: Carried, version: int, channel: str, number: str
-    ) -> WholeOrder | Failure:
-        return await self._limiter.call(
-            Priority.CHECK,
-            1.0,
-            lambda: self._client.note_source_order(carried.order_id, version, channel, number),
-        )
-
-    def _channel_id(self, channel: str) -> str:
-        ids = {key: name for name, key in self._shared.channel_keys.items()}
-        return ids.get(channel, "")
-
     async def sides(self, carried: Carried) -> Sides:
         """Ask both systems for an order, for a person who waits: not for longer than that person would."""
         order: WholeOrder | None = None
@@ -429,18 +382,6 @@ class HandOver:
                     silent = False
         return Sides(order, found, silent)
 
-    def _sync_channel(self) -> str:
-        """Where Archean's number is noted, "" for nowhere; a channel that cannot carry it is said, and orders go on without."""
-        wanted = self.options.sync_channel
-        if not wanted or wanted in self._shared.export_channels:
-            self._shared.notes.pop(SYNC_CHANNEL, None)
-            return wanted
-        self._shared.notes[SYNC_CHANNEL] = (
-            f"the project has no channel {wanted} with the role OrderExport (orders.sync_channel): Archean's numbers are not "
-            "noted on orders, which are handed over all the same"
-        )
-        return ""
-
     @property
     def _note_name(self) -> str:
         return f"hand-over {self._feed.name}"
@@ -455,13 +396,7 @@ class HandOver:
 
     def _again_ms(self, carried: Carried, fault: FeedFault | None = None) -> int:
         asked_seconds = 0.0 if fault is None else fault.retry_after_seconds or 0.0
-        seconds = delay(
-            carried.attempts,
-            self._chance(),
-            base_seconds=BACKOFF_BASE_SECONDS,
-            limit_seconds=BACKOFF_LIMIT_SECONDS,
-        )
-        return self._now_ms() + int(max(seconds, min(asked_seconds, BACKOFF_LIMIT_SECONDS)) * 1000)
+        return self._now_ms() + order_delay_ms(carried.attempts, self._chance(), asked_seconds)
 
     def _now_ms(self) -> int:
         return self._shared.clock.wall_ms()

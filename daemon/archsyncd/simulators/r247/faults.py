@@ -117,7 +117,7 @@ class Script:
         return tuple(hitting)
 
 
-# The values of faults.md, row 120, as the bytes that stand where a quantity should.
+# The values of fault 120, as the bytes that stand where a quantity should.
 BAD_QUANTITIES: dict[str, str] = {
     "nan": "NaN",
     "infinity": "Infinity",
