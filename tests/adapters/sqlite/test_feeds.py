@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from archsyncd.domain.cases import CLOSED_LIMIT_CASES, FOLD_LIMIT_CASES, CaseKind, NewCase
+from archsyncd.adapters.sqlite.store import SqliteStore
+from archsyncd.domain.cases import CLOSED_LIMIT_CASES, FOLD_LIMIT_CASES, CaseKind, CaseNews, NewCase
 from archsyncd.domain.feed import Batch, Heartbeat, KeyReading, Reject
 from tests.adapters.sqlite.shelf import Shelf
 from tests.domain.nouns import (
@@ -320,6 +321,18 @@ async def test_d4_cases_that_were_closed_are_bounded_by_their_kind_not_by_record
     kept = await shelf.cases(state="resolved")
     assert len(kept) == CLOSED_LIMIT_CASES
     assert all(case.subject.startswith("T") for case in kept)
+
+
+async def test_a_case_that_a_person_closes_is_told_with_what_it_was_about(shelf: Shelf) -> None:
+    """Whoever follows one SKU in the journal sees its end, too."""
+    await shelf.store.cases.open(NewCase(CaseKind.SKU_NOT_FOUND, "web", "A", "no product"))
+    (case,) = await shelf.store.cases.listed()
+    told: list[CaseNews] = []
+    assert isinstance(shelf.store, SqliteStore)
+    shelf.store.listen(told.append)
+    assert await shelf.store.cases.close(case.id, "dismissed", "by phone")
+    assert not await shelf.store.cases.close(case.id, "dismissed", "by phone")
+    assert told == [CaseNews(case.id, CaseKind.SKU_NOT_FOUND, "web", "A", "", "by phone")]
 
 
 async def test_what_was_folded_closes_with_the_last_that_is_known_by_name(shelf: Shelf) -> None:

@@ -13,7 +13,7 @@ from archsyncd.adapters.sqlite.merging import (
 )
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
-from archsyncd.domain.cases import Case, CaseKind, NewCase
+from archsyncd.domain.cases import Case, CaseKind, CaseNews, NewCase
 from archsyncd.domain.rules import Rules
 
 
@@ -76,7 +76,11 @@ class CaseStore:
 
 
 async def _close(scope: Scope, case_id: int, state: str, note: str) -> bool:
-    return await scope.tx.run("case_close", (state, scope.now_ms, note, case_id)) > 0
+    row = await scope.tx.row("case_close", (state, scope.now_ms, note, case_id))
+    if row is None:
+        return False
+    scope.tx.news.append(CaseNews(case_id, CaseKind(row[0]), row[1], row[2], "", note))
+    return True
 
 
 def _without_maximum(rules: Rules) -> Rules:

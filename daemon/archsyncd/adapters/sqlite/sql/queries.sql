@@ -613,6 +613,7 @@ WHERE kind = ?1 AND scope = ?2 AND subject = ?3 AND state IN ('open', 'waiting')
 
 -- name: case_close
 UPDATE exception_case SET state = ?, closed_ms = ?, note = ? WHERE id = ? AND state IN ('open', 'waiting')
+RETURNING kind, scope, subject
 
 -- name: case_by_id
 SELECT id, kind, scope, subject, reason, code, state, count, first_ms, last_ms, payload, correlation, note FROM exception_case WHERE id = ?
