@@ -85,8 +85,8 @@ def daemon_page() -> str:
 
 FILES = {
     "/etc/archsyncd/config.toml": "The configuration, see archsyncd.config(5). It holds no secret.",
-    "/etc/archsyncd/credentials/": "One file a secret, readable by root alone; systemd hands them to the service. A further one "
-    "needs a line LoadCredential= in a drop-in (systemctl edit archsyncd).",
+    "/etc/archsyncd/credentials/": "One file a secret, readable by root alone; systemd hands them to the service at "
+    "its start. A drop-in beside the documents shows how to keep one encrypted.",
     "/var/lib/archsyncd/archsyncd.db": "What the service must remember. With it lost the service finds its place again without "
     "overselling, and asks for all orders and stock anew.",
     "/run/archsyncd/control.sock": "For archsyncctl; members of the group archsync-admin.",

@@ -47,7 +47,7 @@ def test_an_empty_credential_is_refused_by_name(tmp_path: Path, written: bytes) 
     """An empty file is never an empty password."""
     (tmp_path / NAME).write_bytes(written)
     assert reason(tmp_path).startswith(f"the credential {NAME} is empty: ")
-    assert "LoadCredential=" in reason(tmp_path)
+    assert "/etc/archsyncd/credentials/" in reason(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,16 @@ def test_a_missing_credential_says_how_to_provide_it(tmp_path: Path) -> None:
     """The sentence names the credential, the directory looked in and the line for the unit."""
     told = reason(tmp_path)
     assert f"the credential {NAME} is missing in {tmp_path}" in told
-    assert f"LoadCredential={NAME}:" in told
+    assert f"/etc/archsyncd/credentials/{NAME}" in told
     assert "is missing" in reason(tmp_path / "nowhere")
+
+
+def test_a_directory_that_systemd_loads_whole_has_its_id_before_each_name(tmp_path: Path) -> None:
+    """As the unit does; a file under the plain name, an encrypted one say, wins over it."""
+    (tmp_path / f"archsyncd_{NAME}").write_text("whole\n")
+    assert read_credential(tmp_path, NAME, 64).reveal() == "whole"
+    (tmp_path / NAME).write_text("plain")
+    assert read_credential(tmp_path, NAME, 64).reveal() == "plain"
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_without_a_credentials_directory_the_sentence_says_how_to_give_one(tmp_p
     """Neither option nor unit named a directory."""
     first, _second = refused(written(tmp_path, LEAST), None)
     assert "no credentials directory is set" in first.allowed
-    assert "LoadCredential=commercetools-client-secret:" in first.allowed
+    assert "/etc/archsyncd/credentials/commercetools-client-secret" in first.allowed
 
 
 def test_a_check_of_the_text_alone_needs_no_credentials(tmp_path: Path) -> None:

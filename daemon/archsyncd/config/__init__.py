@@ -9,7 +9,7 @@ explaining.py  comparing.py  mapping.py  waiting.py            for people: a key
 
 from archsyncd.config.addresses import ListenAddress, Reflection, is_loopback
 from archsyncd.config.comparing import changes, in_force
-from archsyncd.config.credentials import Secret, credential_directory, read_credential
+from archsyncd.config.credentials import Secret, credential_directory, read_credential, read_secret
 from archsyncd.config.explaining import Described, described, explain
 from archsyncd.config.faults import (
     EXIT_CONFIGURATION,
@@ -86,6 +86,7 @@ __all__ = [
     "mapping_report",
     "not_in_force",
     "read_credential",
+    "read_secret",
     "read_settings",
     "refuse_secrets",
     "required_credentials",

@@ -1,7 +1,8 @@
 """Reads secrets from credential files and keeps them out of every text. Does not know what a secret is used for.
 
-Rule: operations.md, identity: secrets come only through LoadCredential= or LoadCredentialEncrypted=, read from
-$CREDENTIALS_DIRECTORY, or from the directory given with --credentials for a run by hand.
+Rule: secrets come only through LoadCredential= or LoadCredentialEncrypted=, read from
+$CREDENTIALS_DIRECTORY, or from the directory given with --credentials for a run by hand. A directory that is loaded whole
+(LoadCredential=archsyncd:/etc/archsyncd/credentials, as the unit does) has its id before each file's name.
 """
 
 import errno
@@ -17,6 +18,8 @@ from archsyncd.config.faults import CredentialFault
 
 CREDENTIAL_LIMIT_BYTES: Final = 16384
 _HIDDEN: Final = "Secret(hidden)"
+PLACE: Final = "/etc/archsyncd/credentials"
+DIRECTORY_ID: Final = "archsyncd_"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
 
 
@@ -67,7 +70,18 @@ def read_credential(directory: Path, name: str, limit_bytes: int = CREDENTIAL_LI
     """
     if not _NAME.match(name):
         raise CredentialFault(name, "a credential's name is 1 to 128 letters, digits, '.', '_' or '-'")
-    raw = _read(directory, name, limit_bytes)
+    if not (directory / name).exists() and (directory / f"{DIRECTORY_ID}{name}").exists():
+        return _secret(directory, name, limit_bytes, DIRECTORY_ID)
+    return _secret(directory, name, limit_bytes)
+
+
+def read_secret(file: Path) -> Secret:
+    """The secret in a file of any name, under the same rules as `read_credential`."""
+    return _secret(file.parent, file.name, CREDENTIAL_LIMIT_BYTES)
+
+
+def _secret(directory: Path, name: str, limit_bytes: int, before: str = "") -> Secret:
+    raw = _read(directory, name, limit_bytes, before)
     if len(raw) > limit_bytes:
         raise _fault(name, f"is longer than {limit_bytes} bytes", "check that the right file was given")
     try:
@@ -78,21 +92,19 @@ def read_credential(directory: Path, name: str, limit_bytes: int = CREDENTIAL_LI
     if "\0" in text:
         raise _fault(name, "holds a NUL byte", "write the secret as plain text")
     if not text.strip():
-        raise _fault(name, "is empty", "write the secret into the file that LoadCredential= names")
+        raise _fault(name, "is empty", f"write the secret into {PLACE}/{name}")
     return Secret(text)
 
 
-def _read(directory: Path, name: str, limit_bytes: int) -> bytes:
+def _read(directory: Path, name: str, limit_bytes: int, before: str) -> bytes:
     try:
         # Not blocking: a pipe put there by mistake must not hang the start.
-        descriptor = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(directory / f"{before}{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as cause:
         raise _unopened(directory, name, cause) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _fault(
-                name, "is not a regular file", "point LoadCredential= at a file that holds the secret"
-            )
+            raise _fault(name, "is not a regular file", "give a file that holds the secret")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(limit_bytes + 1)
     except OSError as cause:
@@ -117,8 +129,7 @@ def missing(name: str, directory: Path | None) -> CredentialFault:
     return _fault(
         name,
         where,
-        f"add LoadCredential={name}:/etc/archsyncd/credentials/{name} to the unit (systemctl edit archsyncd), "
-        "or give --credentials DIR for a run by hand",
+        f"write the secret into {PLACE}/{name} and start the service again, or give --credentials DIR for a run by hand",
     )
 
 

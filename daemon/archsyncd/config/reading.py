@@ -178,9 +178,7 @@ def _refuse(draft: Draft, refused: Refused, value: object, path: KeyPath) -> Non
     if refused.index is not None and isinstance(value, list):
         path, value = (*path, refused.index), value[refused.index]
     if refused.secret:
-        where = (
-            f"{refused.allowed}: the secret belongs in {draft.credential(path)} (LoadCredential= in the unit)"
-        )
+        where = f"{refused.allowed}: the secret belongs in {draft.credential(path)} (a file in /etc/archsyncd/credentials)"
         draft.fault(path, where)
     else:
         draft.fault(path, refused.allowed, refused.suggestion, value=value)
@@ -191,7 +189,7 @@ def _refuse_unknown(draft: Draft, keys: Mapping[str, Key], path: KeyPath) -> Non
     near = nearest(name, keys)
     if secret_name(name) and not (near and secret_name(near)):
         told = f"a secret does not belong in this file; put it into {draft.credential(path)}"
-        draft.fault(path, f"{told} (LoadCredential= in the unit)", at_key=True)
+        draft.fault(path, f"{told} (a file in /etc/archsyncd/credentials)", at_key=True)
         return
     around = path[:-1]
     opened = (

@@ -1,6 +1,6 @@
 """Tells what looks like a secret, so that none is echoed and none is kept outside the credential files. Reads no file.
 
-Rule: operations.md, identity (secrets only from $CREDENTIALS_DIRECTORY); fault 170.
+Rule: secrets come from $CREDENTIALS_DIRECTORY alone (fault 170).
 """
 
 import re
@@ -23,7 +23,7 @@ _QUERY_VALUE: Final = re.compile(r"[?&;]([^=&;#]+)=")
 _SHORTEST_COMPARED_CHARACTERS: Final = 8
 _DENSE_DIGITS: Final = 3
 REMEDY: Final = (
-    "give it as a credential file instead (LoadCredential= in the unit, --credentials DIR by hand)"
+    "give it as a credential file instead (in /etc/archsyncd/credentials, or with --credentials DIR by hand)"
 )
 
 

@@ -442,7 +442,7 @@ async def test_f117_a_credential_that_is_gone_is_told_and_waited_out() -> None:
 
     def credential() -> str:
         if not given:
-            raise SecretFault("the credential feed-main is missing: add LoadCredential=feed-main")
+            raise SecretFault("the credential feed-main is missing: write it")
         return given[0]
 
     async with scripted(answer) as url:
@@ -451,7 +451,7 @@ async def test_f117_a_credential_that_is_gone_is_told_and_waited_out() -> None:
         try:
             fault = await fault_of(feed)
             assert (fault.reason, fault.blind) == (
-                "the credential feed-main is missing: add LoadCredential=feed-main",
+                "the credential feed-main is missing: write it",
                 True,
             )
             assert asked == []

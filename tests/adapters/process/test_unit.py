@@ -57,7 +57,7 @@ def test_the_stop_has_time_to_finish() -> None:
 def test_secrets_come_by_credentials_only() -> None:
     """No secret, environment file or environment in the unit (fault 170)."""
     assert values("Environment") == values("EnvironmentFile") == values("SetCredential") == []
-    assert all(":/etc/archsyncd/credentials/" in given for given in values("LoadCredential"))
+    assert values("LoadCredential") == ["archsyncd:/etc/archsyncd/credentials"]
 
 
 def test_f013_a_crash_loop_ends_and_is_told_by_a_unit_that_exists() -> None:
