@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from archsyncd import config
 from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.assembly import RolloutFault, rules_of
-from archsyncd.checking_online import Answers, ask_systems
+from archsyncd.checking_online import Answers, ask_systems, ask_with
 from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
 from archsyncd.engine.ports import Clock
@@ -31,9 +31,12 @@ class Person:
     host_name: str
     credentials: Path | None
     chance: Callable[[], float]
+    instead: Mapping[str, config.Secret] = field(default_factory=dict)
 
     def secret(self, name: str) -> str:
         """A credential's text. Raises CredentialFault."""
+        if name in self.instead:
+            return self.instead[name].reveal()
         if self.credentials is None:
             raise config.CredentialFault(name, "no credential directory is given (--credentials DIR)")
         return config.read_credential(self.credentials, name).reveal()
@@ -80,6 +83,24 @@ async def check(
     return _report(path, parts)
 
 
+async def check_credential(
+    path: Path, name: str, file: Path, clock: Clock | None = None
+) -> tuple[int, list[MappingNote]]:
+    """Try a new secret in `file` before the daemon gets it: ask the system that it is for, as the configuration names it.
+
+    0: it works. 1: it does not. Raises ConfigurationFaults, CredentialFault for a file that holds no secret, and Fatal (64)
+    for a name that the configuration does not use.
+    """
+    settings = config.load(path, None, {}, require_credentials=False)
+    used = config.required_credentials(settings)
+    if name not in used:
+        raise Fatal(EXIT_USAGE, f"the configuration uses no credential {name}; it uses {', '.join(used)}")
+    instead = {name: config.read_secret(file)}
+    person = Person(clock or SystemClock(), socket.gethostname(), None, SystemChance(), instead)
+    notes = await ask_with(name, settings, person)
+    return (EXIT_ACT if any(note.weight is Weight.WRONG for note in notes) else 0), notes
+
+
 def explain(key: str) -> str:
     """What a key means, what it may hold, its default and when a change applies. Raises Fatal for an unknown key."""
     try:
@@ -120,13 +141,18 @@ def _report(path: Path, parts: Sequence[tuple[str, Sequence[MappingNote]]]) -> t
     lines = [f"{path}: no fault"]
     for title, notes in parts:
         lines.append(title)
-        lines += [f"  {_MARKS[note.weight]}{_printable(f'{note.subject}: {note.says}')}" for note in notes]
+        lines += [f"  {note_line(note)}" for note in notes]
     every = [note.weight for _, notes in parts for note in notes]
     wrong, look = every.count(Weight.WRONG), every.count(Weight.LOOK)
     seen = f", {look} to look at (?)" if look else ""
     if wrong:
         return EXIT_ACT, "\n".join([*lines, f"not ready: {wrong} wrong (!!){seen}"])
     return 0, "\n".join([*lines, f"ready: nothing wrong{seen}"])
+
+
+def note_line(note: MappingNote) -> str:
+    """One note for a person, marked by its weight."""
+    return f"{_MARKS[note.weight]}{_printable(f'{note.subject}: {note.says}')}"
 
 
 def _printable(text: str) -> str:

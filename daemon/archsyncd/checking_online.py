@@ -13,7 +13,7 @@ from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.r247_drop.directory import FOLDERS
 from archsyncd.adapters.r247_drop.order_files import DESK_FOLDERS
 from archsyncd.adapters.r247_pull import PullFeed
-from archsyncd.config import FeedSettings, MappingNote, Settings, Weight
+from archsyncd.config import CLIENT_SECRET, FeedSettings, MappingNote, Settings, Weight
 from archsyncd.connections import Surroundings, commercetools_client, feed_of
 from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.inventory import (
@@ -63,6 +63,16 @@ async def ask_systems(settings: Settings, person: Surroundings) -> Answers:
     return parts
 
 
+async def ask_with(name: str, settings: Settings, person: Surroundings) -> list[MappingNote]:
+    """What the system that a credential is for says to it. Asks and writes nothing."""
+    feed = next((feed for feed in settings.feeds if name == f"feed-{feed.name}"), None)
+    if feed is not None:
+        return await _bounded(name, _feed(feed, settings, person))
+    if name == CLIENT_SECRET:
+        return await _bounded(name, _commercetools(settings, person, Asking.token))
+    return [MappingNote(_FACT, name, "is readable; nobody else can say more about it")]
+
+
 async def _bounded(subject: str, asking: Awaitable[list[MappingNote]]) -> list[MappingNote]:
     try:
         async with asyncio.timeout(PART_SECONDS):
@@ -75,12 +85,16 @@ async def _bounded(subject: str, asking: Awaitable[list[MappingNote]]) -> list[M
         return [MappingNote(_WRONG, subject, fatal.sentence)]
 
 
-async def _commercetools(settings: Settings, person: Surroundings) -> list[MappingNote]:
+async def _commercetools(
+    settings: Settings,
+    person: Surroundings,
+    asking: Callable[[Asking], Awaitable[list[MappingNote]]] = lambda asking: asking.all(),
+) -> list[MappingNote]:
     project = settings.commercetools
     limiter = Limiter(float(project.requests_per_second), float(project.burst), 1, person.clock, lambda: 0.5)
     client = commercetools_client(settings, person, limiter)
     try:
-        return await Asking(settings, client, limiter).all()
+        return await asking(Asking(settings, client, limiter))
     finally:
         await client.close()
 
@@ -94,11 +108,25 @@ class Asking:
         self._limiter = limiter
         self._notes: list[MappingNote] = []
 
+    async def token(self) -> list[MappingNote]:
+        """Ask for a token and what it may do."""
+        project = await self._call(self._client.project)
+        if self._answers(project):
+            self._note(_FACT, "token", "commercetools gives one for this secret")
+            self._project(project)
+            self._scopes(None)
+        return self._notes
+
+    def _answers(self, project: Project | Failure) -> bool:
+        if isinstance(project, Unauthorised | Unreached | Throttled | Unknown):
+            self._note(_WRONG, "token", f"{_told(project)}; nothing else could be asked")
+            return False
+        return True
+
     async def all(self) -> list[MappingNote]:
         """Ask everything that can be asked after what was answered."""
         project = await self._call(self._client.project)
-        if isinstance(project, Unauthorised | Unreached | Throttled | Unknown):
-            self._note(_WRONG, "token", f"{_told(project)}; nothing else could be asked")
+        if not self._answers(project):
             return self._notes
         asks = self._tracked and not self._planning
         marker = await self._call(self._client.marker_type) if asks else None

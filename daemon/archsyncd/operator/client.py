@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -110,5 +111,14 @@ def _unreached(path: str, error: OSError) -> str:
     if error.errno in {errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR}:
         return f"archsyncd does not run: nothing listens on {path}. Try: systemctl status archsyncd"
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"You may not ask archsyncd: {path} is for its group (see ls -l {path}), or use sudo."
+        return f"You may not ask archsyncd: {path} is for members of {_group_of(path)}. Join it, or use sudo."
     return f"archsyncd cannot be reached on {path}: {error.strerror or error}."
+
+
+def _group_of(path: str) -> str:
+    try:
+        import grp  # noqa: PLC0415 - for this sentence alone
+
+        return f"the group {grp.getgrgid(os.stat(path).st_gid).gr_name}"  # noqa: PTH116 - pathlib is slow to load
+    except (OSError, KeyError):
+        return "its group"

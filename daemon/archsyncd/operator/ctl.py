@@ -31,8 +31,18 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     options.json = getattr(options, "json", False)
     path = getattr(options, "socket", DEFAULT_SOCKET)
     try:
-        with Client(path) as client:
-            code = _run(client, options, out)
+        if options.verb == "credentials":
+            from archsyncd.operator.trying import try_credential  # noqa: PLC0415 - the other verbs need no network
+
+            answer, text = try_credential(options.name, options.file, options.config)
+            if options.json:
+                _write_json(out, answer)
+            else:
+                out.write(shown_lines(text) + "\n")
+            code = EXIT_OK if answer["done"] else EXIT_ACT
+        else:
+            with Client(path) as client:
+                code = _run(client, options, out)
         out.flush()
     except Refusal as refusal:
         err.write(f"archsyncctl: {shown_lines(refusal.sentence)}\n")

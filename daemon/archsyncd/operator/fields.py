@@ -129,6 +129,11 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "next": "the command that approves it, while it is held",
     },
     "backup": {"done": "true", "says": "a sentence", "file": "where it is", "bytes": "its size"},
+    "credentials.check": {
+        "done": "whether it works",
+        "says": "a sentence",
+        "notes": "[weight (fact | look | wrong), subject, says]",
+    },
     "reload": {"done": "true", "says": "a sentence", "restart": "keys that need a restart"},
 }
 ACTED: Mapping[str, str] = {"done": "whether anything changed", "says": "a sentence"}

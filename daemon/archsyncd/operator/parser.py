@@ -11,7 +11,8 @@ from archsyncd.operator.fields import fields_text
 from archsyncd.operator.protocol import EXIT_USAGE
 
 DEFAULT_SOCKET = "/run/archsyncd/control.sock"
-GROUPS = ("exceptions", "orders", "snapshot")
+GROUPS = ("exceptions", "orders", "snapshot", "credentials")
+DEFAULT_CONFIG = "/etc/archsyncd/config.toml"
 ORDER_STATES = (
     "",
     "learned",
@@ -166,3 +167,14 @@ def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     backup = _verb(verbs, "backup", common, "write and verify a backup below the state directory")
     backup.add_argument("file", metavar="FILE", help="a bare name, or a path inside the state directory")
     _verb(verbs, "reload", common, "read the configuration again")
+    credentials = _verb(verbs, "credentials", common, "secrets, before the daemon gets them")
+    acts = credentials.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
+    says = "try a new secret on the system that it is for; needs no daemon"
+    check = _verb(acts, "check", common, says, "credentials.")
+    check.add_argument("name", metavar="NAME", help="commercetools-client-secret, or feed-NAME")
+    check.add_argument(
+        "--from", dest="file", required=True, metavar="FILE", help="where the new secret stands"
+    )
+    check.add_argument(
+        "--config", default=DEFAULT_CONFIG, metavar="PATH", help="the configuration (default %(default)s)"
+    )

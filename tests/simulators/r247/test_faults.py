@@ -1,4 +1,4 @@
-"""Scripted faults of the source (faults.md, groups F and G): each does what its name says, no more and no less."""
+"""Scripted faults of the source (FAULTS.md, rows 94 to 133): each does what its name says, no more and no less."""
 
 import asyncio
 import json
