@@ -67,9 +67,10 @@ class Machine:
     def run(self, *words: str, text: str | None = None) -> str:
         """Run a command inside that must succeed; what it printed."""
         done = self.ask(*words, text=text)
-        assert done.returncode == 0, (
-            f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        )
+        told = f"{done.stdout}{done.stderr}"
+        if done.returncode and words[0] == "systemctl":
+            told += self.ask("journalctl", "--no-pager", "--lines=20").stdout
+        assert done.returncode == 0, f"{' '.join(words)} ended with {done.returncode}:\n{told}"
         return done.stdout
 
     def until(self, holds: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
@@ -86,9 +87,10 @@ class Machine:
         return dict(line.split("=", 1) for line in told.splitlines())
 
     def journal(self, *matches: str) -> list[dict[str, Any]]:
-        """Journal entries that match, with all their fields."""
-        told = self.run("journalctl", "--no-pager", "--output=json", "--boot", *matches)
-        return [json.loads(line) for line in told.splitlines()]
+        """Journal entries that match, with all their fields. That there are none is no error (journalctl -g ends with 1)."""
+        told = self.ask("journalctl", "--no-pager", "--output=json", "--boot", *matches)
+        assert not told.stderr, told.stderr
+        return [json.loads(line) for line in told.stdout.splitlines()]
 
     def write(self, path: str, content: str, mode: str = "0644") -> None:
         """Write a file inside."""

@@ -283,12 +283,13 @@ class Campaign:
             "kills": course.kills,
             "faults": course.faults,
             "requests to commercetools": sum(world.site.shop.journal.requests.values()),
-            "requests to the warehouse": sum(world.site.house.requests.values()),
             "virtual minutes": round(world.clock.monotonic() / 60),
             "seconds": round(time.perf_counter() - course.began),
         }
         for name, figure in figures.items():
             self._write(f"{name:28} {figure:10,}\n")
+        asked = Counter(world.site.house.requests)
+        self._write(f"requests to the warehouse: {dict(asked.most_common())}\n")
         self._write(f"states: {dict(stages.most_common())}\n")
         kinds = Counter(f"{row['kind']} {row['code']}".strip() for row in cases)
         self._write(f"open cases: {dict(kinds.most_common())}\n")

@@ -1,0 +1,440 @@
+"""The installed package under a real systemd: install, start, the ways it may die, journal, permissions, upgrade, purge.
+
+One machine for the whole module, in the order of an administrator's first weeks. Every test begins with the service as the one
+before left it; those that need it running say so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from archsyncd.domain.events import Event
+from tests.host.machine import cannot_boot
+from tests.host.site import (
+    CONFIG,
+    CONFIGURATION,
+    CREDENTIALS,
+    DATABASE,
+    LOCATION,
+    SECRET,
+    TOKEN,
+    UNIT,
+    Site,
+    build,
+    installed,
+    renamed,
+)
+
+REASON = cannot_boot()
+pytestmark = [
+    pytest.mark.skipif(bool(REASON), reason=REASON or "it can"),
+    pytest.mark.xdist_group("host"),
+    pytest.mark.timeout(300),
+]
+# Prints the schema's number and writes another.
+NEXT_SCHEMA = """\
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+print(*database.execute("PRAGMA user_version").fetchone())
+database.execute(f"PRAGMA user_version = {sys.argv[2]}")
+"""
+DROP_IN = Path(__file__).parents[2] / "packaging" / "examples"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The package on a fresh machine, and both simulators."""
+    out = tmp_path_factory.mktemp("package")
+    package = build(out)
+    newer = renamed(package, "0.2.0", out)
+    with installed(package, tmp_path_factory.mktemp("machine"), newer) as made:
+        made.open()
+        yield made
+
+
+def test_the_installation_asks_nothing_starts_nothing_and_leaves_nothing_failed(site: Site) -> None:
+    """Everything is where dpkg says, units are known and understood, groups exist, and secrets are root's alone."""
+    machine = site.machine
+    assert machine.run("dpkg", "--verify", "archsyncd") == ""
+    assert machine.run("systemctl", "--failed", "--no-legend").strip() == ""
+    assert machine.show(UNIT, "ActiveState", "UnitFileState") == {
+        "ActiveState": "inactive",
+        "UnitFileState": "disabled",
+    }
+    verified = machine.ask(
+        "systemd-analyze", "verify", UNIT, "archsyncd-control.socket", "archsyncd-webhook.socket"
+    )
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+    assert machine.run("getent", "group", "archsync-admin", "archsync-view").count("archsync-") == 2
+    assert machine.run("stat", "--format=%a %U", CREDENTIALS, f"{CREDENTIALS}/feed-main").split() == [
+        "700", "root", "600", "root",
+    ]  # fmt: skip
+    assert "archsyncd 0.1.0" in machine.run("archsyncd", "--version")
+    pages = ("archsyncd.8", "archsyncctl.1", "archsyncd.config.5")
+    for page in pages:
+        machine.run("test", "-s", f"/usr/share/man/man{page[-1]}/{page}.gz")
+
+
+def test_the_shipped_configuration_ends_with_78_by_name_and_without_a_loop(site: Site) -> None:
+    """Every fault in one start, each an entry with its id; the people named by the alert unit are told."""
+    machine = site.machine
+    assert machine.ask("systemctl", "start", UNIT).returncode != 0
+    assert machine.show(UNIT, "ExecMainStatus", "NRestarts", "ActiveState") == {
+        "ExecMainStatus": "78",
+        "NRestarts": "0",
+        "ActiveState": "failed",
+    }
+    told = [entry["MESSAGE"] for entry in site.entries(Event.CONFIGURATION_REFUSED.value.message_id)]
+    assert any(f"{CONFIG}:" in line and "client_id" in line for line in told)
+    assert any("commercetools-client-secret is empty" in line for line in told)
+    assert any("feed-main is empty" in line for line in told)
+    machine.until(lambda: machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert"), "the alert")
+    (alert,) = machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert")
+    assert "archsyncd is down" in alert["MESSAGE"]
+    assert "78" in alert["MESSAGE"]
+
+
+def test_a_credential_file_that_is_not_there_is_one_clear_line(site: Site) -> None:
+    """It is named, with the place where it belongs; nothing is tried again."""
+    machine = site.machine
+    site.configure()
+    machine.run("mv", f"{CREDENTIALS}/feed-main", "/root/feed-main")
+    machine.run("systemctl", "reset-failed", UNIT)
+    refused = Event.CONFIGURATION_REFUSED.value.message_id
+    before = len(site.entries(refused))
+    assert machine.ask("systemctl", "start", UNIT).returncode != 0
+    assert machine.show(UNIT, "ExecMainStatus", "NRestarts") == {"ExecMainStatus": "78", "NRestarts": "0"}
+    (told,) = site.entries(refused)[before:]
+    assert "the credential feed-main is missing" in told["MESSAGE"]
+    assert f"{CREDENTIALS}/feed-main" in told["MESSAGE"]
+    machine.run("mv", "/root/feed-main", f"{CREDENTIALS}/feed-main")
+
+
+def test_it_starts_as_a_user_of_its_own_and_says_how_it_fares(site: Site) -> None:
+    """READY, one line of status, state that nobody else reads, secrets in no environment and no argument."""
+    machine = site.machine
+    machine.run("systemctl", "reset-failed", UNIT)
+    machine.run("systemctl", "enable", "--now", UNIT)
+    site.settled()
+    machine.until(lambda: "in step" in machine.show(UNIT, "StatusText")["StatusText"], "the status text")
+    pid = site.pid()
+    user = machine.run("stat", "--format=%U", f"/proc/{pid}").strip()
+    assert user not in {"root", "nobody"}
+    assert machine.run("stat", "--format=%a", "/var/lib/archsyncd/").strip() == "700"
+    assert machine.run("stat", "--format=%a", DATABASE).strip() == "600"
+    for secret in (SECRET, TOKEN):
+        for place in ("environ", "cmdline"):
+            assert secret not in machine.run("cat", f"/proc/{pid}/{place}")
+        assert secret not in machine.run("journalctl", "--no-pager", "-o", "json", "-u", UNIT)
+    for path in (f"{CREDENTIALS}/feed-main", f"/run/credentials/{UNIT}/archsyncd_feed-main", DATABASE):
+        assert machine.ask("runuser", "-u", "nobody", "--", "cat", path).returncode != 0, path
+
+
+def test_f169_the_sockets_let_in_whom_the_groups_name(site: Site) -> None:
+    """Administrators ask and act, viewers read, everybody else is refused."""
+    machine = site.machine
+    for name, group in (("boss", "archsync-admin"), ("guest", "archsync-view")):
+        machine.run("useradd", "--no-create-home", "--groups", group, name)
+    asked = {
+        name: machine.ask("runuser", "-u", name, "--", "archsyncctl", "status", "--check")
+        for name in ("boss", "guest", "nobody")
+    }
+    assert {name: done.returncode for name, done in asked.items()} == {"boss": 0, "guest": 3, "nobody": 3}
+    assert "archsync-admin" in asked["nobody"].stderr
+    read = ["curl", "--silent", "--unix-socket", "/run/archsyncd/status.sock", "http://archsyncd/healthz"]
+    assert machine.run("runuser", "-u", "guest", "--", *read).startswith("healthy")
+    assert machine.ask("runuser", "-u", "nobody", "--", *read).returncode != 0
+
+
+def test_while_it_is_stopped_nobody_answers_and_asking_starts_nothing(site: Site) -> None:
+    """The sockets are there only while the service is."""
+    machine = site.machine
+    site.stop()
+    done = machine.ask("archsyncctl", "status")
+    assert done.returncode == 3
+    assert "does not run" in done.stderr
+    assert machine.show(UNIT, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
+    site.start()
+
+
+def test_a_reload_is_in_force_and_a_faulty_one_changes_nothing(site: Site) -> None:
+    """Widening the first SKUs to all: allow-list, then all, without a restart."""
+    machine = site.machine
+    machine.write("/etc/archsyncd/first-skus.txt", "A\n")
+    narrow = CONFIGURATION + '[rollout]\nstage = "allow-list"\nskus_file = "/etc/archsyncd/first-skus.txt"\n'
+    machine.write(CONFIG, narrow)
+    pid = site.pid()
+    reloaded = Event.RELOADED.value.message_id
+    machine.run("systemctl", "reload", UNIT)
+    machine.until(lambda: site.entries(reloaded), "the reload")
+    site.sale("A", 1)
+    site.sale("B", 1)
+    machine.until(lambda: site.shop("stock?sku=A&channel=warehouse-1")["trueStock"] == 49, "A is written")
+    plan = site.ctl("plan")
+    assert [row["sku"] for row in plan["rows"]] == ["B"]
+    assert site.shop("stock?sku=B&channel=warehouse-1")["trueStock"] == 50
+    machine.write(CONFIG, narrow.replace('stage = "allow-list"', 'stage = "allow"'))
+    machine.run("systemctl", "reload", UNIT)
+    refused = Event.CONFIGURATION_REFUSED.value.message_id
+    machine.until(
+        lambda: any("rollout.stage" in entry["MESSAGE"] for entry in site.entries(refused)), "the refusal"
+    )
+    site.configure()
+    machine.run("systemctl", "reload", UNIT)
+    site.settled()
+    assert site.pid() == pid
+
+
+def test_f013_killed_it_is_back_and_nothing_is_lost(site: Site) -> None:
+    """What is sold on both sides while it is dead, and while it writes."""
+    for _ in range(2):
+        before = site.pid()
+        site.sell("A", 1)
+        site.sale("B", 2)
+        site.machine.run("kill", "-KILL", str(before))
+        site.sell("B", 1)
+        site.sale("A", 1)
+        site.until_restarted(before)
+        site.settled()
+    assert int(site.machine.show(UNIT, "NRestarts")["NRestarts"]) >= 2
+
+
+def test_f018_one_that_hangs_is_ended_by_the_watchdog_and_started_again(site: Site) -> None:
+    """A process that does nothing any more, as if stuck in a call."""
+    with site.drop_in("[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n"):
+        site.machine.run("systemctl", "restart", UNIT)
+        before = site.pid()
+        site.machine.run("kill", "-STOP", str(before))
+        site.sale("C", 1)
+        site.until_restarted(before)
+        found = site.machine.journal("-u", UNIT, "-g", "Watchdog timeout")
+        assert found
+        site.settled()
+    site.machine.run("systemctl", "restart", UNIT)
+
+
+def test_f014_a_stop_under_load_ends_by_itself(site: Site) -> None:
+    """With writes and orders in flight: success, in time, and the next start finds everything in order."""
+    for number in range(20):
+        site.sell("C", 1) if number % 2 else site.sale("B", 1)
+    site.stop()
+    assert site.machine.show(UNIT, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
+    assert site.machine.journal("-u", UNIT, "-g", "stop-sigterm.*timed out") == []
+    site.start()
+
+
+def test_memory_is_bounded_and_far_from_its_bound(site: Site) -> None:
+    """The unit's limits are in force, and the process keeps well below them."""
+    limits = site.machine.show(UNIT, "MemoryMax", "MemoryHigh", "MemoryCurrent", "TasksCurrent")
+    assert int(limits["MemoryMax"]) == 512 * 1024**2
+    assert int(limits["MemoryCurrent"]) < int(limits["MemoryHigh"]) / 2
+    with site.drop_in("[Service]\nMemoryMax=24M\nMemoryHigh=24M\nRestart=no\n"):
+        assert site.machine.ask("systemctl", "restart", UNIT).returncode != 0
+        # Under cgroup v1 systemd does not learn why: it sees the kill alone.
+        assert site.machine.show(UNIT, "Result")["Result"] in {"oom-kill", "signal"}
+    site.start()
+
+
+def test_the_journal_tells_one_skus_story_and_explains_itself(site: Site) -> None:
+    """Fields to filter by, ids that the catalogue knows, and its text under -x; the same with the operator's tool."""
+    machine = site.machine
+    site.house("seed", {"stock": [{"sku": "NEW-1", "location": LOCATION, "onHand": 3}]})
+    site.house("store-sales", {"sku": "NEW-1", "location": LOCATION, "quantity": 1})
+    machine.until(lambda: machine.journal("-u", UNIT, "ARCHSYNCD_SKU=NEW-1"), "the case")
+    (entry,) = machine.journal("-u", UNIT, "ARCHSYNCD_SKU=NEW-1")
+    assert entry["MESSAGE_ID"] == Event.CASE_OPENED.value.message_id
+    assert (entry["ARCHSYNCD_KIND"], entry["ARCHSYNCD_CHANNEL"]) == ("sku_not_found", "warehouse-1")
+    explained = machine.run("journalctl", "--no-pager", "-x", "-u", UNIT, "ARCHSYNCD_SKU=NEW-1")
+    assert Event.CASE_OPENED.value.cause in explained
+    assert "archsyncctl exceptions show" in explained
+    listed = machine.run("journalctl", "--list-catalog").lower()
+    for event in Event:
+        assert event.value.message_id in listed
+    assert (
+        re.search(
+            r"@[A-Z_]+@", machine.run("journalctl", "--dump-catalog", Event.CASE_OPENED.value.message_id)
+        )
+        is None
+    )
+    site.shop("products", {"skus": ["NEW-1"]})
+    (case,) = site.ctl("exceptions", "list", "--kind", "sku_not_found")["rows"]
+    machine.run("archsyncctl", "exceptions", "retry", str(case["id"]))
+    site.settled()
+    machine.until(lambda: len(machine.journal("-u", UNIT, "ARCHSYNCD_SKU=NEW-1")) == 2, "the resolution")
+
+
+def test_a_drop_in_opens_a_drop_directory(site: Site) -> None:
+    """The example as it is shipped: files of a group of their own are read, answered and moved under the real unit."""
+    machine = site.machine
+    machine.run("groupadd", "--system", "archean")
+    machine.run("install", "-d", "-m", "2770", "-g", "archean", "/srv/archean")
+    machine.run("useradd", "--no-create-home", "--groups", "archean", "exporter")
+    with site.drop_in((DROP_IN / "drop-directory.conf").read_text()):
+        feed = """
+[[feed]]
+name = "files"
+transport = "drop"
+directory = "/srv/archean"
+interval_seconds = 86400
+ready = "rename"
+locations = ["WH2"]
+"""
+        text = CONFIGURATION.replace(
+            "wait_seconds = 1\n", f'wait_seconds = 1\nlocations = ["{LOCATION}"]\n{feed}'
+        )
+        text = text.replace("[orders]", 'WH2 = { channel = "warehouse-2" }\n[orders]\nhand_over_to = "main"')
+        site.shop("channels", {"key": "warehouse-2"})
+        machine.write(CONFIG, text)
+        machine.run("systemctl", "restart", UNIT)
+        machine.until(lambda: machine.ask("test", "-d", "/srv/archean/in").returncode == 0, "the folders")
+        content = "epoch,seq,snapshot,location,sku,onHand,available,asOf\n"
+        content += "e1,1,S1,WH2,A,7,7,2026-11-28T10:00:00Z\n"
+        write = "umask 0007; cat > /srv/archean/in/.new && mv /srv/archean/in/.new /srv/archean/in/$0"
+        name = "files-full-000000000001-20261128T100000Z.csv"
+        machine.run("runuser", "-u", "exporter", "--", "sh", "-c", write, name, text=content)
+        machine.until(
+            lambda: machine.ask("sh", "-c", 'test -n "$(ls /srv/archean/done)"').returncode == 0,
+            "it is taken",
+        )
+        machine.run("runuser", "-u", "exporter", "--", "sh", "-c", "cat /srv/archean/receipts/*")
+    machine.run("systemctl", "stop", UNIT)
+
+
+def test_a_webhook_socket_refuses_what_nobody_takes(site: Site) -> None:
+    """Enabled by the administrator: systemd opens it, the service answers 503 and says why."""
+    machine = site.machine
+    site.start()
+    machine.run("systemctl", "enable", "archsyncd-webhook.socket")
+    machine.run("systemctl", "restart", UNIT)
+    answered = machine.run("curl", "--silent", "--include", "--data", "{}", "http://127.0.0.1:8443/r247")
+    assert answered.startswith("HTTP/1.1 503")
+    assert "Retry-After" in answered
+    assert site.entries(Event.PAGE_UNSERVED.value.message_id)
+    machine.run("systemctl", "disable", "--now", "archsyncd-webhook.socket")
+    machine.run("systemctl", "restart", UNIT)
+
+
+def test_a_new_secret_is_tried_first_and_no_write_fails_meanwhile(site: Site) -> None:
+    """Credentials check, then a restart: the old one works until then, the new one from then on."""
+    machine = site.machine
+    machine.write("/root/new-secret", "a-new-secret\n", "0600")
+    check = [
+        "archsyncctl",
+        "credentials",
+        "check",
+        "commercetools-client-secret",
+        "--from",
+        "/root/new-secret",
+    ]
+    refused = machine.ask(*check)
+    assert refused.returncode == 1
+    assert "does not work" in refused.stdout
+    site.shop("clients", {"client_id": "archsyncd", "secret": "a-new-secret"})
+    accepted = machine.run(*check)
+    assert "systemctl restart archsyncd" in accepted
+    site.sale("A", 1)
+    machine.run("install", "-m", "0600", "/root/new-secret", f"{CREDENTIALS}/commercetools-client-secret")
+    restarted = machine.run("date", "+%s.%N").strip()
+    machine.run("systemctl", "restart", UNIT)
+    site.sale("A", 1)
+    site.settled()
+    told = [
+        entry["MESSAGE"] for entry in machine.journal("-u", UNIT, "-p", "warning", f"--since=@{restarted}")
+    ]
+    assert [line for line in told if "lies on overlay" not in line] == []
+    assert "a-new-secret" not in machine.run("journalctl", "--no-pager", "-u", UNIT, "-o", "json")
+    site.shop("clients", {"client_id": "archsyncd", "secret": SECRET})
+
+
+def test_an_encrypted_credential_serves_as_well(site: Site) -> None:
+    """The example as it is shipped, with the secret bound to this machine."""
+    machine = site.machine
+    machine.write("/root/secret", SECRET, "0600")
+    target = "/etc/archsyncd/encrypted/commercetools-client-secret"
+    machine.run("install", "-d", "-m", "0700", "/etc/archsyncd/encrypted")
+    words = ["systemd-creds", "encrypt", "--with-key=host", "--name=commercetools-client-secret"]
+    machine.run(*words, "/root/secret", target)
+    with site.drop_in((DROP_IN / "encrypted-credential.conf").read_text()):
+        machine.run("mv", f"{CREDENTIALS}/commercetools-client-secret", "/root/plain")
+        machine.run("systemctl", "restart", UNIT)
+        site.sale("B", 1)
+        site.settled()
+    machine.run("mv", "/root/plain", f"{CREDENTIALS}/commercetools-client-secret")
+    site.start()
+
+
+def test_f032_f034_an_old_backup_and_a_lost_state_oversell_nothing(site: Site) -> None:
+    """Copied while it runs, put back much later; then nothing at all: it takes its place from the markers."""
+    machine = site.machine
+    said = site.ctl("backup", "before.db")
+    site.sell("A", 2)
+    site.sale("B", 3)
+    site.settled()
+    for lost in (False, True):
+        site.stop()
+        machine.run("sh", "-c", f"cp --preserve=ownership {said['file']} /root/before.db; rm -f {DATABASE}*")
+        if not lost:
+            machine.run("cp", "--preserve=ownership", "/root/before.db", DATABASE)
+        site.sell("C", 1)
+        machine.run("systemctl", "start", UNIT)
+        if lost:
+            # Nobody can tell who was to carry what was placed before: a person, who has looked, has it sent.
+            (case,) = machine.until(lambda: site.ctl("exceptions", "list")["rows"], "the order in doubt")
+            assert case["kind"] == "order_in_doubt"
+            machine.run("archsyncctl", "exceptions", "retry", str(case["id"]))
+        site.sale("C", 1)
+        site.settled()
+
+
+def test_an_upgrade_keeps_the_configuration_the_state_and_what_is_under_way(site: Site) -> None:
+    """Sold on both sides while it is exchanged: one process after the other, an edited configuration byte for byte."""
+    machine = site.machine
+    before, pid = hashlib.sha256(machine.run("cat", CONFIG).encode()).hexdigest(), site.pid()
+    ledger = site.ctl("status")["ledger"]
+    for number in range(6):
+        site.sell("A", 1) if number % 2 else site.sale("B", 1)
+    machine.run("dpkg", "--install", "/packages/archsyncd_0.2.0_amd64.deb")
+    site.until_restarted(pid)
+    site.settled()
+    assert hashlib.sha256(machine.run("cat", CONFIG).encode()).hexdigest() == before
+    assert site.ctl("status")["ledger"] == ledger
+    assert machine.run("systemctl", "--failed", "--no-legend").strip() == ""
+    pid = site.pid()
+    machine.run("dpkg", "--install", "/packages/archsyncd_0.1.0_amd64.deb")
+    site.until_restarted(pid)
+    site.settled()
+
+
+def test_a_database_of_a_newer_version_is_refused_by_name(site: Site) -> None:
+    """A downgrade below the schema: 74, one sentence, no loop, the file as it was."""
+    machine = site.machine
+    site.stop()
+    version = machine.run("python3", "-c", NEXT_SCHEMA, DATABASE, "99").strip()
+    assert machine.ask("systemctl", "start", UNIT).returncode != 0
+    assert machine.show(UNIT, "ExecMainStatus", "ActiveState") == {
+        "ExecMainStatus": "74",
+        "ActiveState": "failed",
+    }
+    (told,) = [entry["MESSAGE"] for entry in machine.journal("-u", UNIT, "-g", "newer version of archsyncd")]
+    assert "schema 99" in told
+    machine.run("python3", "-c", NEXT_SCHEMA, DATABASE, version)
+    site.start()
+
+
+def test_removal_keeps_what_purge_takes(site: Site) -> None:
+    """Removed: stopped, its configuration, secrets and state stay. Purged: nothing of it is left."""
+    machine = site.machine
+    machine.run("dpkg", "--remove", "archsyncd")
+    assert machine.ask("systemctl", "is-active", UNIT).stdout.strip() in {"inactive", "failed"}
+    for path in (CONFIG, f"{CREDENTIALS}/feed-main", DATABASE):
+        machine.run("test", "-e", path)
+    assert machine.ask("test", "-e", "/usr/lib/archsyncd").returncode != 0
+    machine.run("dpkg", "--purge", "archsyncd")
+    for path in ("/etc/archsyncd", "/var/lib/archsyncd", "/var/lib/private/archsyncd", "/run/archsyncd"):
+        assert machine.ask("test", "-e", path).returncode != 0, path
+    assert machine.ask("systemctl", "list-unit-files", "--no-legend", "archsyncd*").stdout.strip() == ""
