@@ -251,6 +251,11 @@ class HandOver:
                 return await self._kept.ours_now(carried)
             await self._doubt(carried, whole, "and Archean cannot be asked")
             return None
+        settled_ms = self._began_ms + LOOKUP_SETTLE_MS
+        if earlier and self.options.protection == LOOKUP and self._now_ms() < settled_ms:
+            # Its not knowing the order would prove nothing yet: one that is started again and again asks nobody in vain.
+            await self._kept.put_off(carried, "an earlier run may have sent it", settled_ms)
+            return None
         try:
             found = await self._feed.look_up_order(carried.order_id)
             if found is None and carried.number:
@@ -263,10 +268,6 @@ class HandOver:
             return None
         if not earlier:
             await self._doubt(carried, whole, "and Archean does not know it")
-            return None
-        settled_ms = self._began_ms + LOOKUP_SETTLE_MS
-        if self.options.protection == LOOKUP and self._now_ms() < settled_ms:
-            await self._kept.put_off(carried, "an earlier run may have sent it", settled_ms)
             return None
         return await self._kept.ours_now(carried)
 
