@@ -20,7 +20,7 @@ from pathlib import Path
 from archsyncd import __version__
 from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.adapters.journal import say, set_up
-from archsyncd.adapters.systemd import notifier
+from archsyncd.adapters.systemd import activated_sockets, notifier
 from archsyncd.app import App
 from archsyncd.config import (
     ConfigurationFaults,
@@ -36,6 +36,7 @@ from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, Fatal
 from archsyncd.opening import adopt
 from archsyncd.operator.control import serving
 from archsyncd.operator.page import showing
+from archsyncd.operator.sockets import CONTROL
 from archsyncd.world import World
 
 CONFIG = Path("/etc/archsyncd/config.toml")
@@ -187,6 +188,8 @@ def _world(given: argparse.Namespace, clock: SystemClock) -> World:
             raise CredentialFault(name, "no credential directory is given")
         return read_credential(directory, name).reveal()
 
+    # One of a name: a socket unit with several addresses has them served by the first.
+    passed = {name: group[0] for name, group in activated_sockets(os.environ, os.getpid()).items()}
     return World(
         clock=clock,
         chance=SystemChance(),
@@ -197,14 +200,16 @@ def _world(given: argparse.Namespace, clock: SystemClock) -> World:
         pid=os.getpid(),
         notifier=notifier(os.environ, os.getpid()),
         reload=partial(load, given.config, given.credentials, dict(os.environ)),
-        control=partial(_people, secret),
+        control=partial(_people, secret, passed),
     )
 
 
 @contextlib.asynccontextmanager
-async def _people(secret: Callable[[str], str], app: App) -> AsyncIterator[None]:
-    """Whoever asks, reads and acts while the daemon runs."""
-    async with serving(app), showing(app, secret):
+async def _people(
+    secret: Callable[[str], str], passed: Mapping[str, socket.socket], app: App
+) -> AsyncIterator[None]:
+    """Whoever asks, reads and acts while the daemon runs; `passed` are the sockets that systemd opened for them."""
+    async with serving(app, passed.get(CONTROL)), showing(app, secret, passed):
         yield
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,7 +22,7 @@ from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
-from archsyncd.engine.ports import Commercetools, SnapshotSource
+from archsyncd.engine.ports import Commercetools, SnapshotSource, StoreBroken
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.tail import Freshness, Keeper, Tail
@@ -219,7 +221,7 @@ async def served(
 ) -> AsyncIterator[SmallDaemon]:
     """A daemon that answers on its control socket."""
     async with small_daemon(directory, extra, clock) as daemon:
-        server = ControlServer(daemon, {}, limits)
+        server = ControlServer(daemon, None, limits)
         await server.start()
         try:
             yield daemon
@@ -254,3 +256,14 @@ async def raw(daemon: SmallDaemon, *chunks: bytes, end: bool = False) -> bytes:
         return await reader.read()
     finally:
         writer.close()
+
+
+async def break_store(daemon: SmallDaemon) -> None:
+    """As a damaged page does: nothing can be read or written any more."""
+
+    async def body(_: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    with contextlib.suppress(StoreBroken, sqlite3.DatabaseError):
+        await daemon.store._session.database.write(body)
+    assert daemon.store.broken

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from archsyncd.checking import check, explain
+from archsyncd.checking import check, check_credential, explain, note_line
+from archsyncd.config import CredentialFault
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
 from archsyncd.simulators.commercetools import (
     SCOPES,
@@ -385,3 +386,31 @@ def test_a_key_is_explained_and_a_wrong_one_suggests_a_near_one() -> None:
     with pytest.raises(Fatal, match="did you mean") as fatal:
         explain("drain.increase_intervall_seconds")
     assert fatal.value.code == EXIT_USAGE
+
+
+@pytest.mark.parametrize(("name", "secret"), [("commercetools-client-secret", SECRET), ("feed-main", TOKEN)])
+async def test_a_new_secret_is_tried_where_it_is_for(tmp_path: Path, name: str, secret: str) -> None:
+    """What works works, what does not is told, and neither is shown."""
+    async with site(tmp_path) as made:
+        file = tmp_path / "new"
+        file.write_text(f"{secret}\n")
+        code, notes = await check_credential(made.config, name, file, VirtualClock())
+        assert code == 0, notes
+        file.write_text("canary-wrong")
+        code, notes = await check_credential(made.config, name, file, VirtualClock())
+        told = "\n".join(map(note_line, notes))
+        assert code == 1
+        assert "!!" in told
+        assert "canary" not in told
+
+
+async def test_a_secret_that_nothing_uses_or_that_is_none_is_refused(tmp_path: Path) -> None:
+    """By the names that are used; an empty file by its own."""
+    async with site(tmp_path) as made:
+        file = tmp_path / "new"
+        file.write_text("")
+        with pytest.raises(Fatal, match="feed-mian; it uses commercetools-client-secret, feed-main") as fatal:
+            await check_credential(made.config, "feed-mian", file)
+        assert fatal.value.code == EXIT_USAGE
+        with pytest.raises(CredentialFault, match="is empty"):
+            await check_credential(made.config, "feed-main", file)

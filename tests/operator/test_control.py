@@ -16,7 +16,7 @@ import pytest
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, Fatal
 from archsyncd.operator.control import ControlLimits, ControlServer
 from archsyncd.operator.protocol import LINE_LIMIT_BYTES
-from archsyncd.operator.sockets import listen, passed_socket
+from archsyncd.operator.sockets import listen
 from tests.operator.daemon import raw, served, small_daemon
 from tests.support.virtual_time import virtual
 
@@ -225,7 +225,7 @@ async def test_f161_a_second_daemon_does_not_take_the_socket(tmp_path: Path) -> 
     """A socket on which somebody listens is left alone and the second daemon ends with 73."""
     async with served(tmp_path) as daemon:
         with pytest.raises(Fatal) as fatal:
-            await ControlServer(daemon, {}).start()
+            await ControlServer(daemon, None).start()
         assert fatal.value.code == EXIT_FENCED_OFF
         assert json.loads(await raw(daemon, STATUS, end=True))["ok"] is True
 
@@ -245,7 +245,7 @@ def test_a_file_in_the_sockets_place_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     path.write_text("mine")
     with pytest.raises(Fatal, match=r"daemon\.control_socket") as fatal:
-        listen(path, {})
+        listen(path)
     assert fatal.value.code == EXIT_CONFIGURATION
     assert path.read_text() == "mine"
 
@@ -254,18 +254,8 @@ def test_a_file_in_the_sockets_place_is_not_removed(tmp_path: Path) -> None:
 def test_a_place_that_can_hold_no_socket_is_a_configuration_fault(path: str) -> None:
     """A missing directory or an endless name ends the start with 78."""
     with pytest.raises(Fatal) as fatal:
-        listen(Path(path), {})
+        listen(Path(path))
     assert fatal.value.code == EXIT_CONFIGURATION
-
-
-def passed(path: Path, handle: int, name: str = "archsyncd-control.socket") -> dict[str, str]:
-    """What systemd would set when it passes `handle` (descriptor 3 at its start) among others."""
-    return {
-        "LISTEN_PID": str(os.getpid()),
-        "LISTEN_FDS": str(handle - 2),
-        "LISTEN_FDNAMES": ":".join(["other"] * (handle - 3) + [name]),
-        "PATH": str(path),
-    }
 
 
 @virtual
@@ -276,28 +266,12 @@ async def test_a_socket_that_systemd_passes_is_served_and_left_in_place(tmp_path
     listening.bind(str(path))
     listening.listen()
     async with small_daemon(tmp_path) as daemon:
-        server = ControlServer(daemon, passed(path, listening.fileno()))
+        server = ControlServer(daemon, listening)
         await server.start()
         assert json.loads(await raw(daemon, STATUS, end=True))["ok"] is True
         await server.close()
     assert path.exists()
     listening.close()
-
-
-def test_a_socket_meant_for_another_process_or_purpose_is_not_taken(tmp_path: Path) -> None:
-    """Neither another process's descriptors nor another listener's are taken for the control socket."""
-    other = socket.socket(socket.AF_UNIX)
-    other.bind(str(tmp_path / "status.sock"))
-    other.listen()
-    environment = passed(tmp_path, other.fileno(), "status")
-    control, status = tmp_path / "control.sock", tmp_path / "status.sock"
-    assert passed_socket(environment | {"LISTEN_PID": "1"}, "control", control) is None
-    assert passed_socket(environment | {"LISTEN_FDS": "many"}, "control", control) is None
-    assert passed_socket(environment, "control", control) is None
-    for found in (passed_socket(environment, "status"), passed_socket(environment, "any", status)):
-        assert found is not None
-        found.close()
-    other.close()
 
 
 @virtual

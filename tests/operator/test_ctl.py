@@ -22,12 +22,11 @@ from archsyncd.domain.inventory import StockKey, Unauthorised
 from archsyncd.domain.lookup import AWAITING_ENTRY, unsold
 from archsyncd.domain.rules import DrainLimits
 from archsyncd.domain.settlement import Booked, Parked, Settled
-from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.ctl import main
 from archsyncd.operator.fields import FIELDS, fields_of
 from archsyncd.operator.protocol import Refusal, request_line
 from archsyncd.operator.tables import LEFT, Table
-from tests.operator.daemon import CHANNEL, HastyClock, SmallDaemon, ask_json, ctl, served
+from tests.operator.daemon import CHANNEL, HastyClock, SmallDaemon, ask_json, break_store, ctl, served
 from tests.support.virtual_time import virtual
 
 KEY = StockKey(CHANNEL, "ABC-1")
@@ -153,16 +152,7 @@ async def test_check_tells_the_verdict_by_its_exit_status(tmp_path: Path) -> Non
 async def test_a_broken_store_is_told_without_the_store(tmp_path: Path) -> None:
     """When the database cannot be read any more the status still answers, and is critical."""
     async with served(tmp_path) as daemon:
-        database = daemon.store._session.database
-
-        async def corrupt() -> None:
-            async def body(_: object) -> None:
-                raise sqlite3.DatabaseError("database disk image is malformed")
-
-            with pytest.raises((StoreBroken, sqlite3.DatabaseError)):
-                await database.write(body)
-
-        await corrupt()
+        await break_store(daemon)
         assert daemon.store.broken
         code, out, _ = await ctl(daemon, "status", "--check")
         assert code == 2

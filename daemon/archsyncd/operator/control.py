@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -54,11 +53,12 @@ class ControlServer:
     def __init__(
         self,
         daemon: Daemon,
-        environment: Mapping[str, str] = os.environ,
+        passed: socket.socket | None = None,
         limits: ControlLimits | None = None,
     ) -> None:
+        """`passed`: the socket that systemd opened, if it did."""
         self._daemon = daemon
-        self._environment = environment
+        self._passed = passed
         self._limits = limits or ControlLimits()
         self._commands = Commands(daemon)
         self._listening: Listening | None = None
@@ -67,7 +67,7 @@ class ControlServer:
 
     async def start(self) -> None:
         """Listen. Raises Fatal when that is not possible."""
-        self._listening = listen(self._daemon.settings.daemon.control_socket, self._environment)
+        self._listening = listen(self._daemon.settings.daemon.control_socket, self._passed)
         for work, name in ((self._accept(self._listening.socket), "control"), (self._tick(), "control-tick")):
             self._tasks.add(asyncio.create_task(work, name=name))
 
@@ -163,9 +163,9 @@ class ControlServer:
 
 
 @asynccontextmanager
-async def serving(daemon: Daemon) -> AsyncIterator[ControlServer]:
+async def serving(daemon: Daemon, passed: socket.socket | None = None) -> AsyncIterator[ControlServer]:
     """Serve operators for as long as the context lasts. Raises Fatal when the socket cannot be had."""
-    server = ControlServer(daemon)
+    server = ControlServer(daemon, passed)
     await server.start()
     try:
         yield server

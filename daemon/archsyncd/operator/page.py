@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import hmac
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 from aiohttp import web
@@ -24,10 +24,11 @@ from archsyncd.domain.fatal import Fatal
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.screens import status_lines
-from archsyncd.operator.sockets import BACKLOG, STATUS, WEBHOOK, listen, passed_socket
+from archsyncd.operator.sockets import BACKLOG, STATUS, WEBHOOK, listen
 
 CONNECTIONS = 32
 CONNECTION_SECONDS = 30.0
+AWAY_SECONDS = 1.0
 REQUEST_LIMIT_BYTES = 4096
 STOP_SECONDS = 2.0
 RETRY_SECONDS = 3600
@@ -107,21 +108,24 @@ def nobody_listens() -> web.Application:
 
 @contextlib.asynccontextmanager
 async def showing(
-    daemon: Daemon, secret: Callable[[str], str], environment: Mapping[str, str] = os.environ
+    daemon: Daemon, secret: Callable[[str], str], passed: Mapping[str, socket.socket] = MappingProxyType({})
 ) -> AsyncIterator[None]:
-    """Serve readers for as long as the context lasts. Where it cannot, the journal says why and the daemon goes on."""
+    """Serve readers for as long as the context lasts. Where it cannot, the journal says why and the daemon goes on.
+
+    `passed`: the sockets that systemd opened, by name.
+    """
     async with contextlib.AsyncExitStack() as stack:
         address = daemon.settings.status.listen
         if address is not None:
             try:
-                found = _listening(stack, address, environment)
+                found = _listening(stack, address, passed.get(STATUS))
                 token = None if found.family == socket.AF_UNIX else secret(TOKEN)
                 page = StatusPage(Commands(daemon), token)
                 await stack.enter_async_context(_served(page.application(), found))
             except (OSError, Fatal) as error:
                 told = error.sentence if isinstance(error, Fatal) else str(error)
                 say(_LOG, Event.PAGE_UNSERVED, f"the status page is not served: {told}; all else goes on")
-        webhook = passed_socket(environment, WEBHOOK)
+        webhook = passed.get(WEBHOOK)
         if webhook is not None:
             stack.callback(webhook.close)
             await stack.enter_async_context(_served(nobody_listens(), webhook))
@@ -134,13 +138,13 @@ async def showing(
 
 
 def _listening(
-    stack: contextlib.AsyncExitStack, address: ListenAddress, environment: Mapping[str, str]
+    stack: contextlib.AsyncExitStack, address: ListenAddress, passed: socket.socket | None
 ) -> socket.socket:
     if address.path is not None:
-        listening = listen(address.path, environment, STATUS)
+        listening = listen(address.path, passed, STATUS)
         stack.callback(listening.close)
         return listening.socket
-    found = passed_socket(environment, STATUS)
+    found = passed
     if found is None:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         found = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
@@ -191,9 +195,19 @@ class Doorman:
 
 
 class _Away(asyncio.Protocol):
-    """Sends a client away."""
+    """Sends a client away, once it has asked: closing before that would cost it the answer."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        transport.write(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n")
-        transport.close()
+        self._transport = transport
+        asyncio.get_running_loop().call_later(AWAY_SECONDS, transport.abort)
+
+    def data_received(self, _data: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+        )
+        self._transport.close()

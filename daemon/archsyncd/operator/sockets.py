@@ -1,4 +1,4 @@
-"""Listening sockets: those that systemd passed, or our own with group and mode. Knows no client and no verb."""
+"""Listening sockets: one that systemd passed, or our own with group and mode. Knows no client and no verb."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, Fatal
 
 SOCKET_MODE = 0o660
-PASSED_FROM = 3
-PASSED_LIMIT = 64
 CONTROL, STATUS, WEBHOOK = "control", "status", "webhook"
 KEYS = {CONTROL: "daemon.control_socket", STATUS: "status.listen"}
 PATH_LIMIT_BYTES = 107
@@ -41,12 +38,11 @@ class Listening:
                 self.path.unlink()
 
 
-def listen(path: Path, environment: Mapping[str, str], name: str = CONTROL) -> Listening:
-    """The socket at `path`: from systemd's socket unit where it passes one of this name, else bound here with mode 0660.
+def listen(path: Path, passed: socket.socket | None = None, name: str = CONTROL) -> Listening:
+    """The socket at `path`: the one that systemd's socket unit passed, else bound here with mode 0660.
 
     Raises Fatal: when another process listens there (73), or the place cannot hold a socket (78).
     """
-    passed = passed_socket(environment, name, path)
     if passed is not None:
         return Listening(passed, path, None)
     _free_place(path, name)
@@ -61,40 +57,6 @@ def listen(path: Path, environment: Mapping[str, str], name: str = CONTROL) -> L
         made.close()
         raise _fatal(path, name, f"cannot be made: {error.strerror}") from error
     return Listening(made, path, (found.st_dev, found.st_ino))
-
-
-def passed_socket(
-    environment: Mapping[str, str], name: str, path: Path | None = None
-) -> socket.socket | None:
-    """The stream socket among those that systemd passed that has this name or is bound to `path` (sd_listen_fds(3))."""
-    if environment.get("LISTEN_PID") != str(os.getpid()):
-        return None
-    told = environment.get("LISTEN_FDS", "")
-    count = min(int(told), PASSED_LIMIT) if told.isascii() and told.isdigit() else 0
-    names = environment.get("LISTEN_FDNAMES", "").split(":")
-    for offset in range(count):
-        found = _adopted(PASSED_FROM + offset)
-        if found is None:
-            continue
-        named = offset < len(names) and names[offset] in {name, f"archsyncd-{name}.socket"}
-        if named or (path is not None and found.getsockname() == str(path)):
-            found.setblocking(False)
-            return found
-        found.close()
-    return None
-
-
-def _adopted(handle: int) -> socket.socket | None:
-    try:
-        if not stat.S_ISSOCK(os.fstat(handle).st_mode):
-            return None
-        found = socket.socket(fileno=os.dup(handle))
-    except OSError:
-        return None
-    if found.family in {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6} and found.type == socket.SOCK_STREAM:
-        return found
-    found.close()
-    return None
 
 
 def _free_place(path: Path, name: str) -> None:
