@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from archsyncd.adapters.journal import say
@@ -55,8 +55,16 @@ _SECONDS = 1000
 class Announcer:
     """Tells each thing once when it begins and once when it is over."""
 
-    def __init__(self, logger: logging.Logger, shared: Shared, limiter: Limiter) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger,
+        shared: Shared,
+        limiter: Limiter,
+        owner: Callable[[CaseKind], str] = lambda _kind: "",
+    ) -> None:
+        """`owner`: whose a kind of exception is."""
         self._logger = logger
+        self._owner = owner
         self._shared = shared
         self._limiter = limiter
         self._notes: dict[str, str] = {}
@@ -66,7 +74,7 @@ class Announcer:
 
     def case(self, news: CaseNews) -> None:
         """An exception opened or closed."""
-        fields = _fields(news)
+        fields = _fields(news) | {"owner": self._owner(news.kind) or None}
         if news.note is not None:
             message = f"exception {news.id} {news.kind} {news.subject}: closed, {news.note}"
             say(self._logger, Event.CASE_RESOLVED, message, **fields)
@@ -136,7 +144,12 @@ class Announcer:
 
 def _fields(news: CaseNews) -> dict[str, object]:
     """What a case is about, each thing under its own name: nobody finds a location by looking for a SKU."""
-    return {"kind": news.kind.value, "correlation": news.correlation or None, **about(news)}
+    return {
+        "case": news.id,
+        "kind": news.kind.value,
+        "correlation": news.correlation or None,
+        **about(news),
+    }
 
 
 def about(news: CaseNews) -> dict[str, object]:

@@ -110,7 +110,9 @@ class App:
         self.feeds: Sequence[Feed] = [
             feed_of(each, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
         ]
-        self.announcer = Announcer(LOGGER, self.shared, self.limiter)
+        self.announcer = Announcer(
+            LOGGER, self.shared, self.limiter, lambda kind: self.settings.owner(kind.value).team
+        )
         self.tails: dict[str, Tail] = {}
         self.store: SqliteStore
         self.drain: Drain

@@ -139,9 +139,10 @@ class Site:
         """Stop the service."""
         self.machine.run("systemctl", "stop", UNIT)
 
-    def sell(self, sku: str, pieces: int) -> str:
+    def sell(self, sku: str, pieces: int, **purchase: Any) -> str:
         """A shopper buys online; the order's id."""
-        order: str = self.shop("orders", {"lines": [{"sku": sku, "quantity": pieces, "channel": CHANNEL}]})
+        line = {"sku": sku, "quantity": pieces, "channel": CHANNEL}
+        order: str = self.shop("orders", {"lines": [line], **purchase})
         return order
 
     def sale(self, sku: str, pieces: int) -> None:
@@ -199,12 +200,19 @@ class Site:
 
 
 @contextmanager
-def installed(package: Path, scratch: Path, *others: Path) -> Iterator[Site]:
-    """A machine without a network on which the package was just installed; further packages lie in /packages."""
+def stocked(package: Path, scratch: Path, *others: Path) -> Iterator[Site]:
+    """A machine without a network, with packages in /packages and nothing installed."""
     packages = scratch / "seed" / "packages"
     packages.mkdir(parents=True)
     for path in (package, *others):
         shutil.copy(path, packages)
     with booted(scratch / "seed") as machine:
-        machine.run("dpkg", "--install", f"/packages/{package.name}")
         yield Site(machine)
+
+
+@contextmanager
+def installed(package: Path, scratch: Path, *others: Path) -> Iterator[Site]:
+    """The same, and the package was just installed."""
+    with stocked(package, scratch, *others) as site:
+        site.machine.run("dpkg", "--install", f"/packages/{package.name}")
+        yield site

@@ -43,6 +43,7 @@ FIELDS: Final = frozenset(
         "seq",
         "kind",
         "owner",
+        "case",
         "correlation",
         "pump",
         "count",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
+# journald puts the entry's own field in its place ("Message Catalogs").
+SHOW_CASE = "archsyncctl exceptions show @ARCHSYNCD_CASE@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Event(Enum):
         WARNING,
         "A feed is stale",
         "No sign of life came from the source for longer than agreed.",
-        "Ask the warehouse whether its export runs. Stock that is sold meanwhile is what it last told.",
+        f"Ask the warehouse whether its export runs. Stock that is sold meanwhile is what it last told. {SHOW_CASE}",
     )
     FEED_RECOVERED = EventText(
         "54fcddfcfbd1476bbbec3e9d2de323ec",
@@ -138,14 +140,14 @@ class Event(Enum):
         ERROR,
         "A snapshot is held",
         "It would change more than the guards allow; nothing of it is published.",
-        "Look at it and decide: archsyncctl snapshot list, then approve or reject.",
+        f"Look at it and decide: archsyncctl snapshot list, then approve or reject. {SHOW_CASE}",
     )
     CASE_OPENED = EventText(
         "a4e335f330db44a7b0c2901167dd4662",
         WARNING,
         "An exception was opened",
         "Something was set aside for a person.",
-        "archsyncctl exceptions show tells the reason and the next step.",
+        f"The reason and the next step: {SHOW_CASE}",
     )
     CASE_RESOLVED = EventText(
         "c5944943a1c6446d9996b75b794c014d",
@@ -187,14 +189,14 @@ class Event(Enum):
         WARNING,
         "Somebody else changed stock",
         "An entry does not carry the marker that we wrote last.",
-        "Find who writes stock beside this service and stop it; the entry is brought right under the guards.",
+        f"Find who writes stock beside this service and stop it; the entry is brought right under the guards. {SHOW_CASE}",
     )
     DRIFT = EventText(
         "31d789d8dd48465ab739f1edb73ee895",
         WARNING,
         "Stock differs from what it should be",
         "A reading of an entry contradicts the ledger.",
-        "Nothing to do once; often means another writer.",
+        f"Nothing to do once; often means another writer. {SHOW_CASE}",
     )
     PAGE_UNSERVED = EventText(
         "84463ee8e1a5443fba1b55f070304c9c",
