@@ -98,8 +98,8 @@ class Machine:
 
 
 @contextmanager
-def booted(seed: Path) -> Iterator[Machine]:
-    """A system with this tree laid over it, until the block is left."""
+def booted(seed: Path, lower: Path = Path("/")) -> Iterator[Machine]:
+    """A system with this tree laid over it, until the block is left: the running one, or the one whose tree is `lower`."""
     name = f"archsyncd-test-{os.getpid()}"
     groups = _groups(name)
     for group in groups:
@@ -113,7 +113,7 @@ def booted(seed: Path) -> Iterator[Machine]:
     namespaces = ["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"]
     words = ["unshare", *namespaces, "--fork", "--kill-child", "--propagation", "private", str(BOOT)]
     outer = subprocess.Popen(
-        ["bash", "-c", f'{joined}; exec "$@"', "boot", *words, str(scratch), str(seed)],
+        ["bash", "-c", f'{joined}; exec "$@"', "boot", *words, str(scratch), str(seed), str(lower)],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -200,19 +200,19 @@ class Site:
 
 
 @contextmanager
-def stocked(package: Path, scratch: Path, *others: Path) -> Iterator[Site]:
-    """A machine without a network, with packages in /packages and nothing installed."""
+def stocked(package: Path, scratch: Path, *others: Path, lower: Path = Path("/")) -> Iterator[Site]:
+    """A machine without a network, with packages in /packages and nothing installed; `lower` as in `booted`."""
     packages = scratch / "seed" / "packages"
     packages.mkdir(parents=True)
     for path in (package, *others):
         shutil.copy(path, packages)
-    with booted(scratch / "seed") as machine:
+    with booted(scratch / "seed", lower) as machine:
         yield Site(machine)
 
 
 @contextmanager
-def installed(package: Path, scratch: Path, *others: Path) -> Iterator[Site]:
+def installed(package: Path, scratch: Path, *others: Path, lower: Path = Path("/")) -> Iterator[Site]:
     """The same, and the package was just installed."""
-    with stocked(package, scratch, *others) as site:
+    with stocked(package, scratch, *others, lower=lower) as site:
         site.machine.run("dpkg", "--install", f"/packages/{package.name}")
         yield site

@@ -262,6 +262,26 @@ def test_the_journal_tells_one_skus_story_and_explains_itself(site: Site) -> Non
     machine.until(lambda: len(machine.journal("-u", UNIT, "ARCHSYNCD_SKU=NEW-1")) == 2, "the resolution")
 
 
+def test_f174_a_journal_that_stands_still_holds_nothing_up(site: Site) -> None:
+    """Nothing is taken for a while: stock is moved all the same, and what was to be said is said then."""
+    machine = site.machine
+    machine.run("systemctl", "kill", "--signal=STOP", "systemd-journald")
+    try:
+        site.house("seed", {"stock": [{"sku": "NEW-2", "location": LOCATION, "onHand": 3}]})
+        site.house("store-sales", {"sku": "NEW-2", "location": LOCATION, "quantity": 1})
+        site.sale("A", 1)
+        offered = "stock?sku=A&channel=warehouse-1"
+        wanted = next(each["available"] for each in site.house("levels") if each["sku"] == "A")
+        machine.until(lambda: site.shop(offered)["trueStock"] == wanted, "A is written")
+    finally:
+        machine.run("systemctl", "kill", "--signal=CONT", "systemd-journald")
+    machine.until(lambda: machine.journal("-u", UNIT, "ARCHSYNCD_SKU=NEW-2"), "what was to be said")
+    site.shop("products", {"skus": ["NEW-2"]})
+    (case,) = site.ctl("exceptions", "list", "--kind", "sku_not_found")["rows"]
+    machine.run("archsyncctl", "exceptions", "retry", str(case["id"]))
+    site.settled()
+
+
 def test_a_drop_in_opens_a_drop_directory(site: Site) -> None:
     """The example as it is shipped: files of a group of their own are read, answered and moved under the real unit."""
     machine = site.machine

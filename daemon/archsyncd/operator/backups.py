@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from archsyncd.adapters.sqlite.connection import BACKUPS
 from archsyncd.operator.protocol import EXIT_USAGE, Refusal
 
-FOLDER = "backups"
 NAME_LIMIT_CHARACTERS = 200
 
 
@@ -23,7 +23,7 @@ def backup_path(state_directory: Path, wanted: str) -> Path:
     inside = state_directory.resolve()
     if not wanted.isprintable() or wanted.endswith("/") or Path(wanted).name in {"", ".", ".."}:
         raise Refusal("The backup needs a file name.", EXIT_USAGE)
-    target = Path(wanted) if "/" in wanted else inside / FOLDER / wanted
+    target = Path(wanted) if "/" in wanted else inside / BACKUPS / wanted
     target = target.parent.resolve() / target.name
     if (
         not target.is_absolute()
@@ -31,7 +31,7 @@ def backup_path(state_directory: Path, wanted: str) -> Path:
         or len(target.name) > NAME_LIMIT_CHARACTERS
     ):
         raise Refusal(
-            f"Backups are written below {inside} only: give a bare name, and copy {inside / FOLDER}/NAME."
+            f"Backups are written below {inside} only: give a bare name, and copy {inside / BACKUPS}/NAME."
         )
     return target
 
@@ -52,7 +52,7 @@ async def write_backup(target: Path, copy: Callable[[Path], Awaitable[None]]) ->
 
 
 def _prepare(target: Path, partial: Path) -> None:
-    if target.parent.name == FOLDER:
+    if target.parent.name == BACKUPS:
         target.parent.mkdir(mode=0o700, exist_ok=True)
     if target.exists():
         raise FileExistsError(target)

@@ -16,6 +16,7 @@ import pytest
 from archsyncd.adapters.sqlite import transaction
 from archsyncd.adapters.sqlite.connection import open_database
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore, open_store
+from archsyncd.adapters.sqlite.transaction import SQL
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Batch
 from archsyncd.domain.tenure import Tenure
@@ -398,9 +399,31 @@ async def test_f165_a_newer_file_is_refused_with_a_sentence(tmp_path: Path) -> N
         newest = other.execute("PRAGMA user_version").fetchone()[0]
         other.execute(f"PRAGMA user_version = {newest + 1}")
     before = (tmp_path / DATABASE_NAME).read_bytes()
-    with pytest.raises(StoreNewer, match="newer version of archsyncd"):
+    with pytest.raises(StoreNewer, match=rf"newer version of archsyncd.*backups/schema-{newest}\.db"):
         await Shelf.open(open_sqlite, tmp_path)
     assert (tmp_path / DATABASE_NAME).read_bytes() == before
+
+
+async def test_f165_before_the_schema_changes_a_copy_is_kept_for_the_way_back(tmp_path: Path) -> None:
+    """As the version before left it, whole and readable by nobody else; a new file needs none."""
+    first = (SQL / "0001_stock.sql").read_text("utf-8")
+    with contextlib.closing(sqlite3.connect(tmp_path / DATABASE_NAME)) as before:
+        before.executescript(f"{first}; PRAGMA user_version = 1")
+        before.execute(
+            "INSERT INTO ledger (one, id, project, host, created_ms) VALUES (1, 'mine', 'p', 'h', 1)"
+        )
+        before.commit()
+    shelf = await Shelf.open(open_sqlite, tmp_path)
+    await shelf.close()
+    copy = tmp_path / "backups" / "schema-1.db"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with contextlib.closing(sqlite3.connect(copy)) as kept:
+        assert kept.execute("PRAGMA user_version").fetchone() == (1,)
+        assert kept.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert kept.execute("SELECT id FROM ledger").fetchone() == ("mine",)
+    (tmp_path / "new").mkdir()
+    await build(tmp_path / "new")
+    assert not (tmp_path / "new" / "backups").exists()
 
 
 async def test_d7_a_newer_fence_fences_the_old_session_off(tmp_path: Path) -> None:

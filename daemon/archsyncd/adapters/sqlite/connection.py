@@ -38,6 +38,8 @@ __all__ = ["Database", "Row", "Transaction", "open_database"]
 T = TypeVar("T")
 
 CACHE_KIBIBYTES = 32_768
+# Beside the file: copies that people ask for, and those made before the schema changes.
+BACKUPS = "backups"
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 CHECKPOINT_PAGES = 4_000
 # A file of this size is read in some tenths of a second. A larger one is checked while the daemon works, if it was closed well.
@@ -267,8 +269,11 @@ async def _migrate(connection: aiosqlite.Connection, path: Path) -> None:
     if version > newest:
         raise StoreNewer(
             f"{path} was written by a newer version of archsyncd (schema {version}, this one knows {newest}). "
-            "Install that version again, or restore the backup made before the upgrade."
+            f"Install that version again, or put back the copy made before the upgrade: "
+            f"{path.parent / BACKUPS}/schema-{newest}.db, as {path.name}, with {path.name}-wal and {path.name}-shm removed."
         )
+    if 0 < version < newest:
+        await _keep_copy(connection, path.parent / BACKUPS / f"schema-{version}.db")
     for number, text in migrations:
         if number > version:
             await connection.execute("BEGIN IMMEDIATE")
@@ -276,6 +281,16 @@ async def _migrate(connection: aiosqlite.Connection, path: Path) -> None:
                 await connection.execute(statement)
             await connection.execute(f"PRAGMA user_version = {number}")
             await connection.execute("COMMIT")
+
+
+async def _keep_copy(connection: aiosqlite.Connection, target: Path) -> None:
+    """Before the schema changes: the way back to the version before."""
+    partial = target.with_name(f".{target.name}.partial")
+    await asyncio.to_thread(target.parent.mkdir, mode=0o700, exist_ok=True)
+    await asyncio.to_thread(partial.unlink, missing_ok=True)
+    await asyncio.to_thread(partial.touch, mode=0o600)
+    await connection.execute("VACUUM INTO ?", (str(partial),))
+    await asyncio.to_thread(partial.replace, target)
 
 
 def _statements(text: str) -> Iterable[str]:
