@@ -95,9 +95,9 @@ async def until(stream: asyncio.StreamReader | None, text: str) -> list[str]:
 
 
 @pytest.mark.timeout(150)
-async def test_one_command_ends_with_a_good_verdict(tmp_path: Path) -> None:
+async def test_one_command_ends_with_a_good_verdict(place: Path) -> None:
     """A short day: the daemon is killed and comes back, nothing is oversold, every order is where it belongs, nothing is left."""
-    async with demonstration(tmp_path, "--json", "--seconds", "12") as process:
+    async with demonstration(place, "--json", "--seconds", "12") as process:
         async with asyncio.timeout(PATIENCE_SECONDS):
             told, shown = await process.communicate()
         said = json.loads(told.splitlines()[-1])
@@ -124,16 +124,16 @@ async def test_one_command_ends_with_a_good_verdict(tmp_path: Path) -> None:
         "What you just saw",
     ):
         assert happened in text
-    assert left(tmp_path) == []
-    assert daemons(tmp_path) == []
+    assert left(place) == []
+    assert daemons(place) == []
 
 
 @pytest.mark.timeout(150)
-async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_ctrl_c_leaves_nothing_behind(place: Path) -> None:
     """In the middle of the day, pressed twice: status 130, the daemon is gone, its directory too, and the object is told."""
-    async with demonstration(tmp_path, "--seconds", "60", "--json") as process:
+    async with demonstration(place, "--seconds", "60", "--json") as process:
         await until(process.stderr, "this host writes")
-        assert daemons(tmp_path) != []
+        assert daemons(place) != []
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -144,14 +144,14 @@ async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (ended["ok"], ended["faults"]) == (False, ["it was stopped before its end"])
     assert ended.keys() >= REQUIRED
     assert ended["requests"] > 0
-    assert daemons(tmp_path) == []
-    assert left(tmp_path) == []
+    assert daemons(place) == []
+    assert left(place) == []
 
 
 @pytest.mark.timeout(300)
-async def test_serve_prints_what_to_type_and_all_of_it_works(tmp_path: Path) -> None:
+async def test_serve_prints_what_to_type_and_all_of_it_works(place: Path) -> None:
     """Each printed command is typed as it stands: the daemon gets the stock in step, and a sale in the store arrives."""
-    async with demonstration(tmp_path, "--serve") as process:
+    async with demonstration(place, "--serve") as process:
         page = "".join(await until(process.stdout, "Ctrl-C"))
         config = Path(re.findall(r"configuration +(\S+)", page)[0])
         credentials = Path(re.findall(r"credentials +(\S+)", page)[0])
@@ -176,7 +176,7 @@ async def test_serve_prints_what_to_type_and_all_of_it_works(tmp_path: Path) -> 
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await process.wait() == 0
-    assert left(tmp_path) == []
+    assert left(place) == []
 
 
 async def typed(line: str) -> str:
@@ -252,20 +252,20 @@ async def sold(stock: str, at_most: int) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_a_daemon_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> None:
+async def test_a_daemon_that_ends_by_itself_ends_the_demo(place: Path) -> None:
     """The verdict is bad, says why, shows the log's end and keeps the log."""
     shown, told = io.StringIO(), io.StringIO()
     broken = [sys.executable, "-c", "print('the disk is gone'); raise SystemExit(75)"]
     with screen(shown) as lines:
         ending = Ending(told)
-        assert await play(10, 1, lines, ending, launch=lambda _: broken, parent=tmp_path) == 1
+        assert await play(10, 1, lines, ending, launch=lambda _: broken, parent=place) == 1
     said = json.loads(told.getvalue())
     assert (said["ok"], said["faults"]) == (False, ["the daemon ended by itself with status 75"])
     assert said.keys() >= REQUIRED
     assert (said["keys_in_step"], said["oversold_units"], said["restarts"]) == (None, None, 0)
     assert "the disk is gone" in shown.getvalue()
-    (kept,) = left(tmp_path)
-    assert str(tmp_path / kept) in shown.getvalue()
+    (kept,) = left(place)
+    assert str(place / kept) in shown.getvalue()
 
 
 @pytest.mark.parametrize("seconds", [0, 9, 3601])

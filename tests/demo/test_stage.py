@@ -74,23 +74,23 @@ def test_the_day_has_hundreds_of_keys() -> None:
     assert len(config.skus) * len(config.locations) == 400
 
 
-async def test_the_workspace_is_a_configuration_that_the_daemon_takes(tmp_path: Path) -> None:
+async def test_the_workspace_is_a_configuration_that_the_daemon_takes(place: Path) -> None:
     """It loads without a fault, its secret is nobody else's to read, and it goes with everything in it."""
     staged = Stage(1)
     staged.shop_url, staged.house_url = "http://127.0.0.1:1", "http://127.0.0.1:2"
-    with workspace(staged, tmp_path) as place:
-        settings = load(place.config, place.credentials, {})
+    with workspace(staged, place) as made:
+        settings = load(made.config, made.credentials, {})
         assert {name: each.channel for name, each in settings.locations.items()} == LOCATIONS
-        assert settings.daemon.control_socket == place.control
+        assert settings.daemon.control_socket == made.control
         assert settings.orders.mode == "hand-over"
-        secret = place.credentials / "commercetools-client-secret"
+        secret = made.credentials / "commercetools-client-secret"
         assert (secret.read_text(), secret.stat().st_mode & 0o077) == (SECRET, 0)
-        assert place.directory.stat().st_mode & 0o077 == 0
-        place.log.write_text("a line\n")
-        kept = place.keep_log()
-    assert not place.directory.exists()
+        assert made.directory.stat().st_mode & 0o077 == 0
+        made.log.write_text("a line\n")
+        kept = made.keep_log()
+    assert not made.directory.exists()
     assert kept.read_text() == "a line\n"
-    assert kept.parent == tmp_path
+    assert kept.parent == place
 
 
 async def test_both_administrations_answer() -> None:

@@ -1,4 +1,6 @@
-"""The tests of the installed package on a Debian 13 made for them: `python -m tests.host.trixie`. Needs root and Debian's mirror.
+"""The tests of the installed package on a Debian 13 made for them: `python -m tests.host.trixie [TREE]`.
+
+Needs root and Debian's mirror. TREE is where the new system's files are kept and used again; without it they are removed.
 
 Takes some minutes, most of them for the tree of the new system. Ends with the number of what passed and failed, and status 1
 when anything failed.
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.host import test_service
@@ -22,7 +25,7 @@ RELEASE = "trixie"
 CONTENT = "systemd,systemd-sysv,dbus,python3,curl,ca-certificates,iproute2,passwd,util-linux,procps"
 
 
-def main() -> int:
+def main(words: Sequence[str]) -> int:
     """Make the system, install the package, run every test of the service in order."""
     reason = cannot_boot()
     if reason or shutil.which("debootstrap") is None:
@@ -30,9 +33,10 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="archsyncd-trixie-") as name:
         scratch = Path(name)
-        system = scratch / "system"
-        command = ["debootstrap", "--variant=minbase", f"--include={CONTENT}", RELEASE, str(system)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        system = Path(words[0]).resolve() if words else scratch / "system"
+        if not (system / "etc").exists():
+            command = ["debootstrap", "--variant=minbase", f"--include={CONTENT}", RELEASE, str(system)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         package = build(scratch)
         newer = renamed(package, "0.2.0", scratch)
         return _run(system, package, newer, scratch)
@@ -65,4 +69,4 @@ def _run(system: Path, package: Path, newer: Path, scratch: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

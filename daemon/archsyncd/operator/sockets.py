@@ -44,6 +44,7 @@ def listen(path: Path, passed: socket.socket | None = None, name: str = CONTROL)
     Raises Fatal: when another process listens there (73), or the place cannot hold a socket (78).
     """
     if passed is not None:
+        passed.setblocking(False)
         return Listening(passed, path, None)
     _free_place(path, name)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
