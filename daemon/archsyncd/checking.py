@@ -88,8 +88,8 @@ async def check_credential(
 ) -> tuple[int, list[MappingNote]]:
     """Try a new secret in `file` before the daemon gets it: ask the system that it is for, as the configuration names it.
 
-    0: it works. 1: it does not. Raises ConfigurationFaults, CredentialFault for a file that holds no secret, and Fatal (64)
-    for a name that the configuration does not use.
+    0: it works. 1: it does not, or nobody could say so. Raises ConfigurationFaults, CredentialFault for a file that holds no
+    secret, and Fatal (64) for a name that the configuration does not use.
     """
     settings = config.load(path, None, {}, require_credentials=False)
     used = config.required_credentials(settings)
@@ -98,7 +98,8 @@ async def check_credential(
     instead = {name: config.read_secret(file)}
     person = Person(clock or SystemClock(), socket.gethostname(), None, SystemChance(), instead)
     notes = await ask_with(name, settings, person)
-    return (EXIT_ACT if any(note.weight is Weight.WRONG for note in notes) else 0), notes
+    weights = {note.weight for note in notes}
+    return (0 if Weight.FACT in weights and Weight.WRONG not in weights else EXIT_ACT), notes
 
 
 def explain(key: str) -> str:

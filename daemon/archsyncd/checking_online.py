@@ -6,6 +6,7 @@ import asyncio
 import difflib
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -67,7 +68,11 @@ async def ask_with(name: str, settings: Settings, person: Surroundings) -> list[
     """What the system that a credential is for says to it. Asks and writes nothing."""
     feed = next((feed for feed in settings.feeds if name == f"feed-{feed.name}"), None)
     if feed is not None:
-        return await _bounded(name, _feed(feed, settings, person))
+        notes = await _bounded(name, _feed(feed, settings, person))
+        # What is mapped is no matter of the secret; an answer of any kind but a refusal proves it.
+        return [
+            replace(note, weight=_LOOK) if note.subject.startswith("locations.") else note for note in notes
+        ]
     if name == CLIENT_SECRET:
         return await _bounded(name, _commercetools(settings, person, Asking.token))
     return [MappingNote(_FACT, name, "is readable; nobody else can say more about it")]
@@ -114,8 +119,11 @@ class Asking:
         if self._answers(project):
             self._note(_FACT, "token", "commercetools gives one for this secret")
             self._project(project)
-            self._scopes(None)
+            self._scopes(await self._marker_type())
         return self._notes
+
+    async def _marker_type(self) -> MarkerType | Failure | None:
+        return await self._call(self._client.marker_type) if self._tracked and not self._planning else None
 
     def _answers(self, project: Project | Failure) -> bool:
         if isinstance(project, Unauthorised | Unreached | Throttled | Unknown):
@@ -128,8 +136,7 @@ class Asking:
         project = await self._call(self._client.project)
         if not self._answers(project):
             return self._notes
-        asks = self._tracked and not self._planning
-        marker = await self._call(self._client.marker_type) if asks else None
+        marker = await self._marker_type()
         self._project(project)
         self._scopes(marker)
         if marker is not None:

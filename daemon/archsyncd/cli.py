@@ -32,7 +32,14 @@ from archsyncd.config import (
     refuse_secrets,
 )
 from archsyncd.domain.events import Event
-from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, Fatal
+from archsyncd.domain.fatal import (
+    EXIT_CONFIGURATION,
+    EXIT_FENCED_OFF,
+    EXIT_RESTART,
+    EXIT_STORE,
+    EXIT_USAGE,
+    Fatal,
+)
 from archsyncd.opening import adopt
 from archsyncd.operator.control import serving
 from archsyncd.operator.page import showing
@@ -41,7 +48,6 @@ from archsyncd.world import World
 
 CONFIG = Path("/etc/archsyncd/config.toml")
 MACHINE_ID = Path("/etc/machine-id")
-EXIT_USAGE = 64
 LOGGER = logging.getLogger("archsyncd")
 
 
@@ -59,8 +65,8 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="archsyncd",
         description="Keeps Archean R247 stock and commercetools inventory in step without overselling.",
-        epilog="Exit status: 0 stopped, 64 usage, 73 another instance writes, 74 the store cannot be used, "
-        "78 configuration, 75 restart me.",
+        epilog=f"Exit status: 0 stopped, {EXIT_RESTART} an error that was not expected, {EXIT_USAGE} usage, {EXIT_FENCED_OFF} "
+        f"another instance writes, {EXIT_STORE} the store cannot be used, {EXIT_CONFIGURATION} configuration.",
     )
     top.add_argument("--version", action="version", version=f"archsyncd {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, parser_class=Parser)
@@ -115,8 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fatal.code
 
 
-def _settings(given: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
-    return load(given.config, given.credentials, environment)
+def _settings(
+    given: argparse.Namespace, environment: Mapping[str, str], *, with_secrets: bool = True
+) -> Settings:
+    return load(given.config, given.credentials, environment, require_credentials=with_secrets)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -234,7 +242,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _adopt(given: argparse.Namespace) -> int:
-    settings = _settings(given, os.environ)
+    settings = _settings(given, os.environ, with_secrets=False)
     print(asyncio.run(adopt(settings, _world(given, SystemClock()))))
     return 0
 

@@ -148,7 +148,7 @@ def lay(tree: Path, architecture: str, found: list[Wheel]) -> None:
     put(tree / "usr/lib/systemd/catalog/archsyncd.catalog", catalog().encode())
     put(tree / "usr/lib/sysusers.d/archsyncd.conf", (HERE / "archsyncd.sysusers").read_bytes())
     put(tree / "usr/share/archsyncd/config.toml", (ROOT / "config.toml").read_bytes())
-    put(tree / "usr/share/archsyncd/notify-reload.conf", (HERE / "notify-reload.conf").read_bytes())
+    put(tree / "usr/share/archsyncd/newer-systemd.conf", (HERE / "newer-systemd.conf").read_bytes())
     put(tree / "usr/share/lintian/overrides/archsyncd", (HERE / "lintian-overrides").read_bytes())
     (tree / "etc/archsyncd/credentials").mkdir(parents=True, mode=0o700)
     document(tree, found)

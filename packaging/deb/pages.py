@@ -11,6 +11,7 @@ import shtab
 from archsyncd.cli import parser as daemon_parser
 from archsyncd.config.explaining import Described, described
 from archsyncd.domain.events import Event
+from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, EXIT_USAGE
 from archsyncd.operator.fields import fields_of
 from archsyncd.operator.parser import parser as operator_parser
 
@@ -100,11 +101,13 @@ SIGNALS = {
 }
 STATUSES = {
     "0": "Stopped as asked.",
-    "64": "The command line was wrong. Not restarted.",
-    "73": "Another instance writes. Not restarted.",
-    "74": "The database cannot be used. Not restarted.",
-    "75": "An error that was not expected; systemd starts it again.",
-    "78": "The configuration or a credential is wrong; the message says where. Not restarted.",
+    str(EXIT_RESTART): "An error that was not expected; systemd starts it again.",
+    str(EXIT_USAGE): "The command line was wrong. Not restarted.",
+    str(EXIT_FENCED_OFF): "Another instance writes. Not restarted.",
+    str(EXIT_STORE): "The database cannot be used. Not restarted.",
+    str(
+        EXIT_CONFIGURATION
+    ): "The configuration or a credential is wrong; the message says where. Not restarted.",
 }
 FIRST = (
     "Edit /etc/archsyncd/config.toml. archsyncd check-config --explain KEY explains a key.",
@@ -123,7 +126,7 @@ def steps() -> list[str]:
 
 def remedies(event: Event) -> str:
     """Cause and remedy in one paragraph."""
-    return f"{event.value.cause} {event.value.remedy}"
+    return f"{event.value.cause} {event.value.remedy}".replace("@ARCHSYNCD_CASE@", "ID")
 
 
 def operator_page() -> str:
@@ -166,6 +169,7 @@ def operator_page() -> str:
                 "2": "With status --check: critical; else the daemon failed at it.",
                 "3": "The daemon is not reachable.",
                 "64": "The command line was wrong.",
+                "78": "With credentials check: the configuration or the file cannot be used.",
             }
         ),
         "# SEE ALSO",

@@ -34,6 +34,7 @@ pytestmark = [
     pytest.mark.xdist_group("host"),
     pytest.mark.timeout(300),
 ]
+NEWER_SYSTEMD = 254
 # Prints the schema's number and writes another.
 NEXT_SCHEMA = """\
 import sqlite3, sys
@@ -62,6 +63,8 @@ def test_the_installation_asks_nothing_starts_nothing_and_leaves_nothing_failed(
         "ActiveState": "inactive",
         "UnitFileState": "disabled",
     }
+    release = int(machine.run("systemctl", "--version").split()[1])
+    assert machine.show(UNIT, "Type")["Type"] == ("notify" if release < NEWER_SYSTEMD else "notify-reload")
     verified = machine.ask(
         "systemd-analyze", "verify", UNIT, "archsyncd-control.socket", "archsyncd-webhook.socket"
     )
@@ -196,6 +199,7 @@ def test_a_reload_is_in_force_and_a_faulty_one_changes_nothing(site: Site) -> No
 
 def test_f013_killed_it_is_back_and_nothing_is_lost(site: Site) -> None:
     """What is sold on both sides while it is dead, and while it writes."""
+    alerts = len(site.machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert"))
     for _ in range(2):
         before = site.pid()
         site.sell("A", 1)
@@ -206,6 +210,7 @@ def test_f013_killed_it_is_back_and_nothing_is_lost(site: Site) -> None:
         site.until_restarted(before)
         site.settled()
     assert int(site.machine.show(UNIT, "NRestarts")["NRestarts"]) >= 2
+    assert len(site.machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert")) == alerts
 
 
 def test_f018_one_that_hangs_is_ended_by_the_watchdog_and_started_again(site: Site) -> None:
@@ -213,13 +218,29 @@ def test_f018_one_that_hangs_is_ended_by_the_watchdog_and_started_again(site: Si
     with site.drop_in("[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n"):
         site.machine.run("systemctl", "restart", UNIT)
         before = site.pid()
+        alerts = len(site.machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert"))
         site.machine.run("kill", "-STOP", str(before))
         site.sale("C", 1)
         site.until_restarted(before)
         found = site.machine.journal("-u", UNIT, "-g", "Watchdog timeout")
         assert found
         site.settled()
+        assert len(site.machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert")) == alerts
     site.machine.run("systemctl", "restart", UNIT)
+
+
+def test_f013_a_crash_loop_ends_and_is_told(site: Site) -> None:
+    """A program that dies at each start: so many times, then no more, and people are told once."""
+    machine = site.machine
+    alerts = len(machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert"))
+    broken = "[Unit]\nStartLimitBurst=3\n[Service]\nExecStart=\nExecStart=/bin/false\nRestartSec=100ms\n"
+    with site.drop_in(broken):
+        machine.run("systemctl", "reset-failed", UNIT)
+        machine.ask("systemctl", "restart", UNIT)
+        machine.until(lambda: machine.show(UNIT, "ActiveState")["ActiveState"] == "failed", "it is given up")
+        machine.until(lambda: len(machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert")) > alerts, "the alert")
+        assert len(machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert")) == alerts + 1
+    site.start()
 
 
 def test_f014_a_stop_under_load_ends_by_itself(site: Site) -> None:
@@ -430,6 +451,29 @@ def test_an_upgrade_keeps_the_configuration_the_state_and_what_is_under_way(site
     machine.run("dpkg", "--install", "/packages/archsyncd_0.1.0_amd64.deb")
     site.until_restarted(pid)
     site.settled()
+
+
+def test_f164_on_another_host_it_waits_until_it_is_adopted(site: Site) -> None:
+    """Moved with its state: it touches nothing and says so; adopted, as root and by hand, it goes on."""
+    machine = site.machine
+    adopt = ["archsyncd", "adopt"]
+    machine.run("cp", "/etc/machine-id", "/root/machine-id")
+    try:
+        machine.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n", "0444")
+        machine.run("systemctl", "restart", UNIT)
+        machine.until(
+            lambda: "another host" in machine.show(UNIT, "StatusText")["StatusText"], "it stands aside"
+        )
+        site.stop()
+        machine.run(*adopt)
+        site.start()
+        site.sale("A", 1)
+        site.settled()
+    finally:
+        machine.run("cp", "/root/machine-id", "/etc/machine-id")
+        site.stop()
+    machine.run(*adopt)
+    site.start()
 
 
 def test_a_database_of_a_newer_version_is_refused_by_name(site: Site) -> None:

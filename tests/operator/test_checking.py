@@ -414,3 +414,16 @@ async def test_a_secret_that_nothing_uses_or_that_is_none_is_refused(tmp_path: P
         assert fatal.value.code == EXIT_USAGE
         with pytest.raises(CredentialFault, match="is empty"):
             await check_credential(made.config, "feed-main", file)
+
+
+async def test_only_the_secret_is_judged_when_a_secret_is_tried(tmp_path: Path) -> None:
+    """A least client, made after the marker's type; a location that the source does not know any more."""
+    scopes = tuple(scope for scope in SCOPES if scope != "manage_types")
+    async with site(tmp_path, (*scopes, "view_types")) as made:
+        made.project.add_type(MARKER)
+        made.write(('WH1 = { channel = "warehouse-1" }', 'WH9 = { channel = "warehouse-1" }'))
+        for name, secret in (("commercetools-client-secret", SECRET), ("feed-main", TOKEN)):
+            file = tmp_path / name
+            file.write_text(secret)
+            code, notes = await check_credential(made.config, name, file, VirtualClock())
+            assert code == 0, notes

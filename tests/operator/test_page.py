@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from archsyncd.config import ListenAddress
+from archsyncd.config import CredentialFault, ListenAddress
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.page import CONNECTION_SECONDS, CONNECTIONS, showing
 from tests.operator.daemon import SmallDaemon, break_store, small_daemon
@@ -147,3 +147,60 @@ async def test_a_call_of_a_source_is_answered_with_503(tmp_path: Path) -> None:
         async with showing(daemon, lambda _name: TOKEN, {"webhook": listening}):
             status, headers, _ = await asked(listening.getsockname()[1], "/hooks/r247", method="POST")
             assert (status, headers["Retry-After"]) == (503, "3600")
+
+
+@virtual
+async def test_a_client_that_reads_nothing_is_cut_off(tmp_path: Path) -> None:
+    """What it asked for waits in nobody's memory for longer than its time."""
+    async with shown(tmp_path) as (daemon, path):
+        deaf = [await asyncio.open_unix_connection(str(path), limit=1) for _ in range(CONNECTIONS)]
+        for _, writer in deaf:
+            writer.write(b"GET /status.json HTTP/1.1\r\nHost: archsyncd\r\n\r\n" * 200)
+        await daemon.clock.sleep(CONNECTION_SECONDS + 1)
+        assert (await asked(path, "/healthz"))[0] == 200
+        for _, writer in deaf:
+            writer.transport.abort()
+
+
+@virtual
+async def test_without_its_token_an_address_is_not_served_and_all_else_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The administrator opened a TCP socket and gave no credential for it."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def nothing(name: str) -> str:
+        raise CredentialFault(name, f"the credential {name} is missing")
+
+    with caplog.at_level(logging.WARNING):
+        async with small_daemon(tmp_path) as daemon, showing(daemon, nothing, {"status": listening}):
+            pass
+    assert "the status page is not served: the credential status-token is missing" in caplog.text
+
+
+@virtual
+async def test_an_address_that_systemd_did_not_open_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The socket unit decides; the configuration that says otherwise is named, and so is what to change."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "opened.sock"))
+    listening.listen()
+    with caplog.at_level(logging.WARNING):
+        async with shown(tmp_path, ListenAddress(host="127.0.0.1", port=9470), listening):
+            assert (await asked(tmp_path / "opened.sock", "/healthz"))[0] == 200
+    assert "status.listen says 127.0.0.1:9470, and systemd opened" in caplog.text
+    assert "archsyncd-status.socket" in caplog.text
+
+
+@virtual
+async def test_a_page_that_is_switched_off_leaves_nobody_waiting(tmp_path: Path) -> None:
+    """The socket is open all the same, since systemd opened it."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "opened.sock"))
+    listening.listen()
+    async with small_daemon(tmp_path) as daemon:
+        daemon.settings = replace(daemon.settings, status=replace(daemon.settings.status, listen=None))
+        async with showing(daemon, lambda _name: TOKEN, {"status": listening}):
+            status, _, body = await asked(tmp_path / "opened.sock", "/status.json")
+    assert (status, body) == (503, 'status.listen is ""\n')

@@ -70,18 +70,44 @@ def read_credential(directory: Path, name: str, limit_bytes: int = CREDENTIAL_LI
     """
     if not _NAME.match(name):
         raise CredentialFault(name, "a credential's name is 1 to 128 letters, digits, '.', '_' or '-'")
-    if not (directory / name).exists() and (directory / f"{DIRECTORY_ID}{name}").exists():
-        return _secret(directory, name, limit_bytes, DIRECTORY_ID)
-    return _secret(directory, name, limit_bytes)
+    try:
+        return _secret(directory / name, name, limit_bytes)
+    except _NotThere:
+        pass
+    try:
+        return _secret(directory / f"{DIRECTORY_ID}{name}", name, limit_bytes)
+    except _NotThere:
+        raise missing(name, directory) from None
+
+
+def has_credential(directory: Path, name: str) -> bool:
+    """Whether there is a file for this credential, under either name; what may not be looked at counts as there."""
+    try:
+        found = {entry.name for entry in os.scandir(directory)}
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return bool(found & {name, f"{DIRECTORY_ID}{name}"})
 
 
 def read_secret(file: Path) -> Secret:
     """The secret in a file of any name, under the same rules as `read_credential`."""
-    return _secret(file.parent, file.name, CREDENTIAL_LIMIT_BYTES)
+    try:
+        return _secret(file, str(file), CREDENTIAL_LIMIT_BYTES, "write the new secret into it")
+    except _NotThere:
+        raise CredentialFault(
+            str(file), f"{file} does not exist: give the file that holds the new secret"
+        ) from None
 
 
-def _secret(directory: Path, name: str, limit_bytes: int, before: str = "") -> Secret:
-    raw = _read(directory, name, limit_bytes, before)
+class _NotThere(Exception):
+    """There is no such file."""
+
+
+def _secret(path: Path, name: str, limit_bytes: int, remedy: str = "") -> Secret:
+    remedy = remedy or f"write the secret into {PLACE}/{name}"
+    raw = _read(path, name, limit_bytes)
     if len(raw) > limit_bytes:
         raise _fault(name, f"is longer than {limit_bytes} bytes", "check that the right file was given")
     try:
@@ -92,16 +118,20 @@ def _secret(directory: Path, name: str, limit_bytes: int, before: str = "") -> S
     if "\0" in text:
         raise _fault(name, "holds a NUL byte", "write the secret as plain text")
     if not text.strip():
-        raise _fault(name, "is empty", f"write the secret into {PLACE}/{name}")
+        raise _fault(name, "is empty", remedy)
     return Secret(text)
 
 
-def _read(directory: Path, name: str, limit_bytes: int, before: str) -> bytes:
+def _read(path: Path, name: str, limit_bytes: int) -> bytes:
     try:
         # Not blocking: a pipe put there by mistake must not hang the start.
-        descriptor = os.open(directory / f"{before}{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as cause:
-        raise _unopened(directory, name, cause) from None
+        if cause.errno in {errno.ENOENT, errno.ENOTDIR}:
+            raise _NotThere from None
+        raise _fault(
+            name, f"cannot be opened ({_reason(cause)})", "check the file's owner and mode"
+        ) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise _fault(name, "is not a regular file", "give a file that holds the secret")
@@ -111,12 +141,6 @@ def _read(directory: Path, name: str, limit_bytes: int, before: str) -> bytes:
         raise _fault(name, f"cannot be read ({_reason(cause)})", "check the file") from None
     finally:
         os.close(descriptor)
-
-
-def _unopened(directory: Path, name: str, cause: OSError) -> CredentialFault:
-    if cause.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return missing(name, directory)
-    return _fault(name, f"cannot be opened ({_reason(cause)})", "check the file's owner and mode")
 
 
 def missing(name: str, directory: Path | None) -> CredentialFault:

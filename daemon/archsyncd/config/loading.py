@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from archsyncd.config.credentials import Secret, credential_directory, missing, read_credential
+from archsyncd.config.credentials import (
+    Secret,
+    credential_directory,
+    has_credential,
+    missing,
+    read_credential,
+)
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import ConfigurationFaults, CredentialFault, Fault, KeyPath, in_file_order
 from archsyncd.config.reading import TEXT_LIMIT_CHARACTERS, draft_of
@@ -140,7 +146,7 @@ def _names_to_read(draft: Draft, directory: Path | None) -> tuple[str, ...]:
     sound = tuple(feed for index, feed in enumerate(settings.feeds) if _login_is_sound(draft, index))
     status = settings.status if draft.sound("status") else StatusSettings()
     needed = required_credentials(replace(settings, feeds=sound, status=status))
-    hook = directory is not None and (directory / ALERT_WEBHOOK).exists()
+    hook = directory is not None and has_credential(directory, ALERT_WEBHOOK)
     return (*needed, ALERT_WEBHOOK) if hook else needed
 
 

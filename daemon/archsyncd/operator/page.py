@@ -12,13 +12,14 @@ import hmac
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
 from aiohttp import web
 
 from archsyncd.adapters.journal import say
-from archsyncd.config import ListenAddress
+from archsyncd.config import CredentialFault, ListenAddress
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import Fatal
 from archsyncd.operator.commands import Commands
@@ -93,13 +94,11 @@ class StatusPage:
         )
 
 
-def nobody_listens() -> web.Application:
-    """Answers each call of a source: nothing was taken, come again."""
+def refusing(text: str) -> web.Application:
+    """Answers everything with 503 and a sentence, so that nothing counts as delivered and nobody waits."""
 
     async def refuse(_: web.Request) -> web.Response:
-        return web.Response(
-            status=503, text="no feed takes calls here\n", headers={"Retry-After": str(RETRY_SECONDS)}
-        )
+        return web.Response(status=503, text=f"{text}\n", headers={"Retry-After": str(RETRY_SECONDS)})
 
     made = web.Application(client_max_size=REQUEST_LIMIT_BYTES)
     made.router.add_route("*", "/{path:.*}", refuse)
@@ -115,40 +114,49 @@ async def showing(
     `passed`: the sockets that systemd opened, by name.
     """
     async with contextlib.AsyncExitStack() as stack:
-        address = daemon.settings.status.listen
-        if address is not None:
-            try:
-                found = _listening(stack, address, passed.get(STATUS))
-                token = None if found.family == socket.AF_UNIX else secret(TOKEN)
-                page = StatusPage(Commands(daemon), token)
-                await stack.enter_async_context(_served(page.application(), found))
-            except (OSError, Fatal) as error:
-                told = error.sentence if isinstance(error, Fatal) else str(error)
-                say(_LOG, Event.PAGE_UNSERVED, f"the status page is not served: {told}; all else goes on")
+        try:
+            await _show_status(stack, daemon, secret, passed.get(STATUS))
+        except (OSError, Fatal, CredentialFault) as error:
+            told = error.sentence if isinstance(error, Fatal) else str(error)
+            say(_LOG, Event.PAGE_UNSERVED, f"the status page is not served: {told}; all else goes on")
         webhook = passed.get(WEBHOOK)
         if webhook is not None:
             stack.callback(webhook.close)
-            await stack.enter_async_context(_served(nobody_listens(), webhook))
-            say(
-                _LOG,
-                Event.PAGE_UNSERVED,
-                "no feed takes calls in this version: the webhook socket answers 503",
-            )
+            await stack.enter_async_context(_served(refusing("no feed takes calls here"), webhook))
+            told = "no feed takes calls in this version: the webhook socket answers 503"
+            say(_LOG, Event.PAGE_UNSERVED, told)
         yield
+
+
+async def _show_status(
+    stack: contextlib.AsyncExitStack,
+    daemon: Daemon,
+    secret: Callable[[str], str],
+    passed: socket.socket | None,
+) -> None:
+    address = daemon.settings.status.listen
+    if address is None:
+        if passed is not None:
+            # systemd goes on listening, whatever is closed here: whoever calls is answered.
+            stack.callback(passed.close)
+            await stack.enter_async_context(_served(refusing('status.listen is ""'), passed))
+        return
+    found = _listening(stack, address, passed)
+    token = None if found.family == socket.AF_UNIX else secret(TOKEN)
+    page = StatusPage(Commands(daemon), token)
+    await stack.enter_async_context(_served(page.application(), found))
 
 
 def _listening(
     stack: contextlib.AsyncExitStack, address: ListenAddress, passed: socket.socket | None
 ) -> socket.socket:
-    if address.path is not None:
-        listening = listen(address.path, passed, STATUS)
+    if address.path is not None or passed is not None:
+        listening = listen(address.path or Path(str(address)), passed, STATUS)
         stack.callback(listening.close)
         return listening.socket
-    found = passed
-    if found is None:
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        found = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
-        found.setblocking(False)
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    found = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+    found.setblocking(False)
     stack.callback(found.close)
     return found
 
@@ -176,22 +184,58 @@ async def _served(application: web.Application, listening: socket.socket) -> Asy
 
 
 class Doorman:
-    """Lets a bounded number of clients in, each for a bounded time: one that says nothing takes nobody's place for long."""
+    """Lets a bounded number of clients in, each for a bounded time: neither silence nor deafness keeps a place for long."""
 
     def __init__(
-        self, server: web.Server, connections: int = CONNECTIONS, seconds: float = CONNECTION_SECONDS
+        self,
+        make: Callable[[], asyncio.Protocol],
+        connections: int = CONNECTIONS,
+        seconds: float = CONNECTION_SECONDS,
     ) -> None:
-        self._server = server
+        self._make = make
         self._connections = connections
         self._seconds = seconds
+        self._inside: set[_Guest] = set()
 
     def __call__(self) -> asyncio.Protocol:
         """A protocol for the next client."""
-        if len(self._server.connections) >= self._connections:
+        if len(self._inside) >= self._connections:
             return _Away()
-        made = self._server()
-        asyncio.get_running_loop().call_later(self._seconds, made.force_close)
-        return made
+        return _Guest(self._make(), self._seconds, self._inside)
+
+
+class _Guest(asyncio.Protocol):
+    """One client, cut off when its time is over, whatever it has not read by then."""
+
+    def __init__(self, inner: asyncio.Protocol, seconds: float, inside: set[_Guest]) -> None:
+        self._inner = inner
+        self._seconds = seconds
+        self._inside = inside
+        self._end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._inside.add(self)
+        self._end = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inside.discard(self)
+        if self._end is not None:
+            self._end.cancel()
+        self._inner.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
 
 
 class _Away(asyncio.Protocol):

@@ -39,6 +39,7 @@ exit status:
   2   with status --check: critical; else the daemon failed at it
   3   the daemon is not reachable
   64  the command line was wrong
+  78  with credentials check: the configuration or the file cannot be used
 """
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from archsyncd.adapters.journal import say
+from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, Fatal
 
 SOCKET_MODE = 0o660
@@ -17,6 +20,7 @@ CONTROL, STATUS, WEBHOOK = "control", "status", "webhook"
 KEYS = {CONTROL: "daemon.control_socket", STATUS: "status.listen"}
 PATH_LIMIT_BYTES = 107
 BACKLOG = 64
+_LOG = logging.getLogger("archsyncd.operator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ def listen(path: Path, passed: socket.socket | None = None, name: str = CONTROL)
     """
     if passed is not None:
         passed.setblocking(False)
+        opened = passed.getsockname()
+        if opened != str(path):
+            told = f"{KEYS[name]} says {path}, and systemd opened {opened}, which is served: a drop-in of "
+            say(_LOG, Event.PAGE_UNSERVED, f"{told}archsyncd-{name}.socket changes it")
         return Listening(passed, path, None)
     _free_place(path, name)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)

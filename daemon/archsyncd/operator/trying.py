@@ -15,7 +15,7 @@ NEXT = (
     "It works. Put it in place and restart, since a reload cannot hand a new secret to the service: "
     "install -m 0600 {file} /etc/archsyncd/credentials/{name} && systemctl restart archsyncd"
 )
-REFUSED = "It does not work: the daemon goes on with the secret that it has. Nothing was changed."
+REFUSED = "It does not work, or nobody could say that it does: nothing was changed, the daemon goes on with the secret it has."
 
 
 def try_credential(name: str, file: str, config: str) -> tuple[dict[str, Any], str]:
