@@ -15,7 +15,6 @@ from tests.host.site import LOCATION, ROOT, TOKEN, Site, stocked
 REASON = cannot_boot()
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON or "it can"),
-    pytest.mark.xdist_group("host"),
     pytest.mark.timeout(300),
 ]
 COMMAND = re.compile(r"(?m)^    \$ (.+)$")

@@ -20,7 +20,6 @@ from archsyncd.domain.events import Event
 from archsyncd.operator.fields import FIELDS
 from tests.host.site import ROOT, build
 
-pytestmark = [pytest.mark.xdist_group("host"), pytest.mark.timeout(300)]
 SIZE_LIMIT_BYTES = 5 * 1024 * 1024
 LOCK = (ROOT / "packaging" / "requirements.lock").read_text("utf-8")
 

@@ -31,7 +31,6 @@ from tests.host.site import (
 REASON = cannot_boot()
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON or "it can"),
-    pytest.mark.xdist_group("host"),
     pytest.mark.timeout(300),
 ]
 NEWER_SYSTEMD = 254

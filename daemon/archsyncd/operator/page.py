@@ -14,7 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from aiohttp import web
 
@@ -214,9 +214,10 @@ class _Guest(asyncio.Protocol):
         self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         self._inside.add(self)
-        self._end = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
+        # uvloop's transports are asyncio's in all but name.
+        abort = cast("asyncio.Transport", transport).abort
+        self._end = asyncio.get_running_loop().call_later(self._seconds, abort)
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -245,9 +246,8 @@ class _Away(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        asyncio.get_running_loop().call_later(AWAY_SECONDS, transport.abort)
+        self._transport = cast("asyncio.Transport", transport)
+        asyncio.get_running_loop().call_later(AWAY_SECONDS, self._transport.abort)
 
     def data_received(self, _data: bytes) -> None:
         assert self._transport is not None
