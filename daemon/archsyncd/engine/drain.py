@@ -134,6 +134,11 @@ class Drain:
             await self._lease_and_send(settler)
         except Quiesced:
             pass
+        except asyncio.CancelledError:
+            # Cut off before it could come in by itself: what is in flight is left in doubt, and nobody waits for it.
+            for task in self._sending:
+                task.cancel()
+            raise
         finally:
             if self._sending:
                 await asyncio.wait(self._sending)

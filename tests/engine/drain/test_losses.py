@@ -79,3 +79,20 @@ async def test_f020_what_came_back_to_a_run_that_failed_stops_no_later_one(tmp_p
             await asyncio.sleep(10)
         row = (await at.store.outbox.rows([StockKey("web", "Z")]))[StockKey("web", "Z")]
         assert row.x_applied == 1
+
+
+@virtual
+async def test_f015_one_that_is_cut_off_waits_for_no_answer(tmp_path: Path) -> None:
+    """A second signal before the first one had any effect: what is in flight is in doubt, and the end comes at once."""
+    async with rig(tmp_path) as at:
+        await at.adopt({"A": 9})
+        at.till.latency_seconds = 30.0
+        await at.tell({"A": 5})
+        running = asyncio.create_task(at.drain.run())
+        await asyncio.sleep(1)
+        began = at.clock.monotonic()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert at.clock.monotonic() - began < 1
+        key = StockKey("web", "A")
+        assert (await at.store.outbox.rows([key]))[key].in_doubt
