@@ -242,21 +242,6 @@ def test_f013_a_crash_loop_ends_and_is_told(site: Site) -> None:
     site.start()
 
 
-def test_f064_a_network_that_comes_and_goes_heals_by_itself(site: Site) -> None:
-    """Neither side can be reached, twice; what was sold meanwhile is settled, by the same process."""
-    machine, before = site.machine, site.pid()
-    for _ in range(2):
-        site.sell("B", 1)
-        site.sale("C", 1)
-        machine.run("ip", "link", "set", "lo", "down")
-        machine.until(
-            lambda: "in step" not in machine.show(UNIT, "StatusText")["StatusText"], "it is noticed"
-        )
-        machine.run("ip", "link", "set", "lo", "up")
-        site.settled()
-    assert site.pid() == before
-
-
 def test_f014_a_stop_under_load_ends_by_itself(site: Site) -> None:
     """With writes and orders in flight: success, in time, and the next start finds everything in order."""
     for number in range(20):
