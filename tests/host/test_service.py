@@ -65,7 +65,7 @@ def test_the_installation_asks_nothing_starts_nothing_and_leaves_nothing_failed(
     release = int(machine.run("systemctl", "--version").split()[1])
     assert machine.show(UNIT, "Type")["Type"] == ("notify" if release < NEWER_SYSTEMD else "notify-reload")
     verified = machine.ask(
-        "systemd-analyze", "verify", UNIT, "archsyncd-control.socket", "archsyncd-webhook.socket"
+        "systemd-analyze", "verify", "--man=no", UNIT, "archsyncd-control.socket", "archsyncd-webhook.socket"
     )
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
     assert machine.run("getent", "group", "archsync-admin", "archsync-view").count("archsync-") == 2
