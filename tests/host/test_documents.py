@@ -33,7 +33,7 @@ def prepare(site: Site) -> None:
     site.open()
     site.configure()
     site.machine.run("useradd", "--no-create-home", "anna")
-    site.machine.write("/root/new-secret", TOKEN, "0600")
+    site.machine.write("/packages/new-secret", TOKEN, "0600")
     site.house("seed", {"stock": [{"sku": "ABC-1", "location": LOCATION, "onHand": 3}]})
 
 

@@ -101,7 +101,7 @@ def test_a_credential_file_that_is_not_there_is_one_clear_line(site: Site) -> No
     """It is named, with the place where it belongs; nothing is tried again."""
     machine = site.machine
     site.configure()
-    machine.run("mv", f"{CREDENTIALS}/feed-main", "/root/feed-main")
+    machine.run("mv", f"{CREDENTIALS}/feed-main", "/run/feed-main")
     machine.run("systemctl", "reset-failed", UNIT)
     refused = Event.CONFIGURATION_REFUSED.value.message_id
     before = len(site.entries(refused))
@@ -110,7 +110,7 @@ def test_a_credential_file_that_is_not_there_is_one_clear_line(site: Site) -> No
     (told,) = site.entries(refused)[before:]
     assert "the credential feed-main is missing" in told["MESSAGE"]
     assert f"{CREDENTIALS}/feed-main" in told["MESSAGE"]
-    machine.run("mv", "/root/feed-main", f"{CREDENTIALS}/feed-main")
+    machine.run("mv", "/run/feed-main", f"{CREDENTIALS}/feed-main")
 
 
 def test_it_starts_as_a_user_of_its_own_and_says_how_it_fares(site: Site) -> None:
@@ -364,14 +364,14 @@ def test_a_webhook_socket_refuses_what_nobody_takes(site: Site) -> None:
 def test_a_new_secret_is_tried_first_and_no_write_fails_meanwhile(site: Site) -> None:
     """Credentials check, then a restart: the old one works until then, the new one from then on."""
     machine = site.machine
-    machine.write("/root/new-secret", "a-new-secret\n", "0600")
+    machine.write("/run/new-secret", "a-new-secret\n", "0600")
     check = [
         "archsyncctl",
         "credentials",
         "check",
         "commercetools-client-secret",
         "--from",
-        "/root/new-secret",
+        "/run/new-secret",
     ]
     refused = machine.ask(*check)
     assert refused.returncode == 1
@@ -380,7 +380,7 @@ def test_a_new_secret_is_tried_first_and_no_write_fails_meanwhile(site: Site) ->
     accepted = machine.run(*check)
     assert "systemctl restart archsyncd" in accepted
     site.sale("A", 1)
-    machine.run("install", "-m", "0600", "/root/new-secret", f"{CREDENTIALS}/commercetools-client-secret")
+    machine.run("install", "-m", "0600", "/run/new-secret", f"{CREDENTIALS}/commercetools-client-secret")
     restarted = machine.run("date", "+%s.%N").strip()
     machine.run("systemctl", "restart", UNIT)
     site.sale("A", 1)
@@ -396,17 +396,17 @@ def test_a_new_secret_is_tried_first_and_no_write_fails_meanwhile(site: Site) ->
 def test_an_encrypted_credential_serves_as_well(site: Site) -> None:
     """The example as it is shipped, with the secret bound to this machine."""
     machine = site.machine
-    machine.write("/root/secret", SECRET, "0600")
+    machine.write("/run/secret", SECRET, "0600")
     target = "/etc/archsyncd/encrypted/commercetools-client-secret"
     machine.run("install", "-d", "-m", "0700", "/etc/archsyncd/encrypted")
     words = ["systemd-creds", "encrypt", "--with-key=host", "--name=commercetools-client-secret"]
-    machine.run(*words, "/root/secret", target)
+    machine.run(*words, "/run/secret", target)
     with site.drop_in((DROP_IN / "encrypted-credential.conf").read_text()):
-        machine.run("mv", f"{CREDENTIALS}/commercetools-client-secret", "/root/plain")
+        machine.run("mv", f"{CREDENTIALS}/commercetools-client-secret", "/run/plain")
         machine.run("systemctl", "restart", UNIT)
         site.sale("B", 1)
         site.settled()
-    machine.run("mv", "/root/plain", f"{CREDENTIALS}/commercetools-client-secret")
+    machine.run("mv", "/run/plain", f"{CREDENTIALS}/commercetools-client-secret")
     site.start()
 
 
@@ -419,9 +419,9 @@ def test_f032_f034_an_old_backup_and_a_lost_state_oversell_nothing(site: Site) -
     site.settled()
     for lost in (False, True):
         site.stop()
-        machine.run("sh", "-c", f"cp --preserve=ownership {said['file']} /root/before.db; rm -f {DATABASE}*")
+        machine.run("sh", "-c", f"cp --preserve=ownership {said['file']} /run/before.db; rm -f {DATABASE}*")
         if not lost:
-            machine.run("cp", "--preserve=ownership", "/root/before.db", DATABASE)
+            machine.run("cp", "--preserve=ownership", "/run/before.db", DATABASE)
         site.sell("C", 1)
         machine.run("systemctl", "start", UNIT)
         if lost:
@@ -456,7 +456,7 @@ def test_f164_on_another_host_it_waits_until_it_is_adopted(site: Site) -> None:
     """Moved with its state: it touches nothing and says so; adopted, as root and by hand, it goes on."""
     machine = site.machine
     adopt = ["archsyncd", "adopt"]
-    machine.run("cp", "/etc/machine-id", "/root/machine-id")
+    machine.run("cp", "/etc/machine-id", "/run/machine-id")
     try:
         machine.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n", "0444")
         machine.run("systemctl", "restart", UNIT)
@@ -469,7 +469,7 @@ def test_f164_on_another_host_it_waits_until_it_is_adopted(site: Site) -> None:
         site.sale("A", 1)
         site.settled()
     finally:
-        machine.run("cp", "/root/machine-id", "/etc/machine-id")
+        machine.run("cp", "/run/machine-id", "/etc/machine-id")
         site.stop()
     machine.run(*adopt)
     site.start()

@@ -63,6 +63,8 @@ def _run(system: Path, package: Path, newer: Path, scratch: Path) -> int:
             except AssertionError:
                 failed += 1
                 sys.stdout.write(f"FAILED  {name}\n{traceback.format_exc(limit=-2)}\n")
+                said = site.machine.ask("journalctl", "--no-pager", "--lines=30", "-u", "archsyncd")
+                sys.stdout.write(f"{said.stdout}\n{site.machine.ask('archsyncctl', 'status').stdout}\n")
             sys.stdout.flush()
     sys.stdout.write(f"{passed} passed, {failed} failed\n")
     return int(failed > 0)
