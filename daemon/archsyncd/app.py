@@ -24,29 +24,25 @@ from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
     base_options,
     carrying_of,
-    dispatch_options,
     drain_options,
     guards_of,
-    hand_over_options,
     hands_over,
     intervals_of,
     order_options,
-    placement_of,
     proving_options,
     tail_options,
 )
+from archsyncd.carriers import Carriers, carriers
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
-from archsyncd.connections import commercetools_client, desks_of, feed_of, renew_trust
+from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.bases import Bases
-from archsyncd.engine.dispatching import Dispatching
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
-from archsyncd.engine.noting import Noting
 from archsyncd.engine.orders import HAND_OVER, Orders
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
@@ -124,9 +120,7 @@ class App:
         self.reckoning: Reckoning
         self.withholding: Withholding
         self.holding: Holding
-        self.hand_over: HandOver | None = None
-        self.dispatching: Dispatching | None = None
-        self.noting: Noting | None = None
+        self.carriers: Carriers | None = None
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -137,6 +131,11 @@ class App:
             tell=self._restarted,
             finish_seconds=FINISH_SECONDS,
         )
+
+    @property
+    def hand_over(self) -> HandOver | None:
+        """What carries orders to Archean, None where another system does."""
+        return None if self.carriers is None else self.carriers.hand_over
 
     @property
     def tenure_text(self) -> str:
@@ -306,47 +305,21 @@ class App:
 
     def _build_carriers(self) -> None:
         """What carries orders to Archean and dispatches back, where no other system does."""
-        settings, shared, beater = self.settings, self.shared, self.watch.beater
-        self.store.carry(carrying_of(settings))
-        if not hands_over(settings):
+        self.store.carry(carrying_of(self.settings))
+        if not hands_over(self.settings):
             return
-        desks = desks_of(self.feeds)
-        source = next(feed for feed in self.feeds if feed.name == settings.orders.hand_over_to)
-        may_write = lambda: not self.holding.planning  # noqa: E731 - one word for three loops
-        self.hand_over = HandOver(
+        self.carriers = carriers(
+            lambda: self.settings,
             self.store,
             self.client,
-            source,
-            desks[source.name],
+            self.feeds,
             self.limiter,
-            shared,
-            hand_over_options(settings),
-            lambda: placement_of(self.settings, shared.channel_keys, self.store.rules.policies),
-            self.world.chance,
-            beater("hand-over"),
-            may_write,
-        )
-        self.noting = Noting(
-            self.store,
-            self.client,
-            self.limiter,
-            shared,
-            settings.orders.sync_channel,
-            self.world.chance,
-            beater("notes"),
-            may_write,
-        )
-        self.dispatching = Dispatching(
-            self.store,
-            self.client,
-            desks,
-            self.limiter,
-            shared,
-            dispatch_options(settings),
+            self.shared,
+            lambda: self.store.rules.policies,
             self.orders.learn_rules,
             self.world.chance,
-            beater("dispatches"),
-            may_write,
+            self.watch.beater,
+            lambda: not self.holding.planning,
         )
 
     async def _stand_aside(self) -> None:
@@ -393,15 +366,8 @@ class App:
         ]
         if self.settings.orders.mode != "off":
             pumps.append(Pump("orders", self.orders.run, excused=held_back))
-        if self.hand_over is not None and self.dispatching is not None:
-            pumps.append(
-                Pump("hand-over", self.hand_over.run, limit_seconds=asking_seconds, excused=held_back)
-            )
-            pumps.append(
-                Pump("dispatches", self.dispatching.run, limit_seconds=asking_seconds, excused=held_back)
-            )
-        if self.noting is not None:
-            pumps.append(Pump("notes", self.noting.run, excused=held_back))
+        if self.carriers is not None:
+            pumps += self.carriers.pumps(asking_seconds, held_back)
         pumps += [
             Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
             for feed in self.feeds
@@ -529,11 +495,8 @@ class App:
         self.proving.options = proving_options(kept)
         self.keeper.absent = kept.guards.absent
         self.store.carry(carrying_of(kept))
-        if self.hand_over is not None and self.dispatching is not None:
-            self.hand_over.options = hand_over_options(kept)
-            self.dispatching.options = dispatch_options(kept)
-        if self.noting is not None:
-            self.noting.channel = kept.orders.sync_channel
+        if self.carriers is not None:
+            self.carriers.put_in_force(kept)
         for name, tail in self.tails.items():
             tail.options = tail_options(kept, name)
         self.freshness.intervals = intervals_of(kept)
@@ -542,7 +505,7 @@ class App:
         if self.ready.is_set():
             # Without room for it now the pump that keeps the rules goes on trying.
             await self.reckoning.put_in_force()
-            if self.hand_over is not None:
+            if self.carriers is not None:
                 with contextlib.suppress(StoreFull):
                     await self.store.handovers.look_again()
                 self.shared.handing.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import shtab
 
@@ -18,6 +18,7 @@ from archsyncd.operator.parser import parser as operator_parser
 COMPLETED = (("archsyncd", daemon_parser), ("archsyncctl", operator_parser))
 GROUP_VERBS = "archsyncctl "
 # Said once for all verbs.
+HELP_USAGE = re.compile(r"\[-h\] ?")
 COMMON_USAGE = re.compile(r"\[-h\] ?|\[--json\] |\[--socket PATH\] ?")
 COMMON_DESTS = ("help", "version", "json", "socket")
 
@@ -36,52 +37,37 @@ def completion() -> Iterator[tuple[str, str]]:
         yield f"usr/share/zsh/vendor-completions/_{name}", shtab.complete(make(), shell="zsh")
 
 
+def page(name: str, section: int, says: str, parts: Iterable[tuple[str, Iterable[str]]]) -> str:
+    """A page of headed parts, each of which ends in an empty line."""
+    lines = [f"{name}({section})", "", "# NAME", "", f"{name} - {says}", ""]
+    for heading, body in parts:
+        lines += [f"# {heading}", "", *body]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
 def daemon_page() -> str:
     """archsyncd(8): the service, its first steps, its files and what its exit statuses mean."""
-    lines = [
-        "archsyncd(8)",
-        "",
-        "# NAME",
-        "",
-        "archsyncd - keeps Archean R247 stock and commercetools inventory in step without overselling",
-        "",
-        "# SYNOPSIS",
-        "",
-        *synopses(daemon_parser()),
-        "",
-        "# DESCRIPTION",
-        "",
-        *prose(
-            "archsyncd tails the change feeds of Archean R247 Stock, merges their records in an SQLite outbox keyed by SKU and "
-            "supply channel, and drains that to commercetools inventory. It carries orders to Archean and dispatches back, and "
-            "lists whatever does not agree for a person. systemd runs it as archsyncd.service."
-        ),
-        "# FIRST STEPS",
-        "",
-        *steps(),
-        "# COMMANDS",
-        "",
-        *commands(daemon_parser()),
-        "# FILES",
-        "",
-        *told(FILES),
-        "# SIGNALS",
-        "",
-        *told(SIGNALS),
-        "# EXIT STATUS",
-        "",
-        *told(STATUSES),
-        "# MESSAGES",
-        "",
-        *prose(
-            "Each class of message has a constant id, by which journalctl finds it (MESSAGE_ID=ID) and journalctl -x explains it."
-        ),
-        *told({f"{event.value.subject} ({event.value.message_id})": remedies(event) for event in Event}),
-        "# SEE ALSO",
-        "",
-        "*archsyncctl*(1), *archsyncd.config*(5), *journalctl*(1), /usr/share/doc/archsyncd/guide.md",
+    says = "keeps Archean R247 stock and commercetools inventory in step without overselling"
+    described_as = (
+        "archsyncd tails the change feeds of Archean R247 Stock, merges their records in an SQLite outbox keyed by SKU and "
+        "supply channel, and drains that to commercetools inventory. It carries orders to Archean and dispatches back, and "
+        "lists whatever does not agree for a person. systemd runs it as archsyncd.service."
+    )
+    ids = "Each class of message has a constant id, by which journalctl finds it (MESSAGE_ID=ID) and journalctl -x explains it."
+    messages = {f"{event.value.subject} ({event.value.message_id})": remedies(event) for event in Event}
+    see_also = "*archsyncctl*(1), *archsyncd.config*(5), *journalctl*(1), /usr/share/doc/archsyncd/guide.md"
+    parts = [
+        ("SYNOPSIS", synopses(daemon_parser())),
+        ("DESCRIPTION", prose(described_as)),
+        ("FIRST STEPS", steps()),
+        ("COMMANDS", commands(daemon_parser())),
+        ("FILES", told(FILES)),
+        ("SIGNALS", told(SIGNALS)),
+        ("EXIT STATUS", told(STATUSES)),
+        ("MESSAGES", [*prose(ids), *told(messages)]),
+        ("SEE ALSO", [see_also]),
     ]
-    return "\n".join(lines) + "\n"
+    return page("archsyncd", 8, says, parts)
 
 
 FILES = {
@@ -129,77 +115,53 @@ def remedies(event: Event) -> str:
     return f"{event.value.cause} {event.value.remedy}".replace("@ARCHSYNCD_CASE@", "ID")
 
 
+OPTIONS = {
+    "--json": "Answer as JSON, with the fields that are named with each verb.",
+    "--socket PATH": "The control socket (default /run/archsyncd/control.sock).",
+}
+OPERATOR_STATUSES = {
+    "0": "Done; with status --check: healthy.",
+    "1": "Somebody must act, or there is no such thing; with status --check: degraded.",
+    "2": "With status --check: critical; else the daemon failed at it.",
+    "3": "The daemon is not reachable.",
+    "64": "The command line was wrong.",
+    "78": "With credentials check: the configuration or the file cannot be used.",
+}
+
+
 def operator_page() -> str:
     """archsyncctl(1): every verb with its options and the fields of its answer."""
     made = operator_parser()
-    lines = [
-        "archsyncctl(1)",
-        "",
-        "# NAME",
-        "",
-        "archsyncctl - asks the running archsyncd, and acts on what it set aside for a person",
-        "",
-        "# SYNOPSIS",
-        "",
-        *synopses(made),
-        "",
-        "# DESCRIPTION",
-        "",
-        *prose(
-            "Every verb prints a table for people; --json prints one object with stable field names and the same exit status. "
-            "Members of the group archsync-admin may use it."
-        ),
-        "# OPTIONS",
-        "",
-        *told(
-            {
-                "--json": "Answer as JSON, with the fields that are named with each verb.",
-                "--socket PATH": "The control socket (default /run/archsyncd/control.sock).",
-            }
-        ),
-        "# COMMANDS",
-        "",
-        *commands(made, fields=True),
-        "# EXIT STATUS",
-        "",
-        *told(
-            {
-                "0": "Done; with status --check: healthy.",
-                "1": "Somebody must act, or there is no such thing; with status --check: degraded.",
-                "2": "With status --check: critical; else the daemon failed at it.",
-                "3": "The daemon is not reachable.",
-                "64": "The command line was wrong.",
-                "78": "With credentials check: the configuration or the file cannot be used.",
-            }
-        ),
-        "# SEE ALSO",
-        "",
-        "*archsyncd*(8), *archsyncd.config*(5)",
+    described_as = (
+        "Every verb prints a table for people; --json prints one object with stable field names and the same exit status. "
+        "Members of the group archsync-admin may use it."
+    )
+    parts = [
+        ("SYNOPSIS", synopses(made, COMMON_USAGE)),
+        ("DESCRIPTION", prose(described_as)),
+        ("OPTIONS", told(OPTIONS)),
+        ("COMMANDS", commands(made, fields=True)),
+        ("EXIT STATUS", told(OPERATOR_STATUSES)),
+        ("SEE ALSO", ["*archsyncd*(8), *archsyncd.config*(5)"]),
     ]
-    return "\n".join(lines) + "\n"
+    return page(
+        "archsyncctl", 1, "asks the running archsyncd, and acts on what it set aside for a person", parts
+    )
 
 
 def configuration_page() -> str:
     """archsyncd.config(5): every table and key."""
-    lines = [
-        "archsyncd.config(5)",
-        "",
-        "# NAME",
-        "",
-        "archsyncd.config - the configuration of archsyncd",
-        "",
-        "# DESCRIPTION",
-        "",
-        *prose(
-            "TOML, in /etc/archsyncd/config.toml. Unknown keys are faults; archsyncd check-config reports every fault at once "
-            "with its place. Secrets never stand here: they are files of the credentials directory. NAME stands for a name of "
-            "your own."
-        ),
+    described_as = (
+        "TOML, in /etc/archsyncd/config.toml. Unknown keys are faults; archsyncd check-config reports every fault at once "
+        "with its place. Secrets never stand here: they are files of the credentials directory. NAME stands for a name of "
+        "your own."
+    )
+    keys = [line for entry in described() for line in key_lines(entry)]
+    parts = [
+        ("DESCRIPTION", [*prose(described_as), *keys]),
+        ("SEE ALSO", ["*archsyncd*(8), *archsyncctl*(1)"]),
     ]
-    for entry in described():
-        lines += key_lines(entry)
-    lines += ["# SEE ALSO", "", "*archsyncd*(8), *archsyncctl*(1)"]
-    return "\n".join(lines) + "\n"
+    return page("archsyncd.config", 5, "the configuration of archsyncd", parts)
 
 
 def key_lines(entry: Described) -> list[str]:
@@ -215,12 +177,12 @@ def key_lines(entry: Described) -> list[str]:
     return item(entry.path, "; ".join(facts) + ". " + entry.says)
 
 
-def synopses(made: argparse.ArgumentParser) -> list[str]:
-    """A line for each verb."""
-    usages = [COMMON_USAGE.sub("", " ".join(verb.format_usage().split())) for _, verb, _ in leaves(made)]
+def synopses(made: argparse.ArgumentParser, left_out: re.Pattern[str] = HELP_USAGE) -> list[str]:
+    """A line for each verb, without the options that are told once for all."""
+    usages = [left_out.sub("", " ".join(verb.format_usage().split())) for _, verb, _ in leaves(made)]
     lines = [emphasised(usage.removeprefix("usage: ")) for usage in usages]
     # scdoc's line break, which may not end a paragraph.
-    return [f"{line}++" for line in lines[:-1]] + lines[-1:]
+    return [*(f"{line}++" for line in lines[:-1]), *lines[-1:], ""]
 
 
 def emphasised(usage: str) -> str:
