@@ -149,6 +149,10 @@ class Site:
         """Somebody buys in the store."""
         self.house("store-sales", {"sku": sku, "location": LOCATION, "quantity": pieces})
 
+    def arrived(self, order_id: str) -> bool:
+        """Whether Archean has an order."""
+        return any(each["orderId"] == order_id for each in self.house("orders"))
+
     def agree(self) -> bool:
         """Whether commercetools offers what Archean has, and every order has arrived."""
         if self.house("state")["orders"] < len({each["order_id"] for each in self.shop("admissions")}):

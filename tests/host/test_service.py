@@ -7,6 +7,7 @@ before left it; those that need it running say so.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON or "it can"),
     pytest.mark.timeout(300),
 ]
+FAKE_TIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+STATUS_SOCKET = "/run/archsyncd/status.sock"
 NEWER_SYSTEMD = 254
 # Prints the schema's number and writes another.
 NEXT_SCHEMA = """\
@@ -144,7 +147,7 @@ def test_f169_the_sockets_let_in_whom_the_groups_name(site: Site) -> None:
     }
     assert {name: done.returncode for name, done in asked.items()} == {"boss": 0, "guest": 3, "nobody": 3}
     assert "archsync-admin" in asked["nobody"].stderr
-    read = ["curl", "--silent", "--unix-socket", "/run/archsyncd/status.sock", "http://archsyncd/healthz"]
+    read = ["curl", "--silent", "--unix-socket", STATUS_SOCKET, "http://archsyncd/healthz"]
     assert machine.run("runuser", "-u", "guest", "--", *read).startswith("healthy")
     assert machine.ask("runuser", "-u", "nobody", "--", *read).returncode != 0
 
@@ -240,6 +243,52 @@ def test_f013_a_crash_loop_ends_and_is_told(site: Site) -> None:
         machine.until(lambda: len(machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert")) > alerts, "the alert")
         assert len(machine.journal("SYSLOG_IDENTIFIER=archsyncd-alert")) == alerts + 1
     site.start()
+
+
+def test_f064_a_link_that_flaps_heals_by_itself(site: Site) -> None:
+    """Down and up again, five times, with something to do after each: the same process settles it all."""
+    machine, before = site.machine, site.pid()
+    for number in range(5):
+        machine.run("ip", "link", "set", "lo", "down")
+        machine.run("archsyncctl", "status")
+        machine.run("ip", "link", "set", "lo", "up")
+        site.sell("B", 1) if number % 2 else site.sale("C", 1)
+    site.settled()
+    assert site.pid() == before
+
+
+@pytest.mark.skipif(not FAKE_TIME.exists(), reason="libfaketime is not installed")
+def test_f042_a_wall_clock_that_jumps_moves_nothing(site: Site) -> None:
+    """An hour back and forth, ten years ahead, 1970: the real process under the real watchdog goes on and settles all."""
+    machine = site.machine
+    machine.write("/run/wall-clock", "+0\n")
+    with site.drop_in(
+        f"[Service]\nEnvironment=LD_PRELOAD={FAKE_TIME} FAKETIME_TIMESTAMP_FILE=/run/wall-clock FAKETIME_NO_CACHE=1 "
+        "FAKETIME_DONT_FAKE_MONOTONIC=1\nWatchdogSec=5s\n"
+    ):
+        machine.run("systemctl", "restart", UNIT)
+        site.settled()
+        before = site.pid()
+        seen = set()
+        for offset in ("-1h", "+1h", "+10y", "-56y", "+0"):
+            machine.write("/run/wall-clock", f"{offset}\n")
+            answer = machine.run(
+                "curl", "--silent", "--include", "--unix-socket", STATUS_SOCKET, "http://archsyncd/healthz"
+            )
+            seen.update(re.findall(r"^Date: .*?(\d{4}) ", answer, re.MULTILINE))
+            site.sell("C", 1)
+            site.sale("B", 1)
+            site.settled()
+        assert site.pid() == before
+        assert len(seen) >= 3, "its clock did not jump"
+        for offset in ("+10y", "-56y", "+0"):
+            machine.write("/run/wall-clock", f"{offset}\n")
+            machine.run("systemctl", "restart", UNIT)
+            site.sell("C", 1)
+            site.sale("B", 1)
+            site.settled()
+    machine.run("systemctl", "restart", UNIT)
+    site.settled()
 
 
 def test_f014_a_stop_under_load_ends_by_itself(site: Site) -> None:
@@ -422,13 +471,18 @@ def test_f032_f034_an_old_backup_and_a_lost_state_oversell_nothing(site: Site) -
         machine.run("sh", "-c", f"cp --preserve=ownership {said['file']} /run/before.db; rm -f {DATABASE}*")
         if not lost:
             machine.run("cp", "--preserve=ownership", "/run/before.db", DATABASE)
-        site.sell("C", 1)
+        order = site.sell("C", 1)
         machine.run("systemctl", "start", UNIT)
         if lost:
-            # Nobody can tell who was to carry what was placed before: a person, who has looked, has it sent.
-            (case,) = machine.until(lambda: site.ctl("exceptions", "list")["rows"], "the order in doubt")
-            assert case["kind"] == "order_in_doubt"
-            machine.run("archsyncctl", "exceptions", "retry", str(case["id"]))
+            # Nobody can tell who was to carry what was placed before: a person, who has looked, has it sent. (One placed within
+            # the very second of the start, as commercetools' clock tells it, counts as placed after.)
+            cases = machine.until(
+                lambda order=order: site.ctl("exceptions", "list")["rows"] or site.arrived(order),  # type: ignore[misc]
+                "the order in doubt",
+            )
+            for case in () if cases is True else cases:
+                assert (case["kind"], case["subject"]) == ("order_in_doubt", order)
+                machine.run("archsyncctl", "exceptions", "retry", str(case["id"]))
         site.sale("C", 1)
         site.settled()
 
