@@ -43,9 +43,13 @@ _ONE_SET = re.compile(r"VALUES (\([^()]*\))")
 
 def _named_queries() -> Mapping[str, str]:
     queries: dict[str, str] = {}
-    for part in SQL.joinpath("queries.sql").read_text("utf-8").split("-- name: ")[1:]:
-        name, _, text = part.partition("\n")
-        queries[name.strip()] = text.strip().rstrip(";")
+    for entry in SQL.iterdir():
+        if not entry.name.startswith("queries"):
+            continue
+        for part in entry.read_text("utf-8").split("-- name: ")[1:]:
+            name, _, text = part.partition("\n")
+            if queries.setdefault(name.strip(), text.strip().rstrip(";")) != text.strip().rstrip(";"):
+                raise ValueError(f"two statements are called {name.strip()}")
     return queries
 
 
@@ -78,7 +82,7 @@ def _answered(connection: sqlite3.Connection, query: str, parameters: Parameters
 
 
 class Transaction(ABC):
-    """One transaction's statements, by their names in queries.sql."""
+    """One transaction's statements, by their names in the queries files."""
 
     def __init__(self) -> None:
         self.news: list[CaseNews] = []
