@@ -99,6 +99,7 @@ async def test_status_begins_with_the_verdict_and_names_every_figure(tmp_path: P
         heads = [line.split()[0] for line in lines[1:]]
         assert heads == [
             "feed",
+            "locations",
             "waiting",
             "decreases",
             "requests",

@@ -106,7 +106,7 @@ class StatusSettings:
         default=ListenAddress(path=Path("/run/archsyncd/status.sock")),
         metadata=key(
             Listen(),
-            """Where the state can be read over HTTP (/, /status.json, /healthz): a Unix socket, or an address and port,
+            """Where the state can be read over HTTP (/, /status.json, /healthz, /metrics): a Unix socket, or an address and port,
             which then needs the credential status-token. "" serves nothing.""",
             restart=True,
         ),

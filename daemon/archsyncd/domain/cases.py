@@ -38,6 +38,7 @@ class CaseKind(StrEnum):
     OVER_SHIPMENT = "over_shipment"
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
+    SUSPECTED_OVERSELL = "suspected_oversell"
 
 
 class Severity(StrEnum):
@@ -161,6 +162,11 @@ TEXTS: dict[CaseKind, CaseText] = {
     CaseKind.STALE_FEED: CaseText(
         Severity.CRITICAL,
         "Check the Archean side and the network: until the feed is back, published stock grows old.",
+    ),
+    CaseKind.SUSPECTED_OVERSELL: CaseText(
+        Severity.CRITICAL,
+        "Compare the orders with the shelf (`archsyncctl sku SKU` adds both up): find more pieces, or tell shoppers; the case "
+        "closes itself when the stock covers them.",
     ),
 }
 

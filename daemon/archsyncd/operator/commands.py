@@ -22,7 +22,7 @@ from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
 from archsyncd.operator.snapshots import SnapshotDesk
-from archsyncd.operator.status import CLASS_NAMES, StatusDesk
+from archsyncd.operator.status import CLASS_NAMES
 from archsyncd.operator.story import Story
 
 __all__ = ["Commands", "Daemon", "OperatedStore"]
@@ -50,7 +50,6 @@ class Commands:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self.status_desk = StatusDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
@@ -97,7 +96,7 @@ class Commands:
 
     async def _status(self, arguments: Arguments) -> dict[str, Any]:
         arguments.finish()
-        return await self.status_desk.status()
+        return await self._daemon.desk.status()
 
     async def _sku(self, arguments: Arguments) -> dict[str, Any]:
         sku = arguments.text("sku")

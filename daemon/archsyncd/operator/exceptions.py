@@ -46,6 +46,7 @@ BY_ITSELF = {
     CaseKind.FULFILMENT_UNKNOWN_ORDER: "it is booked by itself when its order appears.",
     CaseKind.DRIFT: "the difference is corrected by itself; the case closes when a clean read agrees.",
     CaseKind.STALE_FEED: "the feed is tried again by itself; the case closes when it is back.",
+    CaseKind.SUSPECTED_OVERSELL: "it closes itself when the stock covers what was ordered.",
 }
 
 

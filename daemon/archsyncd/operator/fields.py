@@ -29,6 +29,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "counters": "by name, since the start",
         "feeds": "[name, transport, verdict, age_seconds, interval_seconds, fault, paused, snapshot_due, epoch, seq, behind, "
         "read, applied, rejected]",
+        "locations": "[name, channel, state (fresh | late | stale | quiet | unheard), feeds, told_seconds, withheld], worst "
+        "first, at most 100",
         "waiting": "[class, name, keys, oldest_seconds]",
         "oldest_decrease_seconds": "the age of the oldest decrease that waits",
         "in_doubt": "keys, oldest_seconds: writes whose outcome is not known yet",
@@ -39,6 +41,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "[kind, stage, count, oldest_seconds], lags (handed_over: created to accepted; booked: dispatched to booked) with "
         "count, p50_seconds, p99_seconds",
         "keys": "total, out_of_step",
+        "data": "suspected_oversells, unknown_skus, unknown_share, drifting, stalled, untracked_lines, untracked_pieces, "
+        "saturated_share, database_bytes, log_bytes, free_bytes, doubt",
         "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
     },
     "sku": {

@@ -16,6 +16,7 @@ from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.connection import CHECK_FIRST_BYTES, Row, Transaction, open_database
 from archsyncd.adapters.sqlite.feed_store import FeedStore
 from archsyncd.adapters.sqlite.handover_store import HandoverStore
+from archsyncd.adapters.sqlite.health_store import HealthStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
@@ -58,6 +59,7 @@ class SqliteStore:
         self.handovers = HandoverStore(session)
         self.cases = CaseStore(session)
         self.report = ReportStore(session)
+        self.health = HealthStore(session)
 
     @property
     def ledger(self) -> LedgerState:

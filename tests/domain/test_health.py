@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsyncd.operator.verdict import Facts, FeedHealth, Level, OpenCases, judge
+from archsyncd.domain.health import Facts, FeedHealth, Level, OpenCases, judge
 
 FRESH = FeedHealth("main", "fresh", 3.0, 15.0)
 UNKNOWN_SKUS = OpenCases("sku_not_found", "warning", "data", 12, 40, 600.0, 28_800.0, "create them")
