@@ -40,11 +40,12 @@ class Suspecting:
         self._told: set[StockKey] = set()
         self._key: StockKey | None = None
         self._case = 0
+        self._sold: frozenset[str] | None = None
+        self._looked_back = False
         self._heads: dict[str, tuple[int, int | None, float]] = {}
 
     async def run(self) -> None:
         """Look again every five seconds."""
-        await self._store.health.begin(self._shared.clock.wall_ms())
         while not self._shared.stopping:
             self._beat()
             with contextlib.suppress(StoreFull):
@@ -53,6 +54,7 @@ class Suspecting:
 
     async def look(self) -> None:
         """Look at the next keys that may owe more than they have, at the next open cases, and at the feeds' heads."""
+        await self._meet_locations()
         await self._close_covered()
         found, self._key = await self._store.health.beyond(self._key, KEYS)
         now = self._shared.clock.monotonic()
@@ -75,6 +77,13 @@ class Suspecting:
         moved = state.seq != seq or not behind
         self._heads[state.name] = (state.seq, state.head_seq if behind else None, now if moved else since)
 
+    async def _meet_locations(self) -> None:
+        """At the start, and when other locations are sold: of some of them levels may be known already."""
+        sold = frozenset(self._store.rules.policies.by_location)
+        if sold != self._sold:
+            await self._store.health.begin(self._shared.clock.wall_ms())
+            self._sold = sold
+
     async def _suspect(self, owed: Owed, now: float) -> None:
         if owed.key not in self._since and len(self._since) >= REMEMBERED:
             return
@@ -92,9 +101,12 @@ class Suspecting:
 
     async def _close_covered(self) -> None:
         """Close cases whose key has enough by now; also those left from an earlier run."""
+        if self._looked_back and not self._told:
+            return
         kind = CaseKind.SUSPECTED_OVERSELL
         cases = await self._store.cases.listed(kind=kind.value, after=self._case, limit=CASES)
         self._case = cases[-1].id if len(cases) == CASES else 0
+        self._looked_back |= self._case == 0
         keys = {case.id: StockKey(case.scope, case.subject) for case in cases}
         if not keys:
             return

@@ -30,8 +30,10 @@ from archsyncd.operator.gauges import Kept
 ORDERS_SLACK_SECONDS = 300.0
 STATUS_KEEP_SECONDS = 0.9
 COUNTS_KEEP_SECONDS = 5.0
-# For a line a second that tells how many keys there are: counting a million costs more than the line is worth.
+# For a line a second that tells how many keys there are a count will do for a thousand times what it took, within bounds.
+ROUGH_SHARE = 1_000
 ROUGH_KEEP_SECONDS = 300.0
+SAMPLE_SECONDS = 0.9
 SATURATION_SAMPLES = 300
 SATURATION_LEAST_SAMPLES = 60
 _DECREASES = (DueClass.DECREASE_NEAR_ZERO, DueClass.DECREASE)
@@ -60,8 +62,8 @@ class Saturation:
         self._last_at = float("-inf")
 
     def sample(self, at: float, *, scarce: bool) -> None:
-        """Note at a monotonic time whether requests are scarce; more often than twice a second adds nothing."""
-        if at >= self._last_at + 0.5:
+        """Note at a monotonic time whether requests are scarce; more often than once a second adds nothing."""
+        if at >= self._last_at + SAMPLE_SECONDS:
             self._last_at = at
             self._samples.append(scarce)
 
@@ -84,7 +86,7 @@ class Lookout:
         self._parked = Kept(clock, report.parked, COUNTS_KEEP_SECONDS)
         self._untracked = Kept(clock, daemon.store.health.untracked, COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
-        self._rough = Kept(clock, lambda: self._look(ROUGH_KEEP_SECONDS), STATUS_KEEP_SECONDS, cost_share=0)
+        self._rough = Kept(clock, lambda: self._look(rough=True), STATUS_KEEP_SECONDS, cost_share=0)
 
     def tick(self) -> None:
         """Note whether requests are scarce; once a second."""
@@ -93,21 +95,22 @@ class Lookout:
         self.saturation.sample(self._daemon.clock.monotonic(), scarce=scarce)
 
     async def rough(self) -> Look:
-        """For a line a second: as `look`, with keys counted some minutes ago at most. Raises StoreBroken."""
+        """For a line a second: as `look`; where counting keys is dear, some minutes ago will do. Raises StoreBroken."""
         return await self._rough.get()
 
     async def look(self) -> Look:
         """Look now. Raises StoreBroken."""
-        return await self._look(0.0)
+        return await self._look(rough=False)
 
-    async def _look(self, keys_seconds: float) -> Look:
+    async def _look(self, *, rough: bool) -> Look:
         self.tick()
         daemon, store = self._daemon, self._daemon.store
         if store.broken is not None:
             raise StoreBroken(store.broken)
         states = {state.name: state for state in await store.feeds.states()}
         backlog = await self._backlog.get()
-        keys = await self._keys.get(keys_seconds)
+        old_seconds = min(ROUGH_SHARE * self._keys.cost_seconds, ROUGH_KEEP_SECONDS) if rough else 0.0
+        keys = await self._keys.get(old_seconds)
         parked = await self._parked.get()
         cases = self._cases(await store.cases.counts())
         room = store.health.room()

@@ -7,7 +7,7 @@ from archsyncd.domain.feed import Batch
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.suspecting import Suspecting
 from tests.adapters.sqlite.shelf import Shelf
-from tests.domain.nouns import accepted, level, line, order
+from tests.domain.nouns import accepted, channel, level, line, order, place, rules
 
 AFTER_SECONDS = 300.0
 OVERSELL = CaseKind.SUSPECTED_OVERSELL.value
@@ -118,3 +118,17 @@ async def test_a_feed_that_tells_of_a_newer_head_and_gives_no_record_is_stuck(sh
     assert watch.stuck_seconds("main") == 30
     await told(12, 12)
     assert watch.stuck_seconds("main") is None
+
+
+async def test_a_location_that_is_sold_from_now_on_and_was_told_before_is_no_stranger(shelf: Shelf) -> None:
+    """Its levels were kept while nobody had mapped it."""
+    await shelf.read(level(1, 4), level(2, 7, "WH2"))
+    watch = suspecting(shelf)
+    await watch.look()
+    assert set(await shelf.store.health.told()) == {"WH1"}
+    await shelf.store.use_rules(rules(channel(place("WH1"), place("WH2"))))
+    await watch.look()
+    assert await shelf.store.health.told() == {
+        "WH1": {"main": shelf.clock.now_ms},
+        "WH2": {"main": shelf.clock.now_ms},
+    }
