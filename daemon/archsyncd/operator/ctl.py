@@ -31,7 +31,16 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     options.json = getattr(options, "json", False)
     path = getattr(options, "socket", DEFAULT_SOCKET)
     try:
-        if options.verb == "credentials":
+        if options.verb == "explain":
+            from archsyncd.operator.explain import explain, explain_lines  # noqa: PLC0415 - the other verbs need no texts
+
+            answer = explain(options.code)
+            if options.json:
+                _write_json(out, answer)
+            else:
+                out.write("\n".join(shown(line) for line in explain_lines(answer)) + "\n")
+            code = EXIT_OK
+        elif options.verb == "credentials":
             from archsyncd.operator.trying import try_credential  # noqa: PLC0415 - the other verbs need no network
 
             answer, text = try_credential(options.name, options.file, options.config)
