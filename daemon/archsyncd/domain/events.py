@@ -179,7 +179,7 @@ class Event(Enum):
         WARNING,
         "An exception was opened",
         "Something was set aside for a person.",
-        "The reason and the next step:",
+        "Read its reason and do its next step.",
         impact="What the shop, the warehouse or finance notices depends on its kind.",
         by_itself="Goes on with everything else; most cases close themselves when their cause is gone.",
         closes="It is over when the exception is resolved or dismissed.",

@@ -12,6 +12,8 @@ from archsyncd.domain.explained import KINDS, MANUAL, REASONS, Explained, filled
 from archsyncd.operator.protocol import EXIT_ACT, Refusal
 from archsyncd.operator.screens import typed
 
+# What tells of a case need not point to itself.
+_SHOW = "archsyncctl exceptions show"
 EXCEPTION, VERDICT, JOURNAL = "exception", "verdict", "journal"
 # Kinds whose subject is the order as people call it.
 _ABOUT_ORDERS = frozenset(
@@ -109,7 +111,7 @@ def explained_case(case: Case) -> dict[str, Any]:
         "impact": entry.impact,
         "by_itself": entry.by_itself,
         "closes": entry.closes,
-        "look": [filled(each, names) for each in entry.look],
+        "look": [filled(each, names) for each in entry.look if not each.startswith(_SHOW)],
         "next": told(entry.next_step, names),
         "remedy": [filled(each, names) for each in entry.remedy],
         "retry": entry.retry or entry.closes,
