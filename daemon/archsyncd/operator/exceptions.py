@@ -39,7 +39,8 @@ BY_ITSELF = {
     CaseKind.FOREIGN_WRITER: "the entry is read again by itself; the case closes when that read is clean.",
     CaseKind.RESTOCKABLE_IN_DAYS: "unset the field in commercetools, then dismiss the case.",
     CaseKind.UNTRACKED_DEMAND: "its pieces are subtracted already; dismiss the case when the cart's mode is set right.",
-    CaseKind.UNPROVEN_REFLECTION: "Archean is asked again by itself; the case closes when the order is proven.",
+    CaseKind.UNPROVEN_REFLECTION: "Archean is asked again by itself; the case closes when the order is proven. Where Archean was "
+    "restored and has lost an order handed over from here, retry sends it again.",
     CaseKind.ORDER_UNMAPPED_LINE: "the order is read again after a reload; dismiss the case when it was settled by hand.",
     CaseKind.STALLED_ORDERS: "it is tried by itself; `archsyncctl order NUMBER` says what it waits for.",
     CaseKind.STATUS_CONFLICT: "set right the side that is wrong, then dismiss the case.",
@@ -119,7 +120,20 @@ class ExceptionDesk:
             return await self._free(case)
         if case.kind in {*ORDER_KINDS, *ADVICE_KINDS, CaseKind.SHORT_PICK}:
             return await self._again(case)
+        if case.kind is CaseKind.UNPROVEN_REFLECTION and self._daemon.hand_over is not None:
+            return await self._send_anew(case)
         return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {_by_itself(case.kind)}"}
+
+    async def _send_anew(self, case: Case) -> dict[str, Any]:
+        """An order that Archean had and does not know any more."""
+        assert self._daemon.hand_over is not None
+        objection = await self._daemon.hand_over.send_anew(case.subject)
+        if objection is not None:
+            says = f"{objection[0].upper()}{objection[1:]}: nothing was sent. {_by_itself(case.kind)}"
+            return {"done": False, "says": says}
+        await self._daemon.store.cases.close(case.id, "resolved", "sent again, as a person asked")
+        says = f"Archean does not know order {case.subject} any more: it is sent again now. Case {case.id} is closed."
+        return {"done": True, "says": says}
 
     async def _again(self, case: Case) -> dict[str, Any]:
         """Carry on with an order or a dispatch as a person says."""
