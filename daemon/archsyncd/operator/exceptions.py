@@ -102,7 +102,20 @@ class ExceptionDesk:
             return await self._free(case)
         if case.kind in {*ORDER_KINDS, *ADVICE_KINDS, CaseKind.SHORT_PICK}:
             return await self._again(case)
+        if case.kind is CaseKind.UNPROVEN_REFLECTION and self._daemon.hand_over is not None:
+            return await self._send_anew(case)
         return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {case.text.closes}"}
+
+    async def _send_anew(self, case: Case) -> dict[str, Any]:
+        """An order that Archean had and does not know any more."""
+        assert self._daemon.hand_over is not None
+        objection = await self._daemon.hand_over.send_anew(case.subject)
+        if objection is not None:
+            says = f"{objection[0].upper()}{objection[1:]}: nothing was sent. {case.text.closes}"
+            return {"done": False, "says": says}
+        await self._daemon.store.cases.close(case.id, "resolved", "sent again, as a person asked")
+        says = f"Archean does not know order {case.subject} any more: it is sent again now. Case {case.id} is closed."
+        return {"done": True, "says": says}
 
     async def _again(self, case: Case) -> dict[str, Any]:
         """Carry on with an order or a dispatch as a person says."""

@@ -14,7 +14,9 @@ ORDER_KINDS = (
         by_itself="Asks Archean again by itself and reads its figures anew.",
         look=("archsyncctl order NUMBER", "archsyncd check-config --explain orders.reflected_before"),
         next_step="Check whether Archean has imported this order: until it says so, its pieces are held back from sale.",
+        remedy=("archsyncctl exceptions retry ID",),
         closes="It closes itself when the order is proven, or is over.",
+        retry="retry sends the order again where Archean was restored and has lost it; where Archean knows it, nothing is sent.",
     ),
     Explained(
         code="order_unmapped_line",
