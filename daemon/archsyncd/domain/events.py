@@ -72,7 +72,7 @@ class Event(Enum):
         "The state directory's disk is full: intake has stopped, nothing is lost, what is stored still drains.",
         "Make room; intake resumes by itself.",
         impact="New figures and orders are not taken in: published stock grows old.",
-        by_itself="Tries again every few seconds; what is stored already is written to commercetools.",
+        by_itself="Tries again by itself; what is stored already is written to commercetools.",
         closes="It is over when there is room.",
         look=("df --human-readable /var/lib/archsyncd", "journalctl --disk-usage"),
     )
