@@ -32,17 +32,19 @@ ENTRIES: Mapping[str, Explained] = {
 
 
 def verdict_codes() -> Iterator[str]:
-    """Every code that a module of the program gives to a cause of the verdict, as a constant."""
+    """Every code that a module of the program gives to a cause of the verdict, as a text or as a constant of the module."""
     for path in Path(archsyncd.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        constants = {
+            ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)
+        }
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"Reason", "because"}:
-                told_codes = [each.value for each in node.args[1:2] if isinstance(each, ast.Constant)]
-                told_codes += [
-                    each.value.value
-                    for each in node.keywords
-                    if each.arg == "code" and isinstance(each.value, ast.Constant)
-                ]
-                yield from (code for code in told_codes if isinstance(code, str))
+                given = [*node.args[1:2], *(each.value for each in node.keywords if each.arg == "code")]
+                for each in given:
+                    code = constants.get(ast.unparse(each), each)
+                    if isinstance(code, ast.Constant) and isinstance(code.value, str):
+                        yield code.value
 
 
 def test_every_kind_of_exception_is_explained() -> None:

@@ -25,7 +25,7 @@ from tests.support.virtual_time import virtual
 
 EXAMPLES = {name: "1" if name == "ID" else "main" for name in PLACEHOLDERS}
 # What is neither ours nor harmless does not stand in a text.
-OTHERS = {"df", "findmnt", "journalctl", "systemctl"}
+OTHERS = {"df", "findmnt", "journalctl", "ls", "systemctl"}
 ENTRIES: dict[str, Explained] = {
     **{f"exception {code}": each for code, each in KINDS.items()},
     **{f"verdict {code}": each for code, each in REASONS.items()},
