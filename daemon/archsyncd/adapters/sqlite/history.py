@@ -1,0 +1,141 @@
+"""The history of keys in the store: written in the transaction that changes a row, folded in steps. Decides no operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from archsyncd.adapters.sqlite.connection import Row, Transaction
+from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.domain.history import (
+    STEPS,
+    WHO_LIMIT_CHARACTERS,
+    Cause,
+    Change,
+    Folding,
+    Kind,
+    change_between,
+    folded,
+    next_step,
+)
+from archsyncd.domain.inventory import Entry, StockKey
+from archsyncd.domain.ledger import drift
+from archsyncd.domain.outbox import OutboxRow
+
+# Channel, SKU and number of a row.
+Place: TypeAlias = tuple[str, str, int]
+START: Place = ("", "", -1)
+
+
+async def keep_changes(scope: Scope, rows: Mapping[StockKey, OutboxRow]) -> None:
+    """Keep what these rows, about to be written, change of what is applied. Each was read in this transaction."""
+    added: list[Sequence[Any]] = []
+    for key, after in rows.items():
+        before, cause = scope.before.get(key), scope.causes.pop(key, None)
+        if before is None or (before.x_applied == after.x_applied and before.late == after.late):
+            continue
+        change = change_between(before, after, cause, scope.now_ms)
+        if change is not None:
+            added.append((key.channel, key.sku, *_values(change)[1:-1]))
+    scope.before.update(rows)
+    if added:
+        await scope.tx.run_many("history_add", added)
+        await scope.tx.run("history_counted", (len(added),))
+
+
+def because(scope: Scope, key: StockKey, kind: Kind, op_id: str = "", who: str | None = None) -> None:
+    """Say why a row is about to change, where the rows before and after it cannot tell."""
+    scope.causes[key] = Cause(kind, op_id, who or "")
+
+
+async def keep_unbasing(tx: Transaction, now_ms: int) -> None:
+    """What is learnt late is forgotten with all bases: keep that, before it is done."""
+    added = await tx.run("history_unbase_all", (now_ms,))
+    if added:
+        await tx.run("history_counted", (added,))
+
+
+async def suspect(scope: Scope, row: OutboxRow, entry: Entry) -> None:
+    """Remember who wrote an entry last that is not as it should be; the clean read will tell whether that was drift."""
+    place = (row.key.channel, row.key.sku)
+    off = 0 if row.x_applied is None else drift(entry.quantity_on_stock, row.x_applied, row.known)
+    if off and entry.written_by:
+        await scope.tx.run("read_writer_put", (*place, entry.written_by[:WHO_LIMIT_CHARACTERS]))
+    else:
+        await scope.tx.run("read_writer_forget", place)
+
+
+async def drifted(scope: Scope, key: StockKey) -> None:
+    """The row is about to be corrected for drift: say so, and who had written the entry last, where that is known."""
+    found = await scope.tx.row("read_writer", (key.channel, key.sku))
+    await scope.tx.run("read_writer_forget", (key.channel, key.sku))
+    because(scope, key, Kind.DRIFT, who=found[0] if found else None)
+
+
+def _values(change: Change) -> tuple[Any, ...]:
+    return (
+        change.n,
+        change.at_ms,
+        change.kind.value,
+        change.delta,
+        change.x_after,
+        change.f,
+        change.refl,
+        change.ntrk,
+        change.known,
+        change.op_id,
+        change.who,
+        change.count,
+    )
+
+
+def change_of(row: Row) -> Change:
+    """A row of the queries for changes."""
+    _, _, n, at_ms, kind, delta, x_after, f, refl, ntrk, known, op_id, who, count = row
+    return Change(at_ms, Kind(kind), delta, x_after, f, refl, ntrk, known, op_id, who, count, n)
+
+
+async def fold(scope: Scope, most_rows: int, step_rows: int) -> Folding:
+    """Fold the next rows, so many at most are read; a pass goes over all keys, and the next one begins anew.
+
+    How far it has come is part of the transaction: whatever ends it, no sum is touched twice.
+    """
+    rows, step, *reached = (await scope.tx.row("history_state")) or (0, 0, *START)
+    place: Place = (reached[0], reached[1], reached[2])
+    page = await scope.tx.rows("history_page", (*place, step_rows))
+    ended = len(page) < step_rows
+    whole = page if ended else _whole_keys(page)
+    gone = 0
+    for (channel, sku), found in groupby(whole, lambda row: (row[0], row[1])):
+        changes = [change_of(row) for row in found]
+        after = folded(changes, STEPS[step], scope.now_ms, from_start=(channel, sku) != place[:2])
+        gone += await _replace(scope, StockKey(channel, sku), changes, after)
+    rows -= gone
+    following, going = (START, next_step(step, rows, most_rows)) if ended else (_place_of(whole[-1]), step)
+    if gone or (following, going) != (place, step):
+        await scope.tx.run("history_reached", (-gone, going, *following))
+    return Folding(rows, going, ended)
+
+
+def _place_of(row: Row) -> Place:
+    return (row[0], row[1], row[2])
+
+
+def _whole_keys(page: Sequence[Row]) -> Sequence[Row]:
+    """A full page without its last key, which may go on behind it; all of it when there is no other key."""
+    whole = [row for row in page if row[:2] != page[-1][:2]]
+    return whole or page
+
+
+async def _replace(scope: Scope, key: StockKey, before: Sequence[Change], after: Sequence[Change]) -> int:
+    """Put fewer rows in place of others; how many are gone."""
+    if len(after) == len(before) and list(after) == list(before):
+        return 0
+    known = {change.n: change for change in before}
+    left = {change.n for change in after}
+    dropped = [(key.channel, key.sku, n) for n in known if n not in left]
+    await scope.tx.run_many("history_drop", dropped)
+    changed = [change for change in after if known.get(change.n) != change]
+    await scope.tx.run_many("history_put", [(key.channel, key.sku, *_values(change)) for change in changed])
+    return len(before) - len(after)
