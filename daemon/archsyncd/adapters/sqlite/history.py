@@ -106,20 +106,21 @@ async def fold(scope: Scope, most_rows: int, step_rows: int) -> Folding:
     page = await scope.tx.rows("history_page", (*place, step_rows))
     ended = len(page) < step_rows
     whole = page if ended else _whole_keys(page)
-    gone = 0
+    gone, following = 0, START
     for (channel, sku), found in groupby(whole, lambda row: (row[0], row[1])):
         changes = [change_of(row) for row in found]
-        after = folded(changes, STEPS[step], scope.now_ms, from_start=(channel, sku) != place[:2])
+        from_start = changes[0].n == 0 or (channel, sku) != place[:2]
+        after = folded(changes, STEPS[step], scope.now_ms, from_start=from_start)
         gone += await _replace(scope, StockKey(channel, sku), changes, after)
+        # The day that a page ends in may go on in the next one.
+        again = len(whole) == step_rows and (len(after) > 1 or len(after) < len(changes))
+        following = (channel, sku, after[-1].n - again)
     rows -= gone
-    following, going = (START, next_step(step, rows, most_rows)) if ended else (_place_of(whole[-1]), step)
+    going = next_step(step, rows, most_rows) if ended else step
+    following = START if ended else following
     if gone or (following, going) != (place, step):
         await scope.tx.run("history_reached", (-gone, going, *following))
     return Folding(rows, going, ended)
-
-
-def _place_of(row: Row) -> Place:
-    return (row[0], row[1], row[2])
 
 
 def _whole_keys(page: Sequence[Row]) -> Sequence[Row]:
