@@ -63,7 +63,7 @@ class Cause:
 class Change:
     """One row: `delta` pieces at `at_ms` (UTC) led to `x_after`, None without an entry.
 
-    The figures are those of the key at that time. `n` counts up within a key; the opening has 0. `count`: how many changes
+    The figures are those of the key at that time. `n` rises within a key; the opening has 0. `count`: how many changes
     were folded into it.
     """
 

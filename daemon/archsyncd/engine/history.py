@@ -10,7 +10,7 @@ from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
 NOTE = "history"
-STEP_ROWS = 1_000
+STEP_ROWS = 500
 # A pass is spread over a day, but for what does not fit: that is folded with hardly a pause.
 PASS_SECONDS = 86_400.0
 LEAST_REST_SECONDS, MOST_REST_SECONDS = 0.05, 10.0

@@ -30,18 +30,26 @@ START: Place = ("", "", -1)
 
 async def keep_changes(scope: Scope, rows: Mapping[StockKey, OutboxRow]) -> None:
     """Keep what these rows, about to be written, change of what is applied. Each was read in this transaction."""
-    added: list[Sequence[Any]] = []
+    added: list[tuple[StockKey, Change]] = []
     for key, after in rows.items():
         before, cause = scope.before.get(key), scope.causes.pop(key, None)
         if before is None or (before.x_applied == after.x_applied and before.late == after.late):
             continue
         change = change_between(before, after, cause, scope.now_ms)
         if change is not None:
-            added.append((key.channel, key.sku, *_values(change)[1:-1]))
+            added.append((key, change))
     scope.before.update(rows)
     if added:
-        await scope.tx.run_many("history_add", added)
-        await scope.tx.run("history_counted", (len(added),))
+        turn = await _turn(scope.tx, len(added))
+        await scope.tx.run_many(
+            "history_add", [(key.channel, key.sku, turn, *_values(change)[1:-1]) for key, change in added]
+        )
+
+
+async def _turn(tx: Transaction, rows: int) -> int:
+    """Begin to add so many rows, at most one to a key: the number that all of them have, higher than any before."""
+    found = await tx.row("history_turn", (rows,))
+    return int(found[0]) if found else 0
 
 
 def because(scope: Scope, key: StockKey, kind: Kind, op_id: str = "", who: str | None = None) -> None:
@@ -51,9 +59,9 @@ def because(scope: Scope, key: StockKey, kind: Kind, op_id: str = "", who: str |
 
 async def keep_unbasing(tx: Transaction, now_ms: int) -> None:
     """What is learnt late is forgotten with all bases: keep that, before it is done."""
-    added = await tx.run("history_unbase_all", (now_ms,))
-    if added:
-        await tx.run("history_counted", (added,))
+    found = await tx.row("history_unbasing")
+    if found and found[0]:
+        await tx.run("history_unbase_all", (await _turn(tx, found[0]), now_ms))
 
 
 async def suspect(scope: Scope, row: OutboxRow, entry: Entry) -> None:
@@ -106,20 +114,21 @@ async def fold(scope: Scope, most_rows: int, step_rows: int) -> Folding:
     page = await scope.tx.rows("history_page", (*place, step_rows))
     ended = len(page) < step_rows
     whole = page if ended else _whole_keys(page)
-    gone, following = 0, START
+    work, following = _Work(), START
     for (channel, sku), found in groupby(whole, lambda row: (row[0], row[1])):
         changes = [change_of(row) for row in found]
         from_start = changes[0].n == 0 or (channel, sku) != place[:2]
         after = folded(changes, STEPS[step], scope.now_ms, from_start=from_start)
-        gone += await _replace(scope, StockKey(channel, sku), changes, after)
+        work.replace((channel, sku), changes, after)
         # The day that a page ends in may go on in the next one.
         again = len(whole) == step_rows and (len(after) > 1 or len(after) < len(changes))
         following = (channel, sku, after[-1].n - again)
-    rows -= gone
+    await work.do(scope.tx)
+    rows -= work.gone
     going = next_step(step, rows, most_rows) if ended else step
     following = START if ended else following
-    if gone or (following, going) != (place, step):
-        await scope.tx.run("history_reached", (-gone, going, *following))
+    if work.gone or (following, going) != (place, step):
+        await scope.tx.run("history_reached", (-work.gone, going, *following))
     return Folding(rows, going, ended)
 
 
@@ -129,14 +138,23 @@ def _whole_keys(page: Sequence[Row]) -> Sequence[Row]:
     return whole or page
 
 
-async def _replace(scope: Scope, key: StockKey, before: Sequence[Change], after: Sequence[Change]) -> int:
-    """Put fewer rows in place of others; how many are gone."""
-    if len(after) == len(before) and list(after) == list(before):
-        return 0
-    known = {change.n: change for change in before}
-    left = {change.n for change in after}
-    dropped = [(key.channel, key.sku, n) for n in known if n not in left]
-    await scope.tx.run_many("history_drop", dropped)
-    changed = [change for change in after if known.get(change.n) != change]
-    await scope.tx.run_many("history_put", [(key.channel, key.sku, *_values(change)) for change in changed])
-    return len(before) - len(after)
+class _Work:
+    """What a step of folding drops and puts, for all its keys together. `gone`: how many rows fewer there are after it."""
+
+    def __init__(self) -> None:
+        self.gone = 0
+        self._drops: list[Sequence[Any]] = []
+        self._puts: list[Sequence[Any]] = []
+
+    def replace(self, key: tuple[str, str], before: Sequence[Change], after: Sequence[Change]) -> None:
+        """Have a key's rows put in place of others."""
+        known = {change.n: change for change in before}
+        left = {change.n for change in after}
+        self._drops += [(*key, n) for n in known if n not in left]
+        self._puts += [(*key, *_values(change)) for change in after if known.get(change.n) != change]
+        self.gone += len(before) - len(after)
+
+    async def do(self, tx: Transaction) -> None:
+        """Carry it out."""
+        await tx.run_many("history_drop", self._drops)
+        await tx.run_many("history_put", self._puts)

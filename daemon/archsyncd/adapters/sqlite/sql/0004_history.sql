@@ -1,6 +1,6 @@
 -- The history of each key: one row a change of what is applied (x_applied + late), whatever its cause.
 
--- `n` counts up within a key, 0 is the opening: the sum of all that is older than what is kept. `x_after` NULL: there was no
+-- `n`: the turn in which it was added, 0 is the opening: the sum of all that is older than what is kept. `x_after` NULL: there was no
 -- entry. `count`: how many changes were folded into the row. `who`: who had written the entry last.
 CREATE TABLE key_history (
     channel TEXT NOT NULL,
@@ -20,10 +20,12 @@ CREATE TABLE key_history (
     PRIMARY KEY (channel, sku, n)
 ) STRICT, WITHOUT ROWID;
 
--- One row. `rows`: of key_history. `step`: how far the present pass folds; the key up to which it has come, and its row.
+-- One row. `rows`: of key_history. `turns`: how often rows were added, all of one turn to keys of their own. `step`: how far the
+-- present pass folds; the key up to which it has come, and its row.
 CREATE TABLE key_history_state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     rows INTEGER NOT NULL,
+    turns INTEGER NOT NULL DEFAULT 0,
     step INTEGER NOT NULL DEFAULT 0,
     channel TEXT NOT NULL DEFAULT '',
     sku TEXT NOT NULL DEFAULT '',

@@ -1,21 +1,19 @@
 -- The history of keys: written beside the outbox, folded in steps, read key by key.
 
+-- name: history_turn
+UPDATE key_history_state SET rows = rows + ?, turns = turns + 1 RETURNING turns
+
 -- name: history_add
-WITH now (channel, sku, at_ms, kind, delta, x_after, f, refl, ntrk, known, op, who) AS (
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 INSERT INTO key_history (channel, sku, n, at_ms, kind, delta, x_after, f, refl, ntrk, known, op, who)
-SELECT channel, sku, 1 + coalesce((SELECT max(h.n) FROM key_history AS h WHERE h.channel = now.channel AND h.sku = now.sku), 0),
-    at_ms, kind, delta, x_after, f, refl, ntrk, known, op, who FROM now
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: history_unbasing
+SELECT count(*) FROM outbox WHERE base <> 'unknown' AND op_id IS NULL AND late > 0 AND x_applied IS NOT NULL
 
 -- name: history_unbase_all
 INSERT INTO key_history (channel, sku, n, at_ms, kind, delta, x_after, f, refl, ntrk, known)
-SELECT channel, sku,
-    1 + coalesce((SELECT max(h.n) FROM key_history AS h WHERE h.channel = outbox.channel AND h.sku = outbox.sku), 0),
-    ?, 'unbased', -late, x_applied, f, refl, ntrk, known FROM outbox
+SELECT channel, sku, ?, ?, 'unbased', -late, x_applied, f, refl, ntrk, known FROM outbox
 WHERE base <> 'unknown' AND op_id IS NULL AND late > 0 AND x_applied IS NOT NULL
-
--- name: history_counted
-UPDATE key_history_state SET rows = rows + ?
 
 -- name: history_state
 SELECT rows, step, channel, sku, n FROM key_history_state
