@@ -48,7 +48,15 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "operation, waiting, sentence, checks, adds_up]",
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",
+        "timelines": "by channel, as keys of history, with rows (the newest) and more: whether there are earlier ones",
         "cases": "as in exceptions list",
+    },
+    "history": {
+        "sku": "as asked",
+        "keys": "[channel, opening, opening_to, changes, deltas, sum, current, adds_up, drifts, newest_drifts]; opening + deltas "
+        "= sum, which adds up where it is current",
+        "rows": "[channel, n, at, kind, delta, after, says, op, who, count, f, reflected, untracked, known], the oldest first; "
+        "kind order or case: an order placed, a case opened or closed, with no delta",
     },
     "order": {
         "order": "commercetools' id",

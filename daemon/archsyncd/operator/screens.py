@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archsyncd.operator.tables import age, counted, shown
+from archsyncd.operator.timelines import timeline_lines
 
 STATUS_LINES = 24
 WIDTH_CHARACTERS = 160
@@ -208,8 +209,11 @@ def _sku(story: Answer) -> Iterator[str]:
     yield f"SKU {story['sku']}"
     for level in story["levels"]:
         yield _level(level)
+    timelines = {timeline["channel"]: timeline for timeline in story["timelines"]}
     for key in story["keys"]:
         yield from _key(key)
+        if key["channel"] in timelines:
+            yield from timeline_lines(timelines[key["channel"]])
     for line in story["lines"][:LINES_SHOWN]:
         yield from _line(line)
     hidden = story["lines_total"] - min(len(story["lines"]), LINES_SHOWN)
