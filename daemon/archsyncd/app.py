@@ -41,6 +41,7 @@ from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
+from archsyncd.engine.history import HistoryKeeper
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import HAND_OVER, Orders
@@ -120,6 +121,7 @@ class App:
         self.keeper: Keeper
         self.suspecting: Suspecting
         self.desk: StatusDesk
+        self.history: HistoryKeeper
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.withholding: Withholding
@@ -310,6 +312,7 @@ class App:
         self.suspecting = Suspecting(
             self.store, shared, float(settings.health.oversell_seconds), beater("suspecting")
         )
+        self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
 
     def _build_carriers(self) -> None:
         """What carries orders to Archean and dispatches back, where no other system does."""
@@ -370,6 +373,7 @@ class App:
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
             Pump("suspecting", self.suspecting.run),
+            Pump("history", self.history.run),
             Pump("status", self._tell_status),
             Pump("verify", self._verify, excused=lambda: True),
         ]
@@ -503,6 +507,7 @@ class App:
         self.orders.options = order_options(kept)
         self.proving.options = proving_options(kept)
         self.keeper.absent = kept.guards.absent
+        self.history.most_rows = kept.daemon.history_rows
         self.store.carry(carrying_of(kept))
         if self.carriers is not None:
             self.carriers.put_in_force(kept)

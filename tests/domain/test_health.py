@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.data_health import HealthLimits, LocationHealth, Wrong, best_of, quiet_limit
+from archsyncd.domain.explained import KINDS, REASONS
 from archsyncd.domain.health import Facts, FeedHealth, Level, OpenCases, judge
-from archsyncd.domain.reasons import CODES, OWN_CODES
 
 FRESH = FeedHealth("main", "fresh", 3.0, 15.0)
 UNKNOWN_SKUS = OpenCases("sku_not_found", "warning", "data", 12, 40, 600.0, 28_800.0, "create them")
@@ -218,22 +217,16 @@ def test_keys_that_were_not_looked_at_yet_are_not_said_to_be_published() -> None
 
 def test_every_code_of_the_table_can_be_told() -> None:
     """A code that nothing tells any more is no promise to keep."""
-    assert {code for _, _, code in CAUSES} - {kind.value for kind in CaseKind} == set(OWN_CODES)
+    assert {code for _, _, code in CAUSES} - KINDS.keys() == REASONS.keys()
 
 
 @given(facts_of_all_kinds)
 def test_nothing_is_told_that_is_not_in_the_table(facts: Facts) -> None:
     """Every cause has a code with a meaning, a sentence and a next step, whatever the facts."""
     for reason in judge(facts).reasons:
-        assert CODES[reason.code]
+        assert reason.code in REASONS or reason.code in KINDS
         assert reason.says
         assert reason.next_step
-
-
-def test_every_kind_of_exception_is_a_code_and_none_is_a_code_of_another_meaning() -> None:
-    """Whoever silences a code silences one thing."""
-    assert {kind.value for kind in CaseKind} <= set(CODES)
-    assert not {kind.value for kind in CaseKind} & set(OWN_CODES)
 
 
 # Locations

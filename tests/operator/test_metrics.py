@@ -17,8 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from archsyncd.adapters.sqlite.store import DATABASE_NAME
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.data_health import Wrong
+from archsyncd.domain.explained import REASONS
 from archsyncd.domain.health import Facts, judge
-from archsyncd.domain.reasons import OWN_CODES
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.operator.metric_names import COUNTERS, METRICS, PROCESS_METRICS
 from archsyncd.operator.metrics import SERIES_LIMIT, MetricsPage
@@ -124,7 +124,7 @@ async def test_at_its_worst_a_scrape_has_less_than_500_series(tmp_path: Path) ->
     async with small_daemon(tmp_path, extra) as daemon:
         await busy(daemon)
         status = await daemon.desk.status()
-        every = [{"code": code, "level": "critical"} for code in (*OWN_CODES, *CaseKind)]
+        every = [{"code": code, "level": "critical"} for code in (*REASONS, *CaseKind)]
         text = page(daemon).text(status | {"reasons": every}).decode()
     assert 200 < len(told(text)) <= SERIES_LIMIT
 
@@ -178,11 +178,9 @@ def rows(text: str) -> Iterator[tuple[str, ...]]:
             yield tuple(cell.strip().strip("`") for cell in line.strip("|").split("|"))
 
 
-def test_the_page_of_metrics_and_codes_says_what_the_tables_say() -> None:
+def test_the_page_of_metrics_says_what_the_table_says() -> None:
     """Names are frozen by it: a changed name is a changed page."""
     found = list(rows((PACKAGING / "metrics.md").read_text()))
-    codes = {row[0]: row[1] for row in found if len(row) == 2}
-    assert codes == dict(OWN_CODES)
     metrics = {row[0]: row[1:] for row in found if len(row) == 4}
     assert metrics == {
         name + SUFFIXES.get(metric.kind, ""): (metric.kind, ", ".join(metric.labels) or "-", metric.means)
@@ -224,7 +222,7 @@ def test_codes_that_rules_ask_for_can_be_told() -> None:
     """A code that does not exist is never 1."""
     asked = re.findall(r'code=~?"([^"]+)"', RULES.read_text())
     assert asked
-    assert {code for codes in asked for code in codes.split("|")} <= set(OWN_CODES)
+    assert {code for codes in asked for code in codes.split("|")} <= set(REASONS)
 
 
 def promtool(*arguments: str, stdin: str | None = None) -> str:

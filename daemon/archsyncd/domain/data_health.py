@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from archsyncd.domain.reasons import Level, Reason
+from archsyncd.domain.reasons import Level, Reason, because
 from archsyncd.domain.times import age
 
 # A first snapshot and a restart take a while: until then nothing is missed.
@@ -96,21 +96,16 @@ def location_reasons(locations: Iterable[LocationHealth], uptime_seconds: float)
     withheld = [each for each in locations if each.withheld]
     if withheld:
         says = f"{_named(withheld)}: nothing is offered from there until a feed of it is heard of again"
-        step = "Bring the feed back; then its stock is offered again by ordinary increases."
-        yield Reason(Level.CRITICAL, "withheld", says, step)
+        yield because(Level.CRITICAL, "withheld", says)
     unheard = [each for each in locations if not each.heard and each.verdict == "fresh"]
     if unheard and uptime_seconds > FIRST_LEVELS_SECONDS:
         says = f"{_named(unheard)}: no level was ever told, though the feed lives"
-        step = "Compare the names under [locations] with Archean's, or have Archean send a full of it."
-        yield Reason(Level.DEGRADED, "location_unheard", says, step)
+        yield because(Level.DEGRADED, "location_unheard", says)
     quiet = [each for each in locations if each.quiet]
     if quiet:
         longest = max(each.told_seconds or 0.0 for each in quiet)
         says = f"{_named(quiet)}: no level was told for {age(longest)}, though the feed gives signs of life"
-        step = (
-            "Check in Archean whether anything moved there; if it did, what reads its changes stands still."
-        )
-        yield Reason(Level.DEGRADED, "location_quiet", says, step)
+        yield because(Level.DEGRADED, "location_quiet", says)
 
 
 def _named(locations: list[LocationHealth]) -> str:
@@ -124,12 +119,11 @@ def room_reasons(free_bytes: int | None, floor_bytes: int, limits: HealthLimits)
     """Whether the database has room. `floor_bytes`: below it intake stands still."""
     if free_bytes is None or free_bytes >= max(limits.free_bytes, floor_bytes):
         return
-    step = "Make room on the file system of the database (state_dir), or give it more."
     says = f"only {free_bytes // MEBIBYTE:,} MiB are free for the database"
     if free_bytes < floor_bytes:
-        yield Reason(Level.CRITICAL, "disk_full", f"{says}: nothing more is read from Archean", step)
+        yield because(Level.CRITICAL, "disk_full", f"{says}: nothing more is read from Archean")
     else:
-        yield Reason(Level.DEGRADED, "disk_low", says, step)
+        yield because(Level.DEGRADED, "disk_low", says)
 
 
 def share_reasons(wrong: Wrong, limits: HealthLimits) -> Iterator[Reason]:
@@ -137,12 +131,10 @@ def share_reasons(wrong: Wrong, limits: HealthLimits) -> Iterator[Reason]:
     if _beyond(wrong.unknown, wrong.keys, limits.unknown_percent):
         told = f"{wrong.unknown:,} of {wrong.keys:,} keys ({_percent(wrong.unknown, wrong.keys)})"
         says = f"{told} have no product in commercetools"
-        step = "Look for a cause they share (a catalogue that was not imported, another spelling): archsyncctl exceptions list "
-        yield Reason(Level.CRITICAL, "unknown_skus", says, step + "--kind sku_not_found")
+        yield because(Level.CRITICAL, "unknown_skus", says)
     if _beyond(wrong.drifting, wrong.keys, limits.drift_percent):
         says = f"{wrong.drifting:,} of {wrong.keys:,} keys ({_percent(wrong.drifting, wrong.keys)}) were changed by others"
-        step = "Find what else writes stock (an import, another daemon) and stop it: archsyncctl exceptions list "
-        yield Reason(Level.CRITICAL, "drifting", says, step + "--kind drift")
+        yield because(Level.CRITICAL, "drifting", says)
 
 
 def _beyond(part: int, whole: int, percent: float) -> bool:
@@ -159,5 +151,4 @@ def saturation_reasons(saturated: float | None, limits: HealthLimits) -> Iterato
         return
     if saturated * _PERCENT >= limits.saturated_percent:
         says = f"requests to commercetools were scarce for {_PERCENT * saturated:.0f} % of the last minutes"
-        step = "Nothing while much is loaded; else raise commercetools.requests_per_second as far as the project allows."
-        yield Reason(Level.DEGRADED, "requests_saturated", says, step)
+        yield because(Level.DEGRADED, "requests_saturated", says)

@@ -39,6 +39,7 @@ from archsyncd.domain.snapshot import Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.handovers import Handovers
+from archsyncd.engine.histories import Histories
 
 
 class Feeds(Protocol):
@@ -448,6 +449,11 @@ class Store(Protocol):
     @property
     def health(self) -> Health:
         """What tells whether the data is to be trusted."""
+        ...
+
+    @property
+    def history(self) -> Histories:
+        """What changed what is applied of each key."""
         ...
 
     @property
