@@ -140,6 +140,8 @@ async def test_figures_are_those_of_the_status(tmp_path: Path) -> None:
     assert value(text, "archsyncd_keys") == status["keys"]["total"] == 2
     assert value(text, "archsyncd_keys_parked", kind="sku_not_found") == 1
     assert value(text, "archsyncd_keys_unknown_ratio") == 0.5
+    assert value(text, "archsyncd_locations", state="fresh") == 1
+    assert value(text, "archsyncd_locations", state="quiet") == 0
     assert value(text, "archsyncd_changes_waiting", **{"class": "decrease"}) == 1
     assert value(text, "archsyncd_oldest_decrease_seconds") >= 90
     assert value(text, "archsyncd_feed_records_total", feed="main", outcome="read") == 2

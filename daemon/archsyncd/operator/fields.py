@@ -41,7 +41,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "[kind, stage, count, oldest_seconds], lags (handed_over: created to accepted; booked: dispatched to booked) with "
         "count, p50_seconds, p99_seconds",
         "keys": "total, out_of_step",
-        "data": "suspected_oversells, unknown_skus, unknown_share, drifting, stalled, untracked_lines, untracked_pieces, "
+        "data": "locations (how many by state), withheld, oldest_level_seconds, suspected_oversells, "
+        "unknown_skus, unknown_share, drifting, stalled, untracked_lines, untracked_pieces, "
         "saturated_share, database_bytes, log_bytes, free_bytes, doubt",
         "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
     },

@@ -74,7 +74,7 @@ def samples(status: Answer, owner: Callable[[str], str]) -> Iterator[Sample]:
         return
     for feed in status["feeds"][:FEEDS_TOLD]:
         yield from _feed(feed)
-    yield from _locations(status["locations"])
+    yield from _locations(status["data"])
     yield from _outbox(status)
     yield from _data(status)
     yield from _requests(status["requests"])
@@ -107,13 +107,11 @@ def _feed(feed: Answer) -> Iterator[Sample]:
         yield "archsyncd_feed_records", (name, outcome), feed[outcome]
 
 
-def _locations(locations: Iterable[Answer]) -> Iterator[Sample]:
-    states = [each["state"] for each in locations]
+def _locations(data: Answer) -> Iterator[Sample]:
     for state in _LOCATION_STATES:
-        yield "archsyncd_locations", (state,), states.count(state)
-    yield "archsyncd_locations_withheld", (), sum(each["withheld"] for each in locations)
-    told = [each["told_seconds"] for each in locations if each["told_seconds"] is not None]
-    yield "archsyncd_location_oldest_level_seconds", (), max(told, default=None)
+        yield "archsyncd_locations", (state,), data["locations"].get(state, 0)
+    yield "archsyncd_locations_withheld", (), data["withheld"]
+    yield "archsyncd_location_oldest_level_seconds", (), data["oldest_level_seconds"]
 
 
 def _outbox(status: Answer) -> Iterator[Sample]:

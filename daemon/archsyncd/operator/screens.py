@@ -75,16 +75,13 @@ def _feed(feed: Answer) -> str:
 
 def _locations(status: Answer) -> Iterator[str]:
     """One line: how many are in which state, and the worst by name."""
-    found = status["locations"]
+    data, found = status["data"], status["locations"]
     if not found:
         return
-    states: dict[str, int] = {}
-    for each in found:
-        state = "withheld" if each["withheld"] else each["state"]
-        states[state] = states.get(state, 0) + 1
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    told = ", ".join(f"{count} {state}" for state, count in data["locations"].items())
+    told += f", {data['withheld']} withheld from sale" if data["withheld"] else ""
     worst = found[0]
-    named = "" if set(states) == {"fresh"} else f"; {worst['name']}: {_last_told(worst)}"
+    named = "" if set(data["locations"]) == {"fresh"} else f"; {worst['name']}: {_last_told(worst)}"
     yield f"locations   {told}{named}"
 
 

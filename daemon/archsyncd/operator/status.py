@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -225,7 +226,11 @@ def _worst_first(locations: Sequence[LocationHealth]) -> list[LocationHealth]:
 def _data_told(look: Look, doubt: str | None) -> dict[str, Any]:
     facts = look.facts
     counts = {each.kind: each.cases for each in facts.cases}
+    told = [each.told_seconds for each in facts.locations if each.told_seconds is not None]
     return {
+        "locations": dict(Counter(each.state for each in _worst_first(facts.locations))),
+        "withheld": sum(each.withheld for each in facts.locations),
+        "oldest_level_seconds": max(told, default=None),
         "suspected_oversells": counts.get(CaseKind.SUSPECTED_OVERSELL, 0),
         "unknown_skus": facts.wrong.unknown,
         "unknown_share": round(share(facts.wrong.unknown, facts.wrong.keys), 4),
