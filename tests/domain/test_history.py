@@ -174,6 +174,15 @@ def test_f042_a_wrong_clock_drops_nothing_that_is_young(rows: list[Change], keep
     assert not young or opened_to < young[0]
 
 
+def test_f042_what_a_clock_set_back_wrote_is_as_young_as_what_was_before_it() -> None:
+    """It stays a row of its own for as long as its neighbours, and so does what a clock set ahead wrote."""
+    young_ms = NOW_MS - DAY_MS
+    stamps = (young_ms, 0, young_ms, NOW_MS + 9_000 * DAY_MS, young_ms)
+    rows = [Change(at_ms, Kind.INCREMENT, 1, n, n=n) for n, at_ms in enumerate(stamps, start=1)]
+    assert folded(rows, STEPS[0], NOW_MS) == rows
+    assert len(folded(rows, STEPS[0], NOW_MS + 40 * DAY_MS)) == 1
+
+
 def test_drift_stays_a_row_of_its_own_while_there_is_room() -> None:
     """A year later it is still told who had written; only where rows are short it goes into its day."""
     at_ms = NOW_MS - 100 * DAY_MS

@@ -305,7 +305,33 @@ async def test_f042_a_clock_that_jumped_ahead_loses_no_history(shelf: Shelf) -> 
     assert (after.opening, after.deltas) == (None, before.deltas)
 
 
-async def test_the_base_of_an_untracked_key_tells_what_it_was_taken_from(shelf: Shelf) -> None:
+async def test_a_day_that_goes_on_in_the_next_page_is_one_row_in_the_end(shelf: Shelf) -> None:
+    """Pages of two rows: each goes on with the row that the one before ended with."""
+    await ready(shelf, 20, 20)
+    await sells_for(shelf, [0, 6])
+    shelf.clock.pass_by(32 * DAY_MS / 1000)
+    await fold_all(shelf, step_rows=2)
+    assert [each.count for each in (await told(shelf)).changes] == [1, 6]
+
+
+async def test_f042_a_page_within_a_key_drops_nothing_into_the_opening(shelf: Shelf) -> None:
+    """Rows of a clock that was set back to 1970 are no reason to begin the opening anew, which would lose what it holds."""
+    await ready(shelf, 20, 20)
+    await sells_for(shelf, [1])
+    shelf.clock.pass_by(401 * DAY_MS / 1000)
+    await fold_all(shelf)
+    await sells_for(shelf, [2])
+    shelf.clock.jump_wall(-shelf.clock.now_ms / 1000 + 1)
+    await sells_for(shelf, [3])
+    shelf.clock.jump_wall(BORN_MS / 1000 + 403 * 86_400)
+    before = await told(shelf)
+    for _ in range(3):
+        await fold_all(shelf, step_rows=2)
+    after = await told(shelf)
+    assert (after.opened_with, after.current) == (before.opened_with, before.current)
+
+
+async def test_a_base_that_is_proven_otherwise_is_a_correction(shelf: Shelf) -> None:
     """A provisional base that a clean read proves otherwise is a correction, and no drift."""
     await shelf.read(level(1, 7))
     found = entry(10)
