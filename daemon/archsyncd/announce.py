@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from archsyncd.adapters.journal import say
 from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.events import Event
+from archsyncd.domain.mutes import Mute, covering
 from archsyncd.domain.report import Backlog
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
@@ -49,6 +50,7 @@ _ADVICE_SCOPED = frozenset(
         CaseKind.SHORT_PICK,
     }
 )
+_CODE_OF_NOTE = {"marker": ("marker_type", ""), "host": ("copied", "")}
 _SECONDS = 1000
 
 
@@ -196,19 +198,32 @@ class Reporting(Protocol):
         ...
 
 
-def status_line(daemon: Reporting, backlog: Backlog, cases: Mapping[str, tuple[int, int, int]]) -> str:
-    """One line for STATUS=: what is wrong first, else how much waits."""
+def status_line(
+    daemon: Reporting,
+    backlog: Backlog,
+    cases: Mapping[str, tuple[int, int, int]],
+    mutes: Sequence[Mute] = (),
+) -> str:
+    """One line for STATUS=: what is wrong and not muted first, else how much waits."""
+
+    def muted(code: str, subject: str = "") -> bool:
+        return covering(mutes, code, subject) is not None
+
     waiting = sum(count for count, _ in backlog.classes.values())
     decreases = sum(count for due_class, (count, _) in backlog.classes.items() if due_class <= 2)  # noqa: PLR2004
-    open_cases = sum(count for count, _, _ in cases.values())
+    open_cases = sum(count for kind, (count, _, _) in cases.items() if not muted(kind))
     tail = f"{open_cases} exceptions" if open_cases != 1 else "1 exception"
     now_ms = daemon.clock.wall_ms()
-    doubt = _doubt(backlog, now_ms)
+    doubt = "" if muted("in_doubt") else _doubt(backlog, now_ms)
     tail = f"{doubt}; {tail}" if doubt else tail
     state = daemon.limiter.state()
-    if state.blocked_reason is not None:
+    if state.blocked_reason is not None and not (
+        muted("commercetools_unreachable") or muted("credential_refused")
+    ):
         return f"{state.blocked_reason}; {waiting} changes waiting, decreases first; {tail}"
     for name, text in daemon.shared.notes.items():
+        if muted(*_CODE_OF_NOTE.get(name, ("feed_fault", name.removeprefix("feed ")))):
+            continue
         return f"{name}: {text}; {waiting} changes waiting; {tail}"
     if state.retry_at_monotonic is not None:
         return f"commercetools turns requests away; {waiting} changes waiting, decreases first; {tail}"

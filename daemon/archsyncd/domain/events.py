@@ -205,6 +205,20 @@ class Event(Enum):
         "A socket that systemd opened, or an address in the configuration, cannot be used for what it is meant for.",
         "See the reason in the message; archsyncd-status.socket and archsyncd-webhook.socket open the sockets.",
     )
+    ALERT = EventText(
+        "4dbac71268934a52a43202ed86667576",
+        WARNING,
+        "An alert",
+        "Something is wrong for longer than a moment, has become worse, or has stood open for too long.",
+        "Do what archsyncctl status says; archsyncctl alerts list shows to whom it went. man archsyncd.exceptions",
+    )
+    ALERT_OVER = EventText(
+        "ce2bcf0a391d46f79cb53e5ffa422fc1",
+        INFO,
+        "An alert is over",
+        "What an alert told of is gone.",
+        "Nothing to do.",
+    )
     OPERATOR = EventText(
         "a533942817074d7fa9fd62079efcd603",
         INFO,

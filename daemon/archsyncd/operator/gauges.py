@@ -37,6 +37,10 @@ class Kept(Generic[T]):
         self._lock = asyncio.Lock()
         self._values: list[T] = []
 
+    def forget(self) -> None:
+        """Read it anew when it is asked for next: somebody has just changed it."""
+        self._again_at = float("-inf")
+
     async def get(self) -> T:
         """The figure, at most `keep_seconds` old, or a hundred times what reading it took, up to 20 s."""
         async with self._lock:

@@ -13,6 +13,7 @@ FEED_LINES = 4
 CASE_LINES = 5
 REASON_LINES = 3
 NOTE_LINES = 3
+MUTED_LINES = 2
 LINES_SHOWN = 30
 
 Answer = Mapping[str, Any]
@@ -41,9 +42,14 @@ def _capped(lines: Sequence[str], most: int, noun: str) -> list[str]:
 def _reasons(status: Answer) -> list[str]:
     reasons = status["reasons"]
     lines = [f"  also      {reason['level']}: {reason['says']}" for reason in reasons[1:]]
+    muted = [
+        f"  muted     {each['says']} (until {each['until']} by {each['by']}: {each['reason']})"
+        for each in status["muted"]
+    ]
+    muted = _capped(muted, MUTED_LINES, "muted cause")
     if reasons:
-        return [f"  next      {reasons[0]['next']}", *_capped(lines, REASON_LINES, "cause")]
-    return []
+        return [f"  next      {reasons[0]['next']}", *_capped(lines, REASON_LINES, "cause"), *muted]
+    return muted
 
 
 def _feeds(status: Answer) -> list[str]:

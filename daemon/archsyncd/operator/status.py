@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from archsyncd.config import FeedSettings
+from archsyncd.config import EXCEPTION_KINDS, FeedSettings
 from archsyncd.domain.cases import TEXTS, CaseKind, Severity
+from archsyncd.domain.mutes import Mute
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog, FeedState
 from archsyncd.domain.times import rfc3339
@@ -14,7 +17,7 @@ from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept, Meter
 from archsyncd.operator.orders import carrying
-from archsyncd.operator.verdict import Facts, FeedHealth, OpenCases, Verdict, judge
+from archsyncd.operator.verdict import Facts, FeedHealth, Level, OpenCases, Reason, Verdict, judge
 
 CLASS_NAMES = {
     DueClass.DECREASE_NEAR_ZERO: "decreases near zero",
@@ -35,6 +38,7 @@ class StatusDesk:
         self._daemon = daemon
         clock, report = daemon.clock, daemon.store.report
         self.meter = Meter()
+        self.verdict = Verdict(Level.HEALTHY, ())
         self._keys = Kept(clock, report.key_counts, COUNTS_KEEP_SECONDS)
         self._parked = Kept(clock, report.parked, COUNTS_KEEP_SECONDS)
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
@@ -47,6 +51,10 @@ class StatusDesk:
         state = self._daemon.limiter.state()
         self.meter.sample(self._daemon.clock.monotonic(), state.requests_total)
 
+    def forget(self) -> None:
+        """Look anew when it is asked for next."""
+        self._status.forget()
+
     async def status(self) -> dict[str, Any]:
         """The status object; its fields are documented in `fields`."""
         return await self._status.get()
@@ -55,7 +63,8 @@ class StatusDesk:
         try:
             return await self._whole()
         except StoreBroken as broken:
-            return self._told(judge(Facts(store_broken=self._daemon.store.broken or str(broken))), {})
+            self.verdict = judge(Facts(store_broken=self._daemon.store.broken or str(broken)))
+            return self._told(self.verdict, {})
 
     async def _whole(self) -> dict[str, Any]:
         self.tick()
@@ -66,9 +75,10 @@ class StatusDesk:
         backlog = await self._backlog.get()
         keys, off = await self._keys.get()
         open_orders, oldest_order = await self._orders.get()
-        cases = self._cases(await store.cases.counts())
+        mutes = await store.mutes.holding()
+        cases = self._cases(await store.cases.counts(), await self._apart(mutes))
         feeds = [self._feed(feed, states.get(feed.name)) for feed in daemon.settings.feeds]
-        verdict = judge(self._facts(feeds, backlog, cases))
+        verdict = self.verdict = judge(replace(self._facts(feeds, backlog, cases), mutes=mutes))
         orders = self._order_figures() | {
             "open": open_orders,
             "oldest_open": None if oldest_order is None else rfc3339(oldest_order),
@@ -100,11 +110,13 @@ class StatusDesk:
                 {
                     "level": reason.level.word,
                     "code": reason.code,
+                    "subject": reason.subject,
                     "says": reason.says,
                     "next": reason.next_step,
                 }
                 for reason in verdict.reasons
             ],
+            "muted": [_muted_told(reason, mute) for reason, mute in verdict.muted],
             "version": daemon.version,
             "project": settings.commercetools.project_key,
             "ledger": daemon.store.ledger.id,
@@ -246,7 +258,21 @@ class StatusDesk:
         found = [backlog.classes[due_class][1] for due_class in _DECREASES if due_class in backlog.classes]
         return self._age(min(found)) if found else None
 
-    def _cases(self, counts: Any) -> list[OpenCases]:
+    async def _apart(self, mutes: Sequence[Mute]) -> dict[str, tuple[tuple[str, int, float], ...]]:
+        """By kind of exception: its subjects that are muted by themselves, how many cases each has, and their oldest's age."""
+        subjects: dict[str, list[str]] = {}
+        for mute in mutes:
+            if mute.subject and mute.code in EXCEPTION_KINDS:
+                subjects.setdefault(mute.code, []).append(mute.subject)
+        found = {}
+        for kind, names in subjects.items():
+            figures = await self._daemon.store.alerts.subject_figures(kind, names)
+            found[kind] = tuple(
+                (name, each.rows, self._age(each.oldest_ms) or 0.0) for name, each in figures.items()
+            )
+        return found
+
+    def _cases(self, counts: Any, apart: Mapping[str, tuple[tuple[str, int, float], ...]]) -> list[OpenCases]:
         found = []
         for kind, (cases, occurrences, first_ms) in counts.items():
             owner, text = self._daemon.settings.owner(kind), TEXTS[CaseKind(kind)]
@@ -260,10 +286,24 @@ class StatusDesk:
                     self._age(first_ms) or 0.0,
                     owner.escalate_minutes * 60.0,
                     text.next_step,
+                    apart.get(kind, ()),
                 )
             )
         worst = list(Severity)
         return sorted(found, key=lambda each: (worst.index(Severity(each.severity)), -each.oldest_seconds))
+
+
+def _muted_told(reason: Reason, mute: Mute) -> dict[str, Any]:
+    return {
+        "level": reason.level.word,
+        "code": reason.code,
+        "subject": reason.subject,
+        "says": reason.says,
+        "kind": mute.kind.value,
+        "until": rfc3339(mute.until_ms),
+        "by": mute.by,
+        "reason": mute.reason,
+    }
 
 
 def _cases_told(cases: OpenCases) -> dict[str, Any]:

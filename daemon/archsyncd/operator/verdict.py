@@ -6,11 +6,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from archsyncd.domain.mutes import Mute, covering
 from archsyncd.operator.tables import age
 
 DECREASE_LATE_SECONDS = 60.0
 DECREASE_CRITICAL_SECONDS = 300.0
 FIRST_ORDERS_SECONDS = 300.0
+# Every code but those of the kinds of exceptions, which are codes as well. Without its database nothing can be muted.
+STORE_BROKEN = "store_broken"
+CODES = (
+    "credential_refused",
+    "commercetools_unreachable",
+    "marker_type",
+    "feed_paused",
+    "feed_stale",
+    "feed_late",
+    "feed_fault",
+    "snapshot_due",
+    "copied",
+    "idle",
+    "lease",
+    "orders_unknown",
+    "orders_behind",
+    "decrease_waits",
+    "in_doubt",
+    "channel_paused",
+)
 
 
 class Level(IntEnum):
@@ -41,7 +62,10 @@ class FeedHealth:
 
 @dataclass(frozen=True, slots=True)
 class OpenCases:
-    """Open exceptions of one kind. `escalate_seconds`: how long its owner may leave one open."""
+    """Open exceptions of one kind. `escalate_seconds`: how long its owner may leave one open.
+
+    `apart`: how many of them are about a subject that is muted by itself, and the age of the oldest of these.
+    """
 
     kind: str
     severity: str
@@ -51,6 +75,7 @@ class OpenCases:
     oldest_seconds: float
     escalate_seconds: float
     next_step: str
+    apart: tuple[tuple[str, int, float], ...] = ()
 
     @property
     def overdue(self) -> bool:
@@ -66,6 +91,7 @@ class Facts:
     `idle`: why nothing is written yet though it should be; `copied`: the database belongs to another host.
     `in_doubt`: writes whose outcome is not known; `unlooked`: keys whose entry was not looked at yet.
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
+    `mutes`: those whose end has not come.
     """
 
     store_broken: str | None = None
@@ -88,33 +114,45 @@ class Facts:
     uptime_seconds: float = 0.0
     cases: tuple[OpenCases, ...] = ()
     paused_channels: tuple[str, ...] = ()
+    mutes: tuple[Mute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One cause: how bad, a stable code, what is the matter, and the next step."""
+    """One cause: how bad, a stable code, what is the matter, and the next step.
+
+    `subject`: the feed or channel that it is about, or of exceptions the subject that is muted by itself; `count`: how many.
+    """
 
     level: Level
     code: str
     says: str
     next_step: str
+    subject: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The worst level and all causes, worst first and root causes before what follows from them."""
+    """The worst level and all causes, worst first and root causes before what follows from them.
+
+    `muted`: causes that do not count, and the mute of each. `outgrown`: mutes that hold no more, and why.
+    """
 
     level: Level
     reasons: tuple[Reason, ...]
     unlooked: int = 0
+    muted: tuple[tuple[Reason, Mute], ...] = ()
+    outgrown: tuple[tuple[Mute, str], ...] = ()
 
     @property
     def sentence(self) -> str:
         """The verdict and its root cause on one line."""
+        muted = f" ({len(self.muted)} muted)" if self.muted else ""
         if not self.reasons and self.unlooked:
-            return "healthy: keys that are new here are being looked up in commercetools"
+            return f"healthy: keys that are new here are being looked up in commercetools{muted}"
         if not self.reasons:
-            return "healthy: everything that was told is published"
+            return f"healthy: everything that was told is published{muted}"
         more = len(self.reasons) - 1
         rest = f" (and {more} more)" if more else ""
         return f"{self.level.word}: {self.reasons[0].says}{rest}"
@@ -122,9 +160,20 @@ class Verdict:
 
 def judge(facts: Facts) -> Verdict:
     """Give the verdict on these facts."""
-    reasons = sorted(_reasons(facts), key=lambda reason: -reason.level)
-    level = max((reason.level for reason in reasons), default=Level.HEALTHY)
-    return Verdict(level, tuple(reasons), facts.unlooked)
+    heard: list[Reason] = []
+    muted: list[tuple[Reason, Mute]] = []
+    outgrown: dict[Mute, str] = {}
+    for reason in sorted(_reasons(facts), key=lambda reason: -reason.level):
+        mute = covering(facts.mutes, reason.code, reason.subject)
+        why = mute.outgrown(int(reason.level), reason.count) if mute else ""
+        if mute is not None and not why:
+            muted.append((reason, mute))
+            continue
+        if mute is not None:
+            outgrown[mute] = why
+        heard.append(reason)
+    level = max((reason.level for reason in heard), default=Level.HEALTHY)
+    return Verdict(level, tuple(heard), facts.unlooked, tuple(muted), tuple(outgrown.items()))
 
 
 def _reasons(facts: Facts) -> Iterator[Reason]:
@@ -132,7 +181,7 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     if facts.store_broken is not None:
         says = f"the database cannot be used any more: {facts.store_broken}"
         yield Reason(
-            Level.CRITICAL, "store_broken", says, "Restart archsyncd; if it comes back, restore a backup."
+            Level.CRITICAL, STORE_BROKEN, says, "Restart archsyncd; if it comes back, restore a backup."
         )
         return
     yield from _platform(facts)
@@ -144,9 +193,10 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     yield from _doubts(facts)
     for cases in facts.cases:
         yield from _cases(cases)
+        yield from _apart(cases)
     for channel in facts.paused_channels:
         says = f"writing to channel {channel} was paused by a person"
-        yield Reason(Level.DEGRADED, "channel_paused", says, f"archsyncctl resume channel {channel}")
+        yield Reason(Level.DEGRADED, "channel_paused", says, f"archsyncctl resume channel {channel}", channel)
 
 
 def _platform(facts: Facts) -> Iterator[Reason]:
@@ -169,7 +219,7 @@ def _platform(facts: Facts) -> Iterator[Reason]:
 def _feed(feed: FeedHealth) -> Iterator[Reason]:
     if feed.paused:
         says = f"feed {feed.name} was paused by a person"
-        yield Reason(Level.DEGRADED, "feed_paused", says, f"archsyncctl resume feed {feed.name}")
+        yield Reason(Level.DEGRADED, "feed_paused", says, f"archsyncctl resume feed {feed.name}", feed.name)
     quiet = (
         "no sign of life yet" if feed.age_seconds is None else f"no sign of life for {age(feed.age_seconds)}"
     )
@@ -177,15 +227,19 @@ def _feed(feed: FeedHealth) -> Iterator[Reason]:
     says += f": {feed.fault}" if feed.fault else ""
     step = "Check the Archean side and the network; published stock grows old meanwhile."
     if feed.verdict == "stale":
-        yield Reason(Level.CRITICAL, "feed_stale", says, step)
+        yield Reason(Level.CRITICAL, "feed_stale", says, step, feed.name)
     elif feed.verdict == "late":
-        yield Reason(Level.DEGRADED, "feed_late", says, step)
+        yield Reason(Level.DEGRADED, "feed_late", says, step, feed.name)
     elif feed.fault and not feed.paused:
-        yield Reason(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}", step)
+        yield Reason(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}", step, feed.name)
     elif feed.snapshot_due:
         says = f"feed {feed.name} waits for a snapshot ({feed.snapshot_due})"
         yield Reason(
-            Level.DEGRADED, "snapshot_due", says, "Nothing, unless it lasts: then have Archean send a full."
+            Level.DEGRADED,
+            "snapshot_due",
+            says,
+            "Nothing, unless it lasts: then have Archean send a full.",
+            feed.name,
         )
 
 
@@ -244,11 +298,24 @@ def _doubts(facts: Facts) -> Iterator[Reason]:
     writes = "a write" if facts.in_doubt == 1 else f"{facts.in_doubt} writes"
     says = f"for {age(waited)} nobody knows what became of {writes}: nothing more is sent for a key until its entry was read"
     step = "See the notes of archsyncctl status and the journal for commercetools' answers to reads of inventory."
-    yield Reason(level, "in_doubt", says, step)
+    yield Reason(level, "in_doubt", says, step, count=facts.in_doubt)
 
 
 def _cases(cases: OpenCases) -> Iterator[Reason]:
-    level = Level.CRITICAL if cases.severity == "critical" else Level.DEGRADED
-    late = ", overdue" if cases.overdue else ""
-    says = f"{cases.cases} open {cases.kind} (owner {cases.owner}{late})"
-    yield Reason(level, cases.kind, says, f"archsyncctl exceptions list --kind {cases.kind}")
+    count = cases.cases - sum(number for _, number, _ in cases.apart)
+    if count > 0:
+        late = ", overdue" if cases.overdue else ""
+        says = f"{count} open {cases.kind} (owner {cases.owner}{late})"
+        step = f"archsyncctl exceptions list --kind {cases.kind}"
+        yield Reason(_level_of(cases), cases.kind, says, step, count=count)
+
+
+def _apart(cases: OpenCases) -> Iterator[Reason]:
+    for subject, count, _ in cases.apart:
+        says = f"{count} open {cases.kind} of {subject} (owner {cases.owner})"
+        step = f"archsyncctl exceptions list --kind {cases.kind}"
+        yield Reason(_level_of(cases), cases.kind, says, step, subject, count)
+
+
+def _level_of(cases: OpenCases) -> Level:
+    return Level.CRITICAL if cases.severity == "critical" else Level.DEGRADED
