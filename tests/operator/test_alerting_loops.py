@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from archsyncd.adapters.sqlite.store import SqliteStore
+from archsyncd.domain.alerting import Message
 from archsyncd.domain.cases import FOLD_LIMIT_CASES
 from archsyncd.domain.tenure import Tenure
-from archsyncd.engine.alerting import GIVE_UP_MS
-from archsyncd.engine.alerts import WayFault
-from archsyncd.engine.ports import FencedOff, StoreBroken
+from archsyncd.engine.alerting import GIVE_UP_MS, Sender
+from archsyncd.engine.alerts import Letter, WayFault
+from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
+from archsyncd.engine.store import Store
 from tests.operator.alarm import Alarm, Box, known, unknown
 from tests.operator.daemon import LEDGER, SmallDaemon, break_store, small_daemon
 from tests.support.virtual_time import virtual
@@ -186,10 +191,10 @@ async def test_a_broken_message_does_not_hold_those_behind_it(tmp_path: Path) ->
     """A refused message is put off; the next one gets its turn."""
 
     class Picky(Box):
-        async def send(self, number: str, message: object) -> str:
-            if "feed" in getattr(message, "code", ""):
+        async def send(self, number: str, message: Message) -> str:
+            if "feed" in message.code:
                 raise WayFault("answers 400")
-            return await super().send(number, message)  # type: ignore[arg-type]
+            return await super().send(number, message)
 
     async with small_daemon(tmp_path) as daemon:
         box = Picky()
@@ -219,6 +224,73 @@ async def test_a_feed_that_falls_silent_is_one_cause_from_late_to_stale(tmp_path
             ("worse", 2),
             ("over", 0),
         ]
+
+
+class Crowded:
+    """A store in which for a while there is no room to note what went."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self.alerts = self
+        self.full = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store.alerts, name)
+
+    async def settle(self, letter: Letter, way: str, state: str, says: str) -> None:
+        if self.full:
+            raise StoreFull("no room")
+        await self._store.alerts.settle(letter, way, state, says)
+
+
+@virtual
+async def test_what_went_goes_no_second_time_while_the_disk_is_full(tmp_path: Path) -> None:
+    """That it went cannot be noted; people must not pay for that every ten seconds."""
+    async with small_daemon(tmp_path) as daemon:
+        box = boxed(daemon)["webhook"]
+        alarm = Alarm(daemon)
+        await unknown(daemon, "A1")
+        await alarm.last(1)
+        crowded = Crowded(daemon.store)
+        sender = Sender(
+            "webhook",
+            cast("Store", crowded),
+            daemon.shared,
+            lambda: box,
+            lambda: "l",
+            lambda: 0.5,
+            lambda: None,
+        )
+        for _ in range(3):
+            with pytest.raises(StoreFull):
+                await sender.turn()
+        crowded.full = False
+        await sender.turn()
+        assert box.tried == 1
+        assert (await daemon.store.alerts.waiting("webhook"))[0] == 0
+
+
+@virtual
+async def test_the_stop_waits_for_no_way_that_hangs(tmp_path: Path) -> None:
+    """The next start sends it again."""
+
+    class Hanging(Box):
+        async def send(self, number: str, message: Message) -> str:
+            await asyncio.Event().wait()
+            return f"never {number} {message.code}"
+
+    async with small_daemon(tmp_path) as daemon:
+        daemon.alert_ways = {"webhook": Hanging()}
+        alarm = Alarm(daemon)
+        await unknown(daemon, "A1")
+        await alarm.last(1)
+        running = asyncio.create_task(alarm.senders["webhook"].run())
+        await daemon.clock.sleep(15)
+        began = daemon.clock.monotonic()
+        daemon.shared.begin_stop()
+        await running
+        assert daemon.clock.monotonic() - began < 1
+        assert (await daemon.store.alerts.waiting("webhook"))[0] == 1
 
 
 @virtual

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from archsyncd.domain.alerting import AlertRules, Cause, Message, Observation, decide
 from archsyncd.domain.mutes import Mute, MuteKind
@@ -195,15 +196,29 @@ class Sender:
         said = "sent"
         if letter.id not in self._sent:
             try:
-                said = await way.send(number, letter.message)
+                told = await self._unless_stopped(way.send(number, letter.message))
             except WayFault as fault:
                 return await self._failed(way, letter, str(fault))
+            if told is None:
+                return PAUSE_SECONDS
+            said = told
             self._sent.add(letter.id)
         await self._store.alerts.settle(letter, self._name, "delivered", said)
         self._sent.discard(letter.id)
         self._failures = 0
         self._shared.notes.pop(self.note, None)
         return PAUSE_SECONDS
+
+    async def _unless_stopped(self, sending: Coroutine[Any, Any, str]) -> str | None:
+        """What the other side said; None: the stop came first, and the next start sends it again. Raises WayFault."""
+        task, stop = asyncio.ensure_future(sending), asyncio.ensure_future(self._shared.stop.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            task.cancel()
+            stop.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
 
     async def _failed(self, way: Way, letter: Letter, why: str) -> float:
         self._failures += 1

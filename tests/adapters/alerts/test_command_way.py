@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ async def test_the_program_gets_the_alert_as_one_json_object_and_none_of_our_env
 async def test_a_program_that_reads_nothing_is_no_fault(tmp_path: Path) -> None:
     """It may know all it needs."""
     assert await CommandWay(program(tmp_path, "exec true")).send("msg_1", MESSAGE) == "ended with status 0"
+
+
+async def test_a_program_that_leaves_somebody_behind_has_ended_when_it_has(tmp_path: Path) -> None:
+    """The one left behind, in a session of its own, holds the output open for long."""
+    way = CommandWay(
+        program(tmp_path, f"setsid sleep 1000 & echo $! > '{tmp_path}/child'; echo paged"), seconds=5
+    )
+    assert await way.send("msg_1", MESSAGE) == "ended with status 0: paged"
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
