@@ -53,6 +53,15 @@ def test_what_ends_a_mute_ends_it_when_there_is_still_more(
         assert mute.outgrown(now, many + more)
 
 
+@pytest.mark.parametrize(("muted", "also"), [("feed_stale", "stale_feed"), ("stale_feed", "feed_stale")])
+def test_who_mutes_a_silent_feed_mutes_its_case_and_the_other_way_round(muted: str, also: str) -> None:
+    """Two codes tell of one cause; late is another, so that stale ends its mute."""
+    mute = replace(MUTE, code=muted, subject="main")
+    assert mute.covers(also, "main")
+    assert not mute.covers(also, "nightly")
+    assert not mute.covers("feed_late", "main")
+
+
 def test_the_most_particular_mute_is_the_one_that_covers() -> None:
     """A mute of one SKU stands before one of all; another code's covers nothing."""
     own = replace(MUTE, subject="A", by="ben")

@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from archsyncd.adapters.sqlite.store import SqliteStore
-from archsyncd.domain.alerting import Message
+from archsyncd.domain.alerting import AlertRules, Message
 from archsyncd.domain.cases import FOLD_LIMIT_CASES
 from archsyncd.domain.tenure import Tenure
-from archsyncd.engine.alerting import GIVE_UP_MS, Sender
+from archsyncd.engine.alerting import GIVE_UP_MS, Lookout, Seen, Sender
 from archsyncd.engine.alerts import Letter, WayFault
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.store import Store
@@ -268,6 +268,33 @@ async def test_what_went_goes_no_second_time_while_the_disk_is_full(tmp_path: Pa
         await sender.turn()
         assert box.tried == 1
         assert (await daemon.store.alerts.waiting("webhook"))[0] == 0
+
+
+@virtual
+async def test_a_fault_of_the_alerts_themselves_is_noted_and_ends_nothing(tmp_path: Path) -> None:
+    """Neither one in the look nor one in a way: the stock goes on."""
+
+    class Faulty(Box):
+        async def send(self, number: str, message: Message) -> str:
+            raise LookupError(number + message.code)
+
+    async def blind(_causes: object) -> Seen:
+        raise LookupError("nothing there")
+
+    async with small_daemon(tmp_path) as daemon:
+        daemon.alert_ways = {"webhook": Faulty()}
+        alarm = Alarm(daemon)
+        await unknown(daemon, "A1")
+        await alarm.last(1)
+        await alarm.deliver("webhook", 1)
+        assert daemon.shared.notes["alerts by webhook"] == "box: LookupError; it is tried again"
+        rules, tell = AlertRules(), alarm.told.append
+        lookout = Lookout(daemon.store, daemon.shared, blind, dict, rules, tell, lambda: None)
+        running = asyncio.create_task(lookout.run())
+        await daemon.clock.sleep(60)
+        assert daemon.shared.notes["alerts"] == "nobody is told of anything: LookupError, see the journal"
+        daemon.shared.begin_stop()
+        await running
 
 
 @virtual

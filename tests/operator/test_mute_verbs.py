@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from archsyncd.announce import status_line
+from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.report import Backlog
 from archsyncd.operator.client import Client, asker
 from archsyncd.operator.commands import CHANGING, Commands
@@ -135,6 +136,18 @@ async def test_what_cannot_be_is_refused_with_a_reason(
         found, _, err = await ctl(daemon, *arguments)
         assert (found, told in err) == (code, True), err
         assert await daemon.store.mutes.holding() == ()
+
+
+async def test_a_mute_of_one_silent_feed_covers_its_case_too(tmp_path: Path) -> None:
+    """Nothing of an announced outage of the source is left in the verdict."""
+    async with served(tmp_path) as daemon:
+        daemon.freshness.verdicts["main"] = "stale"
+        await daemon.store.cases.open(NewCase(CaseKind.STALE_FEED, "main", "main", "silent"))
+        assert (await ctl(daemon, "status", "--check"))[0] == 2
+        assert (await ctl(daemon, "ack", "feed_stale", "--subject", "main"))[0] == 0
+        status = await ask_json(daemon, "status")
+        assert (status["verdict"], status["reasons"]) == ("healthy", [])
+        assert {each["code"] for each in status["muted"]} == {"feed_stale", "stale_feed"}
 
 
 async def test_a_mute_may_be_ended_and_its_end_may_be_a_time_of_any_zone(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from archsyncd.domain.mutes import REPEATED
+
 HOUR_MS = 3600 * 1000
 MESSAGES_AN_HOUR = 3
 # Digests leave room for what must be told: worse, escalated, over.
@@ -28,8 +30,6 @@ SAME: Mapping[str, str] = {
     "orders_unknown": "orders",
     "orders_behind": "orders",
 }
-# Cases that only repeat a cause which is looked at itself.
-REPEATED: Mapping[str, str] = {"stale_feed": "feed_stale"}
 # What follows from these is not told beside them.
 FOLLOWS: Mapping[str, frozenset[str]] = {
     root: frozenset({"decrease_waits", "in_doubt", "orders_behind", "orders_unknown", "lease", "marker_type"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +11,8 @@ MUTES_MOST = 100
 # A mute ends when there is more than twice as much of it, and so many more at least.
 GROWN_FACTOR = 2
 GROWN_LEAST = 10
+# Cases that only repeat a cause which has a code of its own: who mutes one of the two means both.
+REPEATED: Mapping[str, str] = {"stale_feed": "feed_stale"}
 
 
 class MuteKind(StrEnum):
@@ -39,7 +41,7 @@ class Mute:
 
     def covers(self, code: str, subject: str) -> bool:
         """Whether it is about this."""
-        return self.code == code and self.subject in {"", subject}
+        return root_of(self.code) == root_of(code) and self.subject in {"", subject}
 
     def outgrown(self, level: int, count: int) -> str:
         """Why it holds no more, now that it is this bad; "" while it holds."""
@@ -50,6 +52,11 @@ class Mute:
         if count > GROWN_FACTOR * self.count and count >= self.count + GROWN_LEAST:
             return f"there are {count:,} by now, and {self.count:,} when it was muted"
         return ""
+
+
+def root_of(code: str) -> str:
+    """The code of the cause that this one repeats, or itself."""
+    return REPEATED.get(code, code)
 
 
 def covering(mutes: Iterable[Mute], code: str, subject: str) -> Mute | None:

@@ -17,7 +17,7 @@ from archsyncd.domain.alerting import AlertRules, Cause, Message, Observation, d
 from archsyncd.domain.mutes import Mute, MuteKind
 from archsyncd.domain.retry import steady_delay
 from archsyncd.engine.alerts import Letter, Way, WayFault
-from archsyncd.engine.ports import StoreFull
+from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.shared import Shared, wait_for
 from archsyncd.engine.store import Store
 
@@ -83,6 +83,15 @@ class Lookout:
             except StoreFull as full:
                 # What is wrong is still there at the next look; the journal has it meanwhile.
                 self._shared.notes["alerts"] = f"nothing can be kept to be sent: {full}"
+            except (StoreBroken, FencedOff):
+                raise
+            except Exception as error:  # noqa: BLE001 - noted, and told with its trace
+                # A fault in here must not end what keeps the stock in step.
+                if "alerts" not in self._shared.notes:
+                    _LOG.exception("the look for what is to be told failed")
+                self._shared.notes["alerts"] = (
+                    f"nobody is told of anything: {type(error).__name__}, see the journal"
+                )
             await self._shared.rest(LOOK_SECONDS)
 
     async def look(self) -> None:
@@ -199,6 +208,9 @@ class Sender:
                 told = await self._unless_stopped(way.send(number, letter.message))
             except WayFault as fault:
                 return await self._failed(way, letter, str(fault))
+            except Exception as error:  # noqa: BLE001 - one way's fault must not end the process
+                _LOG.exception("%s failed at what was not expected", self.note)
+                return await self._failed(way, letter, type(error).__name__)
             if told is None:
                 return PAUSE_SECONDS
             said = told
@@ -247,6 +259,9 @@ async def try_ways(ways: Mapping[str, Way], number: str, message: Message) -> Ma
             return True, await way.send(number, message)
         except WayFault as fault:
             return False, str(fault)
+        except Exception as error:  # noqa: BLE001 - told to whoever tries it
+            _LOG.exception("a way failed at what was not expected")
+            return False, type(error).__name__
 
     results = await asyncio.gather(*(one(way) for way in ways.values()))
     return dict(zip(ways, results, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 
 from archsyncd.config import EXCEPTION_KINDS, FeedSettings
 from archsyncd.domain.cases import TEXTS, CaseKind, Severity
-from archsyncd.domain.mutes import Mute
+from archsyncd.domain.mutes import Mute, root_of
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog, FeedState
 from archsyncd.domain.times import rfc3339
@@ -262,8 +262,9 @@ class StatusDesk:
         """By kind of exception: its subjects that are muted by themselves, how many cases each has, and their oldest's age."""
         subjects: dict[str, list[str]] = {}
         for mute in mutes:
-            if mute.subject and mute.code in EXCEPTION_KINDS:
-                subjects.setdefault(mute.code, []).append(mute.subject)
+            for kind in EXCEPTION_KINDS if mute.subject else ():
+                if root_of(kind) == root_of(mute.code):
+                    subjects.setdefault(kind, []).append(mute.subject)
         found = {}
         for kind, names in subjects.items():
             figures = await self._daemon.store.alerts.subject_figures(kind, names)

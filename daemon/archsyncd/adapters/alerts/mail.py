@@ -60,7 +60,7 @@ class MailWay:
                 refused = await asyncio.shield(working)
         except TimeoutError:
             raise WayFault(f"the mail server did not take it within {self._seconds:g} s") from None
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             raise WayFault(_named(error)) from None
         finally:
             if not working.done():
