@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from archsyncd.domain.alerting import Message, MessageKind
+from archsyncd.domain.explained import MANUAL
 from archsyncd.domain.times import rfc3339
 
 HEADLINE_LIMIT_CHARACTERS = 300
 LINE_LIMIT_CHARACTERS = 500
 EXAMPLE_LIMIT_CHARACTERS = 80
-MANUAL = "man archsyncd.exceptions"
 LEVELS = {0: "well", 1: "degraded", 2: "critical"}
 OPENINGS = {
     MessageKind.BEGAN: "",

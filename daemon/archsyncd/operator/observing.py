@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from archsyncd.config import EXCEPTION_KINDS
 from archsyncd.domain.alerting import EXAMPLES_MOST, Cause, Observation
 from archsyncd.domain.cases import TEXTS, CaseKind
+from archsyncd.domain.explained import REASONS, told
 from archsyncd.domain.mutes import Mute
 from archsyncd.engine.alerting import Seen
 from archsyncd.engine.alerts import CaseFigures
@@ -61,7 +62,7 @@ class Observer:
             reason.count,
             reason.says,
             reason.next_step,
-            reason.next_step if reason.next_step.startswith(_COMMAND) else f"{_COMMAND}status",
+            _look(reason),
             settings.escalates_to(kind),
             owner.escalate_minutes * 60.0,
             muted=muted,
@@ -99,6 +100,13 @@ class Observer:
             overdue,
             remark=made.remark,
         )
+
+
+def _look(reason: Reason) -> str:
+    """The command that shows more of a cause."""
+    found = REASONS[reason.code].look if reason.code in REASONS else ()
+    names = {"FEED": reason.subject, "CHANNEL": reason.subject} if reason.subject else {}
+    return told(found[0], names) if found else f"{_COMMAND}status"
 
 
 def _ended(mute: Mute, why: str) -> str:
