@@ -13,8 +13,8 @@ ALLOWED = {
     "domain": ("domain",),
     "wire": ("domain", "wire"),
     "engine": ("domain", "engine"),
-    # the ports, and the store's, which have a module of their own
-    "adapters": ("domain", "wire", "engine.ports", "engine.store"),
+    # the ports, and those of the store and of alerts, which have modules of their own
+    "adapters": ("domain", "wire", "engine.ports", "engine.store", "engine.alerts"),
 }
 _OUTSIDE = ("aiohttp", "aiosqlite", "os", "random", "socket", "sqlite3", "subprocess", "threading", "time")
 LIBRARY_BANS = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from archsyncd.adapters.journal import say
 from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.events import Event
+from archsyncd.domain.mutes import covering
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog
 from archsyncd.engine.limiter import Limiter
@@ -49,6 +50,9 @@ _ADVICE_SCOPED = frozenset(
         CaseKind.SHORT_PICK,
     }
 )
+_KINDS = frozenset(kind.value for kind in CaseKind)
+# Notes that a cause of the verdict tells as well.
+_CODE_OF_NOTE = {"marker": ("marker_type", ""), "host": ("copied", "")}
 _SECONDS = 1000
 
 
@@ -179,9 +183,11 @@ def status_line(look: Look, notes: Mapping[str, str], now_ms: int, *, throttled:
     """
     backlog, facts = look.backlog, look.facts
     waiting = sum(count for count, _ in backlog.classes.values())
-    open_cases = sum(each.cases for each in facts.cases)
+    open_cases = sum(each.cases for each in facts.cases) - sum(
+        reason.count for reason, _ in look.verdict.muted if reason.code in _KINDS
+    )
     exceptions = "1 exception" if open_cases == 1 else f"{open_cases:,} exceptions"
-    doubt = _doubt(backlog, now_ms)
+    doubt = "" if covering(facts.mutes, "in_doubt", "") else _doubt(backlog, now_ms)
     parts = [*_causes(look, notes, throttled=throttled)]
     if not parts and not waiting:
         parts.append(_settled(look, doubt))
@@ -194,8 +200,18 @@ def _causes(look: Look, notes: Mapping[str, str], *, throttled: bool) -> list[st
     verdict = look.verdict
     parts = [verdict.sentence] if verdict.reasons else []
     told = " ".join(reason.says for reason in verdict.reasons)
-    parts += [f"{name}: {text}" for name, text in notes.items() if text not in told][:1]
+    muted = [reason.says for reason, _ in verdict.muted]
+    parts += [
+        f"{name}: {text}"
+        for name, text in notes.items()
+        if text not in told and not _is_muted(look, name) and not any(text in says for says in muted)
+    ][:1]
     return parts or (["commercetools turns requests away"] if throttled else [])
+
+
+def _is_muted(look: Look, note: str) -> bool:
+    code, subject = _CODE_OF_NOTE.get(note, ("feed_fault", note.removeprefix("feed ")))
+    return covering(look.facts.mutes, code, subject) is not None
 
 
 def _settled(look: Look, doubt: str) -> str:

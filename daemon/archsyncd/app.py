@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
 
 from archsyncd import __version__
@@ -20,6 +20,7 @@ from archsyncd.adapters.clock import SteadyClock
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.journal import say
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore
+from archsyncd.alerts import Alerting
 from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
     base_options,
@@ -38,6 +39,7 @@ from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
+from archsyncd.engine.alerts import Way
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
@@ -127,6 +129,7 @@ class App:
         self.withholding: Withholding
         self.holding: Holding
         self.carriers: Carriers | None = None
+        self.alerting: Alerting
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -142,6 +145,11 @@ class App:
     def hand_over(self) -> HandOver | None:
         """What carries orders to Archean, None where another system does."""
         return None if self.carriers is None else self.carriers.hand_over
+
+    @property
+    def alert_ways(self) -> Mapping[str, Way]:
+        """The ways that alerts take, by name."""
+        return self.alerting.ways
 
     @property
     def tenure_text(self) -> str:
@@ -227,6 +235,7 @@ class App:
         self._build_judges(rules)
         self._build_carriers()
         self.desk = StatusDesk(self)
+        self.alerting = Alerting(self, self.world, self.watch.beater)
 
     def _build_writers(self) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
@@ -381,6 +390,7 @@ class App:
             pumps.append(Pump("orders", self.orders.run, excused=held_back))
         if self.carriers is not None:
             pumps += self.carriers.pumps(asking_seconds, held_back)
+        pumps += self.alerting.pumps()
         pumps += [
             Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
             for feed in self.feeds
@@ -515,6 +525,7 @@ class App:
             tail.options = tail_options(kept, name)
         self.freshness.intervals = intervals_of(kept)
         self.reckoning.wanted, self.reckoning.guards = rules, guards_of(kept)
+        self.alerting.put_in_force(kept)
         self.withholding.minutes = kept.health.fail_closed_minutes
         self.suspecting.after_seconds = float(kept.health.oversell_seconds)
         if self.ready.is_set():

@@ -14,6 +14,7 @@ from pathlib import Path
 from archsyncd import config
 from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.assembly import RolloutFault, rules_of
+from archsyncd.checking_alerts import alert_notes
 from archsyncd.checking_online import Answers, ask_systems, ask_with
 from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
@@ -77,6 +78,8 @@ async def check(
     ]
     if notes := _orders(settings):
         parts.append(("orders", notes))
+    if notes := alert_notes(settings, directory):
+        parts.append(("alerts", notes))
     if online:
         person = Person(clock or SystemClock(), socket.gethostname(), directory, SystemChance())
         parts += await ask_systems(settings, person)

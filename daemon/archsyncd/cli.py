@@ -25,6 +25,7 @@ from archsyncd.app import App
 from archsyncd.config import (
     ConfigurationFaults,
     CredentialFault,
+    CredentialMissing,
     Settings,
     credential_directory,
     load,
@@ -193,7 +194,7 @@ def _world(given: argparse.Namespace, clock: SystemClock) -> World:
 
     def secret(name: str) -> str:
         if directory is None:
-            raise CredentialFault(name, "no credential directory is given")
+            raise CredentialMissing(name, "no credential directory is given")
         return read_credential(directory, name).reveal()
 
     # One of a name: a socket unit with several addresses has them served by the first.

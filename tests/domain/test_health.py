@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from archsyncd.domain.data_health import HealthLimits, LocationHealth, Wrong, best_of, quiet_limit
 from archsyncd.domain.explained import KINDS, REASONS
 from archsyncd.domain.health import Facts, FeedHealth, Level, OpenCases, judge
+from archsyncd.domain.mutes import Mute, MuteKind
+from archsyncd.domain.reasons import CODES
 
 FRESH = FeedHealth("main", "fresh", 3.0, 15.0)
 UNKNOWN_SKUS = OpenCases("sku_not_found", "warning", "data", 12, 40, 600.0, 28_800.0, "create them")
@@ -258,3 +260,19 @@ def test_many_locations_are_named_up_to_three() -> None:
     many = tuple(replace(PLACE, name=f"L{number}", told_seconds=1e6) for number in range(9))
     (reason,) = judge(Facts(locations=many)).reasons
     assert reason.says.startswith("locations L0, L1, L2 and 6 more: no level was told for 12 d")
+
+
+MUTABLE = [(facts, code) for facts, _, code in CAUSES if code in CODES or code in KINDS]
+
+
+def test_every_code_but_that_of_a_broken_store_can_be_muted() -> None:
+    """Without the database there is no mute."""
+    assert REASONS.keys() - {code for _, code in MUTABLE} == {"store_broken"}
+
+
+@pytest.mark.parametrize(("facts", "code"), MUTABLE)
+def test_a_muted_cause_does_not_count_and_is_told_as_muted(facts: Facts, code: str) -> None:
+    """Whatever else is wrong counts as before."""
+    verdict = judge(replace(facts, mutes=(Mute(code, "", MuteKind.MUTE, 0, 0, 0, 1, "known", "a test"),)))
+    assert code not in {reason.code for reason in verdict.reasons}
+    assert code in {reason.code for reason, _ in verdict.muted}

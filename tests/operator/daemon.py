@@ -19,6 +19,7 @@ from archsyncd.domain.feed import Batch, KeyReading, Level, OrderLookup, Outcome
 from archsyncd.domain.inventory import Entry, LineMode, Marker, Order, OrderLine, StockKey
 from archsyncd.domain.rules import LearnRules, SettleRules
 from archsyncd.domain.tenure import Tenure
+from archsyncd.engine.alerts import Way
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
@@ -104,6 +105,7 @@ class SmallDaemon:
         self.started_monotonic = clock.monotonic()
         self.tenure_text = "held with fence 1 by test"
         self.loop_lag_seconds = 0.0
+        self.alert_ways: dict[str, Way] = {}
         self.shared = Shared(clock)
         project = settings.commercetools
         self.limiter = Limiter(

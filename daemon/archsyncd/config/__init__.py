@@ -15,10 +15,18 @@ from archsyncd.config.faults import (
     EXIT_CONFIGURATION,
     ConfigurationFaults,
     CredentialFault,
+    CredentialMissing,
     Fault,
     UnknownKey,
 )
-from archsyncd.config.loading import ALERT_WEBHOOK, CLIENT_SECRET, STATUS_TOKEN, load, required_credentials
+from archsyncd.config.loading import (
+    ALERT_WEBHOOK,
+    ALERT_WEBHOOK_SECRET,
+    CLIENT_SECRET,
+    STATUS_TOKEN,
+    load,
+    required_credentials,
+)
 from archsyncd.config.mapping import MappingNote, Weight, mapping_report
 from archsyncd.config.platform import CommercetoolsSettings, DrainSettings, LeaseSettings, ReconcileSettings
 from archsyncd.config.reading import read_settings
@@ -44,6 +52,7 @@ from archsyncd.config.waiting import not_in_force
 
 __all__ = [
     "ALERT_WEBHOOK",
+    "ALERT_WEBHOOK_SECRET",
     "CLIENT_SECRET",
     "EXCEPTION_KINDS",
     "EXIT_CONFIGURATION",
@@ -53,6 +62,7 @@ __all__ = [
     "CommercetoolsSettings",
     "ConfigurationFaults",
     "CredentialFault",
+    "CredentialMissing",
     "DaemonSettings",
     "Described",
     "DrainSettings",

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
-from archsyncd.config.faults import CredentialFault
+from archsyncd.config.faults import CredentialFault, CredentialMissing
 
 CREDENTIAL_LIMIT_BYTES: Final = 16384
 _HIDDEN: Final = "Secret(hidden)"
@@ -150,11 +150,8 @@ def missing(name: str, directory: Path | None) -> CredentialFault:
         if directory
         else "cannot be looked for, as no credentials directory is set"
     )
-    return _fault(
-        name,
-        where,
-        f"write the secret into {PLACE}/{name} and start the service again, or give --credentials DIR for a run by hand",
-    )
+    remedy = f"write the secret into {PLACE}/{name} and start the service again, or give --credentials DIR for a run by hand"
+    return CredentialMissing(name, f"the credential {name} {where}: {remedy}")
 
 
 def _fault(name: str, trouble: str, remedy: str) -> CredentialFault:

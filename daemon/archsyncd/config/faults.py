@@ -71,6 +71,10 @@ class CredentialFault(Exception):
         return self.reason
 
 
+class CredentialMissing(CredentialFault):
+    """There is no such credential; one that need not be there is not used then."""
+
+
 class UnknownKey(LookupError):
     """There is no such key. `suggestions` are the nearest ones, best first."""
 

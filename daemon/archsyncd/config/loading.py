@@ -23,6 +23,7 @@ from archsyncd.config.settings import Settings
 
 CLIENT_SECRET: Final = "commercetools-client-secret"  # noqa: S105  # the file's name, not the secret
 ALERT_WEBHOOK: Final = "alert-webhook"
+ALERT_WEBHOOK_SECRET: Final = "alert-webhook-secret"  # noqa: S105  # the file's name, not the secret
 STATUS_TOKEN: Final = "status-token"  # noqa: S105  # the file's name, not the secret
 PLACEHOLDER_IDS: Final = ("your-client-id", "…")
 PLACEHOLDER_HOST: Final = "r247.example"
@@ -146,8 +147,9 @@ def _names_to_read(draft: Draft, directory: Path | None) -> tuple[str, ...]:
     sound = tuple(feed for index, feed in enumerate(settings.feeds) if _login_is_sound(draft, index))
     status = settings.status if draft.sound("status") else StatusSettings()
     needed = required_credentials(replace(settings, feeds=sound, status=status))
-    hook = directory is not None and has_credential(directory, ALERT_WEBHOOK)
-    return (*needed, ALERT_WEBHOOK) if hook else needed
+    optional = (ALERT_WEBHOOK, ALERT_WEBHOOK_SECRET)
+    there = (name for name in optional if directory is not None and has_credential(directory, name))
+    return (*needed, *there)
 
 
 def _login_is_sound(draft: Draft, index: int) -> bool:

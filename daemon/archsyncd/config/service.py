@@ -12,6 +12,7 @@ from archsyncd.config.kinds import Choice, FilePath, ListOf, Whole, Word
 from archsyncd.domain.cases import CaseKind
 
 DEFAULT_OWNER: Final = "default"
+_MAIL_ADDRESS: Final = r"[^\s@<>,;\"]{1,64}@[A-Za-z0-9.-]{1,253}"
 EXCEPTION_KINDS: Final = tuple(kind.value for kind in CaseKind)
 
 
@@ -70,6 +71,13 @@ class OwnerSettings:
             "How long a case may stay open until it is escalated, once.",
         ),
     )
+    escalate_to: str = field(
+        default="",
+        metadata=key(
+            Word("a team's name: 1 to 64 characters", empty=True, most_characters=64),
+            'Whom it is escalated to; "" is the team of `default`.',
+        ),
+    )
 
 
 def shipped_owners() -> Mapping[str, OwnerSettings]:
@@ -87,21 +95,57 @@ class AlertSettings:
         default="",
         metadata=key(
             Url(hook=True),
-            """An address that takes alerts as JSON. One that carries a secret in itself, as chat services give out,
-            belongs in the credential alert-webhook instead.""",
+            """An address that takes alerts as JSON, the way Slack's incoming webhooks do. One that carries a secret in
+            itself, as chat services give out, belongs in the credential alert-webhook instead, which wins over this.
+            With a credential alert-webhook-secret each message is signed by it (Standard Webhooks).""",
         ),
     )
     email: tuple[str, ...] = field(
         default=(),
         metadata=key(
-            ListOf(Word("an e-mail address", r"[^\s@<>,;\"]{1,64}@[A-Za-z0-9.-]{1,253}")),
-            "Addresses that get alerts through this host's mail system.",
+            ListOf(Word("an e-mail address", _MAIL_ADDRESS)),
+            "Addresses that get alerts through the mail server that `smtp` names.",
+        ),
+    )
+    email_from: str = field(
+        default="",
+        metadata=key(
+            Word("an e-mail address", _MAIL_ADDRESS, empty=True),
+            'Whom alerts by mail are from; "" is archsyncd at this host\'s name.',
+        ),
+    )
+    smtp: str = field(
+        default="127.0.0.1:25",
+        metadata=key(
+            Word(
+                'a host and a port, as in "127.0.0.1:25"',
+                r"([A-Za-z0-9]([A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]):"
+                r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])",
+            ),
+            "The mail server, which takes mail from this host without a login or TLS: usually this host's own.",
         ),
     )
     command: Path | None = field(
         default=None,
         metadata=key(
-            FilePath(), "A program that is started for each alert, with the alert as JSON on its input."
+            FilePath(),
+            """A program that is started for each alert, with the alert as JSON on its input. It has 20 seconds. The
+            service's sandbox lets it be anywhere below /usr, and gives it no more rights than the service has.""",
+        ),
+    )
+    group_seconds: int = field(
+        default=30,
+        metadata=key(
+            Whole(1, 3_600),
+            """How long a cause must last before it is told, so that what comes together is one message, and how long it
+            must be gone before that is told.""",
+        ),
+    )
+    digest_minutes: int = field(
+        default=15,
+        metadata=key(
+            Whole(1, 1_440),
+            "What is told already and grows is told again in one digest, this long after the last message at the earliest.",
         ),
     )
 

@@ -121,7 +121,6 @@ class Settings:
         metadata=key(
             Table(AlertSettings, credential="alert-webhook"),
             "Where alerts go besides the journal, which always has them.",
-            in_force=False,
         ),
     )
     status: StatusSettings = field(
@@ -132,6 +131,10 @@ class Settings:
     def owner(self, kind: str) -> OwnerSettings:
         """Who acts on exceptions of this kind."""
         return self.owners.get(kind, self.owners[DEFAULT_OWNER])
+
+    def escalates_to(self, kind: str) -> str:
+        """Whom exceptions of this kind are escalated to."""
+        return self.owner(kind).escalate_to or self.owners[DEFAULT_OWNER].team
 
     def feed(self, name: str) -> FeedSettings:
         """The feed of this name. Raises KeyError."""

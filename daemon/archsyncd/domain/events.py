@@ -267,6 +267,24 @@ class Event(Enum):
         closes="It is over with a start that can serve it.",
         look=("systemctl status archsyncd-status.socket archsyncd-webhook.socket",),
     )
+    ALERT = EventText(
+        "4dbac71268934a52a43202ed86667576",
+        WARNING,
+        "An alert",
+        "Something is wrong for longer than a moment, has become worse, or has stood open for too long.",
+        "Do what the status says is next; the list of alerts shows by which ways people were told.",
+        impact="What its message says is wrong; the alert itself changes nothing.",
+        by_itself="Tells its owner by every way that is configured, at most three times an hour, and once when it is over.",
+        closes="It is over when what it tells of is gone, which is told as well.",
+        look=("archsyncctl status", "archsyncctl alerts list"),
+    )
+    ALERT_OVER = EventText(
+        "ce2bcf0a391d46f79cb53e5ffa422fc1",
+        INFO,
+        "An alert is over",
+        "What an alert told of is gone.",
+        "Nothing to do.",
+    )
     OPERATOR = EventText(
         "a533942817074d7fa9fd62079efcd603",
         INFO,

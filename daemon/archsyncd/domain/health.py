@@ -14,6 +14,7 @@ from archsyncd.domain.data_health import (
     saturation_reasons,
     share_reasons,
 )
+from archsyncd.domain.mutes import Mute, covering
 from archsyncd.domain.reasons import Level, Reason, because
 from archsyncd.domain.times import age
 
@@ -44,7 +45,10 @@ class FeedHealth:
 
 @dataclass(frozen=True, slots=True)
 class OpenCases:
-    """Open exceptions of one kind. `escalate_seconds`: how long its owner may leave one open."""
+    """Open exceptions of one kind. `escalate_seconds`: how long its owner may leave one open.
+
+    `apart`: how many of them are about a subject that is muted by itself, and the age of the oldest of these.
+    """
 
     kind: str
     severity: str
@@ -54,6 +58,7 @@ class OpenCases:
     oldest_seconds: float
     escalate_seconds: float
     next_step: str
+    apart: tuple[tuple[str, int, float], ...] = ()
 
     @property
     def overdue(self) -> bool:
@@ -71,6 +76,7 @@ class Facts:
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
     `doubt`: what is wrong with the database's file; `free_bytes`: room for it, `floor_bytes`: below it nothing is read.
     `saturated`: the share of the last minutes in which requests were scarce, None while that is not known.
+    `mutes`: those whose end has not come.
     """
 
     store_broken: str | None = None
@@ -100,23 +106,30 @@ class Facts:
     free_bytes: int | None = None
     floor_bytes: int = 0
     limits: HealthLimits = _SHIPPED
+    mutes: tuple[Mute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The worst level and all causes, worst first and root causes before what follows from them."""
+    """The worst level and all causes, worst first and root causes before what follows from them.
+
+    `muted`: causes that do not count, and the mute of each. `outgrown`: mutes that hold no more, and why.
+    """
 
     level: Level
     reasons: tuple[Reason, ...]
     unlooked: int = 0
+    muted: tuple[tuple[Reason, Mute], ...] = ()
+    outgrown: tuple[tuple[Mute, str], ...] = ()
 
     @property
     def sentence(self) -> str:
         """The verdict and its root cause on one line."""
+        muted = f" ({len(self.muted)} muted)" if self.muted else ""
         if not self.reasons and self.unlooked:
-            return "healthy: keys that are new here are being looked up in commercetools"
+            return f"healthy: keys that are new here are being looked up in commercetools{muted}"
         if not self.reasons:
-            return "healthy: everything that was told is published"
+            return f"healthy: everything that was told is published{muted}"
         more = len(self.reasons) - 1
         rest = f" (and {more} more)" if more else ""
         return f"{self.level.word}: {self.reasons[0].says}{rest}"
@@ -124,9 +137,20 @@ class Verdict:
 
 def judge(facts: Facts) -> Verdict:
     """Give the verdict on these facts."""
-    reasons = sorted(_reasons(facts), key=lambda reason: -reason.level)
-    level = max((reason.level for reason in reasons), default=Level.HEALTHY)
-    return Verdict(level, tuple(reasons), facts.unlooked)
+    heard: list[Reason] = []
+    muted: list[tuple[Reason, Mute]] = []
+    outgrown: dict[Mute, str] = {}
+    for reason in sorted(_reasons(facts), key=lambda reason: -reason.level):
+        mute = covering(facts.mutes, reason.code, reason.subject)
+        why = mute.outgrown(int(reason.level), reason.count) if mute else ""
+        if mute is not None and not why:
+            muted.append((reason, mute))
+            continue
+        if mute is not None:
+            outgrown[mute] = why
+        heard.append(reason)
+    level = max((reason.level for reason in heard), default=Level.HEALTHY)
+    return Verdict(level, tuple(heard), facts.unlooked, tuple(muted), tuple(outgrown.items()))
 
 
 def _reasons(facts: Facts) -> Iterator[Reason]:
@@ -151,9 +175,10 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     yield from share_reasons(facts.wrong, facts.limits)
     for cases in facts.cases:
         yield from _cases(cases)
+        yield from _apart(cases)
     for channel in facts.paused_channels:
         says = f"writing to channel {channel} was paused by a person"
-        yield because(Level.DEGRADED, "channel_paused", says, CHANNEL=channel)
+        yield because(Level.DEGRADED, "channel_paused", says, channel, CHANNEL=channel)
 
 
 def _platform(facts: Facts) -> Iterator[Reason]:
@@ -173,26 +198,26 @@ def _platform(facts: Facts) -> Iterator[Reason]:
 def _feed(feed: FeedHealth) -> Iterator[Reason]:
     if feed.paused:
         says = f"feed {feed.name} was paused by a person"
-        yield because(Level.DEGRADED, "feed_paused", says, FEED=feed.name)
+        yield because(Level.DEGRADED, "feed_paused", says, feed.name, FEED=feed.name)
     quiet = (
         "no sign of life yet" if feed.age_seconds is None else f"no sign of life for {age(feed.age_seconds)}"
     )
     says = f"feed {feed.name}: {quiet} (expected every {age(feed.interval_seconds)})"
     says += f": {feed.fault}" if feed.fault else ""
     if feed.verdict == "stale":
-        yield because(Level.CRITICAL, "feed_stale", says)
+        yield because(Level.CRITICAL, "feed_stale", says, feed.name)
     elif feed.verdict == "late":
-        yield because(Level.DEGRADED, "feed_late", says)
+        yield because(Level.DEGRADED, "feed_late", says, feed.name)
     elif feed.fault and not feed.paused:
-        yield because(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}")
+        yield because(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}", feed.name)
     elif feed.stuck_seconds is not None and feed.stuck_seconds > STUCK_FACTOR * feed.interval_seconds:
         says = (
             f"feed {feed.name} has told of newer records for {age(feed.stuck_seconds)} and gives none of them"
         )
-        yield because(Level.DEGRADED, "feed_stuck", says)
+        yield because(Level.DEGRADED, "feed_stuck", says, feed.name)
     elif feed.snapshot_due:
         says = f"feed {feed.name} waits for a snapshot ({feed.snapshot_due})"
-        yield because(Level.DEGRADED, "snapshot_due", says)
+        yield because(Level.DEGRADED, "snapshot_due", says, feed.name)
 
 
 def _lease(facts: Facts) -> Iterator[Reason]:
@@ -235,11 +260,24 @@ def _doubts(facts: Facts) -> Iterator[Reason]:
     level = Level.CRITICAL if waited > facts.limits.decrease_critical_seconds else Level.DEGRADED
     writes = "a write" if facts.in_doubt == 1 else f"{facts.in_doubt} writes"
     says = f"for {age(waited)} nobody knows what became of {writes}: nothing more is sent for a key until its entry was read"
-    yield because(level, "in_doubt", says)
+    yield because(level, "in_doubt", says, count=facts.in_doubt)
 
 
 def _cases(cases: OpenCases) -> Iterator[Reason]:
-    level = Level.CRITICAL if cases.severity == "critical" else Level.DEGRADED
-    late = ", overdue" if cases.overdue else ""
-    says = f"{cases.cases} open {cases.kind} (owner {cases.owner}{late})"
-    yield Reason(level, cases.kind, says, f"archsyncctl exceptions list --kind {cases.kind}")
+    count = cases.cases - sum(number for _, number, _ in cases.apart)
+    if count > 0:
+        late = ", overdue" if cases.overdue else ""
+        says = f"{count} open {cases.kind} (owner {cases.owner}{late})"
+        step = f"archsyncctl exceptions list --kind {cases.kind}"
+        yield Reason(_level_of(cases), cases.kind, says, step, count=count)
+
+
+def _apart(cases: OpenCases) -> Iterator[Reason]:
+    for subject, count, _ in cases.apart:
+        says = f"{count} open {cases.kind} of {subject} (owner {cases.owner})"
+        step = f"archsyncctl exceptions list --kind {cases.kind}"
+        yield Reason(_level_of(cases), cases.kind, says, step, subject, count)
+
+
+def _level_of(cases: OpenCases) -> Level:
+    return Level.CRITICAL if cases.severity == "critical" else Level.DEGRADED

@@ -7,6 +7,10 @@ from enum import IntEnum
 
 from archsyncd.domain.explained import REASONS, told
 
+# Without its database nothing can be muted. All other codes can be, and so can the kinds of exceptions.
+STORE_BROKEN = "store_broken"
+CODES = tuple(code for code in REASONS if code != STORE_BROKEN)
+
 
 class Level(IntEnum):
     """How bad it is; the value is the exit status of `archsyncctl status --check`."""
@@ -23,14 +27,20 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One cause: how bad, a stable code, what is the matter, and the next step."""
+    """One cause: how bad, a stable code, what is the matter, and the next step.
+
+    `subject`: the feed, channel or location that it is about, or of exceptions the subject that is muted by itself; `count`: how
+    many.
+    """
 
     level: Level
     code: str
     says: str
     next_step: str
+    subject: str = ""
+    count: int = 1
 
 
-def because(level: Level, code: str, says: str, **names: str) -> Reason:
+def because(level: Level, code: str, says: str, subject: str = "", count: int = 1, **names: str) -> Reason:
     """A cause whose next step is the one that is told of its code everywhere; `names`: what stands for its placeholders."""
-    return Reason(level, code, says, told(REASONS[code].next_step, names))
+    return Reason(level, code, says, told(REASONS[code].next_step, names), subject, count)

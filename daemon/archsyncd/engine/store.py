@@ -38,6 +38,7 @@ from archsyncd.domain.settlement import Settled
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
+from archsyncd.engine.alerts import Actions, Alerts, Mutes
 from archsyncd.engine.handovers import Handovers
 from archsyncd.engine.histories import Histories
 
@@ -439,6 +440,21 @@ class Store(Protocol):
     @property
     def cases(self) -> Cases:
         """Exceptions."""
+        ...
+
+    @property
+    def alerts(self) -> Alerts:
+        """What people are told."""
+        ...
+
+    @property
+    def mutes(self) -> Mutes:
+        """What people have muted."""
+        ...
+
+    @property
+    def actions(self) -> Actions:
+        """What people did."""
         ...
 
     @property

@@ -25,8 +25,10 @@ CHUNK_BYTES = 64 * 1024
 class Client:
     """One connection to the daemon. Every method raises Refusal; code 3 when the daemon cannot be reached."""
 
-    def __init__(self, path: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(self, path: str, answer_seconds: float = ANSWER_SECONDS, by: str | None = None) -> None:
+        """`by`: who asks; None: as the environment says."""
         self._path = path
+        self._by = asker(os.environ, os.getuid()) if by is None else by
         self._buffer = b""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(CONNECT_SECONDS)
@@ -70,7 +72,7 @@ class Client:
             place = following if isinstance(following, dict) else {"after": following}
 
     def _send(self, verb: str, arguments: Mapping[str, Any]) -> None:
-        line = request_line(verb, arguments)
+        line = request_line(verb, arguments, self._by)
         try:
             self._socket.sendall(line)
         except (BrokenPipeError, ConnectionResetError):
@@ -105,6 +107,13 @@ class Client:
             self._buffer += more
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+
+def asker(environment: Mapping[str, str], uid: int) -> str:
+    """Who sits before this program, as the environment says: the one behind sudo first. Proves nothing."""
+    name = environment.get("SUDO_USER") or environment.get("USER") or environment.get("LOGNAME") or ""
+    clean = "".join(each for each in name if each.isprintable())[:64]
+    return f"{clean} (uid {uid})" if clean else f"uid {uid}"
 
 
 def _unreached(path: str, error: OSError) -> str:

@@ -14,6 +14,8 @@ from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import AGE_STEPS_SECONDS
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
+from archsyncd.operator.actions import ActionDesk
+from archsyncd.operator.alerts import AlertDesk
 from archsyncd.operator.backups import backup_path, write_backup
 from archsyncd.operator.daemon import Daemon, OperatedStore
 from archsyncd.operator.exceptions import ExceptionDesk, briefs
@@ -40,6 +42,10 @@ CHANGING = frozenset(
         "resume",
         "backup",
         "reload",
+        "mute",
+        "ack",
+        "unmute",
+        "alerts.test",
     }
 )
 _LOG = logging.getLogger("archsyncd.operator")
@@ -51,6 +57,7 @@ class Commands:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+        alerts, self._actions = AlertDesk(daemon, daemon.desk), ActionDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
         self._history = HistoryDesk(daemon)
         self._verbs: Mapping[str, Verb] = {
@@ -73,19 +80,32 @@ class Commands:
             "resume": self._resume,
             "backup": self._backup,
             "reload": self._reload,
+            "alerts.list": alerts.listed,
+            "alerts.test": alerts.test,
+            "mute": alerts.mute,
+            "ack": alerts.acknowledge,
+            "mutes": alerts.mutes,
+            "unmute": alerts.unmute,
+            "actions": self._actions.listed,
         }
 
-    async def answer(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Do what is asked. Raises Refusal, also for whatever the store cannot do now."""
+    async def answer(self, verb: str, arguments: Mapping[str, Any], by: str = "") -> dict[str, Any]:
+        """Do what is asked; `by`: who asks, as they say. Raises Refusal, also for whatever the store cannot do now."""
         known = self._verbs.get(verb)
         if known is None:
             raise Refusal(
                 f"There is no verb {verb[:64]!r}; this daemon is version {self._daemon.version}.", EXIT_USAGE
             )
-        if verb in CHANGING:
-            say(_LOG, Event.OPERATOR, f"an operator asked for {verb} {json.dumps(dict(arguments))[:1000]}")
+        if verb not in CHANGING:
+            return await self._done(known, Arguments(arguments, by))
+        told = json.dumps(dict(arguments))[:1000]
+        who = by or "an operator"
+        say(_LOG, Event.OPERATOR, f"{who} asked for {verb} {told}")
+        return await self._actions.kept(by, verb, told, lambda: self._done(known, Arguments(arguments, by)))
+
+    async def _done(self, known: Verb, arguments: Arguments) -> dict[str, Any]:
         try:
-            return await known(Arguments(arguments))
+            return await known(arguments)
         except StoreFull as full:
             raise Refusal(
                 f"The disk is full ({full}): nothing was changed. Make room and try again."

@@ -124,18 +124,18 @@ class ControlServer:
             if line is None:
                 return
             try:
-                verb, arguments = read_request(line)
+                verb, arguments, by = read_request(line)
             except Refusal as refusal:
                 await talk.say(_refused(refusal))
                 continue
             if verb == WATCH:
                 await self._watch(talk)
                 return
-            await talk.say(await self._answer(verb, arguments))
+            await talk.say(await self._answer(verb, arguments, by))
 
-    async def _answer(self, verb: str, arguments: Mapping[str, Any]) -> bytes:
+    async def _answer(self, verb: str, arguments: Mapping[str, Any], by: str = "") -> bytes:
         try:
-            data = await self._commands.answer(verb, arguments)
+            data = await self._commands.answer(verb, arguments, by)
             answer = orjson.dumps({"ok": True, "data": data})
         except Refusal as refusal:
             return _refused(refusal)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
+from archsyncd.operator.alert_tables import ALERT_TABLES
 from archsyncd.operator.client import Client
 from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
@@ -22,6 +23,8 @@ from archsyncd.operator.timelines import write_history
 
 PLAN_FIELDS = ("channel", "sku", "action", "current", "wanted", "change", "reason")
 LIST_PAGE = 500
+# Verbs whose answer may be that it did not work, or that nothing was there to be done.
+TRIED = ("exceptions.retry", "alerts.test", "unmute")
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -91,7 +94,7 @@ def _run(client: Client, options: argparse.Namespace, out: TextIO) -> int:
         _write_json(out, answer)
     else:
         _show(name, answer, out)
-    return EXIT_ACT if name == "exceptions.retry" and not answer["done"] else EXIT_OK
+    return EXIT_ACT if name in TRIED and not answer["done"] else EXIT_OK
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
@@ -117,6 +120,8 @@ def _show(name: str, answer: dict[str, Any], out: TextIO) -> None:
         _orders(answer, out)
     elif name == "snapshot.list":
         _snapshots(answer, out)
+    elif name in ALERT_TABLES:
+        ALERT_TABLES[name](answer, out)
     else:
         out.write(shown_lines(answer["says"]) + "\n")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from archsyncd.config import Settings
+from archsyncd.engine.alerts import Way
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
@@ -130,6 +131,11 @@ class Daemon(Protocol):
     @property
     def version(self) -> str:
         """The program's version."""
+        ...
+
+    @property
+    def alert_ways(self) -> Mapping[str, Way]:
+        """The ways that alerts take, by name."""
         ...
 
     async def reload(self) -> list[str]:

@@ -10,7 +10,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "verdict": "healthy | degraded | critical",
         "sentence": "the verdict with its root cause",
         "exit": "what --check ends with",
-        "reasons": "[level, code, says, next], root cause first",
+        "reasons": "[level, code, subject, says, next], root cause first",
+        "muted": "[level, code, subject, says, kind, until, by, reason]: what does not count",
         "version": "the program's version",
         "project": "commercetools' project key",
         "ledger": "id of the database's lineage",
@@ -152,6 +153,24 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "done": "whether it works",
         "says": "a sentence",
         "notes": "[weight (fact | look | wrong), subject, says]",
+    },
+    "alerts.list": {
+        "rows": "[id, kind, level, code, subject, owner, count, before, since, at, headline, lines, examples, next, command, "
+        "deliveries [way, state, attempts, at, says]], the newest first",
+        "more": "whether others were left out",
+    },
+    "alerts.test": {
+        "done": "whether every way took it",
+        "says": "a sentence",
+        "rows": "[way, target, done, says]",
+    },
+    "mute": {"done": "true", "says": "a sentence", "until": "when it ends at the latest"},
+    "ack": {"done": "true", "says": "a sentence", "until": "when it ends at the latest"},
+    "mutes": {"rows": "[code, subject, kind, until, left_seconds, since, level, count, by, reason]"},
+    "actions": {
+        "rows": "[id, at, who, verb, arguments, outcome, says]; who is as the client says, which nobody can prove; outcome is "
+        "done, nothing, refused, failed or unknown",
+        "more": "whether others were left out",
     },
     "explain": {
         "entries": "[code, sort (exception, verdict, journal), severity, owner, meaning, impact, by_itself, look, next, remedy, "

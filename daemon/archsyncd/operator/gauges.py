@@ -38,6 +38,10 @@ class Kept(Generic[T]):
         self._values: list[T] = []
         self.cost_seconds = 0.0
 
+    def forget(self) -> None:
+        """Read it anew when it is asked for next: somebody has just changed it."""
+        self._again_at = float("-inf")
+
     async def get(self, old_seconds: float = 0.0) -> T:
         """The figure, at most `keep_seconds` old, or a hundred times what reading it took, up to 20 s.
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from archsyncd.config import FeedSettings, Settings
+from archsyncd.config import EXCEPTION_KINDS, FeedSettings, Settings
 from archsyncd.domain.cases import TEXTS, CaseKind, Severity
 from archsyncd.domain.data_health import (
     MEBIBYTE,
@@ -21,6 +21,7 @@ from archsyncd.domain.data_health import (
     quiet_limit,
 )
 from archsyncd.domain.health import Facts, FeedHealth, OpenCases, Verdict, judge
+from archsyncd.domain.mutes import Mute, root_of
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog, FeedState, Room
 from archsyncd.engine.ports import StoreBroken
@@ -112,13 +113,14 @@ class Lookout:
         old_seconds = min(ROUGH_SHARE * self._keys.cost_seconds, ROUGH_KEEP_SECONDS) if rough else 0.0
         keys = await self._keys.get(old_seconds)
         parked = await self._parked.get()
-        cases = self._cases(await store.cases.counts())
+        mutes = await store.mutes.holding()
+        cases = self._cases(await store.cases.counts(), await self._apart(mutes))
         room = store.health.room()
         locations = self._locations(await store.health.told())
         drifting = sum(each.cases for each in cases if each.kind in _DRIFTING)
         wrong = Wrong(keys[0], parked.get(CaseKind.SKU_NOT_FOUND, 0), drifting)
         feeds = tuple(self._feed(feed, states.get(feed.name)) for feed in daemon.settings.feeds)
-        facts = self._facts(feeds, locations, backlog, cases, wrong, room)
+        facts = replace(self._facts(feeds, locations, backlog, cases, wrong, room), mutes=mutes)
         return Look(judge(facts), facts, backlog, keys, parked, states, await self._untracked.get(), room)
 
     def _facts(
@@ -213,7 +215,26 @@ class Lookout:
             )
         return tuple(found)
 
-    def _cases(self, counts: Mapping[str, tuple[int, int, int]]) -> tuple[OpenCases, ...]:
+    async def _apart(self, mutes: Sequence[Mute]) -> dict[str, tuple[tuple[str, int, float], ...]]:
+        """By kind of exception: its subjects that are muted by themselves, how many cases each has, and their oldest's age."""
+        subjects: dict[str, list[str]] = {}
+        for mute in mutes:
+            for kind in EXCEPTION_KINDS if mute.subject else ():
+                if root_of(kind) == root_of(mute.code):
+                    subjects.setdefault(kind, []).append(mute.subject)
+        found = {}
+        for kind, names in subjects.items():
+            figures = await self._daemon.store.alerts.subject_figures(kind, names)
+            found[kind] = tuple(
+                (name, each.rows, self.age_seconds(each.oldest_ms) or 0.0) for name, each in figures.items()
+            )
+        return found
+
+    def _cases(
+        self,
+        counts: Mapping[str, tuple[int, int, int]],
+        apart: Mapping[str, tuple[tuple[str, int, float], ...]],
+    ) -> tuple[OpenCases, ...]:
         found: list[OpenCases] = []
         for kind, (cases, occurrences, first_ms) in counts.items():
             owner, text = self._daemon.settings.owner(kind), TEXTS[CaseKind(kind)]
@@ -221,7 +242,17 @@ class Lookout:
             limit_seconds = owner.escalate_minutes * 60.0
             severity, step = text.severity.value, text.next_step
             found.append(
-                OpenCases(kind, severity, owner.team, cases, occurrences, oldest_seconds, limit_seconds, step)
+                OpenCases(
+                    kind,
+                    severity,
+                    owner.team,
+                    cases,
+                    occurrences,
+                    oldest_seconds,
+                    limit_seconds,
+                    step,
+                    apart.get(kind, ()),
+                )
             )
         return tuple(_worst_first(found))
 

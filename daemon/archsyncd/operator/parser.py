@@ -11,7 +11,7 @@ from archsyncd.operator.fields import fields_text
 from archsyncd.operator.protocol import EXIT_USAGE
 
 DEFAULT_SOCKET = "/run/archsyncd/control.sock"
-GROUPS = ("exceptions", "orders", "snapshot", "credentials")
+GROUPS = ("exceptions", "orders", "snapshot", "credentials", "alerts")
 DEFAULT_CONFIG = "/etc/archsyncd/config.toml"
 ORDER_STATES = (
     "",
@@ -85,14 +85,21 @@ def parser() -> Parser:
     _snapshots(verbs, common)
     _acts(verbs, common)
     _explains(verbs, common)
+    _alerts(verbs, common)
     return made
 
 
 def _verb(
-    verbs: argparse._SubParsersAction[Parser], name: str, common: Parser, says: str, within: str = ""
+    verbs: argparse._SubParsersAction[Parser],
+    name: str,
+    common: Parser,
+    says: str,
+    within: str = "",
+    example: str = "",
 ) -> Parser:
     # Exit statuses and fields stand below every verb's help too: scripts rest on them.
     fields = "" if name in GROUPS else f"{fields_text(within + name)}\n\n"
+    fields = f"example:\n  archsyncctl {example}\n\n{fields}" if example else fields
     return verbs.add_parser(
         name,
         help=says,
@@ -206,3 +213,67 @@ def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     check.add_argument(
         "--config", default=DEFAULT_CONFIG, metavar="PATH", help="the configuration (default %(default)s)"
     )
+
+
+def _alerts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    alerts = _verb(verbs, "alerts", common, "messages to people, and the ways they take")
+    acts = alerts.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
+    listed = _verb(acts, "list", common, "the newest messages, and what became of each", "alerts.")
+    listed.add_argument("--limit", type=int, default=50, metavar="N", help="messages shown (default 50)")
+    test = _verb(acts, "test", common, "send a message by each way now, and tell what came of it", "alerts.")
+    test.add_argument("--way", default="", choices=("webhook", "email", "command"), help="by this way alone")
+    says = "let a cause neither count nor be told until a time; it ends by itself when it gets worse"
+    mute = _verb(
+        verbs,
+        "mute",
+        common,
+        says,
+        example='mute sku_not_found --for 2h --reason "the new range comes at noon"',
+    )
+    _muted(mute)
+    end = mute.add_mutually_exclusive_group(required=True)
+    _ends(end)
+    mute.add_argument("--reason", required=True, metavar="TEXT", help="for whoever wonders")
+    says = "the same for what is there now, until it is gone: the next time it is told again"
+    ack = _verb(
+        verbs,
+        "ack",
+        common,
+        says,
+        example='ack feed_stale --subject main --reason "the WMS is being updated"',
+    )
+    _muted(ack)
+    _ends(ack.add_mutually_exclusive_group())
+    ack.add_argument("--reason", default="acknowledged", metavar="TEXT", help="for whoever wonders")
+    _verb(verbs, "mutes", common, "what is muted, by whom and until when")
+    unmute = _verb(verbs, "unmute", common, "end a mute", example="unmute sku_not_found")
+    _muted(unmute)
+    actions = _verb(verbs, "actions", common, "who did what, the newest first")
+    actions.add_argument("--limit", type=int, default=50, metavar="N", help="actions shown (default 50)")
+
+
+def _muted(verb: Parser) -> None:
+    verb.add_argument("code", metavar="CODE", help="a reason's code in status --json, or a kind of exception")
+    verb.add_argument(
+        "--subject", default="", metavar="S", help="of this feed, channel, SKU or order alone; else of all"
+    )
+
+
+def _ends(group: argparse._MutuallyExclusiveGroup) -> None:
+    group.add_argument(
+        "--for",
+        dest="for_seconds",
+        type=duration,
+        default=0,
+        metavar="TIME",
+        help="30m, 2h or 3d; 7 days at most",
+    )
+    group.add_argument("--until", default="", metavar="TIME", help="as 2026-05-01T18:00:00+02:00")
+
+
+def duration(text: str) -> int:
+    """Seconds of a duration like 30m, 2h or 3d. Raises ArgumentTypeError."""
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration like 30m, 2h or 3d")
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]

@@ -10,6 +10,7 @@ LINE_LIMIT_BYTES = 64 * 1024
 ANSWER_LIMIT_BYTES = 1024 * 1024
 PAGE_LIMIT_BYTES = 256 * 1024
 NUMBER_LIMIT = 2**63 - 1
+BY_LIMIT_CHARACTERS = 128
 
 # Exit statuses of archsyncctl, and the `code` of an answer that is not ok.
 EXIT_OK = 0
@@ -28,16 +29,17 @@ class Refusal(Exception):
         self.code = code
 
 
-def request_line(verb: str, arguments: Mapping[str, Any]) -> bytes:
-    """A request as its line. Raises Refusal when it is too long to be sent."""
-    line = json.dumps({"verb": verb, "arguments": dict(arguments)}).encode() + b"\n"
+def request_line(verb: str, arguments: Mapping[str, Any], by: str = "") -> bytes:
+    """A request as its line; `by`: who asks. Raises Refusal when it is too long to be sent."""
+    told = {"verb": verb, "arguments": dict(arguments)} | ({"by": by} if by else {})
+    line = json.dumps(told).encode() + b"\n"
     if len(line) > LINE_LIMIT_BYTES:
         raise Refusal(f"The request is longer than {LINE_LIMIT_BYTES // 1024} KiB.", EXIT_USAGE)
     return line
 
 
-def read_request(line: bytes) -> tuple[str, dict[str, Any]]:
-    """The verb and the arguments of a request line. Raises Refusal."""
+def read_request(line: bytes) -> tuple[str, dict[str, Any], str]:
+    """The verb and the arguments of a request line, and who asks, as far as that is told. Raises Refusal."""
     try:
         told = json.loads(line)
     except (ValueError, RecursionError):
@@ -47,17 +49,24 @@ def read_request(line: bytes) -> tuple[str, dict[str, Any]]:
     arguments = told.get("arguments", {})
     if not isinstance(arguments, dict):
         raise Refusal("arguments must be a JSON object.", EXIT_USAGE)
-    unknown = sorted(set(told) - {"verb", "arguments"})
+    by = told.get("by", "")
+    if not isinstance(by, str) or len(by) > BY_LIMIT_CHARACTERS or not by.isprintable():
+        raise Refusal(f"by must be printable text of at most {BY_LIMIT_CHARACTERS} characters.", EXIT_USAGE)
+    unknown = sorted(set(told) - {"verb", "arguments", "by"})
     if unknown:
         raise Refusal(f"The request has an unknown field {unknown[0][:64]!r}.", EXIT_USAGE)
-    return told["verb"], arguments
+    return told["verb"], arguments, by
 
 
 class Arguments:
-    """A verb's arguments, taken one by one and strictly; what is left over is refused."""
+    """A verb's arguments, taken one by one and strictly; what is left over is refused.
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    `by`: who asks, as the client says; nobody can prove it.
+    """
+
+    def __init__(self, given: Mapping[str, Any], by: str = "") -> None:
         self._left = dict(given)
+        self.by = by or "somebody"
 
     def text(self, name: str, *, limit: int = 256, default: str | None = None) -> str:
         """Text of 1 to `limit` characters; empty only where there is a default. Raises Refusal."""

@@ -12,6 +12,7 @@ STATUS_LINES = 24
 WIDTH_CHARACTERS = 160
 # How many lines causes, feeds, kinds of exceptions and notes get: the first of these under which everything fits.
 CAPS = ((3, 4, 5, 3), (3, 3, 4, 2), (2, 2, 3, 2), (2, 2, 2, 1))
+MUTED_LINES = 2
 LINES_SHOWN = 30
 
 Answer = Mapping[str, Any]
@@ -49,9 +50,14 @@ def _capped(lines: Sequence[str], most: int, noun: str) -> list[str]:
 def _reasons(status: Answer, most: int) -> list[str]:
     reasons = status["reasons"]
     lines = [f"  also      {reason['level']}: {reason['says']}" for reason in reasons[1:]]
+    muted = [
+        f"  muted     {each['says']} (until {each['until']} by {each['by']}: {each['reason']})"
+        for each in status["muted"]
+    ]
+    muted = _capped(muted, MUTED_LINES, "muted cause")
     if reasons:
-        return [f"  next      {reasons[0]['next']}", *_capped(lines, most, "cause")]
-    return []
+        return [f"  next      {reasons[0]['next']}", *_capped(lines, most, "cause"), *muted]
+    return muted
 
 
 def _feeds(status: Answer, most: int) -> list[str]:

@@ -10,7 +10,9 @@ from typing import Any
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.data_health import LocationHealth, share
 from archsyncd.domain.health import Facts, FeedHealth, OpenCases, Verdict, judge
+from archsyncd.domain.mutes import Mute
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.reasons import Level, Reason
 from archsyncd.domain.report import Backlog, FeedState
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.ports import StoreBroken
@@ -36,6 +38,7 @@ class StatusDesk:
         clock, report = daemon.clock, daemon.store.report
         self.meter = Meter()
         self.lookout = Lookout(daemon)
+        self.verdict = Verdict(Level.HEALTHY, ())
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
         self._carrying = Kept(clock, lambda: carrying(daemon), COUNTS_KEEP_SECONDS)
         self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS, cost_share=0)
@@ -46,6 +49,10 @@ class StatusDesk:
         self.meter.sample(self._daemon.clock.monotonic(), state.requests_total)
         self.lookout.tick()
 
+    def forget(self) -> None:
+        """Look anew when it is asked for next."""
+        self._status.forget()
+
     async def status(self) -> dict[str, Any]:
         """The status object; its fields are documented in `fields`."""
         return await self._status.get()
@@ -54,11 +61,13 @@ class StatusDesk:
         try:
             return await self._whole()
         except StoreBroken as broken:
-            return self._told(judge(Facts(store_broken=self._daemon.store.broken or str(broken))), {})
+            self.verdict = judge(Facts(store_broken=self._daemon.store.broken or str(broken)))
+            return self._told(self.verdict, {})
 
     async def _whole(self) -> dict[str, Any]:
         self.tick()
         look = await self.lookout.look()
+        self.verdict = look.verdict
         daemon, facts, backlog = self._daemon, look.facts, look.backlog
         open_orders, oldest_order = await self._orders.get()
         orders = self._order_figures() | {
@@ -100,11 +109,13 @@ class StatusDesk:
                 {
                     "level": reason.level.word,
                     "code": reason.code,
+                    "subject": reason.subject,
                     "says": reason.says,
                     "next": reason.next_step,
                 }
                 for reason in verdict.reasons
             ],
+            "muted": [_muted_told(reason, mute) for reason, mute in verdict.muted],
             "version": daemon.version,
             "project": settings.commercetools.project_key,
             "ledger": daemon.store.ledger.id,
@@ -192,6 +203,19 @@ class StatusDesk:
             for due_class, name in CLASS_NAMES.items()
             if due_class in backlog.classes
         ]
+
+
+def _muted_told(reason: Reason, mute: Mute) -> dict[str, Any]:
+    return {
+        "level": reason.level.word,
+        "code": reason.code,
+        "subject": reason.subject,
+        "says": reason.says,
+        "kind": mute.kind.value,
+        "until": rfc3339(mute.until_ms),
+        "by": mute.by,
+        "reason": mute.reason,
+    }
 
 
 def _cases_told(cases: OpenCases) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from archsyncd.adapters.sqlite.advice_store import AdviceStore
+from archsyncd.adapters.sqlite.alert_store import ActionStore, AlertStore, MuteStore
 from archsyncd.adapters.sqlite.case_store import CaseStore
 from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
@@ -60,6 +61,9 @@ class SqliteStore:
         self.advices = AdviceStore(session)
         self.handovers = HandoverStore(session)
         self.cases = CaseStore(session)
+        self.alerts = AlertStore(session)
+        self.mutes = MuteStore(session)
+        self.actions = ActionStore(session)
         self.report = ReportStore(session)
         self.health = HealthStore(session)
         self.history = HistoryStore(session)
