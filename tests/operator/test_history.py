@@ -86,6 +86,32 @@ async def test_as_many_changes_are_shown_as_are_asked_for(tmp_path: Path) -> Non
 
 
 @virtual
+async def test_a_sku_in_many_channels_is_answered_within_bounds(tmp_path: Path) -> None:
+    """Long names and many keys: the newest rows of the first ones are told, and of all the others the sum."""
+    async with served(tmp_path) as daemon:
+        await traded(daemon)
+        many = "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < {}) "
+        tamper(
+            daemon,
+            many.format(40) + "INSERT INTO outbox (channel, sku, f, x_target, base, x_applied) "
+            "SELECT 'channel-' || n, 'ABC-1', 0, 0, 'unknown', 200 FROM many",
+        )
+        tamper(
+            daemon,
+            many.format(200)
+            + "INSERT INTO key_history SELECT o.channel, o.sku, many.n, 1000, 'foreign', 1, many.n, 0, 0, 0, 0, "
+            "'', printf('%0200d', 7), 1 FROM many CROSS JOIN outbox AS o WHERE o.channel LIKE 'channel-%'",
+        )
+        timelines = (await ask_json(daemon, "sku", SKU, "--history", "200"))["timelines"]
+        assert len(timelines) == 41
+        assert len(json.dumps(timelines)) < 400_000
+        assert all(timeline["adds_up"] for timeline in timelines)
+        first, last = timelines[0], timelines[-2]
+        assert (len(first["rows"]), first["more"]) == (200, False)
+        assert (first["rows"][-1]["n"], last["rows"], last["more"]) == (200, [], True)
+
+
+@virtual
 async def test_a_whole_history_is_told_in_pages_that_miss_nothing(tmp_path: Path) -> None:
     """More changes than one answer holds, orders and cases between them, each once and in order; the column adds up."""
     async with served(tmp_path) as daemon:

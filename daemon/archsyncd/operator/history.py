@@ -6,12 +6,14 @@ import heapq
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from archsyncd.domain.history import Change, Kind, Mark, Timeline
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.paging import fitting
-from archsyncd.operator.protocol import EXIT_ACT, NUMBER_LIMIT, Arguments, Refusal
+from archsyncd.operator.protocol import EXIT_ACT, NUMBER_LIMIT, PAGE_LIMIT_BYTES, Arguments, Refusal
 
 NEWEST_ROWS = 12
 NEWEST_MOST = 200
@@ -43,14 +45,16 @@ class HistoryDesk:
         self._daemon = daemon
 
     async def newest(self, sku: str, limit: int) -> list[dict[str, Any]]:
-        """By channel the timeline's sum and its newest rows, so many of them at most."""
+        """By channel the timeline's sum and its newest rows, so many of them at most and all together as one answer takes."""
         history = self._daemon.store.history
-        told = []
+        told, room_bytes = [], PAGE_LIMIT_BYTES
         for channel in await history.channels(sku):
             timeline = await history.newest(StockKey(channel, sku), limit)
             whole = len(timeline.changes) == timeline.rows
             since_ms = 0 if whole or not timeline.changes else timeline.changes[0].at_ms
-            rows = [row for _, row in _merged(timeline, since_ms, None)][-limit:] if limit else []
+            newest = [row for _, row in reversed(_merged(timeline, since_ms, None))][:limit]
+            rows = fitting(newest, room_bytes)[0][::-1] if room_bytes > 0 else []
+            room_bytes -= len(orjson.dumps(rows))
             more = sum(row["n"] is not None for row in rows) < timeline.rows
             told.append({**_sum_of(timeline), "rows": rows, "more": more})
         return told
