@@ -21,6 +21,7 @@ from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
+from archsyncd.operator.samples import SampleDesk
 from archsyncd.operator.snapshots import SnapshotDesk
 from archsyncd.operator.status import CLASS_NAMES, StatusDesk
 from archsyncd.operator.story import Story
@@ -71,6 +72,7 @@ class Commands:
             "resume": self._resume,
             "backup": self._backup,
             "reload": self._reload,
+            "samples": SampleDesk(daemon).listed,
         }
 
     async def answer(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +106,9 @@ class Commands:
         arguments.finish()
         story = await self._story(sku)
         if story.empty:
-            raise Refusal(f"Nothing is known of the SKU {sku!r}.{await self._near(sku)}")
+            near = await self._near(sku)
+            hint = f"Did you mean {near!r}?" if near else "Archean has not told of it, and no order names it."
+            raise Refusal(f"Nothing is known of the SKU {sku!r}. {hint}", near=near)
         told = story.told(self._daemon.clock.wall_ms())
         cases = {case.id: case for case in story.found.cases}
         for location in story.levels:
@@ -121,8 +125,8 @@ class Commands:
         """The usual slips: spaces around, upper and lower case, leading zeros."""
         for other in dict.fromkeys((sku.strip(), sku.upper(), sku.lower(), sku.lstrip("0"))):
             if other and other != sku and not (await self._story(other)).empty:
-                return f" Did you mean {other!r}?"
-        return " Archean has not told of it, and no order names it."
+                return other
+        return ""
 
     async def _plan(self, arguments: Arguments) -> dict[str, Any]:
         channel = arguments.text("channel", limit=256, default="")

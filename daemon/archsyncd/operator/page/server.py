@@ -1,0 +1,368 @@
+"""The status page over HTTP: routes, what is answered to whom, and where it listens. Shows what the verbs answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from aiohttp import web
+
+from archsyncd.adapters.journal import say
+from archsyncd.config import CredentialFault, ListenAddress
+from archsyncd.domain.events import Event
+from archsyncd.domain.fatal import Fatal
+from archsyncd.engine.ports import Clock
+from archsyncd.operator.commands import Commands
+from archsyncd.operator.daemon import Daemon
+from archsyncd.operator.page.acts import Acts
+from archsyncd.operator.page.door import BODY_LIMIT_BYTES, served
+from archsyncd.operator.page.guard import HEADERS, SEAT_BYTES, Guard, TooMany, seated
+from archsyncd.operator.page.live import Live, Pieces
+from archsyncd.operator.page.screens import HOURS, LIVE, Query, Screens, http_status, missing
+from archsyncd.operator.page.views import ASSET_SECONDS, Asset, Look, Views
+from archsyncd.operator.protocol import Refusal
+from archsyncd.operator.screens import status_lines
+from archsyncd.operator.sockets import BACKLOG, STATUS, WEBHOOK, listen
+
+RETRY_SECONDS = 3600
+TICK_SECONDS = 1.0
+SECRET_BYTES = 32
+CRITICAL = "critical"
+TOKEN = "status-token"  # noqa: S105 - the credential's name
+OPEN_PATHS = ("/login", "/style.css", "/live.js")
+NEAR_PATHS = {"/sku": "/sku", "/order": "/order"}
+_LOG = logging.getLogger("archsyncd.operator")
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Screen: TypeAlias = Callable[[Query], Awaitable[Look]]
+
+
+class StatusPage:
+    """The answers of one process."""
+
+    def __init__(self, commands: Commands, guard: Guard, clock: Clock, *, acts: Callable[[], bool]) -> None:
+        """`acts`: whether people may act on the page at all."""
+        self._commands = commands
+        self._guard = guard
+        self._may_act = acts
+        self._views = Views()
+        self._screens = Screens(commands)
+        self._acts = Acts(commands, guard, self.may_act)
+        render: dict[str, Callable[[], Awaitable[Pieces]]] = {
+            "head": self._head,
+            "backlog": partial(self._pieces, self._screens.backlog, {}),
+            "snapshots": partial(self._pieces, self._screens.snapshots, {}),
+        }
+        for hours in HOURS:
+            render[f"overview-{hours}"] = partial(self._pieces, self._screens.overview, {"hours": str(hours)})
+        self._live = Live(clock, render)
+
+    def application(self) -> web.Application:
+        """As aiohttp serves it."""
+        made = web.Application(middlewares=[self._guarded], client_max_size=BODY_LIMIT_BYTES)
+        made.on_response_prepare.append(_head)
+        made.on_shutdown.append(self._live.close)
+        look = made.router.add_get
+        look("/", self._front)
+        look("/status.txt", self._text)
+        look("/status.json", self._json)
+        look("/healthz", self._health)
+        look("/live", self._live.answer)
+        for name, screen in self._named().items():
+            look(name, partial(self._shown, screen))
+        look("/find", self._find)
+        look("/exceptions/{id}", self._case)
+        look("/snapshots/{id}", self._snapshot)
+        for name, asset in self._views.assets.items():
+            look(f"/{name}", partial(_asset, asset))
+        look("/login", self._login)
+        made.router.add_post("/login", self._enter)
+        made.router.add_post("/logout", self._acts.leave)
+        for path, act in self._acts.routes().items():
+            made.router.add_post(path, act)
+        return made
+
+    def _named(self) -> Mapping[str, Screen]:
+        screens = self._screens
+        return {
+            "/exceptions": screens.cases,
+            "/sku": screens.sku,
+            "/order": screens.order,
+            "/orders": screens.orders,
+            "/snapshots": screens.snapshots,
+            "/backlog": screens.backlog,
+        }
+
+    def may_act(self, request: web.Request) -> bool:
+        """Whether this browser may act: where the page may at all, over TCP within a session."""
+        return self._may_act() and (not self._guard.asks or self._guard.in_session(self._guard.seat(request)))
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            answer = await self._let_in(request) or await handler(request)
+        except web.HTTPException as refusal:
+            answer = await self._refused(request, refusal)
+        except Refusal as refusal:
+            answer = await self._not_told(request, refusal)
+        except (ConnectionResetError, TimeoutError):
+            raise
+        except Exception:  # noqa: BLE001 - one request's fault must not show its inside
+            _LOG.exception("the status page failed")
+            answer = web.Response(status=500, text="The daemon failed at this; the journal says more.\n")
+        if wants_html(request) and not answer.prepared:
+            # The door cuts connections after a while: a browser's next request gets one of its own.
+            answer.force_close()
+        return answer
+
+    async def _let_in(self, request: web.Request) -> web.Response | None:
+        """None for who may read; else what is answered instead."""
+        if not self._guard.knows_host(request.headers.get("Host", "")):
+            told = (
+                "This is not a name of this host; status.names lists those besides localhost and addresses.\n"
+            )
+            return web.Response(status=421, text=told)
+        if (
+            not self._guard.asks
+            or request.path in OPEN_PATHS
+            or self._guard.in_session(self._guard.seat(request))
+        ):
+            return None
+        told = request.headers.get("Authorization", "")
+        if told.startswith("Bearer "):
+            try:
+                if await self._guard.admits(told.removeprefix("Bearer ")):
+                    return None
+            except TooMany:
+                return web.Response(status=429, text="too many tries\n", headers={"Retry-After": "5"})
+        elif wants_html(request):
+            raise web.HTTPSeeOther("/login")
+        return web.Response(status=401, text="a token is needed\n", headers={"WWW-Authenticate": "Bearer"})
+
+    async def _refused(self, request: web.Request, refusal: web.HTTPException) -> web.Response:
+        if 300 <= refusal.status < 400:  # noqa: PLR2004 - a redirect is made by raising it
+            return web.Response(status=refusal.status, headers={"Location": refusal.headers["Location"]})
+        allow = {"Allow": refusal.headers["Allow"]} if "Allow" in refusal.headers else {}
+        if wants_html(request) and (
+            not self._guard.asks or self._guard.in_session(self._guard.seat(request))
+        ):
+            says = (
+                refusal.text
+                if refusal.text and refusal.text[:3] != str(refusal.status)
+                else f"{refusal.reason}."
+            )
+            shows = {"asked": request.path, "says": [says], "near": []}
+            return await self._page(request, Look("missing.html", refusal.reason, shows, refusal.status))
+        told = f"{refusal.reason}; see / /status.json /healthz\n"
+        return web.Response(status=refusal.status, text=told, headers=allow)
+
+    async def _not_told(self, request: web.Request, refusal: Refusal) -> web.Response:
+        status = http_status(refusal)
+        if not wants_html(request):
+            return web.Response(status=status, text=f"{refusal.sentence}\n")
+        asked = request.query.get("of") or request.match_info.get("id", request.path)
+        shows = missing(asked, [(refusal, NEAR_PATHS.get(request.path, ""))])
+        title = "Not found" if status == 404 else "This cannot be shown"  # noqa: PLR2004 - the status is its name
+        return await self._page(request, Look("missing.html", title, shows, status))
+
+    async def _front(self, request: web.Request) -> web.Response:
+        if not wants_html(request):
+            return await self._text(request)
+        return await self._shown(self._screens.overview, request)
+
+    async def _case(self, request: web.Request) -> web.Response:
+        return await self._page(request, await self._screens.case(request.match_info["id"]))
+
+    async def _snapshot(self, request: web.Request) -> web.Response:
+        return await self._page(request, await self._screens.snapshot(request.match_info["id"]))
+
+    async def _shown(self, screen: Screen, request: web.Request) -> web.Response:
+        return await self._page(request, await screen(request.query))
+
+    async def _find(self, request: web.Request) -> web.Response:
+        text = request.query.get("q", "").strip()[:256]
+        if not text:
+            raise web.HTTPSeeOther("/")
+        found = await self._screens.find(text)
+        if isinstance(found, str):
+            raise web.HTTPSeeOther(found)
+        return await self._page(request, found)
+
+    async def _page(self, request: web.Request, look: Look) -> web.Response:
+        guard, status = self._guard, await self._screens.status()
+        seat = guard.seat(request)
+        topic = look.live or "head"
+        shell = {
+            "title": look.title,
+            "status": status,
+            "topic": f"{topic}-{look.shows['hours']}" if "hours" in look.shows and look.live else topic,
+            "here": request.path,
+            "address": request.path_qs,
+            "refreshes": bool(look.live),
+            "said": guard.take_word(seat),
+            "seal": guard.seal(seat),
+            "acts": self.may_act(request),
+            "acting": self._may_act(),
+            "in_session": guard.asks and guard.in_session(seat),
+            "query": request.query.get("q", ""),
+        }
+        text = self._views.text(look.template, **{**shell, **look.shows})
+        answer = web.Response(status=look.status, text=text, content_type="text/html")
+        seated(answer, seat)
+        return answer
+
+    async def _head(self) -> Pieces:
+        status = await self._screens.status()
+        return {name: self._views.text(f"_{name}.html", status=status) for name in ("badge", "tally")}
+
+    async def _pieces(self, screen: Screen, query: Query) -> Pieces:
+        look = await screen(query)
+        shows = {"status": await self._screens.status()} | look.shows
+        names = LIVE[look.live] if "feeds" in shows["status"] else LIVE[look.live][:1]
+        return {**await self._head(), **{name: self._views.text(f"_{name}.html", **shows) for name in names}}
+
+    async def _text(self, _: web.Request) -> web.Response:
+        return web.Response(text="\n".join(status_lines(await self._screens.status())) + "\n")
+
+    async def _json(self, _: web.Request) -> web.Response:
+        return web.json_response(await self._screens.status())
+
+    async def _health(self, _: web.Request) -> web.Response:
+        """503 while the data is not to be trusted: a probe need not read the sentence."""
+        status = await self._screens.status()
+        return web.Response(
+            text=f"{status['sentence']}\n", status=503 if status["verdict"] == CRITICAL else 200
+        )
+
+    async def _login(self, _: web.Request) -> web.Response:
+        if not self._guard.asks:
+            raise web.HTTPSeeOther("/")
+        return self._login_form("")
+
+    def _login_form(self, wrong: str, status: int = 200) -> web.Response:
+        text = self._views.text("login.html", wrong=wrong)
+        return web.Response(status=status, text=text, content_type="text/html")
+
+    async def _enter(self, request: web.Request) -> web.Response:
+        try:
+            seat = await self._acts.enter(request)
+        except TooMany:
+            return self._login_form("Too many people try at once. Try again in some seconds.", 429)
+        if seat is None:
+            return self._login_form(
+                "This is not the token: the credential status-token of the daemon's host.", 403
+            )
+        answer = web.Response(status=303, headers={"Location": "/"})
+        seated(answer, seat)
+        return answer
+
+
+async def _asset(asset: Asset, _: web.Request) -> web.Response:
+    kept = {"Cache-Control": f"private, max-age={ASSET_SECONDS}, immutable"}
+    return web.Response(body=asset.body, content_type=asset.kind, charset="utf-8", headers=kept)
+
+
+async def _head(_: web.Request, answer: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
+
+
+def wants_html(request: web.Request) -> bool:
+    """Whether a browser asks: programs say nothing of HTML."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def refusing(text: str) -> web.Application:
+    """Answers everything with 503 and a sentence, so that nothing counts as delivered and nobody waits."""
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=503, text=f"{text}\n", headers={"Retry-After": str(RETRY_SECONDS)})
+
+    made = web.Application(client_max_size=BODY_LIMIT_BYTES)
+    made.router.add_route("*", "/{path:.*}", refuse)
+    return made
+
+
+@contextlib.asynccontextmanager
+async def showing(
+    daemon: Daemon, secret: Callable[[str], str], passed: Mapping[str, socket.socket] = MappingProxyType({})
+) -> AsyncIterator[None]:
+    """Serve readers for as long as the context lasts. Where it cannot, the journal says why and the daemon goes on.
+
+    `passed`: the sockets that systemd opened, by name.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await _show_status(stack, daemon, secret, passed.get(STATUS))
+        except (OSError, Fatal, CredentialFault) as error:
+            told = error.sentence if isinstance(error, Fatal) else str(error)
+            say(_LOG, Event.PAGE_UNSERVED, f"the status page is not served: {told}; all else goes on")
+        webhook = passed.get(WEBHOOK)
+        if webhook is not None:
+            stack.callback(webhook.close)
+            await stack.enter_async_context(served(refusing("no feed takes calls here"), webhook))
+            told = "no feed takes calls in this version: the webhook socket answers 503"
+            say(_LOG, Event.PAGE_UNSERVED, told)
+        yield
+
+
+async def _show_status(
+    stack: contextlib.AsyncExitStack,
+    daemon: Daemon,
+    secret: Callable[[str], str],
+    passed: socket.socket | None,
+) -> None:
+    address = daemon.settings.status.listen
+    if address is None:
+        if passed is not None:
+            # systemd goes on listening, whatever is closed here: whoever calls is answered.
+            stack.callback(passed.close)
+            await stack.enter_async_context(served(refusing('status.listen is ""'), passed))
+        return
+    found = _listening(stack, address, passed)
+    token = None if found.family == socket.AF_UNIX else secret(TOKEN)
+    new_seat = partial(secrets.token_hex, SEAT_BYTES)
+    names = daemon.settings.status.names
+    guard = Guard(token, secrets.token_bytes(SECRET_BYTES), new_seat, daemon.clock, names)
+    commands = Commands(daemon)
+    page = StatusPage(commands, guard, daemon.clock, acts=lambda: daemon.settings.status.actions)
+    await stack.enter_async_context(_counting(commands, daemon.clock))
+    await stack.enter_async_context(served(page.application(), found))
+
+
+@contextlib.asynccontextmanager
+async def _counting(commands: Commands, clock: Clock) -> AsyncIterator[None]:
+    """Count requests every second, so that whoever looks first sees a rate and not the mean since the last look."""
+
+    async def count() -> None:
+        while True:
+            commands.status_desk.tick()
+            await clock.sleep(TICK_SECONDS)
+
+    task = asyncio.create_task(count(), name="page-tick")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _listening(
+    stack: contextlib.AsyncExitStack, address: ListenAddress, passed: socket.socket | None
+) -> socket.socket:
+    if address.path is not None or passed is not None:
+        listening = listen(address.path or Path(str(address)), passed, STATUS)
+        stack.callback(listening.close)
+        return listening.socket
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    found = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+    found.setblocking(False)
+    stack.callback(found.close)
+    return found
