@@ -126,4 +126,4 @@ async def test_people_read_samples_as_a_table(tmp_path: Path) -> None:
         code, out, _ = await ctl(daemon, "samples", "--hours", "1")
         assert code == 0
         assert out.splitlines()[0].split()[:2] == ["at", "verdict"]
-        assert (await ask_json(daemon, "samples"))["step_seconds"] == 120
+        assert (await ask_json(daemon, "samples"))["step_seconds"] == 180

@@ -20,7 +20,7 @@ from archsyncd.operator.verdict import Level
 
 HOURS_MOST = KEPT_MS // 3_600_000
 HOURS = 6
-ROWS_MOST = 240
+ROWS_MOST = 120
 _LOG = logging.getLogger("archsyncd.operator")
 
 
@@ -86,7 +86,7 @@ class SampleDesk:
         self._daemon = daemon
 
     async def listed(self, arguments: Arguments) -> dict[str, Any]:
-        """The figures of the last hours; of many minutes the worst of each step, so that an answer has 241 rows at most."""
+        """The figures of the last hours; of many minutes the worst of each step, so that an answer has 121 rows at most."""
         hours = arguments.whole("hours", 1, HOURS_MOST, HOURS)
         arguments.finish()
         now_ms, span_ms = self._daemon.clock.wall_ms(), hours * 3_600_000

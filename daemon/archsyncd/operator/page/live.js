@@ -5,7 +5,7 @@
   const told = document.getElementById("live");
   if (!told || !window.EventSource) return;
   const pending = new Map();
-  let source = null, heard = 0, again = 0;
+  let source = null, heard = Date.now(), again = 0;
 
   const say = (text, on) => {
     told.className = on ? "on" : "off";
@@ -62,7 +62,7 @@
   };
 
   setInterval(() => {
-    if (heard && Date.now() - heard > 5000) say("Not live since " + new Date(heard).toISOString().slice(11, 19) + " UTC", false);
+    if (!document.hidden && Date.now() - heard > 5000) say("Not live since " + new Date(heard).toISOString().slice(11, 19) + " UTC", false);
   }, 1000);
   // A tab that nobody sees keeps no stream.
   document.addEventListener("visibilitychange", () => { close(); if (!document.hidden) open(); });

@@ -6,11 +6,12 @@ no place for longer than anybody else.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
-from aiohttp_sse import sse_response
+from aiohttp_sse import EventSourceResponse
 
 from archsyncd.engine.ports import Clock
 from archsyncd.operator.gauges import Kept
@@ -52,13 +53,21 @@ class Live:
             self._streams -= 1
 
     async def _stream(self, request: web.Request, kept: Kept[Pieces]) -> web.StreamResponse:
+        stream = EventSourceResponse(send_timeout=SEND_SECONDS)
+        # Whoever leaves does so in the middle of something: that is nobody's fault.
+        with contextlib.suppress(ConnectionResetError, TimeoutError):
+            await stream.prepare(request)
+            async with stream:
+                await self._send(stream, kept)
+        return stream
+
+    async def _send(self, stream: EventSourceResponse, kept: Kept[Pieces]) -> None:
+        """Send what has changed, every second, until the stream's time is over."""
         sent: Pieces = {}
         ends = self._clock.monotonic() + STREAM_SECONDS
-        async with sse_response(request, send_timeout=SEND_SECONDS) as stream:
-            while not self._closing and stream.is_connected() and self._clock.monotonic() < ends:
-                pieces = await kept.get()
-                fresh = {name: text for name, text in pieces.items() if sent.get(name) != text}
-                await stream.send(json.dumps(fresh), event="look", retry=RETRY_MS)
-                sent = pieces
-                await self._clock.sleep(EVERY_SECONDS)
-        return stream
+        while not self._closing and stream.is_connected() and self._clock.monotonic() < ends:
+            pieces = await kept.get()
+            fresh = {name: text for name, text in pieces.items() if sent.get(name) != text}
+            await stream.send(json.dumps(fresh), event="look", retry=RETRY_MS)
+            sent = pieces
+            await self._clock.sleep(EVERY_SECONDS)

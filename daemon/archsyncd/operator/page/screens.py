@@ -19,7 +19,7 @@ from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Refusal
 HOURS = (1, 6, 24)
 PAGE_ROWS = 50
 ORDERS_SHOWN = 100
-TABLE_STEPS = 12
+TABLE_STEPS = 10
 LIVE = {
     "overview": ("verdict", "figures", "feeds", "waiting", "cases", "orders", "charts", "notes"),
     "backlog": ("backlog",),
@@ -91,11 +91,11 @@ class Screens:
         found = await self._commands.answer("exceptions.show", {"id": whole(number, "the number of a case")})
         stands = found["state"] in {"open", "waiting"}
         again = stands or (found["state"] == "dismissed" and found["kind"] in FREED_BY_HAND)
+        decided = found["kind"] == CaseKind.HELD_SNAPSHOT and found["state"] == "open"
         shows = {
             "case": found,
-            "can_retry": again and found["kind"] != CaseKind.HELD_SNAPSHOT,
-            "can_dismiss": stands
-            and not (found["kind"] == CaseKind.HELD_SNAPSHOT and found["state"] == "open"),
+            "can_retry": again and found["retry"].startswith("retry "),
+            "can_dismiss": stands and not decided,
             "about": found["subject"].partition(" at ")[0],
         }
         return Look("exception.html", f"Case {found['id']}", shows)

@@ -1,42 +1,26 @@
-"""The status page over HTTP: routes, what is answered to whom, and where it listens. Shows what the verbs answer."""
+"""The status page over HTTP: routes, and what is answered to whom. Shows what the verbs answer, and knows no socket."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import secrets
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from pathlib import Path
-from types import MappingProxyType
 from typing import TypeAlias
 
 from aiohttp import web
 
-from archsyncd.adapters.journal import say
-from archsyncd.config import CredentialFault, ListenAddress
-from archsyncd.domain.events import Event
-from archsyncd.domain.fatal import Fatal
 from archsyncd.engine.ports import Clock
 from archsyncd.operator.commands import Commands
-from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.page.acts import Acts
-from archsyncd.operator.page.door import BODY_LIMIT_BYTES, served
-from archsyncd.operator.page.guard import HEADERS, SEAT_BYTES, Guard, TooMany, seated
+from archsyncd.operator.page.door import BODY_LIMIT_BYTES
+from archsyncd.operator.page.guard import HEADERS, Guard, TooMany, seated
 from archsyncd.operator.page.live import Live, Pieces
 from archsyncd.operator.page.screens import HOURS, LIVE, Query, Screens, http_status, missing
 from archsyncd.operator.page.views import ASSET_SECONDS, Asset, Look, Views
 from archsyncd.operator.protocol import Refusal
 from archsyncd.operator.screens import status_lines
-from archsyncd.operator.sockets import BACKLOG, STATUS, WEBHOOK, listen
 
-RETRY_SECONDS = 3600
-TICK_SECONDS = 1.0
-SECRET_BYTES = 32
 CRITICAL = "critical"
-TOKEN = "status-token"  # noqa: S105 - the credential's name
 OPEN_PATHS = ("/login", "/style.css", "/live.js")
 NEAR_PATHS = {"/sku": "/sku", "/order": "/order"}
 _LOG = logging.getLogger("archsyncd.operator")
@@ -264,9 +248,14 @@ class StatusPage:
         return answer
 
 
-async def _asset(asset: Asset, _: web.Request) -> web.Response:
-    kept = {"Cache-Control": f"private, max-age={ASSET_SECONDS}, immutable"}
-    return web.Response(body=asset.body, content_type=asset.kind, charset="utf-8", headers=kept)
+async def _asset(asset: Asset, request: web.Request) -> web.Response:
+    headers = {"Cache-Control": f"private, max-age={ASSET_SECONDS}, immutable", "Vary": "Accept-Encoding"}
+    body = asset.body
+    # Screens are not packed: how well something packs would tell of the seals in it.
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        body = asset.zipped
+    return web.Response(body=body, content_type=asset.kind, charset="utf-8", headers=headers)
 
 
 async def _head(_: web.Request, answer: web.StreamResponse) -> None:
@@ -277,92 +266,3 @@ async def _head(_: web.Request, answer: web.StreamResponse) -> None:
 def wants_html(request: web.Request) -> bool:
     """Whether a browser asks: programs say nothing of HTML."""
     return "text/html" in request.headers.get("Accept", "")
-
-
-def refusing(text: str) -> web.Application:
-    """Answers everything with 503 and a sentence, so that nothing counts as delivered and nobody waits."""
-
-    async def refuse(_: web.Request) -> web.Response:
-        return web.Response(status=503, text=f"{text}\n", headers={"Retry-After": str(RETRY_SECONDS)})
-
-    made = web.Application(client_max_size=BODY_LIMIT_BYTES)
-    made.router.add_route("*", "/{path:.*}", refuse)
-    return made
-
-
-@contextlib.asynccontextmanager
-async def showing(
-    daemon: Daemon, secret: Callable[[str], str], passed: Mapping[str, socket.socket] = MappingProxyType({})
-) -> AsyncIterator[None]:
-    """Serve readers for as long as the context lasts. Where it cannot, the journal says why and the daemon goes on.
-
-    `passed`: the sockets that systemd opened, by name.
-    """
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            await _show_status(stack, daemon, secret, passed.get(STATUS))
-        except (OSError, Fatal, CredentialFault) as error:
-            told = error.sentence if isinstance(error, Fatal) else str(error)
-            say(_LOG, Event.PAGE_UNSERVED, f"the status page is not served: {told}; all else goes on")
-        webhook = passed.get(WEBHOOK)
-        if webhook is not None:
-            stack.callback(webhook.close)
-            await stack.enter_async_context(served(refusing("no feed takes calls here"), webhook))
-            told = "no feed takes calls in this version: the webhook socket answers 503"
-            say(_LOG, Event.PAGE_UNSERVED, told)
-        yield
-
-
-async def _show_status(
-    stack: contextlib.AsyncExitStack,
-    daemon: Daemon,
-    secret: Callable[[str], str],
-    passed: socket.socket | None,
-) -> None:
-    address = daemon.settings.status.listen
-    if address is None:
-        if passed is not None:
-            # systemd goes on listening, whatever is closed here: whoever calls is answered.
-            stack.callback(passed.close)
-            await stack.enter_async_context(served(refusing('status.listen is ""'), passed))
-        return
-    found = _listening(stack, address, passed)
-    token = None if found.family == socket.AF_UNIX else secret(TOKEN)
-    new_seat = partial(secrets.token_hex, SEAT_BYTES)
-    names = daemon.settings.status.names
-    guard = Guard(token, secrets.token_bytes(SECRET_BYTES), new_seat, daemon.clock, names)
-    commands = Commands(daemon)
-    page = StatusPage(commands, guard, daemon.clock, acts=lambda: daemon.settings.status.actions)
-    await stack.enter_async_context(_counting(commands, daemon.clock))
-    await stack.enter_async_context(served(page.application(), found))
-
-
-@contextlib.asynccontextmanager
-async def _counting(commands: Commands, clock: Clock) -> AsyncIterator[None]:
-    """Count requests every second, so that whoever looks first sees a rate and not the mean since the last look."""
-
-    async def count() -> None:
-        while True:
-            commands.status_desk.tick()
-            await clock.sleep(TICK_SECONDS)
-
-    task = asyncio.create_task(count(), name="page-tick")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _listening(
-    stack: contextlib.AsyncExitStack, address: ListenAddress, passed: socket.socket | None
-) -> socket.socket:
-    if address.path is not None or passed is not None:
-        listening = listen(address.path or Path(str(address)), passed, STATUS)
-        stack.callback(listening.close)
-        return listening.socket
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    found = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
-    found.setblocking(False)
-    stack.callback(found.close)
-    return found

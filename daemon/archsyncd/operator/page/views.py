@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ class Asset:
     """A file for browsers. `address` changes with its content, so that it may be kept for long."""
 
     body: bytes
+    zipped: bytes
     kind: str
     address: str
 
@@ -57,6 +59,7 @@ class Views:
             signed=words.signed,
             spoken=words.spoken,
             opened=words.opened,
+            told=words.told,
             age=words.lasting,
             moment=words.moment,
             clock=words.clock,
@@ -73,4 +76,4 @@ class Views:
 
 def _asset(name: str, kind: str) -> Asset:
     body = (HERE / name).read_bytes()
-    return Asset(body, kind, f"/{name}?{hashlib.sha256(body).hexdigest()[:12]}")
+    return Asset(body, gzip.compress(body, mtime=0), kind, f"/{name}?{hashlib.sha256(body).hexdigest()[:12]}")

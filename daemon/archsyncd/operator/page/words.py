@@ -50,6 +50,16 @@ def opened(value: str) -> str:
     return value[:1].upper() + value[1:]
 
 
+def told(value: str) -> Markup:
+    """A sentence in which commands stand between backticks."""
+    parts = [shown(part) for part in str(value).split("`")]
+    if len(parts) % 2 == 0:
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts)
+    )
+
+
 def lasting(seconds: float | None) -> str:
     """A duration; an en dash where there is none."""
     return "–" if seconds is None else age(seconds)
