@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,10 +32,16 @@ VALUES = st.one_of(st.none(), st.floats(0, 1e12), st.integers(0, 10**9))
 
 def places(path: str) -> list[list[tuple[float, float]]]:
     """A path's runs as points."""
-    return [
-        [(float(x), float(y)) for x, y in re.findall(r"([-\d.e+]+) ([-\d.e+]+)", run)]
-        for run in path.split("M")[1:]
-    ]
+    runs = []
+    for run in path.split("M")[1:]:
+        first, _, steps = run.partition("l")
+        pairs = re.findall(r"(-?[\d.]+(?:e[-+]\d+)?) ?(-?[\d.]+(?:e[-+]\d+)?)", f"{first} {steps}")
+        runs.append(
+            list(
+                accumulate(((float(x), float(y)) for x, y in pairs), lambda a, b: (a[0] + b[0], a[1] + b[1]))
+            )
+        )
+    return runs
 
 
 @given(values=st.lists(VALUES, max_size=60))
@@ -44,8 +51,8 @@ def test_every_point_lies_inside_the_drawing(values: list[float | None]) -> None
     drawing = drawn((Series("a", "a", points),), SPAN)
     (line,) = drawing.lines
     for x, y in [*line.dots, *(place for run in places(line.path) for place in run)]:
-        assert LEFT <= x <= WIDTH - RIGHT
-        assert TOP <= y <= HEIGHT - BOTTOM
+        assert LEFT - 0.01 <= x <= WIDTH - RIGHT + 0.01
+        assert TOP - 0.01 <= y <= HEIGHT - BOTTOM + 0.01
     assert "nan" not in line.path
 
 
@@ -92,7 +99,7 @@ def test_greater_figures_lie_higher_and_zero_on_the_ground() -> None:
         (Series("a", "a", [(0, 0.0), (60_000, 10.0)]), Series("b", "b", [(0, 5.0), (60_000, 5.1)])), SPAN
     )
     (ground, peak), (middle, _) = places(drawing.lines[0].path)[0], places(drawing.lines[1].path)[0]
-    assert ground[1] == HEIGHT - BOTTOM
+    assert ground[1] == pytest.approx(HEIGHT - BOTTOM)
     assert peak[1] < middle[1] < ground[1]
     assert [tick.value for tick in drawing.ticks] == [0, drawing.top / 2, drawing.top]
 

@@ -485,6 +485,39 @@ async def test_a_broken_store_is_shown_and_not_hidden_behind_a_fault(tmp_path: P
 
 
 @virtual
+async def test_a_stream_of_what_cannot_be_shown_any_more_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a fault in the journal; a new one is answered with 503, and the browser tries again."""
+    async with shown(tmp_path) as (daemon, where):
+        stream = asyncio.create_task(ask(where, "/live?of=backlog"))
+        await daemon.clock.sleep(2.5)
+        began = daemon.clock.monotonic()
+        await break_store(daemon)
+        assert (await stream).status == 200
+        assert daemon.clock.monotonic() - began < STREAM_SECONDS / 2
+        assert (await ask(where, "/live?of=backlog", "Accept: text/event-stream")).status == 503
+    assert "failed" not in caplog.text
+
+
+@virtual
+async def test_whoever_closes_an_open_screen_is_no_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everybody does, sooner or later: the journal says nothing, and the place is free."""
+    async with shown(tmp_path) as (daemon, where):
+        assert isinstance(where, Path)
+        for _ in range(STREAMS + 1):
+            _, writer = await asyncio.open_unix_connection(str(where))
+            writer.write(b"GET /live?of=head HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await daemon.clock.sleep(1.5)
+            writer.transport.abort()
+            await daemon.clock.sleep(2.5)
+        assert (await ask(where, "/live?of=head")).status == 200
+    assert caplog.text == ""
+
+
+@virtual
 async def test_programs_get_text_and_browsers_get_screens(tmp_path: Path) -> None:
     """By what they say they take; /status.txt is text for both."""
     async with shown(tmp_path) as (_, where):

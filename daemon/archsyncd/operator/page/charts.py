@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 WIDTH, HEIGHT = 320, 96
@@ -112,8 +113,15 @@ def _line(series: Series, span: Span, top: float) -> Line:
             dots.append((run[0][0], _y(run[0][1], top)))
             continue
         places = _thinned([(x, _y(value, top)) for x, value in run])
-        parts.append("M" + "L".join(f"{x:g} {y:g}" for x, y in places))
+        parts.append(_path(places))
     return Line(series.name, series.style, "".join(parts), tuple(dots))
+
+
+def _path(places: list[tuple[float, float]]) -> str:
+    """Points as steps from the one before, which are shorter to write than places."""
+    (x, y), *_ = places
+    steps = [f"{at - before:.4g} {up - down:.4g}" for (before, down), (at, up) in pairwise(places)]
+    return f"M{x:g} {y:g}l{' '.join(steps)}".replace(" -", "-")
 
 
 def _thinned(places: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -27,6 +27,7 @@ from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.page.door import BODY_LIMIT_BYTES, served
 from archsyncd.operator.page.guard import SEAT_BYTES, Guard
 from archsyncd.operator.page.server import StatusPage
+from archsyncd.operator.page.views import views
 from archsyncd.operator.sockets import BACKLOG, STATUS, WEBHOOK, listen
 
 RETRY_SECONDS = 3600
@@ -96,9 +97,13 @@ async def _show_status(
 
 @contextlib.asynccontextmanager
 async def _counting(commands: Commands, clock: Clock) -> AsyncIterator[None]:
-    """Count requests every second, so that whoever looks first sees a rate and not the mean since the last look."""
+    """Count requests every second, so that whoever looks first sees a rate and not the mean since the last look.
+
+    Before that templates are compiled, beside what the daemon has to do.
+    """
 
     async def count() -> None:
+        await asyncio.to_thread(views().prepare)
         while True:
             commands.status_desk.tick()
             await clock.sleep(TICK_SECONDS)

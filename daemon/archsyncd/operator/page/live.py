@@ -16,6 +16,7 @@ from aiohttp_sse import EventSourceResponse
 from archsyncd.engine.ports import Clock
 from archsyncd.operator.gauges import Kept
 from archsyncd.operator.page.door import CONNECTION_SECONDS
+from archsyncd.operator.protocol import Refusal
 
 STREAMS = 12
 STREAM_SECONDS = CONNECTION_SECONDS - 4.0
@@ -54,8 +55,10 @@ class Live:
 
     async def _stream(self, request: web.Request, kept: Kept[Pieces]) -> web.StreamResponse:
         stream = EventSourceResponse(send_timeout=SEND_SECONDS)
-        # Whoever leaves does so in the middle of something: that is nobody's fault.
-        with contextlib.suppress(ConnectionResetError, TimeoutError):
+        await kept.get()
+        # Whoever leaves does so in the middle of something, and where nothing can be shown any more the stream just ends: the
+        # screen says since when.
+        with contextlib.suppress(ConnectionResetError, TimeoutError, Refusal):
             await stream.prepare(request)
             async with stream:
                 await self._send(stream, kept)

@@ -19,9 +19,9 @@ from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Refusal
 HOURS = (1, 6, 24)
 PAGE_ROWS = 50
 ORDERS_SHOWN = 100
-TABLE_STEPS = 10
+TABLE_STEPS = 8
 LIVE = {
-    "overview": ("verdict", "figures", "feeds", "waiting", "cases", "orders", "charts", "notes"),
+    "overview": ("verdict", "figures", "feeds", "waiting", "cases", "orders", "notes"),
     "backlog": ("backlog",),
     "snapshots": ("snapshots",),
 }
@@ -43,11 +43,12 @@ class Screens:
         asked = query.get("hours", "")
         span = int(asked) if asked in {str(each) for each in HOURS} else HOURS[1]
         status = await self.status()
-        charted = (
-            None if "feeds" not in status else charts(await self._commands.answer("samples", {"hours": span}))
-        )
-        shows = {"status": status, "charts": charted, "hours": span, "hours_offered": HOURS}
-        return Look("overview.html", "Overview", shows, live="overview")
+        return Look("overview.html", "Overview", {"status": status, "hours": span}, live="overview")
+
+    async def charts(self, span: int) -> dict[str, Any]:
+        """The figures of the last hours as drawings."""
+        samples = await self._commands.answer("samples", {"hours": span})
+        return {"charts": charts(samples), "hours": span, "hours_offered": HOURS}
 
     async def backlog(self, _query: Query) -> Look:
         """What waits, by class and age."""

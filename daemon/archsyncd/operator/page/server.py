@@ -5,21 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from aiohttp import web
+from markupsafe import Markup
 
 from archsyncd.engine.ports import Clock
 from archsyncd.operator.commands import Commands
+from archsyncd.operator.gauges import Kept
 from archsyncd.operator.page.acts import Acts
 from archsyncd.operator.page.door import BODY_LIMIT_BYTES
 from archsyncd.operator.page.guard import HEADERS, Guard, TooMany, seated
 from archsyncd.operator.page.live import Live, Pieces
 from archsyncd.operator.page.screens import HOURS, LIVE, Query, Screens, http_status, missing
-from archsyncd.operator.page.views import ASSET_SECONDS, Asset, Look, Views
+from archsyncd.operator.page.views import ASSET_SECONDS, Asset, Look, views
 from archsyncd.operator.protocol import Refusal
 from archsyncd.operator.screens import status_lines
 
+CHARTS_KEEP_SECONDS = 15.0
 CRITICAL = "critical"
 OPEN_PATHS = ("/login", "/style.css", "/live.js")
 NEAR_PATHS = {"/sku": "/sku", "/order": "/order"}
@@ -36,7 +39,7 @@ class StatusPage:
         self._commands = commands
         self._guard = guard
         self._may_act = acts
-        self._views = Views()
+        self._views = views()
         self._screens = Screens(commands)
         self._acts = Acts(commands, guard, self.may_act)
         render: dict[str, Callable[[], Awaitable[Pieces]]] = {
@@ -47,6 +50,11 @@ class StatusPage:
         for hours in HOURS:
             render[f"overview-{hours}"] = partial(self._pieces, self._screens.overview, {"hours": str(hours)})
         self._live = Live(clock, render)
+        # Drawing costs more than all the rest of the screen, and a sample comes once a minute.
+        self._charted = {
+            hours: Kept(clock, partial(self._charts, hours), CHARTS_KEEP_SECONDS, cost_share=0)
+            for hours in HOURS
+        }
 
     def application(self) -> web.Application:
         """As aiohttp serves it."""
@@ -197,7 +205,7 @@ class StatusPage:
             "in_session": guard.asks and guard.in_session(seat),
             "query": request.query.get("q", ""),
         }
-        text = self._views.text(look.template, **{**shell, **look.shows})
+        text = self._views.text(look.template, **(shell | await self._whole(look)))
         answer = web.Response(status=look.status, text=text, content_type="text/html")
         seated(answer, seat)
         return answer
@@ -208,9 +216,21 @@ class StatusPage:
 
     async def _pieces(self, screen: Screen, query: Query) -> Pieces:
         look = await screen(query)
-        shows = {"status": await self._screens.status()} | look.shows
+        shows = await self._whole(look)
+        shows.setdefault("status", await self._screens.status())
         names = LIVE[look.live] if "feeds" in shows["status"] else LIVE[look.live][:1]
-        return {**await self._head(), **{name: self._views.text(f"_{name}.html", **shows) for name in names}}
+        pieces = {name: self._views.text(f"_{name}.html", **shows) for name in names}
+        charted = {"charts": shows["charted"]} if "charted" in shows else {}
+        return {**await self._head(), **pieces, **charted}
+
+    async def _whole(self, look: Look) -> dict[str, Any]:
+        """What a screen shows, the overview with its charts, which nobody draws while the store is broken."""
+        if look.live != "overview" or "feeds" not in look.shows["status"]:
+            return dict(look.shows)
+        return look.shows | {"charted": await self._charted[look.shows["hours"]].get()}
+
+    async def _charts(self, hours: int) -> Markup:
+        return self._views.text("_charts.html", **await self._screens.charts(hours))
 
     async def _text(self, _: web.Request) -> web.Response:
         return web.Response(text="\n".join(status_lines(await self._screens.status())) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,20 @@ class Views:
         made.globals["asset"] = lambda name: self.assets[name].address
         self._made = made
 
+    def prepare(self) -> None:
+        """Compile all templates: nobody's first look should stop everything else for that. May run in a thread."""
+        for name in self._made.list_templates(extensions=("html",)):
+            self._made.get_template(name)
+
     def text(self, template: str, **shows: Any) -> Markup:
         """A template with what it shows."""
         return Markup(self._made.get_template(template).render(**shows))  # noqa: S704 - templates escape
+
+
+@cache
+def views() -> Views:
+    """The ones of this process."""
+    return Views()
 
 
 def _asset(name: str, kind: str) -> Asset:
