@@ -27,7 +27,7 @@ from archsyncd.operator.page.guard import (
     Guard,
 )
 from archsyncd.operator.page.live import STREAM_SECONDS, STREAMS
-from tests.operator.asking import Answer, ask, told
+from tests.operator.asking import BROWSER, Answer, ask, told
 from tests.operator.daemon import CHANNEL, SmallDaemon, break_store, small_daemon
 from tests.operator.staged import HOSTILE, PAYLOAD, TOKEN, held_snapshot
 from tests.support.virtual_time import VirtualClock, run_virtual, virtual
@@ -443,6 +443,19 @@ async def test_streams_are_bounded_and_end_before_the_door_cuts_them(tmp_path: P
         ended = await asyncio.gather(*streams)
         assert all("event: look" in answer.body for answer in ended)
         assert ended[0].headers["content-type"].startswith("text/event-stream")
+
+
+@virtual
+async def test_what_a_browser_is_sent_ends_its_connection(tmp_path: Path) -> None:
+    """A connection has 30 seconds from its begin: one that was used before would be cut in the middle of the next answer."""
+    async with shown(tmp_path) as (_, where):
+        assert isinstance(where, Path)
+        for target in ("/", "/style.css", "/live.js", "/live?of=head"):
+            reader, writer = await asyncio.open_unix_connection(str(where))
+            writer.write(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{BROWSER}\r\n\r\n".encode())
+            answer = (await reader.read()).decode().lower()
+            assert "connection: close" in answer.partition("\r\n\r\n")[0], target
+            writer.close()
 
 
 @virtual

@@ -55,6 +55,9 @@ class Live:
 
     async def _stream(self, request: web.Request, kept: Kept[Pieces]) -> web.StreamResponse:
         stream = EventSourceResponse(send_timeout=SEND_SECONDS)
+        # The next stream needs a connection of its own, whose time begins with it.
+        stream.headers["Connection"] = "close"
+        stream.force_close()
         await kept.get()
         # Whoever leaves does so in the middle of something, and where nothing can be shown any more the stream just ends: the
         # screen says since when.

@@ -275,7 +275,9 @@ async def _asset(asset: Asset, request: web.Request) -> web.Response:
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         headers["Content-Encoding"] = "gzip"
         body = asset.zipped
-    return web.Response(body=body, content_type=asset.kind, charset="utf-8", headers=headers)
+    answer = web.Response(body=body, content_type=asset.kind, charset="utf-8", headers=headers)
+    answer.force_close()
+    return answer
 
 
 async def _head(_: web.Request, answer: web.StreamResponse) -> None:
