@@ -63,6 +63,8 @@ async def test_the_rate_of_requests_is_the_mean_since_the_sample_before(tmp_path
         await recorder.note()
         first, second = await noted(daemon)
         assert first.requests is None
+        await recorder.note()
+        assert (await noted(daemon))[-1].requests is None, "two notes at one moment have no rate"
         assert second.requests is not None
         assert second.requests == pytest.approx(0.3, rel=0.1)
 
