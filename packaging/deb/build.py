@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import codes
 import pages
 import papers
 from archsyncd import __version__
@@ -39,7 +40,8 @@ DROPPED_FILES = ("RECORD", "WHEEL", "INSTALLER", "top_level.txt", "entry_points.
 SITE = "usr/lib/archsyncd"
 DOC = "usr/share/doc/archsyncd"
 UNITS = "usr/lib/systemd/system"
-DOCUMENTS = ("guide.md", "orders.md", "r247.md", "stock-ledger.md")
+DOCUMENTS = ("guide.md", "metrics.md", "orders.md", "r247.md", "stock-ledger.md")
+MONITORING = ("alert-rules.yml", "grafana-dashboard.json")
 CONTROL_SCRIPTS = ("postinst", "prerm", "postrm")
 
 
@@ -148,6 +150,8 @@ def lay(tree: Path, architecture: str, found: list[Wheel]) -> None:
     put(tree / "usr/lib/systemd/catalog/archsyncd.catalog", catalog().encode())
     put(tree / "usr/lib/sysusers.d/archsyncd.conf", (HERE / "archsyncd.sysusers").read_bytes())
     put(tree / "usr/share/archsyncd/config.toml", (ROOT / "config.toml").read_bytes())
+    for name in MONITORING:
+        put(tree / "usr/share/archsyncd" / name, (ROOT / "packaging" / name).read_bytes())
     put(tree / "usr/share/archsyncd/newer-systemd.conf", (HERE / "newer-systemd.conf").read_bytes())
     put(tree / "usr/share/lintian/overrides/archsyncd", (HERE / "lintian-overrides").read_bytes())
     (tree / "etc/archsyncd/credentials").mkdir(parents=True, mode=0o700)
@@ -190,7 +194,7 @@ def document(tree: Path, found: list[Wheel]) -> None:
     for example in sorted((ROOT / "packaging" / "examples").iterdir()):
         put(tree / DOC / "examples" / example.name, example.read_bytes())
     dates = str(os.environ["SOURCE_DATE_EPOCH"])
-    for name, section, text in pages.every():
+    for name, section, text in (*pages.every(), ("archsyncd.exceptions", 7, codes.manual())):
         made = subprocess.run(
             ["scdoc"],
             input=text.encode(),

@@ -18,7 +18,8 @@ class Sizes:
     idle_seconds: float
     orders: int
     order_seconds: float
+    history_keys: int = 1_000_000
 
 
 FULL = Sizes(3, 100_000, (1_000, 5_000), 10_000, 10_000, (10_000, 100_000, 1_000_000), 10.0, 2_000, 40.0)
-QUICK = Sizes(1, 400, (100, 200), 60, 300, (200,), 0.2, 20, 1.0)
+QUICK = Sizes(1, 400, (100, 200), 60, 300, (200,), 0.2, 20, 1.0, 700)

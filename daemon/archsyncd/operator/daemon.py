@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from archsyncd.config import Settings
 from archsyncd.domain.samples import Sample
@@ -15,7 +15,11 @@ from archsyncd.engine.ports import Clock, Feed
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
+from archsyncd.engine.suspecting import Suspecting
 from archsyncd.engine.tail import Freshness, Keeper, Tail
+
+if TYPE_CHECKING:
+    from archsyncd.operator.status import StatusDesk
 
 
 class Samples(Protocol):
@@ -41,6 +45,11 @@ class OperatedStore(Store, Protocol):
     @property
     def samples(self) -> Samples:
         """Figures of the last day."""
+        ...
+
+    @property
+    def doubt(self) -> str | None:
+        """What is wrong with its file though it works still."""
         ...
 
     async def backup(self, target: Path) -> None:
@@ -89,6 +98,16 @@ class Daemon(Protocol):
     @property
     def freshness(self) -> Freshness:
         """How fresh each feed is."""
+        ...
+
+    @property
+    def suspecting(self) -> Suspecting:
+        """Looks for oversells, and for feeds that stand still."""
+        ...
+
+    @property
+    def desk(self) -> StatusDesk:
+        """Tells how the daemon is; one for all who ask."""
         ...
 
     @property

@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.reasons import Level
 from archsyncd.domain.samples import EVERY_MS, KEPT_MS, Sample
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.protocol import Arguments
-from archsyncd.operator.status import StatusDesk
-from archsyncd.operator.verdict import Level
 
 HOURS_MOST = KEPT_MS // 3_600_000
 HOURS = 6
@@ -29,7 +28,6 @@ class Recorder:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._desk = StatusDesk(daemon)
         self._before: tuple[float, int] | None = None
 
     async def run(self) -> None:
@@ -45,7 +43,7 @@ class Recorder:
 
     async def note(self) -> None:
         """Note one. Raises what the store raises."""
-        status = await self._desk.status()
+        status = await self._daemon.desk.status()
         requests = self._rate(status["requests"]["total"])
         await self._daemon.store.samples.note(sample_of(status, self._daemon.clock.wall_ms(), requests))
 

@@ -21,9 +21,9 @@ from archsyncd.adapters.journal import say
 from archsyncd.config import CredentialFault, ListenAddress
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import Fatal
-from archsyncd.engine.ports import Clock
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.daemon import Daemon
+from archsyncd.operator.metrics import MetricsPage
 from archsyncd.operator.page.door import BODY_LIMIT_BYTES, served
 from archsyncd.operator.page.guard import SEAT_BYTES, Guard
 from archsyncd.operator.page.server import StatusPage
@@ -31,7 +31,6 @@ from archsyncd.operator.page.views import views
 from archsyncd.operator.sockets import BACKLOG, STATUS, WEBHOOK, listen
 
 RETRY_SECONDS = 3600
-TICK_SECONDS = 1.0
 SECRET_BYTES = 32
 TOKEN = "status-token"  # noqa: S105 - the credential's name
 _LOG = logging.getLogger("archsyncd.operator")
@@ -89,31 +88,13 @@ async def _show_status(
     new_seat = partial(secrets.token_hex, SEAT_BYTES)
     names = daemon.settings.status.names
     guard = Guard(token, secrets.token_bytes(SECRET_BYTES), new_seat, daemon.clock, names)
-    commands = Commands(daemon)
-    page = StatusPage(commands, guard, daemon.clock, acts=lambda: daemon.settings.status.actions)
-    await stack.enter_async_context(_counting(commands, daemon.clock))
+    metrics = MetricsPage(daemon.desk.status, lambda kind: daemon.settings.owner(kind).team)
+    acts = lambda: daemon.settings.status.actions  # noqa: E731 - asked anew each time: a reload changes it
+    page = StatusPage(Commands(daemon), metrics, guard, daemon.clock, acts=acts)
+    # Compiled beside what the daemon has to do, so that nobody's first look stops everything else for that.
+    preparing = asyncio.create_task(asyncio.to_thread(views().prepare), name="page-templates")
+    stack.callback(preparing.cancel)
     await stack.enter_async_context(served(page.application(), found))
-
-
-@contextlib.asynccontextmanager
-async def _counting(commands: Commands, clock: Clock) -> AsyncIterator[None]:
-    """Count requests every second, so that whoever looks first sees a rate and not the mean since the last look.
-
-    Before that templates are compiled, beside what the daemon has to do.
-    """
-
-    async def count() -> None:
-        await asyncio.to_thread(views().prepare)
-        while True:
-            commands.status_desk.tick()
-            await clock.sleep(TICK_SECONDS)
-
-    task = asyncio.create_task(count(), name="page-tick")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _listening(

@@ -21,7 +21,7 @@ PAGE_ROWS = 50
 ORDERS_SHOWN = 100
 TABLE_STEPS = 8
 LIVE = {
-    "overview": ("verdict", "figures", "feeds", "waiting", "cases", "orders", "notes"),
+    "overview": ("verdict", "figures", "feeds", "locations", "waiting", "cases", "orders", "notes"),
     "backlog": ("backlog",),
     "snapshots": ("snapshots",),
 }

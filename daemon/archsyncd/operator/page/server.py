@@ -13,6 +13,7 @@ from markupsafe import Markup
 from archsyncd.engine.ports import Clock
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.gauges import Kept
+from archsyncd.operator.metrics import PATH, MetricsPage
 from archsyncd.operator.page.acts import Acts
 from archsyncd.operator.page.door import BODY_LIMIT_BYTES
 from archsyncd.operator.page.guard import HEADERS, Guard, TooMany, seated
@@ -34,9 +35,17 @@ Screen: TypeAlias = Callable[[Query], Awaitable[Look]]
 class StatusPage:
     """The answers of one process."""
 
-    def __init__(self, commands: Commands, guard: Guard, clock: Clock, *, acts: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        metrics: MetricsPage,
+        guard: Guard,
+        clock: Clock,
+        *,
+        acts: Callable[[], bool],
+    ) -> None:
         """`acts`: whether people may act on the page at all."""
-        self._commands = commands
+        self._metrics = metrics
         self._guard = guard
         self._may_act = acts
         self._views = views()
@@ -66,6 +75,7 @@ class StatusPage:
         look("/status.txt", self._text)
         look("/status.json", self._json)
         look("/healthz", self._health)
+        look(PATH, self._metrics.answer)
         look("/live", self._live.answer)
         for name, screen in self._named().items():
             look(name, partial(self._shown, screen))
@@ -152,7 +162,7 @@ class StatusPage:
             )
             shows = {"asked": request.path, "says": [says], "near": []}
             return await self._page(request, Look("missing.html", refusal.reason, shows, refusal.status))
-        told = f"{refusal.reason}; see / /status.json /healthz\n"
+        told = f"{refusal.reason}; see / /status.json /healthz {PATH}\n"
         return web.Response(status=refusal.status, text=told, headers=allow)
 
     async def _not_told(self, request: web.Request, refusal: Refusal) -> web.Response:

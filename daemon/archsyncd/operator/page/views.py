@@ -71,7 +71,7 @@ class Views:
         self._made = made
 
     def prepare(self) -> None:
-        """Compile all templates: nobody's first look should stop everything else for that. May run in a thread."""
+        """Compile all templates. May run in a thread."""
         for name in self._made.list_templates(extensions=("html",)):
             self._made.get_template(name)
 

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 
-from archsyncd.operator.tables import age
+from archsyncd.domain.data_health import (
+    HealthLimits,
+    LocationHealth,
+    Wrong,
+    location_reasons,
+    room_reasons,
+    saturation_reasons,
+    share_reasons,
+)
+from archsyncd.domain.reasons import Level, Reason, because
+from archsyncd.domain.times import age
 
-DECREASE_LATE_SECONDS = 60.0
-DECREASE_CRITICAL_SECONDS = 300.0
+__all__ = ["Facts", "FeedHealth", "Level", "OpenCases", "Reason", "Verdict", "because", "judge"]
+
 FIRST_ORDERS_SECONDS = 300.0
-
-
-class Level(IntEnum):
-    """How bad it is; the value is the exit status of `archsyncctl status --check`."""
-
-    HEALTHY = 0
-    DEGRADED = 1
-    CRITICAL = 2
-
-    @property
-    def word(self) -> str:
-        """The word that people and programs read."""
-        return self.name.lower()
+STUCK_FACTOR = 5
+_NOTHING_WRONG = Wrong()
+_SHIPPED = HealthLimits()
 
 
 @dataclass(frozen=True, slots=True)
 class FeedHealth:
-    """A feed now. `verdict`: fresh, late (2 intervals without a sign of life) or stale (5). `fault`: why it stands."""
+    """A feed now. `verdict`: fresh, late (2 intervals without a sign of life) or stale (5). `fault`: why it stands.
+
+    `stuck_seconds`: for how long it has told of newer records and given none, None while it does not.
+    """
 
     name: str
     verdict: str
@@ -37,6 +39,7 @@ class FeedHealth:
     fault: str | None = None
     paused: bool = False
     snapshot_due: str | None = None
+    stuck_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Facts:
     `idle`: why nothing is written yet though it should be; `copied`: the database belongs to another host.
     `in_doubt`: writes whose outcome is not known; `unlooked`: keys whose entry was not looked at yet.
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
+    `doubt`: what is wrong with the database's file; `free_bytes`: room for it, `floor_bytes`: below it nothing is read.
+    `saturated`: the share of the last minutes in which requests were scarce, None while that is not known.
     """
 
     store_broken: str | None = None
@@ -88,16 +93,13 @@ class Facts:
     uptime_seconds: float = 0.0
     cases: tuple[OpenCases, ...] = ()
     paused_channels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One cause: how bad, a stable code, what is the matter, and the next step."""
-
-    level: Level
-    code: str
-    says: str
-    next_step: str
+    locations: tuple[LocationHealth, ...] = ()
+    wrong: Wrong = _NOTHING_WRONG
+    saturated: float | None = None
+    doubt: str | None = None
+    free_bytes: int | None = None
+    floor_bytes: int = 0
+    limits: HealthLimits = _SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,76 +133,75 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     """All causes, roots first: sorting by level keeps this order."""
     if facts.store_broken is not None:
         says = f"the database cannot be used any more: {facts.store_broken}"
-        yield Reason(
-            Level.CRITICAL, "store_broken", says, "Restart archsyncd; if it comes back, restore a backup."
-        )
+        yield because(Level.CRITICAL, "store_broken", says)
         return
+    yield from room_reasons(facts.free_bytes, facts.floor_bytes, facts.limits)
+    if facts.doubt is not None:
+        yield because(Level.DEGRADED, "store_doubt", facts.doubt)
     yield from _platform(facts)
     for feed in facts.feeds:
         yield from _feed(feed)
+    yield from location_reasons(facts.locations, facts.uptime_seconds)
     yield from _lease(facts)
     yield from _orders(facts)
     yield from _decreases(facts)
     yield from _doubts(facts)
+    if facts.blocked is None:
+        yield from saturation_reasons(facts.saturated, facts.limits)
+    yield from share_reasons(facts.wrong, facts.limits)
     for cases in facts.cases:
         yield from _cases(cases)
     for channel in facts.paused_channels:
         says = f"writing to channel {channel} was paused by a person"
-        yield Reason(Level.DEGRADED, "channel_paused", says, f"archsyncctl resume channel {channel}")
+        yield because(Level.DEGRADED, "channel_paused", says, CHANNEL=channel)
 
 
 def _platform(facts: Facts) -> Iterator[Reason]:
     if facts.refused is not None:
-        step = "Give the service a valid credential and restart it; archsyncd check-config --online tells the rest."
-        yield Reason(Level.CRITICAL, "credential_refused", facts.refused, step)
+        yield because(Level.CRITICAL, "credential_refused", facts.refused)
     elif facts.blocked is not None:
         waits = (
             facts.oldest_decrease_seconds is not None
-            and facts.oldest_decrease_seconds > DECREASE_LATE_SECONDS
+            and facts.oldest_decrease_seconds > facts.limits.decrease_late_seconds
         )
         level = Level.CRITICAL if waits else Level.DEGRADED
-        step = "Nothing is lost and it goes on by itself; look at status.commercetools.com and at this host's network."
-        yield Reason(level, "commercetools_unreachable", facts.blocked, step)
+        yield because(level, "commercetools_unreachable", facts.blocked)
     if facts.marker is not None:
-        step = "Give the API client the scope manage_types, or create the type as the README says."
-        yield Reason(Level.CRITICAL, "marker_type", facts.marker, step)
+        yield because(Level.CRITICAL, "marker_type", facts.marker)
 
 
 def _feed(feed: FeedHealth) -> Iterator[Reason]:
     if feed.paused:
         says = f"feed {feed.name} was paused by a person"
-        yield Reason(Level.DEGRADED, "feed_paused", says, f"archsyncctl resume feed {feed.name}")
+        yield because(Level.DEGRADED, "feed_paused", says, FEED=feed.name)
     quiet = (
         "no sign of life yet" if feed.age_seconds is None else f"no sign of life for {age(feed.age_seconds)}"
     )
     says = f"feed {feed.name}: {quiet} (expected every {age(feed.interval_seconds)})"
     says += f": {feed.fault}" if feed.fault else ""
-    step = "Check the Archean side and the network; published stock grows old meanwhile."
     if feed.verdict == "stale":
-        yield Reason(Level.CRITICAL, "feed_stale", says, step)
+        yield because(Level.CRITICAL, "feed_stale", says)
     elif feed.verdict == "late":
-        yield Reason(Level.DEGRADED, "feed_late", says, step)
+        yield because(Level.DEGRADED, "feed_late", says)
     elif feed.fault and not feed.paused:
-        yield Reason(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}", step)
+        yield because(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}")
+    elif feed.stuck_seconds is not None and feed.stuck_seconds > STUCK_FACTOR * feed.interval_seconds:
+        says = (
+            f"feed {feed.name} has told of newer records for {age(feed.stuck_seconds)} and gives none of them"
+        )
+        yield because(Level.DEGRADED, "feed_stuck", says)
     elif feed.snapshot_due:
         says = f"feed {feed.name} waits for a snapshot ({feed.snapshot_due})"
-        yield Reason(
-            Level.DEGRADED, "snapshot_due", says, "Nothing, unless it lasts: then have Archean send a full."
-        )
+        yield because(Level.DEGRADED, "snapshot_due", says)
 
 
 def _lease(facts: Facts) -> Iterator[Reason]:
     if facts.copied is not None:
-        step = "Run archsyncd adopt if this host takes over for good; else stop the service here."
-        yield Reason(Level.CRITICAL, "copied", facts.copied, step)
+        yield because(Level.CRITICAL, "copied", facts.copied)
     elif facts.idle is not None:
-        step = "Nothing, unless it lasts: then check which host holds the lease."
-        yield Reason(Level.DEGRADED, "idle", f"nothing is written here: {facts.idle}", step)
+        yield because(Level.DEGRADED, "idle", f"nothing is written here: {facts.idle}")
     elif not facts.may_increase:
-        says = f"increases are held back: {facts.tenure}"
-        yield Reason(
-            Level.DEGRADED, "lease", says, "Nothing, unless it lasts: then check that only one host writes."
-        )
+        yield because(Level.DEGRADED, "lease", f"increases are held back: {facts.tenure}")
 
 
 def _orders(facts: Facts) -> Iterator[Reason]:
@@ -210,41 +211,31 @@ def _orders(facts: Facts) -> Iterator[Reason]:
     if behind is None:
         if facts.uptime_seconds > FIRST_ORDERS_SECONDS:
             says = "orders are not known completely yet; stock is lowered, and not raised where that matters"
-            yield Reason(
-                level, "orders_unknown", says, "Wait for the first sweep; see the journal if it does not end."
-            )
+            yield because(level, "orders_unknown", says)
     elif behind > facts.orders_limit_seconds:
         says = (
             f"the order list stands {age(behind)} behind (at most {age(facts.orders_limit_seconds)} expected)"
         )
-        yield Reason(
-            level, "orders_behind", says, "See the journal for commercetools' answers to order queries."
-        )
+        yield because(level, "orders_behind", says)
 
 
 def _decreases(facts: Facts) -> Iterator[Reason]:
     waited = facts.oldest_decrease_seconds
-    if waited is None or waited <= DECREASE_LATE_SECONDS:
+    if waited is None or waited <= facts.limits.decrease_late_seconds:
         return
-    level = Level.CRITICAL if waited > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
+    level = Level.CRITICAL if waited > facts.limits.decrease_critical_seconds else Level.DEGRADED
     says = f"a decrease has waited {age(waited)} to be written: too much may be on sale"
-    yield Reason(
-        level,
-        "decrease_waits",
-        says,
-        "archsyncctl backlog shows what waits; check requests against their limit.",
-    )
+    yield because(level, "decrease_waits", says)
 
 
 def _doubts(facts: Facts) -> Iterator[Reason]:
     waited = facts.oldest_doubt_seconds
-    if waited is None or waited <= DECREASE_LATE_SECONDS:
+    if waited is None or waited <= facts.limits.decrease_late_seconds:
         return
-    level = Level.CRITICAL if waited > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
+    level = Level.CRITICAL if waited > facts.limits.decrease_critical_seconds else Level.DEGRADED
     writes = "a write" if facts.in_doubt == 1 else f"{facts.in_doubt} writes"
     says = f"for {age(waited)} nobody knows what became of {writes}: nothing more is sent for a key until its entry was read"
-    step = "See the notes of archsyncctl status and the journal for commercetools' answers to reads of inventory."
-    yield Reason(level, "in_doubt", says, step)
+    yield because(level, "in_doubt", says)
 
 
 def _cases(cases: OpenCases) -> Iterator[Reason]:
