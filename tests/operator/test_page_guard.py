@@ -531,6 +531,19 @@ async def test_whoever_closes_an_open_screen_is_no_fault(
 
 
 @virtual
+async def test_the_overview_tells_each_location_and_how_fresh_it_is(tmp_path: Path) -> None:
+    """With its age as people read it; a live screen is sent the same."""
+    async with shown(tmp_path) as (daemon, where):
+        await daemon.level("ABC-1", 5)
+        await daemon.clock.sleep(40)
+        body = (await ask(where, "/")).body
+        row = body[body.index("<h2>Locations</h2>") :].partition("</tbody>")[0]
+        assert "<bdi>WH1</bdi>" in row
+        assert "40 s ago" in row
+        assert "locations" in (await ask(where, "/live?of=overview-6")).body
+
+
+@virtual
 async def test_programs_get_text_and_browsers_get_screens(tmp_path: Path) -> None:
     """By what they say they take; /status.txt is text for both."""
     async with shown(tmp_path) as (_, where):
