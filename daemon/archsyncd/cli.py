@@ -43,7 +43,7 @@ from archsyncd.domain.fatal import (
 )
 from archsyncd.opening import adopt
 from archsyncd.operator.control import serving
-from archsyncd.operator.page import showing
+from archsyncd.operator.samples import recording
 from archsyncd.operator.sockets import CONTROL
 from archsyncd.world import World
 
@@ -218,7 +218,9 @@ async def _people(
     secret: Callable[[str], str], passed: Mapping[str, socket.socket], app: App
 ) -> AsyncIterator[None]:
     """Whoever asks, reads and acts while the daemon runs; `passed` are the sockets that systemd opened for them."""
-    async with serving(app, passed.get(CONTROL)), showing(app, secret, passed):
+    from archsyncd.operator.page import showing  # noqa: PLC0415 - its templates are only for the daemon that serves them
+
+    async with serving(app, passed.get(CONTROL)), showing(app, secret, passed), recording(app):
         yield
 
 

@@ -83,7 +83,8 @@ FILES = {
     "/var/lib/archsyncd/archsyncd.db": "What the service must remember. With it lost the service finds its place again without "
     "overselling, and asks for all orders and stock anew.",
     "/run/archsyncd/control.sock": "For archsyncctl; members of the group archsync-admin.",
-    "/run/archsyncd/status.sock": "The state over HTTP, to read only; members of the group archsync-view.",
+    "/run/archsyncd/status.sock": "The status page; members of the group archsync-view read it. Acting on it needs "
+    "status.actions.",
     "/usr/share/doc/archsyncd/": "The operator's guide, the contract r247/1, the reasoning of the stock ledger, the states of "
     "orders, drop-ins to copy, and the bill of materials.",
 }

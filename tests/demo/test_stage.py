@@ -78,8 +78,9 @@ async def test_the_workspace_is_a_configuration_that_the_daemon_takes(place: Pat
     """It loads without a fault, its secret is nobody else's to read, and it goes with everything in it."""
     staged = Stage(1)
     staged.shop_url, staged.house_url = "http://127.0.0.1:1", "http://127.0.0.1:2"
-    with workspace(staged, place) as made:
+    with workspace(staged, place, page="127.0.0.1:9470") as made:
         settings = load(made.config, made.credentials, {})
+        assert str(settings.status.listen) == made.page
         assert {name: each.channel for name, each in settings.locations.items()} == LOCATIONS
         assert settings.daemon.control_socket == made.control
         assert settings.orders.mode == "hand-over"

@@ -670,7 +670,7 @@ async def test_json_answers_have_exactly_the_documented_fields(tmp_path: Path) -
         await sold(daemon)
         await held_level(daemon)
         snapshot = await held_snapshot(daemon)
-        for verb in ("status", "plan", "backlog", "reload"):
+        for verb in ("status", "plan", "backlog", "reload", "samples"):
             assert set(await ask_json(daemon, verb)) == set(fields_of(verb)), verb
         for verb, about in (("sku", "ABC-1"), ("backup", "x.db")):
             assert set(await ask_json(daemon, verb, about)) == set(fields_of(verb)), verb

@@ -8,7 +8,7 @@ from typing import Final
 
 from archsyncd.config.addresses import Listen, ListenAddress, Url
 from archsyncd.config.keys import key
-from archsyncd.config.kinds import Choice, FilePath, ListOf, Whole, Word
+from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Whole, Word
 from archsyncd.domain.cases import CaseKind
 
 DEFAULT_OWNER: Final = "default"
@@ -158,8 +158,27 @@ class StatusSettings:
         default=ListenAddress(path=Path("/run/archsyncd/status.sock")),
         metadata=key(
             Listen(),
-            """Where the state can be read over HTTP (/, /status.json, /healthz, /metrics): a Unix socket, or an address and port,
-            which then needs the credential status-token. "" serves nothing.""",
+            """Where the status page is served, with /status.txt, /status.json, /healthz and /metrics: a Unix socket, or
+            an address and port, which then needs the credential status-token. "" serves nothing.""",
+            restart=True,
+        ),
+    )
+    actions: bool = field(
+        default=False,
+        metadata=key(
+            Flag(),
+            """Whether people may act on the page: retry and dismiss exceptions, approve and reject snapshots. On a Unix
+            socket everybody who can open it then may, so the group archsync-view as well.""",
+        ),
+    )
+    names: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(
+                Word("a host name", r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", most_characters=253)
+            ),
+            """Names with a dot under which browsers reach the page, a proxy's for example. localhost, addresses and names
+            without a dot are served in any case; a request for any other name is refused.""",
             restart=True,
         ),
     )

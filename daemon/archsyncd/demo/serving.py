@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import socket
 import sys
 from pathlib import Path
 from typing import TextIO
 
 from archsyncd.demo.stage import LOCATIONS, Stage, stage
-from archsyncd.demo.workspace import Workspace, workspace
+from archsyncd.demo.workspace import PAGE_TOKEN, Workspace, workspace
 from archsyncd.simulators.trade import Trade, TradeConfig
 
 DAY_SECONDS = 3600.0
@@ -27,7 +28,7 @@ QUIET = TradeConfig(
 async def serve(seed: int, stream: TextIO) -> int:
     """Print where everything is, and trade until cancelled. A day lasts an hour; with the next the stock is the same."""
     async with stage(seed) as staged:
-        with workspace(staged) as place:
+        with workspace(staged, page=f"127.0.0.1:{free_port()}") as place:
             trade = Trade(QUIET, staged.ask_shop, staged.ask_house, staged.clock, random.Random(seed))
             await trade.open()
             stream.write("\n".join(page(staged, place)) + "\n")
@@ -56,6 +57,9 @@ def page(staged: Stage, place: Workspace) -> list[str]:
         "",
         f"  {tool('archsyncd')} run {given}",
         f"  {tool('archsyncctl')} status --socket {place.control}",
+        "",
+        f"Then its page is at http://{place.page}/ and the token to sign in with is {PAGE_TOKEN}.",
+        "",
         f"  curl -s '{staged.house_url}/v1/changes?limit=3'",
         f"  curl -s {staged.shop_url}/_simulator/summary",
         "",
@@ -70,6 +74,13 @@ def page(staged: Stage, place: Workspace) -> list[str]:
         "",
         "Stop the daemon first, then this with Ctrl-C: it removes the configuration, the credential and the state.",
     ]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
 
 
 def tool(name: str) -> str:

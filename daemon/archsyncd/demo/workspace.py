@@ -45,15 +45,18 @@ settle_seconds = 10
 settle_seconds = 10
 
 [status]
-listen = ""
+listen = "{page}"
+actions = true
 """
+PAGE_TOKEN = "demo"  # noqa: S105 - of a page that shows a demo
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The paths of one demo."""
+    """The paths of one demo. `page`: the address and port of the status page, "" without one."""
 
     directory: Path
+    page: str = ""
 
     @property
     def config(self) -> Path:
@@ -87,18 +90,19 @@ class Workspace:
 
 
 @contextmanager
-def workspace(stage: Stage, parent: Path | None = None) -> Iterator[Workspace]:
+def workspace(stage: Stage, parent: Path | None = None, *, page: str = "") -> Iterator[Workspace]:
     """A workspace for the daemon of this stage, removed with everything in it when the block is left.
 
-    It lies in `parent`, or where temporary files go.
+    It lies in `parent`, or where temporary files go. `page`: where the daemon serves its status page.
     """
-    place = Workspace(Path(tempfile.mkdtemp(prefix="archsyncd-demo-", dir=parent)))
+    place = Workspace(Path(tempfile.mkdtemp(prefix="archsyncd-demo-", dir=parent)), page)
     try:
         (place.directory / "state").mkdir(mode=0o700)
         place.credentials.mkdir(mode=0o700)
-        secret = place.credentials / "commercetools-client-secret"
-        secret.touch(mode=0o600)
-        secret.write_text(SECRET)
+        for name, text in (("commercetools-client-secret", SECRET), ("status-token", PAGE_TOKEN)):
+            secret = place.credentials / name
+            secret.touch(mode=0o600)
+            secret.write_text(text)
         place.config.write_text(_configuration(place, stage))
         yield place
     finally:
@@ -114,4 +118,5 @@ def _configuration(place: Workspace, stage: Stage) -> str:
         shop_url=stage.shop_url,
         house_url=stage.house_url,
         locations=locations,
+        page=place.page,
     )

@@ -24,6 +24,7 @@ from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
+from archsyncd.operator.samples import SampleDesk
 from archsyncd.operator.snapshots import SnapshotDesk
 from archsyncd.operator.status import CLASS_NAMES
 from archsyncd.operator.story import Story
@@ -87,6 +88,7 @@ class Commands:
             "mutes": alerts.mutes,
             "unmute": alerts.unmute,
             "actions": self._actions.listed,
+            "samples": SampleDesk(daemon).listed,
         }
 
     async def answer(self, verb: str, arguments: Mapping[str, Any], by: str = "") -> dict[str, Any]:
@@ -127,7 +129,9 @@ class Commands:
         arguments.finish()
         story = await self._story(sku)
         if story.empty:
-            raise Refusal(f"Nothing is known of the SKU {sku!r}.{await self._near(sku)}")
+            near = await self._near(sku)
+            hint = f"Did you mean {near!r}?" if near else "Archean has not told of it, and no order names it."
+            raise Refusal(f"Nothing is known of the SKU {sku!r}. {hint}", near=near)
         told = story.told(self._daemon.clock.wall_ms())
         told["timelines"] = await self._history.newest(sku, newest)
         cases = {case.id: case for case in story.found.cases}
@@ -145,8 +149,8 @@ class Commands:
         """The usual slips: spaces around, upper and lower case, leading zeros."""
         for other in dict.fromkeys((sku.strip(), sku.upper(), sku.lower(), sku.lstrip("0"))):
             if other and other != sku and not (await self._story(other)).empty:
-                return f" Did you mean {other!r}?"
-        return " Archean has not told of it, and no order names it."
+                return other
+        return ""
 
     async def _plan(self, arguments: Arguments) -> dict[str, Any]:
         channel = arguments.text("channel", limit=256, default="")

@@ -116,6 +116,8 @@ def _show(name: str, answer: dict[str, Any], out: TextIO) -> None:
         out.write("\n".join(lines[name](answer)) + "\n")
     elif name == "backlog":
         _backlog(answer, out)
+    elif name == "samples":
+        _samples(answer, out)
     elif name == "orders.list":
         _orders(answer, out)
     elif name == "snapshot.list":
@@ -305,6 +307,30 @@ def _backlog(answer: Mapping[str, Any], out: TextIO) -> None:
         f"parked: {counted(count, 'key')} ({shown(reason)})\n"
         for reason, count in sorted(answer["parked"].items())
     )
+
+
+def _samples(answer: Mapping[str, Any], out: TextIO) -> None:
+    if not answer["rows"]:
+        out.write("Nothing is noted yet: a sample is taken once a minute.\n")
+        return
+    columns = [("at", LEFT), ("verdict", LEFT), ("decreases", RIGHT), ("increases", RIGHT)]
+    columns += [("oldest decrease", RIGHT), ("requests/s", RIGHT), ("limit/s", RIGHT)]
+    columns += [("exceptions", RIGHT), ("orders behind", RIGHT)]
+    rows = [
+        [
+            row["at"],
+            row["verdict"],
+            row["near_zero"] + row["decreases"],
+            row["from_zero"] + row["increases"],
+            age(row["oldest_decrease_seconds"]),
+            row["requests_per_second"],
+            row["limit_per_second"],
+            row["exceptions"],
+            age(row["orders_behind_seconds"]),
+        ]
+        for row in answer["rows"]
+    ]
+    Table(columns, rows).write(out)
 
 
 def _orders(answer: Mapping[str, Any], out: TextIO) -> None:

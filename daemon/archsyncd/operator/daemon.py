@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from archsyncd.config import Settings
+from archsyncd.domain.samples import Sample
 from archsyncd.engine.alerts import Way
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
@@ -22,12 +23,29 @@ if TYPE_CHECKING:
     from archsyncd.operator.status import StatusDesk
 
 
+class Samples(Protocol):
+    """What the charts are drawn from."""
+
+    async def note(self, sample: Sample) -> None:
+        """Keep the sample of a minute."""
+        ...
+
+    async def between(self, from_ms: int, to_ms: int, step_ms: int, limit: int) -> list[Sample]:
+        """The worst figures of each step that has any."""
+        ...
+
+
 class OperatedStore(Store, Protocol):
     """The store with what only operators use."""
 
     @property
     def broken(self) -> str | None:
         """Why it cannot be used any more."""
+        ...
+
+    @property
+    def samples(self) -> Samples:
+        """Figures of the last day."""
         ...
 
     @property

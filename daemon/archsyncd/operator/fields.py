@@ -99,6 +99,13 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "parked": "keys by reason",
         "keys_per_second_at_most": "what the request rate allows now",
     },
+    "samples": {
+        "from": "the begin of the time asked about",
+        "to": "its end",
+        "step_seconds": "what one row covers",
+        "rows": "[at, verdict, near_zero, decreases, from_zero, increases, oldest_decrease_seconds, requests_per_second, "
+        "limit_per_second, exceptions, orders_behind_seconds]: the worst of each step; no row where nothing was noted",
+    },
     "exceptions.list": {
         "rows": "[id, kind, severity, owner, state, scope, subject, reason, count, first_seen, last_seen, age_seconds, overdue]",
         "more": "whether others were left out",

@@ -11,7 +11,7 @@ from archsyncd.engine.handing_over import Sides
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.exceptions import briefs
 from archsyncd.operator.paging import fitting
-from archsyncd.operator.protocol import EXIT_ACT, Arguments, Refusal
+from archsyncd.operator.protocol import Arguments, Refusal
 
 LIST_LIMIT = 100
 LIST_MOST = 500
@@ -51,7 +51,7 @@ class OrderVerbs:
         daemon = self._daemon
         story = await daemon.store.handovers.story(reference)
         if story is None:
-            raise Refusal(await self._unknown(reference), EXIT_ACT)
+            raise await self._unknown(reference)
         carried = story.carried
         advices = await daemon.store.advices.of_order(carried.order_id)
         sides = None if daemon.hand_over is None else await daemon.hand_over.sides(carried)
@@ -62,18 +62,19 @@ class OrderVerbs:
         told, _ = fitting(briefs(daemon, sorted(cases.values(), key=lambda case: case.id)))
         return self._told(story, advices, sides) | {"cases": told}
 
-    async def _unknown(self, reference: str) -> str:
+    async def _unknown(self, reference: str) -> Refusal:
         if await self._daemon.store.orders.known_orders([reference]):
             how = (
                 "another system hands orders over"
                 if self._daemon.hand_over is None
                 else "another system brought it"
             )
-            return f"Order {reference!r} is counted, but not carried from here: {how}."
+            return Refusal(f"Order {reference!r} is counted, but not carried from here: {how}.")
         near = reference.strip()
         if near != reference and await self._daemon.store.handovers.story(near) is not None:
-            return f"Nothing is known of an order {reference!r}. Did you mean {near!r}?"
-        return (
+            told = f"Nothing is known of an order {reference!r}. Did you mean {near!r}?"
+            return Refusal(told, near=near)
+        return Refusal(
             f"Nothing is known of an order {reference!r}: it is older than what is kept, or commercetools has not shown it. "
             "Numbers are compared exactly."
         )

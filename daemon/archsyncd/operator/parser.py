@@ -149,6 +149,11 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
         "--limit", type=int, default=50, metavar="N", help="keys shown in the table (default 50)"
     )
     _verb(verbs, "backlog", common, "what waits to be written, by class and age")
+    samples = _verb(verbs, "samples", common, "the figures of the last hours, as the page draws them")
+    samples.epilog = f"example:\n  archsyncctl samples --hours 24 --json\n\n{samples.epilog}"
+    samples.add_argument(
+        "--hours", type=int, default=6, metavar="N", help="how far back, 1 to 24 (default %(default)s)"
+    )
 
 
 def _exceptions(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:

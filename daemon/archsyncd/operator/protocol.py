@@ -21,12 +21,16 @@ EXIT_USAGE = 64
 
 
 class Refusal(Exception):
-    """The daemon does not do what was asked. `sentence` says why and what to do, `code` is the exit status."""
+    """The daemon does not do what was asked. `sentence` says why and what to do, `code` is the exit status.
 
-    def __init__(self, sentence: str, code: int = EXIT_ACT) -> None:
+    `near`: the name that was probably meant, "" where none is.
+    """
+
+    def __init__(self, sentence: str, code: int = EXIT_ACT, near: str = "") -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.code = code
+        self.near = near
 
 
 def request_line(verb: str, arguments: Mapping[str, Any], by: str = "") -> bytes:

@@ -25,6 +25,7 @@ from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
 from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
 from archsyncd.adapters.sqlite.report_store import ReportStore
+from archsyncd.adapters.sqlite.sample_store import SampleStore
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
@@ -65,6 +66,7 @@ class SqliteStore:
         self.mutes = MuteStore(session)
         self.actions = ActionStore(session)
         self.report = ReportStore(session)
+        self.samples = SampleStore(session)
         self.health = HealthStore(session)
         self.history = HistoryStore(session)
 

@@ -1,0 +1,163 @@
+"""Figures over time as the geometry of small drawings: scales, paths with gaps, ticks. Pure; knows no HTML and no verb."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
+
+WIDTH, HEIGHT = 320, 96
+LEFT, RIGHT, TOP, BOTTOM = 34, 4, 8, 16
+_STEPS = (1, 2, 5, 10)
+Point: TypeAlias = tuple[int, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line. `style`: the class that draws it; points are (UTC milliseconds, value or None), oldest first."""
+
+    name: str
+    style: str
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time that a drawing covers (UTC milliseconds), and how far apart two points of one line may be."""
+
+    from_ms: int
+    to_ms: int
+    step_ms: int
+
+    def x(self, at_ms: int) -> float:
+        """Where a moment lies."""
+        share = (at_ms - self.from_ms) / max(self.to_ms - self.from_ms, 1)
+        return round(LEFT + min(max(share, 0), 1) * (WIDTH - LEFT - RIGHT), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A value on the axis and where it lies."""
+
+    at: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A path as SVG writes it, with single points as dots (x, y)."""
+
+    name: str
+    style: str
+    path: str
+    dots: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Lines and the ticks of the upright axis; `top` is its greatest value."""
+
+    lines: tuple[Line, ...]
+    ticks: tuple[Tick, ...]
+    top: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of one state: where it begins, and how wide it is."""
+
+    x: float
+    width: float
+    state: str
+
+
+def drawn(series: Sequence[Series], span: Span) -> Drawing:
+    """Draw lines on one scale from zero; None and missing points leave gaps."""
+    values = [value for each in series for _, value in each.points if value is not None]
+    top = ceiling(max(values, default=0.0))
+    ticks = tuple(Tick(_y(value, top), value) for value in (0.0, top / 2, top))
+    return Drawing(tuple(_line(each, span, top) for each in series), ticks, top)
+
+
+def ceiling(value: float) -> float:
+    """The next round number, 1, 2 or 5 times a power of ten, at least 1."""
+    if not math.isfinite(value) or value <= 1:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in _STEPS if step * power >= value * (1 - 1e-9))
+
+
+def runs(points: Sequence[Point], span: Span) -> Iterator[list[tuple[float, float]]]:
+    """Points that hang together, as (x, value): a None, or more than a step and a half without one, ends a run."""
+    run: list[tuple[float, float]] = []
+    before: int | None = None
+    for at_ms, value in points:
+        apart = before is not None and at_ms - before > 1.5 * span.step_ms
+        if run and (value is None or apart):
+            yield run
+            run = []
+        if value is not None:
+            run.append((span.x(at_ms), value))
+        before = at_ms
+    if run:
+        yield run
+
+
+def _line(series: Series, span: Span, top: float) -> Line:
+    parts: list[str] = []
+    dots: list[tuple[float, float]] = []
+    for run in runs(series.points, span):
+        if len(run) == 1:
+            dots.append((run[0][0], _y(run[0][1], top)))
+            continue
+        places = _thinned([(x, _y(value, top)) for x, value in run])
+        parts.append(_path(places))
+    return Line(series.name, series.style, "".join(parts), tuple(dots))
+
+
+def _path(places: list[tuple[float, float]]) -> str:
+    """Points as steps from the one before, which are shorter to write than places."""
+    (x, y), *_ = places
+    steps = [f"{at - before:.4g} {up - down:.4g}" for (before, down), (at, up) in pairwise(places)]
+    return f"M{x:g} {y:g}l{' '.join(steps)}".replace(" -", "-")
+
+
+def _thinned(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Without the middle ones of a level stretch: they would cost bytes and draw nothing."""
+    ends = {0, len(places) - 1}
+    return [
+        place
+        for number, place in enumerate(places)
+        if number in ends or not places[number - 1][1] == place[1] == places[number + 1][1]
+    ]
+
+
+def _y(value: float, top: float) -> float:
+    share = min(max(value / top, 0.0), 1.0)
+    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def bars(points: Sequence[tuple[int, str]], span: Span) -> tuple[Bar, ...]:
+    """States over time as stretches, each as long as it lasted; nothing where nothing is known."""
+    found: list[Bar] = []
+    for at_ms, state in points:
+        x, end = span.x(at_ms), span.x(min(at_ms + span.step_ms, span.to_ms))
+        last = found[-1] if found else None
+        if last is not None and last.state == state and abs(last.x + last.width - x) < 1:
+            found[-1] = Bar(last.x, round(end - last.x, 1), state)
+        else:
+            found.append(Bar(x, round(max(end - x, 0.5), 1), state))
+    return tuple(found)
+
+
+def hours(span: Span, labels: int = 4) -> tuple[tuple[float, int], ...]:
+    """Full hours on the level axis, (x, UTC milliseconds): so many that their labels do not touch."""
+    whole = 3_600_000
+    count = max((span.to_ms - span.from_ms) // whole, 1)
+    step = next(each for each in (1, 2, 3, 6, 12, 24) if count // each <= labels) * whole
+    if count == 1:
+        step = 900_000
+    first = -(-span.from_ms // step) * step
+    return tuple((span.x(at_ms), at_ms) for at_ms in range(first, span.to_ms + 1, step))

@@ -1,0 +1,371 @@
+"""The page in a real browser: every screen and act, with scripts and without, in light and dark, by keyboard alone, live."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+from archsyncd.domain.cases import CaseKind, NewCase
+from tests.operator.staged import HOSTILE, TOKEN, Staged, held_snapshot, staged
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENS = (
+    "/",
+    "/exceptions",
+    "/exceptions/1",
+    "/exceptions/6",
+    "/sku?of=ABC-1",
+    "/orders",
+    "/orders?state=accepted",
+    "/order?of=CT-1001",
+    "/snapshots",
+    "/backlog",
+)
+WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+PAGE_LIMIT_BYTES = 30_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staged]:
+    """Behind a forwarded Unix socket, where people may act."""
+    with staged(tmp_path_factory.mktemp("site"), actions=True) as found:
+        yield found
+
+
+@contextmanager
+def opened(
+    browser: Browser, site: Staged, *, scripts: bool = True, scheme: str = "light", width: int = 1280
+) -> Iterator[Page]:
+    """A tab of a fresh browser profile, in which nothing may go wrong unseen."""
+    wrong: list[str] = []
+    options = {
+        "color_scheme": scheme,
+        "java_script_enabled": scripts,
+        "viewport": {"width": width, "height": 800},
+    }
+    context = browser.new_context(base_url=site.address, **options)  # type: ignore[arg-type] # options of several kinds
+    page = context.new_page()
+    page.set_default_timeout(8_000)
+    page.on("console", lambda told: wrong.append(told.text) if told.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda asked: None if asked.url.startswith((site.address, "data:")) else wrong.append(asked.url),
+    )
+    try:
+        yield page
+        assert page.title() != "taken"
+        assert wrong == []
+    finally:
+        context.close()
+
+
+def case(site: Staged, subject: str, kind: CaseKind = CaseKind.LOCATION_UNMAPPED) -> int:
+    """A fresh exception; its number."""
+    site.do(site.daemon.store.cases.open(NewCase(kind, "main", subject, f"{subject} is not mapped")))
+    return site.do(site.daemon.store.cases.listed(subject=subject))[0].id
+
+
+def state(site: Staged, number: int) -> str:
+    found = site.do(site.daemon.store.cases.find(number))
+    assert found is not None
+    return found.state
+
+
+@pytest.mark.parametrize(
+    ("scheme", "only"),
+    [
+        ("light", {"type": "tag", "values": list(WCAG)}),
+        ("dark", {"type": "rule", "values": ["color-contrast"]}),
+    ],
+)
+def test_nobody_is_kept_out_of_any_screen(
+    browser: Browser, site: Staged, scheme: str, only: dict[str, object]
+) -> None:
+    """By axe: nothing against WCAG 2.2 AA with every part of a screen open; the dark scheme differs in its colours alone."""
+    name = site.do(site.daemon.store.snapshots.listed())[0].id
+    with opened(browser, site, scheme=scheme) as page:
+        for screen in (*SCREENS, f"/snapshots/{name}", "/?hours=24"):
+            answer = page.goto(screen)
+            assert answer is not None
+            assert answer.status == 200
+            page.eval_on_selector_all("details", "all => all.forEach(each => { each.open = true; })")
+            found = Axe().run(page, options={"runOnly": only})
+            assert found.violations_count == 0, (screen, found.generate_report())
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_every_screen_is_whole_with_scripts_and_without(
+    browser: Browser, site: Staged, *, scripts: bool
+) -> None:
+    """One heading, a title of its own, no fault in the console, nothing asked of anybody else."""
+    with opened(browser, site, scripts=scripts) as page:
+        titles = set()
+        for screen in SCREENS:
+            page.goto(screen)
+            assert page.locator("h1").count() == 1, screen
+            assert page.locator("main").count() == 1
+            titles.add(page.title())
+        assert len(titles) >= 8
+
+
+def test_no_screen_is_wider_than_a_narrow_window(browser: Browser, site: Staged) -> None:
+    """Wide tables scroll by themselves."""
+    with opened(browser, site, width=320) as page:
+        for screen in SCREENS:
+            page.goto(screen)
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= 320, screen
+
+
+def test_the_overview_is_light(browser: Browser, site: Staged) -> None:
+    """Three requests and 30 kB at most, scripts and styles counted; the stream of changes comes after that."""
+    with opened(browser, site) as page:
+        sizes: dict[str, int] = {}
+
+        def note(asked: Request) -> None:
+            sizes[asked.url] = asked.sizes()["responseBodySize"]
+
+        page.on("requestfinished", note)
+        page.goto("/", wait_until="load")
+        expect(page.locator("#live")).to_have_text("Live")
+        loaded = {
+            url: size for url, size in sizes.items() if "/live?" not in url and not url.startswith("data:")
+        }
+        assert len(loaded) == 3, loaded
+        assert sum(loaded.values()) <= PAGE_LIMIT_BYTES, loaded
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_an_exception_is_dismissed_with_a_reason(browser: Browser, site: Staged, *, scripts: bool) -> None:
+    """The next screen says so, and a reload of it repeats nothing."""
+    number = case(site, f"WH-{scripts}")
+    with opened(browser, site, scripts=scripts) as page:
+        page.goto("/exceptions")
+        page.get_by_role("link", name=str(number), exact=True).click()
+        page.get_by_label("Dismiss because").fill("mapped elsewhere")
+        page.get_by_role("button", name="Dismiss").click()
+        expect(page.get_by_role("status")).to_contain_text(f"Case {number} is dismissed")
+        assert state(site, number) == "dismissed"
+        page.reload()
+        expect(page.get_by_role("status")).to_have_count(0)
+        expect(page.locator("main")).to_contain_text("mapped elsewhere")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_write_that_was_refused_is_tried_again(browser: Browser, site: Staged, *, scripts: bool) -> None:
+    """One press, one sentence of what happened."""
+    number = case(site, f"R-{scripts}", CaseKind.SKU_NOT_FOUND)
+    with opened(browser, site, scripts=scripts) as page:
+        page.goto(f"/exceptions/{number}")
+        page.get_by_role("button", name="Retry").click()
+        expect(page.get_by_role("status")).to_contain_text("looked up again now")
+        assert state(site, number) == "resolved"
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_held_snapshot_is_looked_at_and_approved(browser: Browser, site: Staged, *, scripts: bool) -> None:
+    """From its exception to its figures to the decision."""
+    name = site.do(held_snapshot(site.daemon, f"approve-{scripts}"))
+    with opened(browser, site, scripts=scripts) as page:
+        page.goto("/exceptions?kind=held_snapshot")
+        page.get_by_role("row").filter(has_text=name).get_by_role("link").click()
+        page.get_by_role("link", name="Look at the snapshot").click()
+        expect(page.locator("main")).to_contain_text("Set to zero")
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_role("status")).to_contain_text("is approved")
+        expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    found = [each.state for each in site.do(site.daemon.store.snapshots.listed()) if each.id == name]
+    assert found == ["applying"]
+
+
+def test_a_held_snapshot_is_rejected_for_a_reason(browser: Browser, site: Staged) -> None:
+    """Nothing of it is published."""
+    name = site.do(held_snapshot(site.daemon, "reject"))
+    with opened(browser, site) as page:
+        page.goto(f"/snapshots/{name}")
+        page.get_by_label("Reject because").fill("half of the warehouse is missing")
+        page.get_by_role("button", name="Reject").click()
+        expect(page.get_by_role("status")).to_contain_text("nothing of it was published")
+
+
+def test_everything_can_be_done_by_keyboard(browser: Browser, site: Staged) -> None:
+    """Skip the head, find a SKU, come to its exception, dismiss it: with Tab, Enter and words, and always seeing where one is."""
+    number = case(site, "ABC-1")
+    with opened(browser, site) as page:
+        page.goto("/")
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_text("Skip to content")
+        assert page.locator(":focus").bounding_box()["y"] >= 0  # type: ignore[index] # it is there
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+        page.reload()
+        tab_to(page, "#q")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.keyboard.type("ABC-1")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/sku?of=ABC-1")
+        tab_to(page, f'a[href="/exceptions/{number}"]')
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/exceptions/{number}")
+        tab_to(page, "#reason")
+        page.keyboard.type("settled")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("is dismissed")
+        assert state(site, number) == "dismissed"
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until it is there."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
+            return
+    raise AssertionError(f"Tab does not come to {selector}")
+
+
+def test_an_open_screen_follows_what_happens(browser: Browser, site: Staged) -> None:
+    """Without a reload; what has the focus and what is unfolded stays so."""
+    with opened(browser, site) as page:
+        page.goto("/")
+        expect(page.locator("#live")).to_have_text("Live")
+        page.locator("#charts-s").click()
+        page.locator("#cases a").first.focus()
+        chosen = page.evaluate("document.activeElement.getAttribute('href')")
+        before = page.locator("#cases").inner_text()
+        case(site, "STALE", CaseKind.STALE_FEED)
+        expect(page.locator("#cases")).to_contain_text("stale feed")
+        assert page.locator("#cases").inner_text() != before
+        assert page.evaluate("document.activeElement.getAttribute('href')") == chosen
+        expect(page.locator("#charts details")).to_have_attribute("open", "")
+
+
+def test_a_screen_that_is_cut_off_says_since_when(browser: Browser, site: Staged) -> None:
+    """Old figures must not look like new ones."""
+    context = browser.new_context(base_url=site.address)
+    page = context.new_page()
+    page.clock.install()
+    page.route("**/live?*", lambda route: route.abort())
+    page.goto("/")
+    page.clock.run_for(7_000)
+    expect(page.locator("#live")).to_have_text(re.compile(r"Not live since \d\d:\d\d:\d\d UTC"))
+    context.close()
+
+
+def test_without_scripts_an_open_screen_loads_itself_again_and_a_form_does_not(
+    browser: Browser, site: Staged
+) -> None:
+    """What somebody types is not taken from them."""
+    with opened(browser, site, scripts=False) as page:
+        for screen, refreshes in (
+            ("/", True),
+            ("/backlog", True),
+            ("/exceptions/1", False),
+            ("/exceptions", False),
+        ):
+            page.goto(screen)
+            assert (page.locator('meta[http-equiv="refresh"]').count() == 1) is refreshes, screen
+        page.goto("/")
+        page.get_by_role("link", name="Refresh").click()
+        expect(page.locator("h1")).to_be_visible()
+
+
+def test_filters_narrow_the_list_and_stay_in_its_address(browser: Browser, site: Staged) -> None:
+    """So that it can be kept and sent to somebody."""
+    with opened(browser, site) as page:
+        page.goto("/exceptions")
+        page.get_by_label("Owner").fill("data")
+        page.get_by_role("button", name="Show").click()
+        assert "owner=data" in page.url
+        expect(page.get_by_label("Owner")).to_have_value("data")
+        assert set(page.locator("tbody tr td:nth-child(5)").all_inner_texts()) == {"data"}
+
+
+def test_a_hostile_name_is_text_wherever_it_stands(browser: Browser, site: Staged) -> None:
+    """In lists, in a story, in what is looked for: no script runs, nothing is hidden."""
+    with opened(browser, site) as page:
+        page.goto("/exceptions?kind=invalid_record")
+        expect(page.locator("tbody")).to_contain_text(
+            '<script>document.title="taken"</script>\\u202e\\x1b[31m'
+        )
+        page.goto("/")
+        page.get_by_label("SKU or order number").fill(HOSTILE.replace("\x1b", ""))
+        page.goto("/exceptions/6")
+        page.get_by_role("link", name="<script>").click()
+        expect(page.locator("h1")).to_contain_text("<script>")
+
+
+def test_over_tcp_people_sign_in_act_and_sign_out(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A wrong token is told; the form is usable by everyone; signed out is out."""
+    with staged(tmp_path_factory.mktemp("tcp"), tcp=True, actions=True) as site:
+        context = browser.new_context(base_url=site.address)
+        page = context.new_page()
+        page.goto("/exceptions/1")
+        assert page.url.endswith("/login")
+        assert (
+            Axe().run(page, options={"runOnly": {"type": "tag", "values": list(WCAG)}}).violations_count == 0
+        )
+        page.get_by_label("Status token").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("not the token")
+        page.get_by_label("Status token").fill(TOKEN)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#live")).to_have_text("Live")
+        (cookie,) = context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"], TOKEN in cookie["value"]) == (True, "Strict", False)
+        page.goto("/exceptions/4")
+        page.get_by_label("Dismiss because").fill("done")
+        page.get_by_role("button", name="Dismiss").click()
+        expect(page.get_by_role("status")).to_contain_text("Case 4 is dismissed")
+        page.get_by_role("button", name="Sign out").click()
+        page.goto("/")
+        assert page.url.endswith("/login")
+        context.close()
+
+
+def test_another_sites_page_can_neither_act_nor_frame_it(browser: Browser, site: Staged) -> None:
+    """With a viewer's cookie in the browser: from another port of the same host, which SameSite alone would let through."""
+    number = case(site, "WH-foreign")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{site.address}/exceptions/{number}")
+    seal = page.locator('input[name="seal"]').first.get_attribute("value")
+    page.route(
+        "http://localhost:1/",
+        lambda route: route.fulfill(
+            content_type="text/html",
+            body=f'<form method="post" action="{site.address}/exceptions/{number}/dismiss">'
+            f'<input name="seal" value="{seal}"><input name="reason" value="x"><button>go</button></form>'
+            f'<iframe src="{site.address}/"></iframe>',
+        ),
+    )
+    page.goto("http://localhost:1/")
+    assert [frame.locator("main").count() for frame in page.frames[1:]] == [0]
+    page.get_by_role("button", name="go").click()
+    expect(page.locator("body")).to_contain_text("another site's page")
+    assert state(site, number) == "open"
+    context.close()
