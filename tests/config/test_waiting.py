@@ -14,10 +14,7 @@ def test_what_is_set_and_not_in_force_is_named_by_its_path() -> None:
         "[orders]\npoll_seconds = 3\n"
         '[status]\nlisten = ""\n'
     )
-    assert not_in_force(settings_of(LEAST + text)) == (
-        "reconcile.nightly_at",
-        "alerts.email",
-    )
+    assert not_in_force(settings_of(LEAST + text)) == ("alerts.email",)
 
 
 def test_a_least_configuration_is_wholly_in_force() -> None:
@@ -30,7 +27,6 @@ def test_a_least_configuration_is_wholly_in_force() -> None:
     [
         "feed.profile",
         "feed.snapshot_from",
-        "reconcile.nightly_at",
         "alerts.command",
     ],
 )

@@ -38,6 +38,7 @@ class CaseKind(StrEnum):
     OVER_SHIPMENT = "over_shipment"
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
+    STRAY_ENTRY = "stray_entry"
 
 
 class Severity(StrEnum):
@@ -161,6 +162,11 @@ TEXTS: dict[CaseKind, CaseText] = {
     CaseKind.STALE_FEED: CaseText(
         Severity.CRITICAL,
         "Check the Archean side and the network: until the feed is back, published stock grows old.",
+    ),
+    CaseKind.STRAY_ENTRY: CaseText(
+        Severity.WARNING,
+        "Delete the entry in commercetools, set it to 0, or have Archean tell of the SKU; the case closes itself at the next "
+        "walk over the inventory (every night, or `archsyncctl reconcile --apply`).",
     ),
 }
 

@@ -198,6 +198,13 @@ class Event(Enum):
         "A reading of an entry contradicts the ledger.",
         f"Nothing to do once; often means another writer. {SHOW_CASE}",
     )
+    RECONCILED = EventText(
+        "7982b8e08aef4ff3a39e0d4635c913de",
+        INFO,
+        "The inventory was compared",
+        "A walk over all entries of the project, or over those that were asked for, has ended; its message says what differs.",
+        "Nothing to do where nothing differs; else see what was found: archsyncctl reconcile --show",
+    )
     PAGE_UNSERVED = EventText(
         "84463ee8e1a5443fba1b55f070304c9c",
         WARNING,

@@ -21,6 +21,7 @@ from archsyncd.domain.lags import Lags
 from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.report import (
     Backlog,
     Cursor,
@@ -37,6 +38,7 @@ from archsyncd.domain.snapshot import Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.handovers import Handovers
+from archsyncd.engine.reconciles import Reconciles
 
 
 class Feeds(Protocol):
@@ -203,8 +205,10 @@ class Outbox(Protocol):
         """Entries that could not be read for their check: again after so long."""
         ...
 
-    async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
-        """Judge pending reads; how many were proven, how many must be read again."""
+    async def judge_reads(
+        self, complete_ms: int, lag_ms: int, limit: int, guard: RaiseGuard | None = None
+    ) -> tuple[int, int]:
+        """Judge pending reads; how many were proven, how many must be read again. `guard`: None holds no raise."""
         ...
 
 
@@ -391,6 +395,11 @@ class Store(Protocol):
     @property
     def advices(self) -> Advices:
         """What Archean advises of goods."""
+        ...
+
+    @property
+    def reconciles(self) -> Reconciles:
+        """Comparisons of the whole inventory."""
         ...
 
     @property

@@ -21,6 +21,7 @@ from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
+from archsyncd.operator.reconciling import ReconcileDesk
 from archsyncd.operator.snapshots import SnapshotDesk
 from archsyncd.operator.status import CLASS_NAMES, StatusDesk
 from archsyncd.operator.story import Story
@@ -39,6 +40,9 @@ CHANGING = frozenset(
         "resume",
         "backup",
         "reload",
+        "reconcile",
+        "reconcile.stop",
+        "reconcile.allow",
     }
 )
 _LOG = logging.getLogger("archsyncd.operator")
@@ -52,6 +56,7 @@ class Commands:
         self._daemon = daemon
         self.status_desk = StatusDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
+        reconciling = ReconcileDesk(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
@@ -71,6 +76,10 @@ class Commands:
             "resume": self._resume,
             "backup": self._backup,
             "reload": self._reload,
+            "reconcile": reconciling.begin,
+            "reconcile.show": reconciling.show,
+            "reconcile.stop": reconciling.stop,
+            "reconcile.allow": reconciling.allow,
         }
 
     async def answer(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from archsyncd.operator.client import Client
 from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
+from archsyncd.operator.reconcile_screen import reconcile
 from archsyncd.operator.screens import case_lines, order_lines, sku_lines, snapshot_lines, status_lines
 from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted, shown
 
@@ -71,6 +72,7 @@ def _run(client: Client, options: argparse.Namespace, out: TextIO) -> int:
         "watch": _watch,
         "plan": _plan,
         "exceptions.list": _exceptions,
+        "reconcile": reconcile,
     }
     if name in special:
         return special[name](client, options, out)

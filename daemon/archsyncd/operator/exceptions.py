@@ -8,6 +8,7 @@ from typing import Any
 from archsyncd.domain.cases import TEXTS, Case, CaseKind
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.lookup import AWAITING_ENTRY
+from archsyncd.domain.reconciling import HELD_CODE
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.paging import fitting
@@ -46,6 +47,7 @@ BY_ITSELF = {
     CaseKind.FULFILMENT_UNKNOWN_ORDER: "it is booked by itself when its order appears.",
     CaseKind.DRIFT: "the difference is corrected by itself; the case closes when a clean read agrees.",
     CaseKind.STALE_FEED: "the feed is tried again by itself; the case closes when it is back.",
+    CaseKind.STRAY_ENTRY: "it closes itself at the next walk over the inventory: `archsyncctl reconcile --apply` makes one.",
 }
 
 
@@ -101,7 +103,9 @@ class ExceptionDesk:
             "note": case.note,
             "escalates_at": rfc3339(due_ms),
             "next": case.text.next_step,
-            "retry": _retry_text(case.kind),
+            "retry": _retry_text(case.kind)
+            if case.code != HELD_CODE
+            else "retry lets what is held be raised, as `archsyncctl reconcile --allow-raises` does.",
         }
 
     async def retry(self, arguments: Arguments) -> dict[str, Any]:
@@ -115,6 +119,13 @@ class ExceptionDesk:
             return await self._apply_level(case)
         if case.kind is CaseKind.HELD_RULES:
             return await self._approve_rules(case)
+        if case.kind is CaseKind.DRIFT and case.code == HELD_CODE:
+            keys = await self._daemon.store.reconciles.allow_raises()
+            self._daemon.shared.bases.set()
+            return {
+                "done": True,
+                "says": f"{keys} keys are raised once they are read again; case {case.id} is closed.",
+            }
         if case.kind in FREED_BY_HAND:
             return await self._free(case)
         if case.kind in {*ORDER_KINDS, *ADVICE_KINDS, CaseKind.SHORT_PICK}:

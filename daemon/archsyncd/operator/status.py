@@ -14,6 +14,7 @@ from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept, Meter
 from archsyncd.operator.orders import carrying
+from archsyncd.operator.reconciling import reconciled
 from archsyncd.operator.verdict import Facts, FeedHealth, OpenCases, Verdict, judge
 
 CLASS_NAMES = {
@@ -40,6 +41,7 @@ class StatusDesk:
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
         self._carrying = Kept(clock, lambda: carrying(daemon), COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
+        self._reconciled = Kept(clock, lambda: reconciled(daemon), STATUS_KEEP_SECONDS)
         self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS, cost_share=0)
 
     def tick(self) -> None:
@@ -86,6 +88,7 @@ class StatusDesk:
                 "hand_over": await self._carrying.get(),
                 "keys": {"total": keys, "out_of_step": off},
                 "exceptions": [_cases_told(each) for each in cases],
+                "reconcile": await self._reconciled.get(),
             },
         )
 

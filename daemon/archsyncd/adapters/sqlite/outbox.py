@@ -8,6 +8,13 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
+from archsyncd.adapters.sqlite.raising import (
+    HELD_AGAIN_MS,
+    may_raise,
+    may_raise_after,
+    no_longer_lacking,
+    tell_held,
+)
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain import outbox
@@ -17,6 +24,7 @@ from archsyncd.domain.ledger import Base, adoptable, drift, signature
 from archsyncd.domain.lookup import AWAITING_ENTRY, Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.rules import DrainLimits, SettleRules, Turn
 from archsyncd.domain.settlement import (
     Booked,
@@ -208,7 +216,7 @@ async def _foreign_case(scope: Scope, row: OutboxRow, entry: Entry, turn: Turn) 
 
 async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: SettleRules) -> OutboxRow:
     """Give a key its base from its entry, adopting our own marker where nothing is missing between."""
-    await _watch_restockable(scope, entry)
+    await watch_restockable(scope, entry)
     if await _untrack(scope, [(row.key, entry.created_at_ms)]):
         row = (await outbox_rows(scope, [row.key]))[row.key]
     if not scope.policies.tracked:
@@ -222,7 +230,7 @@ async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: 
     return outbox.based(row, entry, scope.now_ms, max(scope.now_ms + wait_ms, row.check_due_ms or 0))
 
 
-async def _watch_restockable(scope: Scope, entry: Entry) -> None:
+async def watch_restockable(scope: Scope, entry: Entry) -> None:
     """Commercetools sells without stock while restockableInDays is set, even to 0."""
     kind, key = CaseKind.RESTOCKABLE_IN_DAYS, entry.key
     if entry.restockable_in_days is None:
@@ -296,7 +304,7 @@ async def book_reads(
     rows = await outbox_rows(scope, {entry.key for entry in entries} | set(missing))
     changed: list[OutboxRow] = []
     for entry in entries:
-        await _watch_restockable(scope, entry)
+        await watch_restockable(scope, entry)
         row = rows.get(entry.key)
         if (
             row is None
@@ -317,8 +325,13 @@ async def book_reads(
     await put_outbox_rows(scope, changed)
 
 
-async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
-    """Judge pending reads that the order list covers; how many were proven, and how many must be read again."""
+async def judge_reads(
+    scope: Scope, complete_ms: int, lag_ms: int, limit: int, guard: RaiseGuard | None = None
+) -> tuple[int, int]:
+    """Judge pending reads that the order list covers; how many were proven, and how many must be read again.
+
+    `guard`: how many keys may be raised because their entries show too few; what is beyond it waits for a person.
+    """
     found = await scope.tx.rows("outbox_check_read", {"before": complete_ms - lag_ms, "limit": limit})
     rows = await outbox_rows(scope, [StockKey(row[0], row[1]) for row in found])
     proven: list[OutboxRow] = []
@@ -330,16 +343,29 @@ async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -
             continue
         window = (row.key.channel, row.key.sku, read.read_at_ms - lag_ms, read.read_at_ms + lag_ms)
         times = [line[0] for line in await scope.tx.rows("lines_in_window", window)]
-        judged = await _proven(scope, row, lag_ms) if read.clean(complete_ms, times) else None
-        if judged is not None:
-            proven.append(judged)
+        judged = await _proven(scope, row, lag_ms, guard) if read.clean(complete_ms, times) else None
+        if judged is None:
+            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms, guard))
         else:
-            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms))
+            proven.append(judged)
+    if guard is not None and any(_is_held(scope, row) for row in (*proven, *again)):
+        await tell_held(scope, guard)
     await put_outbox_rows(scope, [*proven, *again])
     return len(proven), len(again)
 
 
-async def _narrowed(scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int) -> OutboxRow:
+def _held(scope: Scope, row: OutboxRow) -> OutboxRow:
+    """The row while it may not be raised: as it is, and looked at again from time to time."""
+    return outbox.read_discarded(row, scope.now_ms + HELD_AGAIN_MS)
+
+
+def _is_held(scope: Scope, row: OutboxRow) -> bool:
+    return row.check_due_ms == scope.now_ms + HELD_AGAIN_MS
+
+
+async def _narrowed(
+    scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int, guard: RaiseGuard | None
+) -> OutboxRow:
     """A key that is ordered all the time: its orders around the read bound what the read can mean.
 
     A proven base is left alone unless the entry offers more than any of them can explain: that is cut at once.
@@ -352,7 +378,8 @@ async def _narrowed(scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int) 
         if off <= 0:
             return outbox.read_discarded(row, again_ms)
         await open_case(scope.tx, _drift_case(row.key, off, "at least "), scope.now_ms)
-    return outbox.narrowed(row, known, around, scope.now_ms, again_ms)
+    after = outbox.narrowed(row, known, around, scope.now_ms, again_ms)
+    return after if await may_raise_after(scope, row, after, guard) else _held(scope, row)
 
 
 def _drift_case(key: StockKey, off: int, how: str = "") -> NewCase:
@@ -370,7 +397,7 @@ async def _known_after(scope: Scope, key: StockKey, at_ms: int) -> int:
     return int(found[0]) if found else 0
 
 
-async def _proven(scope: Scope, row: OutboxRow, lag_ms: int) -> OutboxRow | None:
+async def _proven(scope: Scope, row: OutboxRow, lag_ms: int, guard: RaiseGuard | None) -> OutboxRow | None:
     """The row as its clean read proves it; None when it must be seen once more before it may raise."""
     known = row.known - await _known_after(scope, row.key, row.read_at_ms or 0)
     scope_key = (row.key.channel, row.key.sku)
@@ -383,11 +410,18 @@ async def _proven(scope: Scope, row: OutboxRow, lag_ms: int) -> OutboxRow | None
             await open_case(scope.tx, _drift_case(row.key, off), scope.now_ms)
             if off < 0 and not seen_before:
                 return None
+            if off < 0 and not await may_raise(scope, row.key, -off, guard):
+                return _held(scope, row)
             # Looked at once more after the correction, so that the case closes when all is well.
             check_due_ms = scope.now_ms + lag_ms
         else:
             await resolve_case(scope.tx, CaseKind.DRIFT, *scope_key, "a clean read agrees", scope.now_ms)
+        if off >= 0:
+            await no_longer_lacking(scope, row.key)
+    after = replace(outbox.proven(row, known, scope.now_ms), check_due_ms=check_due_ms)
+    if not await may_raise_after(scope, row, after, guard):
+        return _held(scope, row)
     await resolve_case(
         scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, "its base was proven by a clean read", scope.now_ms
     )
-    return replace(outbox.proven(row, known, scope.now_ms), check_due_ms=check_due_ms)
+    return after
