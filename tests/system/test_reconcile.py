@@ -83,12 +83,13 @@ async def test_f089_the_walk_is_made_every_night() -> None:
 
 
 @virtual
-async def test_f093_entries_that_no_check_is_due_for_are_found_when_their_marker_is_gone() -> None:
+async def test_f070_f090_f091_what_befell_entries_that_no_check_is_due_for_is_found() -> None:
     """A cleared marker, restockableInDays, and an entry that was deleted: each is found by the walk alone."""
     async with inside(seed=203) as (site, house), house.daemon(reconcile=NO_SAMPLE) as daemon:
         stock = {"A": 10, "B": 10, "C": 10, "D": 10}
         site.open(stock)
         await site.until_stock(stock)
+        await site.clock.sleep(30)
         site.shop.clear_marker("A", CHANNEL)
         site.shop.update_entry("B", CHANNEL, {"action": "setRestockableInDays", "restockableInDays": 3})
         site.shop.delete_entry("C", CHANNEL)
@@ -171,3 +172,67 @@ async def test_orders_that_the_list_shows_late_are_no_drift() -> None:
             assert run is not None
             assert (run.state, run.differing) == (RunState.DONE, 0), run
         assert await daemon.cases(CaseKind.DRIFT) == []
+
+
+@virtual
+async def test_f034_a_first_start_on_live_entries_comes_right_without_an_oversell_and_the_walk_tells_so() -> (
+    None
+):
+    """Two thousand entries that somebody else has filled, some of them ordered from: every one ends as it should be."""
+    names = [f"S{number:04}" for number in range(2_000)]
+    stock = {name: 5 + number % 7 for number, name in enumerate(names)}
+    sold = {name: 1 + number % 2 for number, name in enumerate(names[:200])}
+    async with inside(seed=207, shop={"stock_lag_seconds": 10.0}) as (site, house):
+        site.open(stock)
+        for number, name in enumerate(names):
+            # Too many, too few, and right: whoever published before us did not count the orders.
+            site.shop.add_entry(name, CHANNEL, max(stock[name] + number % 3 - 1, 2))
+        for name, pieces in sold.items():
+            site.order(name, pieces, import_seconds=None)
+        async with house.daemon(reconcile=NO_SAMPLE) as daemon:
+            wanted = {name: stock[name] - sold.get(name, 0) for name in names}
+            await site.clock.sleep(5)
+            run = await walked(daemon, Mode.DRY_RUN)
+            assert run.entries == 2_000
+            await site.until_stock(wanted, 900)
+            run = await walked(daemon)
+            assert run.totals == {(CHANNEL, Found.AGREES): (2_000, 0)}
+            assert await daemon.app.store.reconciles.held() == 0
+
+
+@virtual
+async def test_a_walk_goes_on_after_a_restart() -> None:
+    """What was judged is not judged again; the run ends under the next process."""
+    stock = {f"S{number:04}": 3 for number in range(1_200)}
+    async with inside(seed=208) as (site, house):
+        async with house.daemon(reconcile=NO_SAMPLE) as daemon:
+            site.open(stock)
+            await site.until_stock(stock, 600)
+            begun = await daemon.app.store.reconciles.begin(Wanted(Mode.APPLY))
+            assert begun is not None
+            await daemon.app.clock.sleep(3)
+        async with house.daemon() as daemon:
+            end = daemon.app.clock.monotonic() + HEALED_SECONDS
+            while (run := await daemon.app.store.reconciles.run(begun.id)) and run.state is RunState.RUNNING:
+                assert daemon.app.clock.monotonic() < end, run
+                await daemon.app.clock.sleep(1)
+            assert run is not None
+            assert (run.state, run.entries, run.pages) == (RunState.DONE, 1_200, 3)
+
+
+@virtual
+async def test_nothing_is_corrected_while_the_rollout_only_plans_and_a_dry_run_is_made_all_the_same() -> None:
+    """No night's run either: it would correct nothing."""
+    async with inside(seed=209) as (site, house):
+        site.open({"A": 10})
+        site.shop.add_entry("A", CHANNEL, 12)
+        async with house.daemon(more='[rollout]\nstage = "plan"', reconcile=NO_SAMPLE) as daemon:
+            await site.clock.sleep(5)
+            run = await walked(daemon, Mode.DRY_RUN)
+            assert (run.state, run.entries) == (RunState.DONE, 1)
+            begun = await daemon.app.store.reconciles.begin(Wanted(Mode.APPLY))
+            assert begun is not None
+            await site.clock.sleep(120)
+            kept = await daemon.app.store.reconciles.current()
+            assert kept is not None
+            assert kept.pages == 0

@@ -112,7 +112,7 @@ class Comparing(RuleBasedStateMachine):
 def searched(machine: type[Comparing], examples: int) -> None:
     """Search without shrinking: what is found is enough."""
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,
