@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.reconciling import Found, Mode, Run, RunState, Wanted
+from archsyncd.simulators.commercetools import FaultKind
 from tests.process.site import CHANNEL
 from tests.support.virtual_time import virtual
 from tests.system.inside import Running, inside
@@ -236,3 +237,19 @@ async def test_nothing_is_corrected_while_the_rollout_only_plans_and_a_dry_run_i
             kept = await daemon.app.store.reconciles.current()
             assert kept is not None
             assert kept.pages == 0
+
+
+@virtual
+async def test_a_project_that_does_not_show_its_inventory_ends_the_run_and_is_told() -> None:
+    """A refusal is final for this run; the next one may find what was missing."""
+    async with inside(seed=210) as (site, house), house.daemon(reconcile=NO_SAMPLE) as daemon:
+        site.open({"A": 10})
+        await site.until_stock({"A": 10})
+        site.shop.faults.add("inventory.query", FaultKind.INSUFFICIENT_SCOPE)
+        run = await walked(daemon)
+        assert run.state is RunState.FAILED
+        assert "commercetools does not list its inventory" in run.reason
+        assert "reconcile" in daemon.app.shared.notes
+        site.shop.faults.clear()
+        assert (await walked(daemon)).state is RunState.DONE
+        assert "reconcile" not in daemon.app.shared.notes

@@ -20,6 +20,7 @@ from archsyncd.engine.walking import Walk
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 NIGHTLY = "nightly"
+NOTE = "reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,10 @@ class Reconcile:
 
     async def _end(self, run: Run, state: RunState, reason: str) -> None:
         self._walk = None
+        if state is RunState.FAILED:
+            self._shared.notes[NOTE] = f"{reason}: see that the API client has the scope view_products"
+        else:
+            self._shared.notes.pop(NOTE, None)
         ended = await self._store.reconciles.end(run, state, reason)
         if ended is not None:
             self._tell(ended)

@@ -163,7 +163,10 @@ def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
 
 def _reconcile(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     verb = _verb(verbs, "reconcile", common, "compare every inventory entry with what it should show")
-    verb.epilog = f"example: archsyncctl reconcile --dry-run --channel warehouse-1\n\n{verb.epilog}"
+    acted = "--stop and --allow-raises answer with done and says alone."
+    verb.epilog = (
+        f"example: archsyncctl reconcile --dry-run --channel warehouse-1\n\n{acted}\n\n{verb.epilog}"
+    )
     what = verb.add_mutually_exclusive_group(required=True)
     for name, says in (
         ("dry-run", "only list what differs"),

@@ -12,7 +12,7 @@ from archsyncd.adapters.sqlite.reconciling import SLICE_KEYS
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import Entry, Marker
 from archsyncd.domain.reconciling import Found, Listing, Mode, RaiseGuard, Run, RunState, Stray, Wanted
-from tests.adapters.sqlite.shelf import LAG_MS, Shelf, entry, open_sqlite
+from tests.adapters.sqlite.shelf import LAG_MS, LEDGER, Shelf, entry, open_sqlite
 from tests.domain.nouns import key, level, line, order
 
 GUARD = RaiseGuard(3, 0)
@@ -51,6 +51,12 @@ async def run_of(shelf: Shelf, page: Listing, mode: Mode = Mode.APPLY, **wanted:
     return ended
 
 
+def left(seen: str | None) -> Marker | None:
+    """The marker that a row was last seen with."""
+    ledger, _, op_id = (seen or "").partition("/")
+    return Marker(ledger, op_id, 0, op_id, 1) if ledger else None
+
+
 async def looked_at(shelf: Shelf, stock: dict[str, int], guard: RaiseGuard | None = GUARD) -> None:
     """Everything due is read and judged, twice and a little more, as the base keeper does."""
     for _ in range(3):
@@ -63,6 +69,7 @@ async def looked_at(shelf: Shelf, stock: dict[str, int], guard: RaiseGuard | Non
                 name=row.entry_id or "",
                 read_ms=shelf.clock.now_ms,
                 version=row.version or 1,
+                marker=left(row.seen),
             )
             for row in due
         ]
@@ -246,6 +253,28 @@ async def test_f089_entries_that_another_program_has_set_low_are_under_the_same_
         await looked_at(shelf, dict.fromkeys(skus, 2), RaiseGuard(1, 0))
         assert len(await shelf.lease()) == 1
         assert await shelf.store.reconciles.held() == 3
+        await shelf.store.reconciles.allow_raises()
+        await looked_at(shelf, dict.fromkeys(skus, 2), RaiseGuard(1, 0))
+        assert len(await shelf.lease()) == 3
+        assert await shelf.store.reconciles.held() == 0
+
+
+async def test_f032_what_our_own_ledger_wrote_after_an_old_copy_is_under_no_limit(tmp_path: Path) -> None:
+    """A backup that was put back finds newer markers of its own: it catches up by itself."""
+    async with shelf_of(tmp_path, "ABC") as shelf:
+        for seq, sku in enumerate("ABC", start=50):
+            await shelf.read(level(seq, 11, sku=sku))
+        await shelf.drain()
+        later = Marker(LEDGER, "1.99", 2, "1.99", 1)
+        found = [
+            entry(2, key(sku), name=f"E-{sku}", version=9, marker=later, read_ms=shelf.clock.now_ms)
+            for sku in "ABC"
+        ]
+        await run_of(shelf, shown(shelf, *found))
+        await shelf.store.outbox.book_reads(found, ())
+        shelf.clock.pass_by(100)
+        await looked_at(shelf, dict.fromkeys("ABC", 2), RaiseGuard(0, 0))
+        assert len(await shelf.lease()) == 3
 
 
 async def test_a_first_look_at_entries_is_under_no_limit(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.raising import (
+    ANOTHER_WRITER,
     HELD_AGAIN_MS,
     may_raise,
     may_raise_after,
@@ -209,9 +210,9 @@ async def _foreign_case(scope: Scope, row: OutboxRow, entry: Entry, turn: Turn) 
         f"{row.key.sku} in {row.key.channel} was last written{who} and {what}; its base is taken anew, "
         "lowered at once where it must be and raised only after a clean read"
     )
-    await open_case(
-        scope.tx, NewCase(CaseKind.FOREIGN_WRITER, row.key.channel, row.key.sku, reason), scope.now_ms
-    )
+    code = "" if found == turn.ledger else ANOTHER_WRITER
+    case = NewCase(CaseKind.FOREIGN_WRITER, row.key.channel, row.key.sku, reason, code=code)
+    await open_case(scope.tx, case, scope.now_ms)
 
 
 async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: SettleRules) -> OutboxRow:
@@ -421,7 +422,7 @@ async def _proven(scope: Scope, row: OutboxRow, lag_ms: int, guard: RaiseGuard |
     after = replace(outbox.proven(row, known, scope.now_ms), check_due_ms=check_due_ms)
     if not await may_raise_after(scope, row, after, guard):
         return _held(scope, row)
-    await resolve_case(
-        scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, "its base was proven by a clean read", scope.now_ms
-    )
+    note = "its base was proven by a clean read"
+    if await resolve_case(scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, note, scope.now_ms):
+        await no_longer_lacking(scope, row.key)
     return after

@@ -16,6 +16,8 @@ from archsyncd.domain.reconciling import DAY_MS, HELD_CODE, HELD_SCOPE, HELD_SUB
 
 # A key that is held is looked at so often: it may agree again by itself, and what is too much is cut all the same.
 HELD_AGAIN_MS = 3_600_000
+# The code of a foreign writer's case where the marker is not even from this ledger's history.
+ANOTHER_WRITER = "another-writer"
 ALLOW_KEYS = 2_000
 
 
@@ -42,7 +44,7 @@ async def may_raise(scope: Scope, key: StockKey, pieces: int, guard: RaiseGuard 
 
 async def _has_room(scope: Scope, key: StockKey, guard: RaiseGuard) -> bool:
     if await scope.tx.row("raise_known", (key.channel, key.sku)) is not None:
-        return guard.least > 0
+        return True
     raised = await _number(scope, "raise_count")
     if raised < guard.least:
         return True
@@ -56,8 +58,9 @@ async def may_raise_after(scope: Scope, row: OutboxRow, after: OutboxRow, guard:
     if guard is None or not raises or applied is None:
         return True
     place = (CaseKind.FOREIGN_WRITER, row.key.channel, row.key.sku)
-    if await scope.tx.row("case_known", place) is None:
-        return True  # a first look at the entry, after a start or a database that was lost: nothing to be wary of
+    if await scope.tx.row("case_code", place) != (ANOTHER_WRITER,):
+        # A first look at the entry, or what our own ledger wrote after the copy that was put back: nothing to be wary of.
+        return True
     return await may_raise(scope, row.key, after.x_target - applied, guard)
 
 
