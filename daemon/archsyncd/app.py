@@ -42,6 +42,7 @@ from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
+from archsyncd.engine.history import HistoryKeeper
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import HAND_OVER, Orders
@@ -119,6 +120,7 @@ class App:
         self.orders: Orders
         self.freshness: Freshness
         self.keeper: Keeper
+        self.history: HistoryKeeper
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.withholding: Withholding
@@ -315,6 +317,7 @@ class App:
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
+        self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
 
     def _build_carriers(self) -> None:
         """What carries orders to Archean and dispatches back, where no other system does."""
@@ -375,6 +378,7 @@ class App:
             Pump("proving", self.proving.run, limit_seconds=asking_seconds, excused=held_back),
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
+            Pump("history", self.history.run),
             Pump("status", self._tell_status),
             Pump("verify", self._verify, excused=lambda: True),
         ]
@@ -509,6 +513,7 @@ class App:
         self.orders.options = order_options(kept)
         self.proving.options = proving_options(kept)
         self.keeper.absent = kept.guards.absent
+        self.history.most_rows = kept.daemon.history_rows
         self.store.carry(carrying_of(kept))
         if self.carriers is not None:
             self.carriers.put_in_force(kept)

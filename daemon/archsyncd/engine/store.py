@@ -38,6 +38,7 @@ from archsyncd.domain.snapshot import Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.handovers import Handovers
+from archsyncd.engine.histories import Histories
 from archsyncd.engine.reconciles import Reconciles
 
 
@@ -419,6 +420,11 @@ class Store(Protocol):
     @property
     def report(self) -> Reports:
         """Looks that change nothing."""
+        ...
+
+    @property
+    def history(self) -> Histories:
+        """What changed what is applied of each key."""
         ...
 
     @property

@@ -17,6 +17,7 @@ from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.operator.backups import backup_path, write_backup
 from archsyncd.operator.daemon import Daemon, OperatedStore
 from archsyncd.operator.exceptions import ExceptionDesk, briefs
+from archsyncd.operator.history import NEWEST_MOST, NEWEST_ROWS, HistoryDesk
 from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
@@ -57,9 +58,11 @@ class Commands:
         self.status_desk = StatusDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
         reconciling = ReconcileDesk(daemon)
+        self._history = HistoryDesk(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
+            "history": self._history.page,
             "order": orders.order,
             "orders.list": orders.listed,
             "plan": self._plan,
@@ -110,11 +113,13 @@ class Commands:
 
     async def _sku(self, arguments: Arguments) -> dict[str, Any]:
         sku = arguments.text("sku")
+        newest = arguments.whole("history", 0, NEWEST_MOST, NEWEST_ROWS)
         arguments.finish()
         story = await self._story(sku)
         if story.empty:
             raise Refusal(f"Nothing is known of the SKU {sku!r}.{await self._near(sku)}")
         told = story.told(self._daemon.clock.wall_ms())
+        told["timelines"] = await self._history.newest(sku, newest)
         cases = {case.id: case for case in story.found.cases}
         for location in story.levels:
             subject = f"{sku} at {location}"

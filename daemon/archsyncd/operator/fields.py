@@ -50,7 +50,15 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "operation, waiting, sentence, checks, adds_up]",
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",
+        "timelines": "by channel, as keys of history, with rows (the newest) and more: whether there are earlier ones",
         "cases": "as in exceptions list",
+    },
+    "history": {
+        "sku": "as asked",
+        "keys": "[channel, opening, opening_to, changes, deltas, sum, current, adds_up, drifts, newest_drifts]; opening + deltas "
+        "= sum, which adds up where it is current",
+        "rows": "[channel, n, at, kind, delta, after, says, op, who, count, f, reflected, untracked, known], the oldest first; "
+        "kind order or case: an order placed, a case opened or closed, with no delta",
     },
     "order": {
         "order": "commercetools' id",
@@ -110,8 +118,14 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "correlation": "to find it in the journal",
         "note": "how it was closed",
         "escalates_at": "when its owner's limit is over",
+        "impact": "what is noticed of it",
+        "by_itself": "what the daemon does meanwhile",
+        "closes": "when it closes itself",
+        "look": "commands that show more, at most two",
         "next": "the next step",
+        "remedy": "commands that settle it, at most two",
         "retry": "what retry does",
+        "manual": "where all about its kind stands",
     },
     "snapshot.list": {"rows": "[id, feed, state, records, rejected, digest, as_of, at, reasons]"},
     "snapshot.show": {
@@ -156,6 +170,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "totals": "[channel, found, keys, pieces]; found is agrees, busy, unproven, too-many, too-few, foreign, missing, "
         "restockable, unreadable, no-channel, unmanaged or unknown-channel",
         "rows": "[found, channel, sku, entry, shown, expected, change, says]",
+    },
+    "explain": {
+        "entries": "[code, sort (exception, verdict, journal), severity, owner, meaning, impact, by_itself, look, next, remedy, "
+        "closes, retry, message_id]; owner: whose it usually is",
     },
     "reload": {"done": "true", "says": "a sentence", "restart": "keys that need a restart"},
 }

@@ -85,6 +85,7 @@ def parser() -> Parser:
     _snapshots(verbs, common)
     _acts(verbs, common)
     _reconcile(verbs, common)
+    _explains(verbs, common)
     return made
 
 
@@ -112,6 +113,19 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     watch.add_argument("--count", type=int, default=0, metavar="N", help="stop after so many looks")
     sku = _verb(verbs, "sku", common, "everything known of one SKU, with the arithmetic checked")
     sku.add_argument("sku", metavar="SKU")
+    sku.add_argument(
+        "--history",
+        type=int,
+        default=12,
+        metavar="N",
+        help="changes of each key shown (default 12, at most 200)",
+    )
+    sku.add_argument("--all", action="store_true", help="show the whole history of each key")
+    history = _verb(verbs, "history", common, "what changed what is applied of one SKU, with its sum checked")
+    history.epilog = f"for instance: archsyncctl history SHOE-42 --csv\n\n{history.epilog}"
+    history.add_argument("sku", metavar="SKU")
+    history.add_argument("--channel", default="", metavar="KEY", help="in this supply channel only")
+    history.add_argument("--csv", action="store_true", help="as CSV")
     order = _verb(verbs, "order", common, "one order: where it stands, both systems' states, its history")
     order.add_argument("reference", metavar="NUMBER|ID")
     orders = _verb(verbs, "orders", common, "orders on their way to Archean and back")
@@ -191,6 +205,19 @@ def _reconcile(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
     verb.add_argument(
         "--limit", type=int, default=50, metavar="N", help="findings shown in the table (default 50)"
     )
+
+
+def _explains(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    says = "what a code means: of an exception, of the status, of the journal; needs no daemon"
+    explain = _verb(verbs, "explain", common, says)
+    explain.add_argument(
+        "code",
+        nargs="?",
+        default="",
+        metavar="CODE",
+        help="as exceptions and the status tell it, an event's name or MESSAGE_ID; without it every code is listed",
+    )
+    explain.epilog = f"example:\n  archsyncctl explain sku_not_found\n\n{explain.epilog}"
 
 
 def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archsyncd.operator.tables import age, counted, shown
+from archsyncd.operator.timelines import timeline_lines
 
 STATUS_LINES = 24
 WIDTH_CHARACTERS = 160
@@ -220,8 +221,11 @@ def _sku(story: Answer) -> Iterator[str]:
     yield f"SKU {story['sku']}"
     for level in story["levels"]:
         yield _level(level)
+    timelines = {timeline["channel"]: timeline for timeline in story["timelines"]}
     for key in story["keys"]:
         yield from _key(key)
+        if key["channel"] in timelines:
+            yield from timeline_lines(timelines[key["channel"]])
     for line in story["lines"][:LINES_SHOWN]:
         yield from _line(line)
     hidden = story["lines_total"] - min(len(story["lines"]), LINES_SHOWN)
@@ -305,9 +309,21 @@ def case_lines(case: Answer) -> list[str]:
     ]
     for name in ("code", "correlation", "note"):
         lines += [f"  {name:<9} {case[name]}"] if case[name] else []
-    lines += [f"  next      {case['next']}", f"  retry     {case['retry']}"]
+    lines += [
+        f"  impact    {case['impact']}",
+        f"  itself    {case['by_itself']}",
+        *typed("look", case["look"]),
+    ]
+    lines += [f"  next      {case['next']}", *typed("do", case["remedy"]), f"  retry     {case['retry']}"]
+    lines += [f"  over      {case['closes']}"] if case["closes"] != case["retry"] else []
+    lines += [f"  more      archsyncctl explain {case['kind']}; {case['manual']}"]
     lines += [f"  received  {case['payload']}"] if case["payload"] else []
     return [shown(line) for line in lines]
+
+
+def typed(head: str, commands: Sequence[str]) -> list[str]:
+    """Commands one below the other."""
+    return [f"  {'' if number else head:<9} {command}" for number, command in enumerate(commands)]
 
 
 def snapshot_lines(snapshot: Answer) -> list[str]:
