@@ -10,6 +10,7 @@ from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.events import Event
 from archsyncd.domain.mutes import covering
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.reconciling import HELD_SCOPE, HELD_SUBJECT, Found, Run
 from archsyncd.domain.report import Backlog
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.orders import MESSAGES
@@ -85,6 +86,18 @@ class Announcer:
             return
         event = _EVENT_OF_CASE.get(news.kind, Event.CASE_OPENED)
         say(self._logger, event, f"exception {news.id} {news.kind}: {news.reason}", **fields)
+
+    def reconciled(self, run: Run) -> None:
+        """A comparison of the inventory has ended."""
+        scope = "".join(f", {name}" for name in (run.wanted.channel, run.wanted.sku) if name)
+        found = ", ".join(f"{run.counted(kind)} {kind.value}" for kind in Found if run.counted(kind))
+        reason = f": {run.reason}" if run.reason else ""
+        message = (
+            f"{run.wanted.cause} run {run.id} over the inventory ({run.wanted.mode.value}{scope}) is {run.state.value}{reason}; "
+            f"{run.entries} entries compared, {run.differing} differ, {run.planned} are read once more and corrected "
+            f"({found or 'nothing found'})"
+        )
+        say(self._logger, Event.RECONCILED, message, count=run.differing)
 
     def lease(self, news: LeaseNews) -> None:
         """The lease changed hands or cannot be reached."""
@@ -173,6 +186,8 @@ def about(news: CaseNews) -> dict[str, object]:
         return {"feed": news.scope}
     if news.kind is CaseKind.CHANNEL_MISSING:
         return {"channel": news.scope}
+    if news.kind is CaseKind.DRIFT and (news.scope, news.subject) == (HELD_SCOPE, HELD_SUBJECT):
+        return {}  # about many keys
     return {} if news.kind is CaseKind.HELD_RULES else {"channel": news.scope, "sku": news.subject}
 
 

@@ -31,6 +31,7 @@ from archsyncd.assembly import (
     intervals_of,
     order_options,
     proving_options,
+    reconcile_options,
     tail_options,
 )
 from archsyncd.carriers import Carriers, carriers
@@ -50,6 +51,7 @@ from archsyncd.engine.orders import HAND_OVER, Orders
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
+from archsyncd.engine.reconcile import Reconcile
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import (
@@ -118,6 +120,7 @@ class App:
         self.store: SqliteStore
         self.drain: Drain
         self.bases: Bases
+        self.reconcile: Reconcile
         self.orders: Orders
         self.freshness: Freshness
         self.keeper: Keeper
@@ -282,6 +285,16 @@ class App:
             types,
             beater("bases"),
         )
+        self.reconcile = Reconcile(
+            self.store,
+            self.client,
+            self.limiter,
+            shared,
+            self.drain,
+            reconcile_options(settings),
+            beater("reconcile"),
+            self.announcer.reconciled,
+        )
 
     def _build_readers(self) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
@@ -378,6 +391,7 @@ class App:
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
             Pump("bases", self.bases.run, excused=held_back),
+            Pump("reconcile", self.reconcile.run, excused=held_back),
             Pump("proving", self.proving.run, limit_seconds=asking_seconds, excused=held_back),
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
@@ -514,6 +528,7 @@ class App:
         if self.holding.planning:
             self.holding.put_down.set()
         self.bases.options = base_options(kept)
+        self.reconcile.options = reconcile_options(kept)
         self.orders.options = order_options(kept)
         self.proving.options = proving_options(kept)
         self.keeper.absent = kept.guards.absent

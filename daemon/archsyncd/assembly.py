@@ -8,6 +8,7 @@ from pathlib import Path
 from archsyncd.config import Settings
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.handover import EligibleRule, Placement
+from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.rules import Carrying, Rules
 from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
 from archsyncd.engine.bases import BaseOptions
@@ -16,6 +17,7 @@ from archsyncd.engine.drain import DrainOptions
 from archsyncd.engine.handing_over import HandOverOptions
 from archsyncd.engine.orders import OrderOptions
 from archsyncd.engine.proving import ProvingOptions
+from archsyncd.engine.reconcile import ReconcileOptions
 from archsyncd.engine.tail import TailOptions
 
 SWEEP_EVERY_SECONDS = 15.0
@@ -124,6 +126,16 @@ def base_options(settings: Settings) -> BaseOptions:
         lag_seconds=float(settings.reconcile.settle_seconds),
         tracked=project.inventory_mode == "tracked",
         sample_keys_per_minute=settings.reconcile.sample_keys_per_minute,
+        raises=RaiseGuard(settings.reconcile.maximum_raises, settings.reconcile.maximum_raises_permille),
+    )
+
+
+def reconcile_options(settings: Settings) -> ReconcileOptions:
+    """When the whole inventory is compared, and how late orders show."""
+    return ReconcileOptions(
+        settings.reconcile.nightly_at,
+        float(settings.reconcile.settle_seconds),
+        tracked=settings.commercetools.inventory_mode == "tracked",
     )
 
 

@@ -35,6 +35,7 @@ def test_the_command_measures_everything_in_tiny_sizes(tmp_path: Path) -> None:
         "p99",
         "orders",
         "dispatches",
+        "walk",
         "time",
     }
     assert all(figure["value"] >= 0 for figure in figures)

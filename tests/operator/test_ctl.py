@@ -681,6 +681,8 @@ async def test_json_answers_have_exactly_the_documented_fields(tmp_path: Path) -
         for act, *more in (["list"], ["show", snapshot], rejected, ["show", snapshot]):
             answer = await ask_json(daemon, "snapshot", act, *more)
             assert set(answer) == set(fields_of(f"snapshot.{act}")), act
+        for given in ("--dry-run --no-wait", "--show"):
+            assert set(await ask_json(daemon, "reconcile", *given.split())) == set(fields_of("reconcile"))
         status = await ask_json(daemon, "status")
         for name in ("feeds", "exceptions", "waiting"):
             told = FIELDS["status"][name].strip("[]").split(", ")

@@ -214,7 +214,9 @@ class ReconcileSettings:
     nightly_at: time = field(
         default=time(2, 30),
         metadata=key(
-            TimeOfDay(), "When the full comparison begins, in the host's time zone.", in_force=False
+            TimeOfDay(),
+            """When every night all inventory entries are compared with what they should show, in the host's time zone. One
+            that was missed because the daemon did not run is made up for.""",
         ),
     )
     sample_keys_per_minute: int = field(
@@ -230,5 +232,21 @@ class ReconcileSettings:
             Whole(10, 3600),
             """How long a difference is left alone before it counts. The platform shows an order's effect on stock up
             to 10 seconds late, so less would take its lag for drift.""",
+        ),
+    )
+    maximum_raises: int = field(
+        default=20,
+        metadata=key(
+            Whole(0, 1_000_000),
+            """How many entries that show too few are raised again within 24 hours without being asked. Beyond this and
+            `maximum_raises_permille`, whichever is more, the rest waits for `archsyncctl reconcile --allow-raises`; what
+            shows too much is always cut. With 0 in both, every raise waits.""",
+        ),
+    )
+    maximum_raises_permille: int = field(
+        default=5,
+        metadata=key(
+            Whole(0, 1000),
+            "The same as a share of all keys, in thousandths: 5 of 1,000 keys are 0.5 %.",
         ),
     )

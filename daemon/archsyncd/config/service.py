@@ -83,7 +83,11 @@ class OwnerSettings:
 def shipped_owners() -> Mapping[str, OwnerSettings]:
     """The owners that hold where the file names none."""
     return MappingProxyType(
-        {DEFAULT_OWNER: OwnerSettings(), "sku_not_found": OwnerSettings(team="data", escalate_minutes=480)},
+        {
+            DEFAULT_OWNER: OwnerSettings(),
+            "sku_not_found": OwnerSettings(team="data", escalate_minutes=480),
+            "stray_entry": OwnerSettings(team="data", escalate_minutes=480),
+        },
     )
 
 

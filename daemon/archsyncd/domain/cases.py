@@ -55,6 +55,7 @@ class CaseKind(StrEnum):
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
     SUSPECTED_OVERSELL = "suspected_oversell"
+    STRAY_ENTRY = "stray_entry"
 
 
 # A kind that has no entry in domain/explained yet is named by tests/domain/test_explained.py.

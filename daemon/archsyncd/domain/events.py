@@ -256,6 +256,13 @@ class Event(Enum):
         look=(SHOW_CASE, EXPLAIN_KIND),
         owner="ecommerce",
     )
+    RECONCILED = EventText(
+        "7982b8e08aef4ff3a39e0d4635c913de",
+        INFO,
+        "The inventory was compared",
+        "A walk over all entries of the project, or over those that were asked for, has ended; its message says what differs.",
+        "Nothing to do where nothing differs; else archsyncctl reconcile --show tells what was found.",
+    )
     PAGE_UNSERVED = EventText(
         "84463ee8e1a5443fba1b55f070304c9c",
         WARNING,

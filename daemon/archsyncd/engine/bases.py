@@ -22,6 +22,7 @@ from archsyncd.domain.inventory import (
 )
 from archsyncd.domain.lookup import Unentered, not_created, unasked, unreadable, unsold
 from archsyncd.domain.outbox import OutboxRow
+from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.entry_reader import EntryReader
 from archsyncd.engine.fencing import fenced_by
@@ -52,6 +53,7 @@ class BaseOptions:
     """What may be created, the time within which orders show on entries, and how many of them are looked at anew a minute.
 
     An old copy of the database, or somebody's edit, shows on an entry that nothing is due for only when it is read.
+    `raises`: how many entries that show too few are raised within a day by itself.
     """
 
     create_missing: bool
@@ -59,6 +61,7 @@ class BaseOptions:
     lag_seconds: float
     tracked: bool
     sample_keys_per_minute: int
+    raises: RaiseGuard | None = None
 
 
 class Bases:
@@ -323,7 +326,9 @@ class Bases:
         if rows:
             done += await self._read_for_check(rows)
         lag_ms = int(self.options.lag_seconds * 1000)
-        proven, _ = await self._store.outbox.judge_reads(self._shared.orders_complete_ms, lag_ms, CHECK_KEYS)
+        proven, _ = await self._store.outbox.judge_reads(
+            self._shared.orders_complete_ms, lag_ms, CHECK_KEYS, self.options.raises
+        )
         if proven:
             self._shared.count("proven", proven)
             self._shared.work.set()

@@ -33,6 +33,7 @@ from archsyncd.domain.inventory import (
     TenureRecord,
     WriteAnswer,
 )
+from archsyncd.domain.reconciling import Listing
 from archsyncd.domain.tenure import Tenure
 from archsyncd.domain.whole_order import WholeOrder, WholePage
 
@@ -236,6 +237,15 @@ class Commercetools(Protocol):
 
     async def entries_by_id(self, ids: Sequence[str]) -> EntryPage | Failure:
         """Entries by id, at most `entries_per_request`."""
+        ...
+
+    async def inventory(
+        self, after_id: str, *, channel: str = "", sku: str = "", limit: int = 500
+    ) -> Listing | Failure:
+        """A page of all entries in the order of their ids, after one ("": from the first); of one channel or SKU only if told.
+
+        It is a query and may lag: what it shows is looked at again before anything rests on it.
+        """
         ...
 
     async def products(self, skus: Sequence[str]) -> frozenset[str] | Failure:

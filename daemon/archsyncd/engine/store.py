@@ -22,6 +22,7 @@ from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.oversell import Owed
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.report import (
     Backlog,
     Cursor,
@@ -41,6 +42,7 @@ from archsyncd.engine.advices import Advices
 from archsyncd.engine.alerts import Actions, Alerts, Mutes
 from archsyncd.engine.handovers import Handovers
 from archsyncd.engine.histories import Histories
+from archsyncd.engine.reconciles import Reconciles
 
 
 class Feeds(Protocol):
@@ -207,8 +209,10 @@ class Outbox(Protocol):
         """Entries that could not be read for their check: again after so long."""
         ...
 
-    async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
-        """Judge pending reads; how many were proven, how many must be read again."""
+    async def judge_reads(
+        self, complete_ms: int, lag_ms: int, limit: int, guard: RaiseGuard | None = None
+    ) -> tuple[int, int]:
+        """Judge pending reads; how many were proven, how many must be read again. `guard`: None holds no raise."""
         ...
 
 
@@ -426,6 +430,11 @@ class Store(Protocol):
     @property
     def advices(self) -> Advices:
         """What Archean advises of goods."""
+        ...
+
+    @property
+    def reconciles(self) -> Reconciles:
+        """Comparisons of the whole inventory."""
         ...
 
     @property

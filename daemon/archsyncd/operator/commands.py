@@ -24,6 +24,7 @@ from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
+from archsyncd.operator.reconciling import ReconcileDesk
 from archsyncd.operator.samples import SampleDesk
 from archsyncd.operator.snapshots import SnapshotDesk
 from archsyncd.operator.status import CLASS_NAMES
@@ -47,6 +48,9 @@ CHANGING = frozenset(
         "ack",
         "unmute",
         "alerts.test",
+        "reconcile",
+        "reconcile.stop",
+        "reconcile.allow",
     }
 )
 _LOG = logging.getLogger("archsyncd.operator")
@@ -60,6 +64,7 @@ class Commands:
         self._daemon = daemon
         alerts, self._actions = AlertDesk(daemon, daemon.desk), ActionDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
+        reconciling = ReconcileDesk(daemon)
         self._history = HistoryDesk(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
@@ -89,6 +94,10 @@ class Commands:
             "unmute": alerts.unmute,
             "actions": self._actions.listed,
             "samples": SampleDesk(daemon).listed,
+            "reconcile": reconciling.begin,
+            "reconcile.show": reconciling.show,
+            "reconcile.stop": reconciling.stop,
+            "reconcile.allow": reconciling.allow,
         }
 
     async def answer(self, verb: str, arguments: Mapping[str, Any], by: str = "") -> dict[str, Any]:

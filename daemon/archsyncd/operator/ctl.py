@@ -17,6 +17,7 @@ from archsyncd.operator.alert_tables import ALERT_TABLES
 from archsyncd.operator.client import Client
 from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
+from archsyncd.operator.reconcile_screen import reconcile
 from archsyncd.operator.screens import case_lines, order_lines, sku_lines, snapshot_lines, status_lines
 from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted, shown
 from archsyncd.operator.timelines import write_history
@@ -86,6 +87,7 @@ def _run(client: Client, options: argparse.Namespace, out: TextIO) -> int:
         "sku": _sku,
         "history": _history,
         "exceptions.list": _exceptions,
+        "reconcile": reconcile,
     }
     if name in special:
         return special[name](client, options, out)

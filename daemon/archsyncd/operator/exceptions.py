@@ -8,6 +8,7 @@ from typing import Any
 from archsyncd.domain.cases import FOLDED, Case, CaseKind
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.lookup import AWAITING_ENTRY
+from archsyncd.domain.reconciling import HELD_CODE
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.explain import explained_case
@@ -85,6 +86,7 @@ class ExceptionDesk:
                 "escalates_at": rfc3339(due_ms),
             }
             | explained_case(case)
+            | _of_many(case)
         )
 
     async def retry(self, arguments: Arguments) -> dict[str, Any]:
@@ -98,6 +100,13 @@ class ExceptionDesk:
             return await self._apply_level(case)
         if case.kind is CaseKind.HELD_RULES:
             return await self._approve_rules(case)
+        if case.kind is CaseKind.DRIFT and case.code == HELD_CODE:
+            keys = await self._daemon.store.reconciles.allow_raises()
+            self._daemon.shared.bases.set()
+            return {
+                "done": True,
+                "says": f"{keys} keys are raised once they are read again; case {case.id} is closed.",
+            }
         if case.kind in FREED_BY_HAND:
             return await self._free(case)
         if case.kind in {*ORDER_KINDS, *ADVICE_KINDS, CaseKind.SHORT_PICK}:
@@ -217,6 +226,21 @@ class ExceptionDesk:
 
     def _brief(self, case: Case) -> dict[str, Any]:
         return brief(self._daemon, case)
+
+
+def _of_many(case: Case) -> dict[str, Any]:
+    """What is held of very many keys is no single entry's difference."""
+    if case.kind is not CaseKind.DRIFT or case.code != HELD_CODE:
+        return {}
+    allow = "archsyncctl reconcile --allow-raises"
+    return {
+        "by_itself": "Raises none of these keys and cuts what is too much, until a person has looked.",
+        "next": f"Look at some of these keys in both systems, then let all of them be raised: {allow}",
+        "look": ["archsyncctl reconcile --show"],
+        "remedy": [allow],
+        "closes": "It closes when a person allows the raises, or when nothing is held any more.",
+        "retry": f"retry lets what is held be raised, as `{allow}` does.",
+    }
 
 
 def brief(daemon: Daemon, case: Case) -> dict[str, Any]:

@@ -46,6 +46,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "unknown_skus, unknown_share, drifting, stalled, untracked_lines, untracked_pieces, "
         "saturated_share, database_bytes, log_bytes, free_bytes, doubt",
         "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
+        "reconcile": "the newest comparison of the inventory (null: there was none): run, mode, cause, state, began, ended, "
+        "entries, keys, differing, held_raises",
     },
     "sku": {
         "sku": "as asked",
@@ -178,6 +180,27 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "rows": "[id, at, who, verb, arguments, outcome, says]; who is as the client says, which nobody can prove; outcome is "
         "done, nothing, refused, failed or unknown",
         "more": "whether others were left out",
+    },
+    "reconcile": {
+        "run": "its number",
+        "mode": "dry-run | apply",
+        "cause": "nightly | operator",
+        "channel": "the only channel compared, empty for all",
+        "sku": "the only SKU compared, empty for all",
+        "state": "running | done | stopped | failed",
+        "reason": "why it failed or was stopped",
+        "began": "when it began",
+        "ended": "when it ended",
+        "entries": "entries compared so far",
+        "keys": "keys there were when it began",
+        "agreeing": "keys that are as they should be",
+        "differing": "keys that are not",
+        "planned": "keys that are read once more and corrected",
+        "held_raises": "keys that are not raised until a person allows",
+        "listed": "findings in all; `rows` holds up to 1,000 of each kind",
+        "totals": "[channel, found, keys, pieces]; found is agrees, busy, unproven, too-many, too-few, foreign, missing, "
+        "restockable, unreadable, no-channel, unmanaged or unknown-channel",
+        "rows": "[found, channel, sku, entry, shown, expected, change, says]",
     },
     "explain": {
         "entries": "[code, sort (exception, verdict, journal), severity, owner, meaning, impact, by_itself, look, next, remedy, "

@@ -84,6 +84,7 @@ def parser() -> Parser:
     _exceptions(verbs, common)
     _snapshots(verbs, common)
     _acts(verbs, common)
+    _reconcile(verbs, common)
     _explains(verbs, common)
     _alerts(verbs, common)
     return made
@@ -184,6 +185,38 @@ def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
     reject = _verb(acts, "reject", common, "drop a held snapshot", "snapshot.")
     reject.add_argument("id", metavar="ID")
     reject.add_argument("--reason", required=True, metavar="TEXT")
+
+
+def _reconcile(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    verb = _verb(verbs, "reconcile", common, "compare every inventory entry with what it should show")
+    acted = "--stop and --allow-raises answer with done and says alone."
+    verb.epilog = (
+        f"example: archsyncctl reconcile --dry-run --channel warehouse-1\n\n{acted}\n\n{verb.epilog}"
+    )
+    what = verb.add_mutually_exclusive_group(required=True)
+    for name, says in (
+        ("dry-run", "only list what differs"),
+        ("apply", "have it corrected: cut at once, raised when two clean reads say the same"),
+    ):
+        what.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=says)
+    what.add_argument(
+        "--show", dest="run", nargs="?", type=int, const=0, metavar="RUN", help="a run, by default the newest"
+    )
+    what.add_argument("--stop", dest="mode", action="store_const", const="stop", help="end the run under way")
+    what.add_argument(
+        "--allow-raises",
+        dest="mode",
+        action="store_const",
+        const="allow",
+        help="let raises go on that were held because there were too many within a day",
+    )
+    verb.add_argument("--channel", default="", metavar="KEY", help="one supply channel only")
+    verb.add_argument("--sku", default="", metavar="SKU", help="one SKU only")
+    verb.add_argument("--no-wait", action="store_true", help="begin the run and return")
+    verb.add_argument("--csv", action="store_true", help="what was found, as CSV")
+    verb.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="findings shown in the table (default 50)"
+    )
 
 
 def _explains(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:

@@ -145,6 +145,18 @@ def _work(status: Answer) -> Iterator[str]:
     parked = ", ".join(f"{count:,} {reason}" for reason, count in sorted(status["parked"].items()))
     rest = f"; parked: {parked}" if parked else ""
     yield f"keys        {keys['total']:,}, {keys['out_of_step']:,} out of step{rest}"
+    yield from _reconciled(status["reconcile"])
+
+
+def _reconciled(run: Answer | None) -> Iterator[str]:
+    if run is None:
+        return
+    share = f" of about {run['keys']:,}" if run["state"] == "running" else ""
+    held = f"; {counted(run['held_raises'], 'raise')} held" if run["held_raises"] else ""
+    yield (
+        f"reconcile   {run['cause']} run {run['run']} ({run['mode']}) of {run['began']} {run['state']}: {run['entries']:,} "
+        f"entries compared{share}, {run['differing']:,} differ{held}"
+    )
 
 
 def _hand_over(carrying: Answer | None) -> Iterator[str]:

@@ -20,6 +20,7 @@ from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept, Meter
 from archsyncd.operator.looking import COUNTS_KEEP_SECONDS, STATUS_KEEP_SECONDS, Look, Lookout
 from archsyncd.operator.orders import carrying
+from archsyncd.operator.reconciling import reconciled
 
 CLASS_NAMES = {
     DueClass.DECREASE_NEAR_ZERO: "decreases near zero",
@@ -41,6 +42,7 @@ class StatusDesk:
         self.verdict = Verdict(Level.HEALTHY, ())
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
         self._carrying = Kept(clock, lambda: carrying(daemon), COUNTS_KEEP_SECONDS)
+        self._reconciled = Kept(clock, lambda: reconciled(daemon), STATUS_KEEP_SECONDS)
         self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS, cost_share=0)
 
     def tick(self) -> None:
@@ -95,6 +97,7 @@ class StatusDesk:
                 "keys": {"total": keys, "out_of_step": off},
                 "data": _data_told(look, daemon.store.doubt),
                 "exceptions": [_cases_told(each) for each in facts.cases],
+                "reconcile": await self._reconciled.get(),
             },
         )
 

@@ -32,6 +32,7 @@ from archsyncd.domain.inventory import (
     Unreached,
     WriteAnswer,
 )
+from archsyncd.domain.reconciling import Listing
 from archsyncd.domain.whole_order import WholeOrder, WholePage
 from archsyncd.engine.ports import Clock
 from archsyncd.wire.commercetools import entries, graphql, orders, projects, whole_orders
@@ -178,6 +179,19 @@ class HttpCommercetools:
     async def _entries(self, request: Request) -> EntryPage | Failure:
         return await self._calls.ask(
             request, lambda answer: entries.entry_page(answer.tree, self._channels, answer.server_ms)
+        )
+
+    async def inventory(
+        self, after_id: str, *, channel: str = "", sku: str = "", limit: int = PAGE_LIMIT
+    ) -> Listing | Failure:
+        """A page of all entries by id. Refused for a channel that the project does not have."""
+        channel_id = self._channels.ids.get(channel)
+        if channel and channel_id is None:
+            return Refused("UnknownChannel", f"no channel of the project has the key {channel}")
+        channels = self._channels
+        return await self._calls.ask(
+            entries.inventory_request(after_id, channel_id, sku, limit),
+            lambda answer: entries.listing_of(answer.tree, channels, after_id, limit, answer.server_ms),
         )
 
     async def products(self, skus: Sequence[str]) -> frozenset[str] | Failure:

@@ -9,6 +9,14 @@ from typing import Any
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.history import because, drifted, suspect
+from archsyncd.adapters.sqlite.raising import (
+    ANOTHER_WRITER,
+    HELD_AGAIN_MS,
+    may_raise,
+    may_raise_after,
+    no_longer_lacking,
+    tell_held,
+)
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain import outbox
@@ -19,6 +27,7 @@ from archsyncd.domain.ledger import Base, adoptable, drift, signature
 from archsyncd.domain.lookup import AWAITING_ENTRY, Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.rules import DrainLimits, SettleRules, Turn
 from archsyncd.domain.settlement import (
     Booked,
@@ -206,14 +215,14 @@ async def _foreign_case(scope: Scope, row: OutboxRow, entry: Entry, turn: Turn) 
         f"{row.key.sku} in {row.key.channel} was last written{who} and {what}; its base is taken anew, "
         "lowered at once where it must be and raised only after a clean read"
     )
-    await open_case(
-        scope.tx, NewCase(CaseKind.FOREIGN_WRITER, row.key.channel, row.key.sku, reason), scope.now_ms
-    )
+    code = "" if found == turn.ledger else ANOTHER_WRITER
+    case = NewCase(CaseKind.FOREIGN_WRITER, row.key.channel, row.key.sku, reason, code=code)
+    await open_case(scope.tx, case, scope.now_ms)
 
 
 async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: SettleRules) -> OutboxRow:
     """Give a key its base from its entry, adopting our own marker where nothing is missing between."""
-    await _watch_restockable(scope, entry)
+    await watch_restockable(scope, entry)
     if await _untrack(scope, [(row.key, entry.created_at_ms)]):
         row = (await outbox_rows(scope, [row.key]))[row.key]
     if not scope.policies.tracked:
@@ -227,7 +236,7 @@ async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: 
     return outbox.based(row, entry, scope.now_ms, max(scope.now_ms + wait_ms, row.check_due_ms or 0))
 
 
-async def _watch_restockable(scope: Scope, entry: Entry) -> None:
+async def watch_restockable(scope: Scope, entry: Entry) -> None:
     """Commercetools sells without stock while restockableInDays is set, even to 0."""
     kind, key = CaseKind.RESTOCKABLE_IN_DAYS, entry.key
     if entry.restockable_in_days is None:
@@ -301,7 +310,7 @@ async def book_reads(
     rows = await outbox_rows(scope, {entry.key for entry in entries} | set(missing))
     changed: list[OutboxRow] = []
     for entry in entries:
-        await _watch_restockable(scope, entry)
+        await watch_restockable(scope, entry)
         row = rows.get(entry.key)
         if (
             row is None
@@ -324,8 +333,13 @@ async def book_reads(
     await put_outbox_rows(scope, changed)
 
 
-async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
-    """Judge pending reads that the order list covers; how many were proven, and how many must be read again."""
+async def judge_reads(
+    scope: Scope, complete_ms: int, lag_ms: int, limit: int, guard: RaiseGuard | None = None
+) -> tuple[int, int]:
+    """Judge pending reads that the order list covers; how many were proven, and how many must be read again.
+
+    `guard`: how many keys may be raised because their entries show too few; what is beyond it waits for a person.
+    """
     found = await scope.tx.rows("outbox_check_read", {"before": complete_ms - lag_ms, "limit": limit})
     rows = await outbox_rows(scope, [StockKey(row[0], row[1]) for row in found])
     proven: list[OutboxRow] = []
@@ -337,16 +351,29 @@ async def judge_reads(scope: Scope, complete_ms: int, lag_ms: int, limit: int) -
             continue
         window = (row.key.channel, row.key.sku, read.read_at_ms - lag_ms, read.read_at_ms + lag_ms)
         times = [line[0] for line in await scope.tx.rows("lines_in_window", window)]
-        judged = await _proven(scope, row, lag_ms) if read.clean(complete_ms, times) else None
-        if judged is not None:
-            proven.append(judged)
+        judged = await _proven(scope, row, lag_ms, guard) if read.clean(complete_ms, times) else None
+        if judged is None:
+            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms, guard))
         else:
-            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms))
+            proven.append(judged)
+    if guard is not None and any(_is_held(scope, row) for row in (*proven, *again)):
+        await tell_held(scope, guard)
     await put_outbox_rows(scope, [*proven, *again])
     return len(proven), len(again)
 
 
-async def _narrowed(scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int) -> OutboxRow:
+def _held(scope: Scope, row: OutboxRow) -> OutboxRow:
+    """The row while it may not be raised: as it is, and looked at again from time to time."""
+    return outbox.read_discarded(row, scope.now_ms + HELD_AGAIN_MS)
+
+
+def _is_held(scope: Scope, row: OutboxRow) -> bool:
+    return row.check_due_ms == scope.now_ms + HELD_AGAIN_MS
+
+
+async def _narrowed(
+    scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int, guard: RaiseGuard | None
+) -> OutboxRow:
     """A key that is ordered all the time: its orders around the read bound what the read can mean.
 
     A proven base is left alone unless the entry offers more than any of them can explain: that is cut at once.
@@ -360,7 +387,8 @@ async def _narrowed(scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int) 
             return outbox.read_discarded(row, again_ms)
         await open_case(scope.tx, _drift_case(row.key, off, "at least "), scope.now_ms)
         await drifted(scope, row.key)
-    return outbox.narrowed(row, known, around, scope.now_ms, again_ms)
+    after = outbox.narrowed(row, known, around, scope.now_ms, again_ms)
+    return after if await may_raise_after(scope, row, after, guard) else _held(scope, row)
 
 
 def _drift_case(key: StockKey, off: int, how: str = "") -> NewCase:
@@ -378,7 +406,7 @@ async def _known_after(scope: Scope, key: StockKey, at_ms: int) -> int:
     return int(found[0]) if found else 0
 
 
-async def _proven(scope: Scope, row: OutboxRow, lag_ms: int) -> OutboxRow | None:
+async def _proven(scope: Scope, row: OutboxRow, lag_ms: int, guard: RaiseGuard | None) -> OutboxRow | None:
     """The row as its clean read proves it; None when it must be seen once more before it may raise."""
     known = row.known - await _known_after(scope, row.key, row.read_at_ms or 0)
     scope_key = (row.key.channel, row.key.sku)
@@ -391,12 +419,19 @@ async def _proven(scope: Scope, row: OutboxRow, lag_ms: int) -> OutboxRow | None
             await open_case(scope.tx, _drift_case(row.key, off), scope.now_ms)
             if off < 0 and not seen_before:
                 return None
+            if off < 0 and not await may_raise(scope, row.key, -off, guard):
+                return _held(scope, row)
             await drifted(scope, row.key)
             # Looked at once more after the correction, so that the case closes when all is well.
             check_due_ms = scope.now_ms + lag_ms
         else:
             await resolve_case(scope.tx, CaseKind.DRIFT, *scope_key, "a clean read agrees", scope.now_ms)
-    await resolve_case(
-        scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, "its base was proven by a clean read", scope.now_ms
-    )
-    return replace(outbox.proven(row, known, scope.now_ms), check_due_ms=check_due_ms)
+        if off >= 0:
+            await no_longer_lacking(scope, row.key)
+    after = replace(outbox.proven(row, known, scope.now_ms), check_due_ms=check_due_ms)
+    if not await may_raise_after(scope, row, after, guard):
+        return _held(scope, row)
+    note = "its base was proven by a clean read"
+    if await resolve_case(scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, note, scope.now_ms):
+        await no_longer_lacking(scope, row.key)
+    return after

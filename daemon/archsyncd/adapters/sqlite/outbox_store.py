@@ -17,6 +17,7 @@ from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow, freed, read_discarded
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.rules import DrainLimits, SettleRules
 from archsyncd.domain.settlement import Settled
 
@@ -193,6 +194,10 @@ class OutboxStore:
 
         await self._session.write(step)
 
-    async def judge_reads(self, complete_ms: int, lag_ms: int, limit: int) -> tuple[int, int]:
-        """Judge pending reads; how many were proven, how many must be read again."""
-        return await self._session.write(lambda scope: outbox.judge_reads(scope, complete_ms, lag_ms, limit))
+    async def judge_reads(
+        self, complete_ms: int, lag_ms: int, limit: int, guard: RaiseGuard | None = None
+    ) -> tuple[int, int]:
+        """Judge pending reads; how many were proven, how many must be read again. `guard`: None holds no raise."""
+        return await self._session.write(
+            lambda scope: outbox.judge_reads(scope, complete_ms, lag_ms, limit, guard)
+        )

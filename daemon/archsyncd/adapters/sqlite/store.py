@@ -24,6 +24,7 @@ from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recou
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
 from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
+from archsyncd.adapters.sqlite.reconcile_store import ReconcileStore
 from archsyncd.adapters.sqlite.report_store import ReportStore
 from archsyncd.adapters.sqlite.sample_store import SampleStore
 from archsyncd.adapters.sqlite.scope import Scope
@@ -61,6 +62,7 @@ class SqliteStore:
         self.orders = OrderStore(session)
         self.advices = AdviceStore(session)
         self.handovers = HandoverStore(session)
+        self.reconciles = ReconcileStore(session)
         self.cases = CaseStore(session)
         self.alerts = AlertStore(session)
         self.mutes = MuteStore(session)

@@ -208,4 +208,16 @@ STOCK_KINDS = (
         next_step="Compare the orders with the shelf: find more pieces, or tell the shoppers.",
         closes="It closes itself when the stock covers what was ordered.",
     ),
+    Explained(
+        code="stray_entry",
+        severity=Severity.WARNING,
+        owner="data",
+        meaning="An entry beside ours offers stock: without a supply channel, or of goods that Archean never told of.",
+        impact="The shop may sell goods that nobody has, or those of another entry a second time.",
+        by_itself="Writes nothing to it, and looks again at each walk over the inventory.",
+        look=("archsyncctl exceptions show ID", "archsyncctl reconcile --show"),
+        next_step="Delete the entry in commercetools, set it to 0, or have Archean tell of the SKU.",
+        remedy=("archsyncctl reconcile --apply",),
+        closes="It closes itself when a walk over the inventory (every night, or when asked for) does not meet it any more.",
+    ),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from archsyncd.domain.inventory import (
@@ -22,9 +23,10 @@ from archsyncd.domain.inventory import (
     entry_key,
 )
 from archsyncd.domain.merge import QUANTITY_LIMIT
+from archsyncd.domain.reconciling import Listing, Stray
 from archsyncd.wire.commercetools import strict
 from archsyncd.wire.commercetools.exchange import Request, path_segment, post, query_of
-from archsyncd.wire.commercetools.predicates import PAGE_LIMIT, entries_of, is_in
+from archsyncd.wire.commercetools.predicates import PAGE_LIMIT, entries_of, is_in, quoted
 
 FIELD_OPERATION = "archOp"
 FIELD_VALUE = "archX"
@@ -62,6 +64,62 @@ def entries_by_id_request(ids: Sequence[str]) -> Request:
 def _query(where: str) -> Request:
     query = query_of((("where", where), ("limit", str(PAGE_LIMIT)), ("withTotal", "false")))
     return Request("GET", "/inventory", query)
+
+
+def inventory_request(after: str, channel_id: str | None, sku: str, limit: int) -> Request:
+    """Ask for a page of all entries in the order of their ids, of one channel or SKU only where these are told."""
+    parts = [f"id > {quoted(after)}"] if after else []
+    parts += [f"supplyChannel(id={quoted(channel_id)})"] if channel_id else []
+    parts += [f"sku = {quoted(sku)}"] if sku else []
+    where = (("where", " and ".join(parts)),) if parts else ()
+    return Request(
+        "GET",
+        "/inventory",
+        query_of((*where, ("sort", "id asc"), ("limit", str(limit)), ("withTotal", "false"))),
+    )
+
+
+def listing_of(tree: Any, channels: ChannelMap, after: str, limit: int, server_ms: int) -> Listing:
+    """Read a page of all entries; those of no known channel are strays. Raises MalformedAnswer where no id tells a place."""
+    items = strict.sequence(strict.mapping(tree, "body").get("results"), "results")
+    entries: list[Entry] = []
+    strays: list[Stray] = []
+    faults: list[EntryFault] = []
+    ids: list[str] = []
+    for item in items:
+        try:
+            ids.append(strict.text(strict.mapping(item, "entry"), "id"))
+            stray = _stray_of(item, channels)
+            if stray is None:
+                entries.append(entry_of(item, channels, server_ms))
+            else:
+                strays.append(stray)
+        except strict.MalformedAnswer as error:
+            faults.append(_fault_of(item, channels, str(error)))
+    full = len(items) >= limit
+    if full and not ids:
+        raise strict.MalformedAnswer("id", "is readable in no entry of a full page")
+    ordered = len(ids) == len(items) and all(one < two for one, two in pairwise((after, *ids)))
+    last = max(ids, default=after)
+    return Listing(
+        after,
+        tuple(entries),
+        tuple(strays),
+        tuple(faults),
+        last,
+        full=full,
+        ordered=ordered,
+        server_ms=server_ms,
+    )
+
+
+def _stray_of(item: Mapping[str, Any], channels: ChannelMap) -> Stray | None:
+    """What an entry is that lies in no channel of the map; None for all others."""
+    reference = item.get("supplyChannel")
+    channel_id = None if reference is None else strict.text(strict.mapping(reference, "supplyChannel"), "id")
+    if channel_id in channels.keys:
+        return None
+    return Stray(strict.text(item, "id"), strict.text(item, "sku"), channel_id, _quantity_of(item))
 
 
 def entry_page(tree: Any, channels: ChannelMap, server_ms: int) -> EntryPage:

@@ -1,0 +1,112 @@
+"""One run over the inventory: pages read ahead within bounds, and judged once the orders are complete beyond them.
+
+It decides when a page may be compared, and nothing of what the comparison says.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from archsyncd.domain.inventory import Failure, Forbidden, Missing, Refused, TooLarge
+from archsyncd.domain.reconciling import Listing, Run, RunState
+from archsyncd.engine.drain import Drain
+from archsyncd.engine.fencing import fenced_by
+from archsyncd.engine.limiter import Limiter, Priority
+from archsyncd.engine.ports import Commercetools
+from archsyncd.engine.shared import Shared, describe
+from archsyncd.engine.store import Store
+
+# So many pages wait in memory for the orders to be complete beyond them: twenty thousand entries.
+WINDOW_PAGES = 40
+PAGE_ENTRIES = 500
+
+
+class Walk:
+    """Reads the pages of a run from its place on, and has them judged in their order."""
+
+    def __init__(
+        self,
+        run: Run,
+        store: Store,
+        client: Commercetools,
+        limiter: Limiter,
+        shared: Shared,
+        drain: Drain,
+        beat: Callable[[], None],
+    ) -> None:
+        self.run = run
+        self._store = store
+        self._client = client
+        self._limiter = limiter
+        self._shared = shared
+        self._drain = drain
+        self._beat = beat
+        self._held: deque[Listing] = deque()
+        self._read_to = run.after
+        self._read_all = False
+        self._limit = PAGE_ENTRIES
+        self.outcome: RunState | None = None
+        self.reason = ""
+
+    @property
+    def waiting(self) -> int:
+        """How many pages wait to be judged."""
+        return len(self._held)
+
+    async def step(self, lag_ms: int, *, tracked: bool) -> bool:
+        """Judge what may be judged and read one more page if there is room; whether anything was done.
+
+        `outcome` tells afterwards whether the run is over.
+        """
+        done = False
+        while self._held and self._covered(self._held[0], lag_ms, tracked=tracked):
+            self._beat()
+            await self._judge(self._held.popleft(), lag_ms)
+            done = True
+        if not self._read_all and len(self._held) < WINDOW_PAGES:
+            done = await self._read() or done
+        if self._read_all and not self._held and self.outcome is None:
+            self.outcome = RunState.DONE
+        return done
+
+    def _covered(self, page: Listing, lag_ms: int, *, tracked: bool) -> bool:
+        """Untracked no order moves an entry, and there is nothing to wait for."""
+        return not tracked or self._shared.orders_complete_ms >= page.server_ms + lag_ms
+
+    async def _judge(self, page: Listing, lag_ms: int) -> None:
+        if await self._store.reconciles.judge(self.run, page, lag_ms):
+            self._shared.bases.set()
+
+    async def _read(self) -> bool:
+        wanted, after, limit = self.run.wanted, self._read_to, self._limit
+        page = await self._limiter.call(
+            Priority.CHECK,
+            1.0,
+            lambda: self._client.inventory(after, channel=wanted.channel, sku=wanted.sku, limit=limit),
+        )
+        if not isinstance(page, Listing):
+            return self._unanswered(page)
+        self._shared.saw_server_time(page.server_ms)
+        self._watch_fences(page)
+        self._held.append(page)
+        self._read_all = not page.full
+        self._read_to = page.last
+        self._limit = min(2 * self._limit, PAGE_ENTRIES)
+        return True
+
+    def _unanswered(self, answer: Failure) -> bool:
+        """Less at once where a page is too large; a plain refusal ends the run; all else is asked again."""
+        if isinstance(answer, TooLarge) and self._limit > 1:
+            self._limit //= 2
+            return True
+        if isinstance(answer, Refused | Forbidden | Missing | TooLarge):
+            self.outcome = RunState.FAILED
+            self.reason = f"commercetools does not list its inventory ({describe(answer)})"
+        return False
+
+    def _watch_fences(self, page: Listing) -> None:
+        fence = self._drain.options.fence
+        for entry in page.entries:
+            if self._drain.options.writes and entry.marker.fence is not None and entry.marker.fence > fence:
+                raise fenced_by(entry, fence)

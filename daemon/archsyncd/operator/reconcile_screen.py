@@ -1,0 +1,122 @@
+"""`archsyncctl reconcile`: begins a run, shows how far it is, tells what it found. Knows the socket's client and tables only."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from archsyncd.operator.client import Client
+from archsyncd.operator.parser import DEFAULT_SOCKET
+from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
+from archsyncd.operator.tables import LEFT, RIGHT, Table, counted, shown
+
+FIELDS = ("found", "channel", "sku", "shown", "expected", "change", "says")
+_CORRECTED = frozenset({"too-many", "too-few", "foreign", "missing"})
+
+
+def reconcile(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+    """Run the verb; the exit status."""
+    if options.csv and options.json:
+        raise Refusal("Choose one of --csv and --json.", EXIT_USAGE)
+    begins = options.mode in {"dry-run", "apply"}
+    if not begins and (options.sku or options.channel):
+        raise Refusal("--sku and --channel go with --dry-run or --apply.", EXIT_USAGE)
+    if options.mode in {"stop", "allow"}:
+        return _act(client.ask(f"reconcile.{options.mode}"), options, out)
+    number = options.run or 0
+    if begins:
+        wanted = {"mode": options.mode, "sku": options.sku, "channel": options.channel}
+        number = client.ask("reconcile", wanted)["run"]
+        if not options.no_wait:
+            _wait(getattr(options, "socket", DEFAULT_SOCKET), number)
+    return _tell(_whole(client, number), options, out)
+
+
+def _act(answer: Mapping[str, Any], options: argparse.Namespace, out: TextIO) -> int:
+    out.write((json.dumps(answer, ensure_ascii=False) if options.json else shown(answer["says"])) + "\n")
+    return EXIT_OK
+
+
+def _whole(client: Client, number: int) -> dict[str, Any]:
+    """The run with everything that is kept of what it found: a bounded number of rows."""
+    whole: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    for page in client.pages("reconcile.show", {"run": number}):
+        rows += page["rows"]
+        whole = page
+    whole.pop("next", None)
+    return whole | {"rows": rows}
+
+
+def _wait(path: str, number: int) -> None:
+    """Until the run is over; told on a terminal as it goes."""
+    lively = sys.stderr.isatty()
+    with Client(path) as watching:
+        for status in watching.watch():
+            run = status.get("reconcile")
+            if run is None or run["run"] < number:
+                continue
+            if run["run"] > number or run["state"] != "running":
+                break
+            if lively:
+                sys.stderr.write(f"\r{_progress(run)}   ")
+                sys.stderr.flush()
+    if lively:
+        sys.stderr.write("\r\x1b[K")
+
+
+def _progress(run: Mapping[str, Any]) -> str:
+    share = min(100 * run["entries"] // run["keys"], 100) if run["keys"] else 0
+    return f"run {run['run']}: {run['entries']:,} entries compared, {run['keys']:,} keys ({share} %), {run['differing']:,} differ"
+
+
+def _tell(run: Mapping[str, Any], options: argparse.Namespace, out: TextIO) -> int:
+    if options.json:
+        out.write(json.dumps(run, ensure_ascii=False) + "\n")
+    elif options.csv:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(FIELDS)
+        writer.writerows([row[field] for field in FIELDS] for row in run["rows"])
+    else:
+        _screen(run, options.limit, out)
+    return EXIT_ACT if run["state"] in {"failed", "stopped"} else EXIT_OK
+
+
+def _screen(run: Mapping[str, Any], limit: int, out: TextIO) -> None:
+    rows = run["rows"][:limit]
+    if rows:
+        sides = {"shown": RIGHT, "expected": RIGHT, "change": RIGHT}
+        columns = [(name, sides.get(name, LEFT)) for name in FIELDS]
+        Table(columns, [[row[field] for field in FIELDS] for row in rows]).write(out)
+    hidden = run["listed"] - len(rows)
+    out.write(
+        f"and {counted(hidden, 'more finding')}; --csv tells those that are kept\n" if hidden > 0 else ""
+    )
+    if run["totals"]:
+        columns = [("channel", LEFT), ("found", LEFT), ("keys", RIGHT), ("pieces", RIGHT)]
+        Table(columns, [[each[name] for name, _ in columns] for each in run["totals"]]).write(out)
+    out.writelines(shown(line) + "\n" for line in _verdict(run))
+
+
+def _verdict(run: Mapping[str, Any]) -> list[str]:
+    scope = "".join(f", {name} {run[name]}" for name in ("channel", "sku") if run[name])
+    said = (
+        f"Run {run['run']} ({run['mode']}, {run['cause']}{scope}) is {run['state']}: {run['entries']:,} entries compared, "
+        f"{run['differing']:,} differ."
+    )
+    lines = [said, run["reason"]] if run["reason"] else [said]
+    if run["mode"] == "apply" and run["planned"]:
+        lines.append(
+            f"{counted(run['planned'], 'key')} to be read once more: cut at once where too many show, raised when a second "
+            "clean read says the same."
+        )
+    elif any(each["found"] in _CORRECTED for each in run["totals"]):
+        lines.append("Nothing was changed; archsyncctl reconcile --apply has it corrected.")
+    if run["held_raises"]:
+        held = counted(run["held_raises"], "raise")
+        lines.append(f"{held} held until you allow it: archsyncctl reconcile --allow-raises")
+    return lines
