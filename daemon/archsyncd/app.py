@@ -19,6 +19,7 @@ from archsyncd.adapters import host_lock
 from archsyncd.adapters.clock import SteadyClock
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.journal import say
+from archsyncd.adapters.sqlite.audit_file import AuditFile
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore
 from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
@@ -38,6 +39,7 @@ from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
+from archsyncd.engine.auditing import Auditing
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
@@ -116,6 +118,7 @@ class App:
         self.orders: Orders
         self.freshness: Freshness
         self.keeper: Keeper
+        self.auditing: Auditing
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.withholding: Withholding
@@ -302,6 +305,15 @@ class App:
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
+        self.auditing = Auditing(
+            self.store,
+            self.client,
+            self.limiter,
+            shared,
+            AuditFile(settings.daemon.state_dir),
+            self.world.chance,
+            beater("audit"),
+        )
 
     def _build_carriers(self) -> None:
         """What carries orders to Archean and dispatches back, where no other system does."""
@@ -363,6 +375,8 @@ class App:
             Pump("keeper", self.keeper.run),
             Pump("status", self._tell_status),
             Pump("verify", self._verify, excused=lambda: True),
+            # It takes what the others leave of the requests, which may be nothing for long.
+            Pump("audit", self.auditing.run, excused=lambda: True),
         ]
         if self.settings.orders.mode != "off":
             pumps.append(Pump("orders", self.orders.run, excused=held_back))

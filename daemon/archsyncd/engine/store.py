@@ -50,6 +50,10 @@ class Feeds(Protocol):
         """The locations of which something was told."""
         ...
 
+    async def told_skus(self, location: str, after: str, limit: int) -> list[str]:
+        """SKUs of which something was told at a location, after one of them."""
+        ...
+
     async def feeds_of(self, location: str) -> list[str]:
         """The feeds that told last of some SKU at a location."""
         ...

@@ -14,6 +14,7 @@ from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import AGE_STEPS_SECONDS
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
+from archsyncd.operator.auditing import AuditDesk
 from archsyncd.operator.backups import backup_path, write_backup
 from archsyncd.operator.daemon import Daemon, OperatedStore
 from archsyncd.operator.exceptions import ExceptionDesk, briefs
@@ -39,6 +40,7 @@ CHANGING = frozenset(
         "resume",
         "backup",
         "reload",
+        "audit.start",
     }
 )
 _LOG = logging.getLogger("archsyncd.operator")
@@ -52,6 +54,7 @@ class Commands:
         self._daemon = daemon
         self.status_desk = StatusDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
+        audits = AuditDesk(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
@@ -71,6 +74,9 @@ class Commands:
             "resume": self._resume,
             "backup": self._backup,
             "reload": self._reload,
+            "audit.start": audits.start,
+            "audit.look": audits.look,
+            "audit.rows": audits.rows,
         }
 
     async def answer(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from archsyncd.operator.client import Client
+from archsyncd.operator.ctl_audit import audit
 from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
 from archsyncd.operator.screens import case_lines, order_lines, sku_lines, snapshot_lines, status_lines
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
             code = EXIT_OK if answer["done"] else EXIT_ACT
         else:
             with Client(path) as client:
-                code = _run(client, options, out)
+                code = _run(client, options, out, err)
         out.flush()
     except Refusal as refusal:
         err.write(f"archsyncctl: {shown_lines(refusal.sentence)}\n")
@@ -63,7 +64,7 @@ def shown_lines(text: str) -> str:
     return "\n".join(shown(line) for line in text.split("\n"))
 
 
-def _run(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+def _run(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     act: str = getattr(options, "act", "")
     name = f"{options.verb}.{act}" if act else options.verb
     special: Mapping[str, Callable[[Client, argparse.Namespace, TextIO], int]] = {
@@ -72,6 +73,8 @@ def _run(client: Client, options: argparse.Namespace, out: TextIO) -> int:
         "plan": _plan,
         "exceptions.list": _exceptions,
     }
+    if name == "audit":
+        return audit(client, options, out, err)
     if name in special:
         return special[name](client, options, out)
     answer = client.ask(name, _arguments(options))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from archsyncd.config import Settings
+from archsyncd.engine.auditing import Auditing
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
@@ -81,6 +82,11 @@ class Daemon(Protocol):
     @property
     def keeper(self) -> Keeper:
         """Applies approved snapshots."""
+        ...
+
+    @property
+    def auditing(self) -> Auditing:
+        """Compares both sides' identifiers when that is asked for."""
         ...
 
     @property

@@ -79,6 +79,18 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "or parked",
         "totals": "keys and pieces by action",
     },
+    "audit": {
+        "rows": "[number, kind, name, place, near, differs, says]; kind is not_sent, not_sold, sku_twice, sku_unusable, "
+        "location_unmapped, channel_missing or channel_without_location; near is the other side's SKU, if one is alike",
+        "totals": "findings by kind; a kind without any is left out",
+        "sold": "SKUs of published products and of entries in the channels of [locations]",
+        "sent": "SKUs that Archean has told of, at any location",
+        "without_sku": "variants of published products that have no SKU",
+        "requests": "what it took",
+        "kept": "findings that are told; beyond 200,000 of a kind they are only counted",
+        "at": "when it began",
+        "seconds": "how long it took",
+    },
     "backlog": {
         "rows": "[class, name, keys, oldest_seconds, ages, done_in_seconds]",
         "age_steps_seconds": "the upper ends of `ages`; its last count is of older ones",

@@ -102,6 +102,10 @@ def _verb(
     )
 
 
+def _example(verb: Parser, line: str) -> None:
+    verb.epilog = f"example:\n  {line}\n\n{verb.epilog}"
+
+
 def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     status = _verb(verbs, "status", common, "the verdict with its root cause, and the figures behind it")
     status.add_argument(
@@ -127,6 +131,13 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     plan.add_argument(
         "--limit", type=int, default=50, metavar="N", help="keys shown in the table (default 50)"
     )
+    audit = _verb(verbs, "audit", common, "identifiers of both systems that do not fit, with near-matches")
+    audit.add_argument("--csv", action="store_true", help="every finding as CSV")
+    audit.add_argument("--last", action="store_true", help="the last result again, nothing is asked")
+    audit.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="findings shown in the table (default 50)"
+    )
+    _example(audit, "archsyncctl audit --csv > audit.csv")
     _verb(verbs, "backlog", common, "what waits to be written, by class and age")
 
 

@@ -44,6 +44,11 @@ class FeedStore:
         async with self._session.read() as tx:
             return [row[0] for row in await tx.rows("level_locations")]
 
+    async def told_skus(self, location: str, after: str, limit: int) -> list[str]:
+        """SKUs of which something was told at a location, after one of them."""
+        async with self._session.read() as tx:
+            return [row[1] for row in await tx.rows("levels_after", (location, after, limit))]
+
     async def feeds_of(self, location: str) -> list[str]:
         """The feeds that told last of some SKU at a location."""
         async with self._session.read() as tx:

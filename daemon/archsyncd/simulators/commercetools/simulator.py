@@ -117,9 +117,9 @@ class CommercetoolsSimulator:
         """Change a channel's roles as a person does. Raises KeyError."""
         self.project.channels.set_roles(key, roles)
 
-    def add_product(self, *skus: str) -> str:
-        """Create a product with one variant per SKU; returns its id. Raises ValueError."""
-        return self.project.catalogue.add(skus)
+    def add_product(self, *skus: str | None, published: bool = True) -> str:
+        """Create a product with one variant per SKU (None: without one); returns its id. Raises ValueError."""
+        return self.project.catalogue.add(skus, published=published)
 
     def add_products(self, skus: Iterable[str]) -> None:
         """Create one product per SKU."""
