@@ -22,6 +22,7 @@ from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
+from archsyncd.operator.replays import ReplayDesk
 from archsyncd.operator.snapshots import SnapshotDesk
 from archsyncd.operator.status import CLASS_NAMES, StatusDesk
 from archsyncd.operator.story import Story
@@ -41,6 +42,8 @@ CHANGING = frozenset(
         "backup",
         "reload",
         "audit.start",
+        "replay",
+        "snapshot.request",
     }
 )
 _LOG = logging.getLogger("archsyncd.operator")
@@ -54,7 +57,7 @@ class Commands:
         self._daemon = daemon
         self.status_desk = StatusDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
-        audits = AuditDesk(daemon)
+        audits, replays = AuditDesk(daemon), ReplayDesk(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
@@ -74,6 +77,8 @@ class Commands:
             "resume": self._resume,
             "backup": self._backup,
             "reload": self._reload,
+            "replay": replays.replay,
+            "snapshot.request": replays.request,
             "audit.start": audits.start,
             "audit.look": audits.look,
             "audit.rows": audits.rows,

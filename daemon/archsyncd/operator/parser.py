@@ -166,6 +166,10 @@ def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
     approve = _verb(acts, "approve", common, "apply exactly what was reviewed", "snapshot.")
     approve.add_argument("id", metavar="ID")
     approve.add_argument("--digest", required=True, metavar="D", help="as `snapshot show` tells it")
+    says = "have a feed take a full now; a directory waits for one"
+    request = _verb(acts, "request", common, says, "snapshot.")
+    request.add_argument("feed", metavar="FEED")
+    _example(request, "archsyncctl snapshot request main")
     reject = _verb(acts, "reject", common, "drop a held snapshot", "snapshot.")
     reject.add_argument("id", metavar="ID")
     reject.add_argument("--reason", required=True, metavar="TEXT")
@@ -176,6 +180,18 @@ def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
         verb = _verb(verbs, name, common, says)
         verb.add_argument("what", choices=("channel", "feed"))
         verb.add_argument("name", metavar="NAME")
+    replay = _verb(verbs, "replay", common, "read a feed's records once more, or one SKU's level")
+    replay.add_argument("--feed", required=True, metavar="NAME")
+    chosen = replay.add_mutually_exclusive_group(required=True)
+    chosen.add_argument(
+        "--from",
+        dest="place",
+        default="",
+        metavar="TIME|CURSOR",
+        help="an RFC 3339 time, so long ago (90m, 6h, 2d), or a cursor as the source told it",
+    )
+    chosen.add_argument("--sku", default="", metavar="SKU", help="ask the source for this SKU alone")
+    _example(replay, "archsyncctl replay --feed main --from 6h")
     backup = _verb(verbs, "backup", common, "write and verify a backup below the state directory")
     backup.add_argument("file", metavar="FILE", help="a bare name, or a path inside the state directory")
     _verb(verbs, "reload", common, "read the configuration again")
