@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     options.json = getattr(options, "json", False)
     path = getattr(options, "socket", DEFAULT_SOCKET)
     try:
-        if options.verb == "credentials":
+        if options.verb == "probe":
+            code = _probe(options, out, err)
+        elif options.verb == "credentials":
             from archsyncd.operator.trying import try_credential  # noqa: PLC0415 - the other verbs need no network
 
             answer, text = try_credential(options.name, options.file, options.config)
@@ -57,6 +59,21 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     except KeyboardInterrupt:
         return EXIT_OK
     return code
+
+
+def _probe(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    from archsyncd.operator.probing import run_probe  # noqa: PLC0415 - the other verbs need no network
+
+    def tell(what: str) -> None:
+        err.write(f"archsyncctl: {shown(what)}\n")
+        err.flush()
+
+    answer, text = run_probe(options.config, options.named, options.credentials, tell)
+    if options.json:
+        _write_json(out, answer)
+    else:
+        out.write(shown_lines(text) + "\n")
+    return EXIT_OK if answer["done"] else EXIT_ACT
 
 
 def shown_lines(text: str) -> str:

@@ -141,6 +141,15 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "next": "the command that approves it, while it is held",
     },
     "backup": {"done": "true", "says": "a sentence", "file": "where it is", "bytes": "its size"},
+    "probe": {
+        "done": "whether everything is settled, nothing alarming, and nothing left behind",
+        "project": "the project's key",
+        "prefix": "what everything it made began with",
+        "answers": "[question, answer, alarm, says]; answer is null where it is not settled",
+        "left": "what could not be taken away, with the reason",
+        "configuration": "the lines of config.toml that follow",
+        "says": "a sentence",
+    },
     "credentials.check": {
         "done": "whether it works",
         "says": "a sentence",

@@ -13,6 +13,7 @@ from archsyncd.operator.protocol import EXIT_USAGE
 DEFAULT_SOCKET = "/run/archsyncd/control.sock"
 GROUPS = ("exceptions", "orders", "snapshot", "credentials")
 DEFAULT_CONFIG = "/etc/archsyncd/config.toml"
+DEFAULT_CREDENTIALS = "/etc/archsyncd/credentials"
 ORDER_STATES = (
     "",
     "learned",
@@ -192,6 +193,27 @@ def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     )
     chosen.add_argument("--sku", default="", metavar="SKU", help="ask the source for this SKU alone")
     _example(replay, "archsyncctl replay --feed main --from 6h")
+    says = "settle on a sandbox project what only a live one can tell; needs no daemon, places orders and deletes them"
+    probing = _verb(verbs, "probe", common, says)
+    probing.add_argument(
+        "--i-know-this-is",
+        dest="named",
+        required=True,
+        metavar="KEY",
+        help="the project key that the configuration names",
+    )
+    probing.add_argument(
+        "--config", default=DEFAULT_CONFIG, metavar="PATH", help="the configuration (default %(default)s)"
+    )
+    probing.add_argument(
+        "--credentials",
+        default=DEFAULT_CREDENTIALS,
+        metavar="DIR",
+        help="where commercetools-client-secret stands (default %(default)s)",
+    )
+    _example(
+        probing, "archsyncctl probe --config sandbox.toml --credentials secrets --i-know-this-is shop-sandbox"
+    )
     backup = _verb(verbs, "backup", common, "write and verify a backup below the state directory")
     backup.add_argument("file", metavar="FILE", help="a bare name, or a path inside the state directory")
     _verb(verbs, "reload", common, "read the configuration again")

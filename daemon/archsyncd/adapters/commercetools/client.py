@@ -135,6 +135,10 @@ class HttpCommercetools:
         await self._tokens.close()
         await self._transport.close()
 
+    async def raw(self, request: Request) -> Any | Failure:
+        """The JSON that answers a request of the caller's own making: for a probe, which settles what no reader knows yet."""
+        return await self._calls.ask(request, lambda answer: answer.tree)
+
     async def write(self, write: EntryWrite) -> WriteAnswer:
         """One REST POST: create, increment or set one entry with its marker. Raises ValueError for no write at all."""
         request = entries.write_request(write, self._options.marker_type_key)

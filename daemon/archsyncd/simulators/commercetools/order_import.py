@@ -1,6 +1,6 @@
 """Importing an order without a cart (`POST /orders/import`): the draft's shape, and the purchase that it stands for."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Any
 
 from archsyncd.simulators.commercetools.channels import Channels
@@ -49,13 +49,13 @@ DRAFT: Shape = {
 
 
 def import_routes(
-    orders: Orders, channels: Channels, skus: Container[str], config: Callable[[], SimulatorConfig]
+    orders: Orders, channels: Channels, sold: Callable[[str], bool], config: Callable[[], SimulatorConfig]
 ) -> Table:
     """Return the endpoint. Without an inventory mode in the draft the order tracks nothing."""
 
     def line(draft: Document) -> OrderLine:
         sku = draft["variant"].get("sku")
-        if config().import_needs_product and sku not in skus:
+        if config().import_needs_product and not (sku and sold(sku)):
             raise invalid_field("sku", sku, "No product variant has this SKU.")
         named = draft.get("supplyChannel")
         channel = None if named is None else str(channels.find(named)["key"])

@@ -47,7 +47,9 @@ class CommercetoolsSimulator:
             **project_routes(project.describe),
             **channel_routes(project.channels),
             **type_routes(project.types, project.inventory.uses_type),
-            **import_routes(project.orders, project.channels, project.catalogue, lambda: project.config),
+            **import_routes(
+                project.orders, project.channels, project.catalogue.__contains__, lambda: project.config
+            ),
             **inventory_routes(project.inventory),
             **order_routes(project.orders, project.order_updates),
             **message_routes(project.messages),
