@@ -80,7 +80,8 @@ class Sandbox:
         return await probe(self.settings, self.hand, "sandbox", **arguments)
 
     def leftovers(self) -> list[str]:
-        """Everything in the project that a probe made."""
+        """Everything in the project that a probe made, by now."""
+        assert self.shop.journal is not None  # to look at it has late effects take place
         entries = [entry.content.sku for entry in self.shop.project.inventory.entries()]
         orders = [order["orderNumber"] for order in self.shop.project.orders.documents()]
         types = [document["key"] for document in self.shop.project.types.catalog.select(ALL)["results"]]
@@ -247,6 +248,17 @@ async def test_after_a_fault_nothing_is_left_either(kind: FaultKind, route: str)
         report = await site.probed()
         assert report.left == ()
         assert site.leftovers() == []
+
+
+@virtual
+async def test_what_takes_effect_after_the_end_is_taken_away_as_well() -> None:
+    """A create that was answered by 500 may complete later: it is looked for once more."""
+    async with sandbox() as site:
+        site.shop.faults.add("types.create", FaultKind.SERVER_ERROR_APPLIED_LATE, seconds=20.0)
+        report = await site.probed(questions={"stale_version": QUESTIONS["stale_version"]})
+        await site.hand.clock.sleep(60)
+        assert site.leftovers() == []
+        assert [name for name, _ in report.unsettled] == ["stale_version"]
 
 
 @virtual

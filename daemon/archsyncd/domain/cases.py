@@ -68,7 +68,8 @@ TEXTS: dict[CaseKind, CaseText] = {
     ),
     CaseKind.LOCATION_UNMAPPED: CaseText(
         Severity.WARNING,
-        "Map the location under [locations] in the configuration (or ignore it) and reload; its levels are kept until then.",
+        "Map the location under [locations] in the configuration (or ignore it), then `archsyncctl reload`: its levels are kept "
+        "until then and count at once, so that nothing has to be sent again. `archsyncctl plan` shows which SKUs come on sale.",
     ),
     CaseKind.CHANNEL_MISSING: CaseText(
         Severity.CRITICAL,

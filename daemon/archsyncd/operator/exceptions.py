@@ -31,7 +31,8 @@ FREED_BY_HAND = (CaseKind.STOCK_UPDATE_FAILED, *AWAITING_ENTRY)
 
 # What becomes of a kind that nobody can hurry. Kinds left out have a retry, or only their next step.
 BY_ITSELF = {
-    CaseKind.LOCATION_UNMAPPED: "it closes itself when the location is mapped (or ignored) and the daemon reloads.",
+    CaseKind.LOCATION_UNMAPPED: "it closes itself when the location is mapped (or ignored) and the daemon reloads; what was told "
+    "of the location until then counts from that moment on.",
     CaseKind.CHANNEL_MISSING: "the channel is looked for every minute; the case closes itself when it is there.",
     CaseKind.INVALID_RECORD: "a corrected record is applied when Archean sends it; dismiss the case when it was.",
     CaseKind.HELD_SNAPSHOT: "decide it with `archsyncctl snapshot approve ID --digest DIGEST`, or `snapshot reject`.",
