@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import daemon, drain, ingest, orders, staleness
+from tests.bench import audit, daemon, drain, ingest, orders, staleness
 from tests.bench.figures import Figure, as_json, as_table
 from tests.bench.sizes import FULL, QUICK, Sizes
 
@@ -22,6 +22,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "staleness": staleness.measure,
     "orders": orders.measure,
     "daemon": daemon.measure,
+    "audit": audit.measure,
 }
 
 

@@ -36,6 +36,7 @@ def test_the_command_measures_everything_in_tiny_sizes(tmp_path: Path) -> None:
         "orders",
         "dispatches",
         "time",
+        "audit",
     }
     assert all(figure["value"] >= 0 for figure in figures)
     assert all(figure["ratio"] is not None for figure in figures if figure["floor"])
