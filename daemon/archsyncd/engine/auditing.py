@@ -123,10 +123,13 @@ class Auditing:
             self.at_work = False
 
     async def _audit(self) -> None:
-        failure = "the daemon is stopping"
+        failure = "of a fault that nobody expected, which the journal tells"
         try:
             await self._do()
             failure = ""
+        except Quiesced:
+            failure = "the daemon is stopping"
+            raise
         except AuditFailed as failed:
             failure = str(failed)
         except StoreFull as full:

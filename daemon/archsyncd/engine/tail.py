@@ -102,6 +102,9 @@ class Tail:
             task = asyncio.current_task()
             if (task is not None and task.cancelling()) or not (self._shared.stopping or self._woken):
                 raise
+            # What was committed just now may not have been told to those that wait for it.
+            self._shared.work.set()
+            self._shared.bases.set()
         finally:
             self._reading = None
             self._woken = False

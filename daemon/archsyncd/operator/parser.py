@@ -133,7 +133,8 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
         "--limit", type=int, default=50, metavar="N", help="keys shown in the table (default 50)"
     )
     audit = _verb(verbs, "audit", common, "identifiers of both systems that do not fit, with near-matches")
-    audit.add_argument("--csv", action="store_true", help="every finding as CSV")
+    csv = "every finding as CSV; a cell that a spreadsheet would take for a formula begins with '"
+    audit.add_argument("--csv", action="store_true", help=csv)
     audit.add_argument("--last", action="store_true", help="the last result again, nothing is asked")
     audit.add_argument(
         "--limit", type=int, default=50, metavar="N", help="findings shown in the table (default 50)"

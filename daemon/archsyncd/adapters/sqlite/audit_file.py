@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from archsyncd.adapters.sqlite.transaction import QUERIES, Inside, Row, Threaded, written
+from archsyncd.adapters.sqlite.transaction import QUERIES, Inside, Row, Threaded, Unsettled, written
 from archsyncd.domain.audit import (
     AuditSummary,
     Candidate,
@@ -36,7 +36,8 @@ T = TypeVar("T")
 LAST, SCRATCH, NEXT = "audit.db", "audit.scratch.db", "audit.next.db"
 # Findings kept of each kind; beyond them they are only counted.
 FINDINGS_KEPT = 200_000
-NEAR_LOOKED_AT = 8
+# Of many spellings of one SKU no more are compared: each of them would be with all others.
+NEAR_LOOKED_AT = 32
 CACHE_KIBIBYTES = 8_192
 # An audit leaves this much of the disk to the store, which needs it more.
 FREE_SPACE_FLOOR_BYTES = 256 * 1024 * 1024
@@ -66,6 +67,8 @@ class AuditFile:
 
     async def sold(self, skus: Sequence[str], channel: str = "") -> None:
         """SKUs of published products, or of the entries of one channel."""
+        if not skus:
+            return
         rows = [(sku, loose_form(sku), int(not channel), channel) for sku in skus]
         await self._write(lambda tx: tx.run_many("audit_sold", rows))
 
@@ -76,7 +79,8 @@ class AuditFile:
 
     async def found(self, findings: Iterable[Finding]) -> None:
         """Keep findings, a bounded number of each kind; all are counted."""
-        await self._write(partial(self._put, list(findings)))
+        if kept := list(findings):
+            await self._write(partial(self._put, kept))
 
     async def index(self) -> tuple[int, int]:
         """Make ready to be compared; how many SKUs are sold, and how many were sent."""
@@ -189,7 +193,7 @@ class AuditFile:
         tx = Inside()
         try:
             return await self._connection.job(partial(written, step(tx), tx))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, Unsettled) as error:
             raise StoreFull(f"{self._scratch}: {error}") from error
 
 

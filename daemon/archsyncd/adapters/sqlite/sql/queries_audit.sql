@@ -64,11 +64,11 @@ SELECT 1 FROM sent WHERE sku = ?
 
 -- name: audit_near_sent
 SELECT t.sku, EXISTS (SELECT 1 FROM sold AS s WHERE s.sku = t.sku AND s.product > 0) FROM sent AS t
-WHERE t.form = ? AND t.sku <> ? ORDER BY 2, 1 LIMIT ?
+WHERE t.form = ? AND t.sku <> ? LIMIT ?
 
 -- name: audit_near_sold
 SELECT s.sku, EXISTS (SELECT 1 FROM sent AS t WHERE t.sku = s.sku) FROM sold AS s
-WHERE s.form = ? AND s.sku <> ? AND s.product > 0 ORDER BY 2, 1 LIMIT ?
+WHERE s.form = ? AND s.sku <> ? AND s.product > 0 LIMIT ?
 
 -- name: audit_finding
 INSERT INTO finding (kind, name, place, says, near, differs) VALUES (?, ?, ?, ?, ?, ?)
