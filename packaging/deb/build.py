@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import codes
 import pages
 import papers
 from archsyncd import __version__
@@ -190,7 +191,7 @@ def document(tree: Path, found: list[Wheel]) -> None:
     for example in sorted((ROOT / "packaging" / "examples").iterdir()):
         put(tree / DOC / "examples" / example.name, example.read_bytes())
     dates = str(os.environ["SOURCE_DATE_EPOCH"])
-    for name, section, text in pages.every():
+    for name, section, text in (*pages.every(), ("archsyncd.exceptions", 7, codes.manual())):
         made = subprocess.run(
             ["scdoc"],
             input=text.encode(),

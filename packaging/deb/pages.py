@@ -53,9 +53,15 @@ def daemon_page() -> str:
         "supply channel, and drains that to commercetools inventory. It carries orders to Archean and dispatches back, and "
         "lists whatever does not agree for a person. systemd runs it as archsyncd.service."
     )
-    ids = "Each class of message has a constant id, by which journalctl finds it (MESSAGE_ID=ID) and journalctl -x explains it."
+    ids = (
+        "Each class of message has a constant id, by which journalctl finds it (MESSAGE_ID=ID) and journalctl -x explains "
+        "it. archsyncd.exceptions(7) tells more of each."
+    )
     messages = {f"{event.value.subject} ({event.value.message_id})": remedies(event) for event in Event}
-    see_also = "*archsyncctl*(1), *archsyncd.config*(5), *journalctl*(1), /usr/share/doc/archsyncd/guide.md"
+    see_also = (
+        "*archsyncctl*(1), *archsyncd.config*(5), *archsyncd.exceptions*(7), *journalctl*(1), "
+        "/usr/share/doc/archsyncd/guide.md"
+    )
     parts = [
         ("SYNOPSIS", synopses(daemon_parser())),
         ("DESCRIPTION", prose(described_as)),
@@ -111,8 +117,8 @@ def steps() -> list[str]:
 
 
 def remedies(event: Event) -> str:
-    """Cause and remedy in one paragraph."""
-    return f"{event.value.cause} {event.value.remedy}".replace("@ARCHSYNCD_CASE@", "ID")
+    """Cause and remedy in one paragraph; archsyncd.exceptions(7) has the rest."""
+    return f"{event.value.cause} {event.value.remedy}"
 
 
 OPTIONS = {
@@ -142,7 +148,7 @@ def operator_page() -> str:
         ("OPTIONS", told(OPTIONS)),
         ("COMMANDS", commands(made, fields=True)),
         ("EXIT STATUS", told(OPERATOR_STATUSES)),
-        ("SEE ALSO", ["*archsyncd*(8), *archsyncd.config*(5)"]),
+        ("SEE ALSO", ["*archsyncd*(8), *archsyncd.config*(5), *archsyncd.exceptions*(7)"]),
     ]
     return page(
         "archsyncctl", 1, "asks the running archsyncd, and acts on what it set aside for a person", parts

@@ -21,8 +21,10 @@ from archsyncd import __version__
 
 # The licences of those whose metadata name none in SPDX terms.
 SPDX = {
+    "Jinja2": "BSD-3-Clause",
     "aiohappyeyeballs": "PSF-2.0",
     "aiosignal": "Apache-2.0",
+    "aiohttp-sse": "Apache-2.0",
     "aiosqlite": "MIT",
     "frozenlist": "Apache-2.0",
     "propcache": "Apache-2.0",

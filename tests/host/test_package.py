@@ -17,6 +17,7 @@ import build as packager
 from archsyncd import __version__
 from archsyncd.config import described
 from archsyncd.domain.events import Event
+from archsyncd.domain.explained import KINDS, REASONS
 from archsyncd.operator.fields import FIELDS
 from tests.host.site import ROOT, build
 
@@ -108,6 +109,9 @@ def test_the_manual_pages_know_every_command_key_and_message(tree: Path) -> None
         return re.sub(r"\\f[BIR]|\\&|\\", "", gzip.decompress(path.read_bytes()).decode("utf-8"))
 
     daemon, operator, configuration = page("archsyncd.8"), page("archsyncctl.1"), page("archsyncd.config.5")
+    codes = page("archsyncd.exceptions.7")
+    for code in (*KINDS, *REASONS, *Event.__members__):
+        assert f".SS {code}\n" in codes, code
     for event in Event:
         assert event.value.message_id in daemon
     for verb in FIELDS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.handover import Stage
 from archsyncd.operator.protocol import Refusal
 from archsyncd.operator.screens import order_lines, status_lines
@@ -272,3 +272,44 @@ async def test_what_was_closed_long_ago_is_dropped_and_what_is_open_stays() -> N
             assert await running.app.store.handovers.story(done) is None
             assert await running.app.store.advices.of_order(done) == []
             assert await running.app.store.handovers.story(open_) is not None
+
+
+@virtual
+async def test_an_order_that_a_restored_archean_has_lost_is_sent_again_by_a_persons_word() -> None:
+    """As long as Archean has it nothing is sent twice; once it does not know it, retry brings it back, and stock agrees."""
+    async with accepted(457, 3, orders="unproven_minutes = 1\n", order_number="CT-9") as (
+        site,
+        running,
+        order_id,
+    ):
+        await site.until_stock({"A": 7})
+        await running.app.store.cases.open(
+            NewCase(CaseKind.UNPROVEN_REFLECTION, "orders", "CT-9", "a case left from before")
+        )
+        (early,) = await running.app.store.cases.listed(kind=CaseKind.UNPROVEN_REFLECTION)
+        refused = await ask(running, "exceptions.retry", id=early.id)
+        assert (refused["done"], "Archean has order CT-9" in refused["says"]) == (False, True)
+        await running.app.store.cases.close(early.id, "dismissed", "only to see that it is refused")
+        site.house.warehouse.forget_imports([order_id], "restored")
+
+        async def unproven() -> bool:
+            return bool(await running.app.store.cases.listed(kind=CaseKind.UNPROVEN_REFLECTION))
+
+        end = running.app.clock.monotonic() + 600
+        while not await unproven():
+            assert running.app.clock.monotonic() < end, "nobody was told"
+            await site.clock.sleep(5)
+        (case,) = await running.app.store.cases.listed(kind=CaseKind.UNPROVEN_REFLECTION)
+        done = await ask(running, "exceptions.retry", id=case.id)
+        assert done["done"], done["says"]
+        await until(running, order_id, Stage.ACCEPTED)
+        assert list(site.house.warehouse.book.orders) == [order_id]
+        await site.until_stock({"A": 7})
+        assert [event["state"] for event in (await ask(running, "order", reference="CT-9"))["history"]][
+            -4:
+        ] == [
+            "waiting",
+            "ready",
+            "sending",
+            "accepted",
+        ]

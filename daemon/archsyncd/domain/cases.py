@@ -5,9 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from archsyncd.domain.explained import KINDS, Explained, Severity
+
+__all__ = [
+    "CLOSED_LIMIT_CASES",
+    "FOLDED",
+    "FOLD_LIMIT_CASES",
+    "TEXTS",
+    "Case",
+    "CaseKind",
+    "CaseNews",
+    "NewCase",
+    "Severity",
+]
+
 FOLD_LIMIT_CASES = 1000
 # Closed cases kept of each kind and scope: the newest.
 CLOSED_LIMIT_CASES = 1000
+# Begins the subject of a case that stands for all further ones of its kind and scope.
+FOLDED = "(folded)"
 
 
 class CaseKind(StrEnum):
@@ -40,130 +56,8 @@ class CaseKind(StrEnum):
     STALE_FEED = "stale_feed"
 
 
-class Severity(StrEnum):
-    """How soon somebody must look: stock may be wrong, or something is stuck."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class CaseText:
-    """What a kind means to people: how severe it is and what to do first."""
-
-    severity: Severity
-    next_step: str
-
-
-TEXTS: dict[CaseKind, CaseText] = {
-    CaseKind.SKU_NOT_FOUND: CaseText(
-        Severity.WARNING,
-        "Create or publish the product with this SKU in commercetools, or correct the SKU in Archean; "
-        "the case closes itself when the product appears.",
-    ),
-    CaseKind.ENTRY_MISSING: CaseText(
-        Severity.WARNING,
-        "Do what the reason says, or create the inventory entry in commercetools; it is looked for by itself, at "
-        "first every 30 seconds, later every 15 minutes, and the case closes itself when it is there.",
-    ),
-    CaseKind.LOCATION_UNMAPPED: CaseText(
-        Severity.WARNING,
-        "Map the location under [locations] in the configuration (or ignore it), then `archsyncctl reload`: its levels are kept "
-        "until then and count at once, so that nothing has to be sent again. `archsyncctl plan` shows which SKUs come on sale.",
-    ),
-    CaseKind.CHANNEL_MISSING: CaseText(
-        Severity.CRITICAL,
-        "Create the supply channel in commercetools with the role InventorySupply, or correct its key in [locations].",
-    ),
-    CaseKind.INVALID_RECORD: CaseText(
-        Severity.WARNING,
-        "Correct the record in Archean and have it sent again; the published quantity stays as it was.",
-    ),
-    CaseKind.HELD_SNAPSHOT: CaseText(
-        Severity.CRITICAL,
-        "Look at it with `archsyncctl snapshot show ID`, then approve it by its digest or reject it.",
-    ),
-    CaseKind.HELD_LEVEL: CaseText(
-        Severity.WARNING,
-        "Check the figure in Archean: `archsyncctl exceptions retry ID` applies it as it is, dismiss drops it.",
-    ),
-    CaseKind.HELD_RULES: CaseText(
-        Severity.CRITICAL,
-        "Check the change of [locations] and [channels]: `archsyncctl exceptions retry ID` puts it in force as it is; or correct "
-        "the configuration and reload.",
-    ),
-    CaseKind.NEEDS_RESYNC: CaseText(
-        Severity.WARNING,
-        "Nothing to do if the source answers single-key reads; else have Archean send a level or a full for this SKU.",
-    ),
-    CaseKind.STOCK_UPDATE_FAILED: CaseText(
-        Severity.CRITICAL,
-        "Read commercetools' answer below, correct the entry or the product, then `archsyncctl exceptions retry ID`.",
-    ),
-    CaseKind.FOREIGN_WRITER: CaseText(
-        Severity.WARNING,
-        "Find out who else writes this entry's stock (Merchant Center, import, another daemon) and stop it.",
-    ),
-    CaseKind.RESTOCKABLE_IN_DAYS: CaseText(
-        Severity.CRITICAL,
-        "Unset restockableInDays on the entry: while it is set, commercetools sells this SKU without stock.",
-    ),
-    CaseKind.UNTRACKED_DEMAND: CaseText(
-        Severity.WARNING,
-        "Set the cart's or the import's inventory mode to ReserveOnOrder; until then such orders are subtracted by us, late.",
-    ),
-    CaseKind.UNPROVEN_REFLECTION: CaseText(
-        Severity.WARNING,
-        "Check whether Archean has imported this order: until it says so, its pieces are held back from sale.",
-    ),
-    CaseKind.ORDER_UNMAPPED_LINE: CaseText(
-        Severity.WARNING,
-        "Give the line a managed supply channel, or set orders.default_location; its stock cannot be counted until then.",
-    ),
-    CaseKind.ORDER_REJECTED: CaseText(
-        Severity.WARNING,
-        "Correct what Archean objects to and have the order imported again, or cancel it in commercetools.",
-    ),
-    CaseKind.ORDER_IN_DOUBT: CaseText(
-        Severity.CRITICAL,
-        "Look in Archean whether it has this order. If it has not: `archsyncctl exceptions retry ID`; if it has, it is told by "
-        "its records, or dismiss the case.",
-    ),
-    CaseKind.STALLED_ORDERS: CaseText(
-        Severity.WARNING,
-        "`archsyncctl order NUMBER` says what it waits for; the case closes itself when Archean has the order.",
-    ),
-    CaseKind.STATUS_CONFLICT: CaseText(
-        Severity.WARNING,
-        "The two systems disagree about this order: set right the one that is wrong, then dismiss the case.",
-    ),
-    CaseKind.FULFILMENT_MISMATCH: CaseText(
-        Severity.WARNING,
-        "Compare the dispatch with the order in both systems, and have Archean send it again once it is right.",
-    ),
-    CaseKind.FULFILMENT_UNKNOWN_ORDER: CaseText(
-        Severity.WARNING,
-        "Find out which order the goods were for: nobody is told that they are on their way. The case closes itself when the "
-        "order appears in commercetools; dismiss it where the order is not the storefront's.",
-    ),
-    CaseKind.SHORT_PICK: CaseText(
-        Severity.WARNING,
-        "Decide what the shopper gets: `archsyncctl exceptions retry ID` closes the missing pieces for good (refund them in "
-        "commercetools); left alone, the order stays open until Archean ships them.",
-    ),
-    CaseKind.OVER_SHIPMENT: CaseText(
-        Severity.WARNING,
-        "Find out what was sent beyond the order: ask for it back, or have it ordered and paid.",
-    ),
-    CaseKind.DRIFT: CaseText(
-        Severity.WARNING,
-        "Find out who changed the entry; the difference is being corrected by marked increments.",
-    ),
-    CaseKind.STALE_FEED: CaseText(
-        Severity.CRITICAL,
-        "Check the Archean side and the network: until the feed is back, published stock grows old.",
-    ),
-}
+# A kind that has no entry in domain/explained yet is named by tests/domain/test_explained.py.
+TEXTS: dict[CaseKind, Explained] = {kind: KINDS[kind.value] for kind in CaseKind if kind.value in KINDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +114,6 @@ class Case:
     note: str
 
     @property
-    def text(self) -> CaseText:
-        """Severity and next step of its kind."""
+    def text(self) -> Explained:
+        """What its kind means: severity, next step, and all the rest."""
         return TEXTS[self.kind]

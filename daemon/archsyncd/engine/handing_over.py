@@ -383,6 +383,33 @@ class HandOver:
                     silent = False
         return Sides(order, found, silent)
 
+    async def send_anew(self, reference: str) -> str | None:
+        """Have an order sent again that Archean had and has forgotten, as a restored backup does; None, or why it is not.
+
+        Only Archean's own word counts for that: as long as it may have the order, a second one would be another order.
+        """
+        story = await self._kept.story(reference)
+        if story is None or story.carried.stage not in {Stage.RECEIVED, Stage.ACCEPTED}:
+            return f"order {reference} is not one that Archean has had from here and not shipped yet"
+        carried = story.carried
+        if not self._feed.offers_lookup:
+            return f"Archean cannot be asked for order {carried.name}, so it may have it still"
+        try:
+            async with asyncio.timeout(SIDES_SECONDS):
+                found = await self._feed.look_up_order(carried.order_id)
+                if found is None and carried.number:
+                    found = await self._feed.look_up_order(carried.number)
+        except (TimeoutError, FeedFault) as fault:
+            return f"Archean does not say now whether it has order {carried.name} ({fault or 'no answer in time'})"
+        if found is not None:
+            return f"Archean has order {carried.name}"
+        if not await self._kept.forgotten(
+            carried, "Archean does not know it any more: a person had it sent again"
+        ):
+            return f"order {carried.name} was cancelled, or Archean has told of it since: ask there what became of it"
+        self._shared.handing.set()
+        return None
+
     @property
     def _note_name(self) -> str:
         return f"hand-over {self._feed.name}"

@@ -95,6 +95,10 @@ class Handovers(Protocol):
         """A person has an order tried again that was held or in doubt; False when it is neither."""
         ...
 
+    async def forgotten(self, carried: Carried, note: str) -> bool:
+        """Archean had the order and does not know it any more: it is judged and sent anew. False when that cannot be so."""
+        ...
+
     async def dismiss(self, reference: str, note: str) -> bool:
         """A person says that an order is not to be handed over by us; False when it is on its way already."""
         ...

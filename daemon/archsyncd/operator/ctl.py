@@ -34,6 +34,15 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     try:
         if options.verb == "probe":
             code = _probe(options, out, err)
+        elif options.verb == "explain":
+            from archsyncd.operator.explain import explain, explain_lines  # noqa: PLC0415 - the other verbs need no texts
+
+            answer = explain(options.code)
+            if options.json:
+                _write_json(out, answer)
+            else:
+                out.write("\n".join(shown(line) for line in explain_lines(answer)) + "\n")
+            code = EXIT_OK
         elif options.verb == "credentials":
             from archsyncd.operator.trying import try_credential  # noqa: PLC0415 - the other verbs need no network
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archsyncd.domain.cases import TEXTS, Case, CaseKind
+from archsyncd.domain.cases import FOLDED, Case, CaseKind
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.lookup import AWAITING_ENTRY
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
+from archsyncd.operator.explain import explained_case
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.protocol import EXIT_ACT, NUMBER_LIMIT, Arguments, Refusal
 
@@ -18,7 +19,6 @@ LIST_LIMIT = 100
 LIST_MOST = 500
 SCAN_LIMIT = 5_000
 REASON_LIMIT_CHARACTERS = 500
-FOLDED = "(folded)"
 # What a person may have tried again once its cause is set right: of one order, and of one dispatch or return.
 ORDER_KINDS = (
     CaseKind.ORDER_IN_DOUBT,
@@ -28,26 +28,6 @@ ORDER_KINDS = (
 )
 ADVICE_KINDS = (CaseKind.FULFILMENT_MISMATCH, CaseKind.OVER_SHIPMENT)
 FREED_BY_HAND = (CaseKind.STOCK_UPDATE_FAILED, *AWAITING_ENTRY)
-
-# What becomes of a kind that nobody can hurry. Kinds left out have a retry, or only their next step.
-BY_ITSELF = {
-    CaseKind.LOCATION_UNMAPPED: "it closes itself when the location is mapped (or ignored) and the daemon reloads; what was told "
-    "of the location until then counts from that moment on.",
-    CaseKind.CHANNEL_MISSING: "the channel is looked for every minute; the case closes itself when it is there.",
-    CaseKind.INVALID_RECORD: "a corrected record is applied when Archean sends it; dismiss the case when it was.",
-    CaseKind.HELD_SNAPSHOT: "decide it with `archsyncctl snapshot approve ID --digest DIGEST`, or `snapshot reject`.",
-    CaseKind.NEEDS_RESYNC: "it closes itself when a level of this SKU and location arrives.",
-    CaseKind.FOREIGN_WRITER: "the entry is read again by itself; the case closes when that read is clean.",
-    CaseKind.RESTOCKABLE_IN_DAYS: "unset the field in commercetools, then dismiss the case.",
-    CaseKind.UNTRACKED_DEMAND: "its pieces are subtracted already; dismiss the case when the cart's mode is set right.",
-    CaseKind.UNPROVEN_REFLECTION: "Archean is asked again by itself; the case closes when the order is proven.",
-    CaseKind.ORDER_UNMAPPED_LINE: "the order is read again after a reload; dismiss the case when it was settled by hand.",
-    CaseKind.STALLED_ORDERS: "it is tried by itself; `archsyncctl order NUMBER` says what it waits for.",
-    CaseKind.STATUS_CONFLICT: "set right the side that is wrong, then dismiss the case.",
-    CaseKind.FULFILMENT_UNKNOWN_ORDER: "it is booked by itself when its order appears.",
-    CaseKind.DRIFT: "the difference is corrected by itself; the case closes when a clean read agrees.",
-    CaseKind.STALE_FEED: "the feed is tried again by itself; the case closes when it is back.",
-}
 
 
 class ExceptionDesk:
@@ -95,15 +75,17 @@ class ExceptionDesk:
         arguments.finish()
         owner = self._daemon.settings.owner(case.kind)
         due_ms = case.first_seen_ms + owner.escalate_minutes * 60_000
-        return self._brief(case) | {
-            "code": case.code,
-            "payload": case.payload.decode("utf-8", "backslashreplace"),
-            "correlation": case.correlation,
-            "note": case.note,
-            "escalates_at": rfc3339(due_ms),
-            "next": case.text.next_step,
-            "retry": _retry_text(case.kind),
-        }
+        return (
+            self._brief(case)
+            | {
+                "code": case.code,
+                "payload": case.payload.decode("utf-8", "backslashreplace"),
+                "correlation": case.correlation,
+                "note": case.note,
+                "escalates_at": rfc3339(due_ms),
+            }
+            | explained_case(case)
+        )
 
     async def retry(self, arguments: Arguments) -> dict[str, Any]:
         """Do again what a case is about: `done`, and `says` what happened or what happens by itself."""
@@ -120,7 +102,20 @@ class ExceptionDesk:
             return await self._free(case)
         if case.kind in {*ORDER_KINDS, *ADVICE_KINDS, CaseKind.SHORT_PICK}:
             return await self._again(case)
-        return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {_by_itself(case.kind)}"}
+        if case.kind is CaseKind.UNPROVEN_REFLECTION and self._daemon.hand_over is not None:
+            return await self._send_anew(case)
+        return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {case.text.closes}"}
+
+    async def _send_anew(self, case: Case) -> dict[str, Any]:
+        """An order that Archean had and does not know any more."""
+        assert self._daemon.hand_over is not None
+        objection = await self._daemon.hand_over.send_anew(case.subject)
+        if objection is not None:
+            says = f"{objection[0].upper()}{objection[1:]}: nothing was sent. {case.text.closes}"
+            return {"done": False, "says": says}
+        await self._daemon.store.cases.close(case.id, "resolved", "sent again, as a person asked")
+        says = f"Archean does not know order {case.subject} any more: it is sent again now. Case {case.id} is closed."
+        return {"done": True, "says": says}
 
     async def _again(self, case: Case) -> dict[str, Any]:
         """Carry on with an order or a dispatch as a person says."""
@@ -135,7 +130,7 @@ class ExceptionDesk:
             done = await store.handovers.again(case.subject, note)
             says = f"Order {case.subject} is looked at again now; a new case opens if it still cannot go."
         if not done:
-            return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {_by_itself(case.kind)}"}
+            return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {case.text.closes}"}
         await store.cases.close(case.id, "resolved", note)
         return {"done": True, "says": f"{says} Case {case.id} is closed."}
 
@@ -249,28 +244,6 @@ def brief(daemon: Daemon, case: Case) -> dict[str, Any]:
 def briefs(daemon: Daemon, cases: Sequence[Case]) -> list[dict[str, Any]]:
     """Several cases as lists tell them."""
     return [brief(daemon, case) for case in cases]
-
-
-def _retry_text(kind: CaseKind) -> str:
-    if kind is CaseKind.HELD_LEVEL:
-        return "retry applies the level exactly as it came."
-    if kind is CaseKind.HELD_RULES:
-        return "retry puts the new rules in force as they are."
-    if kind is CaseKind.STOCK_UPDATE_FAILED:
-        return "retry writes the key again."
-    if kind is CaseKind.SHORT_PICK:
-        return "retry closes the missing pieces for good."
-    if kind in ADVICE_KINDS:
-        return "retry books it again, once what does not fit is set right; dismiss lets go of it as settled by hand."
-    if kind in ORDER_KINDS:
-        return "retry looks at the order again and hands it over if it can go; dismiss lets go of it."
-    if kind in AWAITING_ENTRY:
-        return "retry looks the SKU up again; that also happens by itself, at first every 30 seconds, later every 15 minutes."
-    return _by_itself(kind)
-
-
-def _by_itself(kind: CaseKind) -> str:
-    return BY_ITSELF.get(kind, TEXTS[kind].next_step)
 
 
 def _after_dismissal(case: Case) -> str:

@@ -120,8 +120,14 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "correlation": "to find it in the journal",
         "note": "how it was closed",
         "escalates_at": "when its owner's limit is over",
+        "impact": "what is noticed of it",
+        "by_itself": "what the daemon does meanwhile",
+        "closes": "when it closes itself",
+        "look": "commands that show more, at most two",
         "next": "the next step",
+        "remedy": "commands that settle it, at most two",
         "retry": "what retry does",
+        "manual": "where all about its kind stands",
     },
     "snapshot.list": {"rows": "[id, feed, state, records, rejected, digest, as_of, at, reasons]"},
     "snapshot.show": {
@@ -154,6 +160,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "done": "whether it works",
         "says": "a sentence",
         "notes": "[weight (fact | look | wrong), subject, says]",
+    },
+    "explain": {
+        "entries": "[code, sort (exception, verdict, journal), severity, owner, meaning, impact, by_itself, look, next, remedy, "
+        "closes, retry, message_id]; owner: whose it usually is",
     },
     "reload": {"done": "true", "says": "a sentence", "restart": "keys that need a restart"},
 }

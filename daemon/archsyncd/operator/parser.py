@@ -85,6 +85,7 @@ def parser() -> Parser:
     _exceptions(verbs, common)
     _snapshots(verbs, common)
     _acts(verbs, common)
+    _explains(verbs, common)
     return made
 
 
@@ -175,6 +176,19 @@ def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
     reject = _verb(acts, "reject", common, "drop a held snapshot", "snapshot.")
     reject.add_argument("id", metavar="ID")
     reject.add_argument("--reason", required=True, metavar="TEXT")
+
+
+def _explains(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    says = "what a code means: of an exception, of the status, of the journal; needs no daemon"
+    explain = _verb(verbs, "explain", common, says)
+    explain.add_argument(
+        "code",
+        nargs="?",
+        default="",
+        metavar="CODE",
+        help="as exceptions and the status tell it, an event's name or MESSAGE_ID; without it every code is listed",
+    )
+    explain.epilog = f"example:\n  archsyncctl explain sku_not_found\n\n{explain.epilog}"
 
 
 def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:

@@ -293,9 +293,21 @@ def case_lines(case: Answer) -> list[str]:
     ]
     for name in ("code", "correlation", "note"):
         lines += [f"  {name:<9} {case[name]}"] if case[name] else []
-    lines += [f"  next      {case['next']}", f"  retry     {case['retry']}"]
+    lines += [
+        f"  impact    {case['impact']}",
+        f"  itself    {case['by_itself']}",
+        *typed("look", case["look"]),
+    ]
+    lines += [f"  next      {case['next']}", *typed("do", case["remedy"]), f"  retry     {case['retry']}"]
+    lines += [f"  over      {case['closes']}"] if case["closes"] != case["retry"] else []
+    lines += [f"  more      archsyncctl explain {case['kind']}; {case['manual']}"]
     lines += [f"  received  {case['payload']}"] if case["payload"] else []
     return [shown(line) for line in lines]
+
+
+def typed(head: str, commands: Sequence[str]) -> list[str]:
+    """Commands one below the other."""
+    return [f"  {'' if number else head:<9} {command}" for number, command in enumerate(commands)]
 
 
 def snapshot_lines(snapshot: Answer) -> list[str]:

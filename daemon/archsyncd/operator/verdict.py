@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from archsyncd.domain.explained import REASONS, told
 from archsyncd.operator.tables import age
 
 DECREASE_LATE_SECONDS = 60.0
@@ -120,6 +121,11 @@ class Verdict:
         return f"{self.level.word}: {self.reasons[0].says}{rest}"
 
 
+def because(level: Level, code: str, says: str, **names: str) -> Reason:
+    """A cause whose next step is the one that is told of its code everywhere; `names`: what stands for its placeholders."""
+    return Reason(level, code, says, told(REASONS[code].next_step, names))
+
+
 def judge(facts: Facts) -> Verdict:
     """Give the verdict on these facts."""
     reasons = sorted(_reasons(facts), key=lambda reason: -reason.level)
@@ -131,9 +137,7 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     """All causes, roots first: sorting by level keeps this order."""
     if facts.store_broken is not None:
         says = f"the database cannot be used any more: {facts.store_broken}"
-        yield Reason(
-            Level.CRITICAL, "store_broken", says, "Restart archsyncd; if it comes back, restore a backup."
-        )
+        yield because(Level.CRITICAL, "store_broken", says)
         return
     yield from _platform(facts)
     for feed in facts.feeds:
@@ -146,61 +150,50 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
         yield from _cases(cases)
     for channel in facts.paused_channels:
         says = f"writing to channel {channel} was paused by a person"
-        yield Reason(Level.DEGRADED, "channel_paused", says, f"archsyncctl resume channel {channel}")
+        yield because(Level.DEGRADED, "channel_paused", says, CHANNEL=channel)
 
 
 def _platform(facts: Facts) -> Iterator[Reason]:
     if facts.refused is not None:
-        step = "Give the service a valid credential and restart it; archsyncd check-config --online tells the rest."
-        yield Reason(Level.CRITICAL, "credential_refused", facts.refused, step)
+        yield because(Level.CRITICAL, "credential_refused", facts.refused)
     elif facts.blocked is not None:
         waits = (
             facts.oldest_decrease_seconds is not None
             and facts.oldest_decrease_seconds > DECREASE_LATE_SECONDS
         )
         level = Level.CRITICAL if waits else Level.DEGRADED
-        step = "Nothing is lost and it goes on by itself; look at status.commercetools.com and at this host's network."
-        yield Reason(level, "commercetools_unreachable", facts.blocked, step)
+        yield because(level, "commercetools_unreachable", facts.blocked)
     if facts.marker is not None:
-        step = "Give the API client the scope manage_types, or create the type as the README says."
-        yield Reason(Level.CRITICAL, "marker_type", facts.marker, step)
+        yield because(Level.CRITICAL, "marker_type", facts.marker)
 
 
 def _feed(feed: FeedHealth) -> Iterator[Reason]:
     if feed.paused:
         says = f"feed {feed.name} was paused by a person"
-        yield Reason(Level.DEGRADED, "feed_paused", says, f"archsyncctl resume feed {feed.name}")
+        yield because(Level.DEGRADED, "feed_paused", says, FEED=feed.name)
     quiet = (
         "no sign of life yet" if feed.age_seconds is None else f"no sign of life for {age(feed.age_seconds)}"
     )
     says = f"feed {feed.name}: {quiet} (expected every {age(feed.interval_seconds)})"
     says += f": {feed.fault}" if feed.fault else ""
-    step = "Check the Archean side and the network; published stock grows old meanwhile."
     if feed.verdict == "stale":
-        yield Reason(Level.CRITICAL, "feed_stale", says, step)
+        yield because(Level.CRITICAL, "feed_stale", says)
     elif feed.verdict == "late":
-        yield Reason(Level.DEGRADED, "feed_late", says, step)
+        yield because(Level.DEGRADED, "feed_late", says)
     elif feed.fault and not feed.paused:
-        yield Reason(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}", step)
+        yield because(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}")
     elif feed.snapshot_due:
         says = f"feed {feed.name} waits for a snapshot ({feed.snapshot_due})"
-        yield Reason(
-            Level.DEGRADED, "snapshot_due", says, "Nothing, unless it lasts: then have Archean send a full."
-        )
+        yield because(Level.DEGRADED, "snapshot_due", says)
 
 
 def _lease(facts: Facts) -> Iterator[Reason]:
     if facts.copied is not None:
-        step = "Run archsyncd adopt if this host takes over for good; else stop the service here."
-        yield Reason(Level.CRITICAL, "copied", facts.copied, step)
+        yield because(Level.CRITICAL, "copied", facts.copied)
     elif facts.idle is not None:
-        step = "Nothing, unless it lasts: then check which host holds the lease."
-        yield Reason(Level.DEGRADED, "idle", f"nothing is written here: {facts.idle}", step)
+        yield because(Level.DEGRADED, "idle", f"nothing is written here: {facts.idle}")
     elif not facts.may_increase:
-        says = f"increases are held back: {facts.tenure}"
-        yield Reason(
-            Level.DEGRADED, "lease", says, "Nothing, unless it lasts: then check that only one host writes."
-        )
+        yield because(Level.DEGRADED, "lease", f"increases are held back: {facts.tenure}")
 
 
 def _orders(facts: Facts) -> Iterator[Reason]:
@@ -210,16 +203,12 @@ def _orders(facts: Facts) -> Iterator[Reason]:
     if behind is None:
         if facts.uptime_seconds > FIRST_ORDERS_SECONDS:
             says = "orders are not known completely yet; stock is lowered, and not raised where that matters"
-            yield Reason(
-                level, "orders_unknown", says, "Wait for the first sweep; see the journal if it does not end."
-            )
+            yield because(level, "orders_unknown", says)
     elif behind > facts.orders_limit_seconds:
         says = (
             f"the order list stands {age(behind)} behind (at most {age(facts.orders_limit_seconds)} expected)"
         )
-        yield Reason(
-            level, "orders_behind", says, "See the journal for commercetools' answers to order queries."
-        )
+        yield because(level, "orders_behind", says)
 
 
 def _decreases(facts: Facts) -> Iterator[Reason]:
@@ -228,12 +217,7 @@ def _decreases(facts: Facts) -> Iterator[Reason]:
         return
     level = Level.CRITICAL if waited > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
     says = f"a decrease has waited {age(waited)} to be written: too much may be on sale"
-    yield Reason(
-        level,
-        "decrease_waits",
-        says,
-        "archsyncctl backlog shows what waits; check requests against their limit.",
-    )
+    yield because(level, "decrease_waits", says)
 
 
 def _doubts(facts: Facts) -> Iterator[Reason]:
@@ -243,8 +227,7 @@ def _doubts(facts: Facts) -> Iterator[Reason]:
     level = Level.CRITICAL if waited > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
     writes = "a write" if facts.in_doubt == 1 else f"{facts.in_doubt} writes"
     says = f"for {age(waited)} nobody knows what became of {writes}: nothing more is sent for a key until its entry was read"
-    step = "See the notes of archsyncctl status and the journal for commercetools' answers to reads of inventory."
-    yield Reason(level, "in_doubt", says, step)
+    yield because(level, "in_doubt", says)
 
 
 def _cases(cases: OpenCases) -> Iterator[Reason]:

@@ -11,7 +11,7 @@ from archsyncd.adapters.sqlite.cases import open_case
 from archsyncd.adapters.sqlite.lines import lines_as_handed_over, release_order
 from archsyncd.adapters.sqlite.order_store import book_answer
 from archsyncd.adapters.sqlite.recompute import recompute
-from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.statements import Statement, book_statement
 from archsyncd.domain.cases import CaseKind, NewCase
@@ -256,6 +256,28 @@ class HandoverStore:
             # It is ours now by a person's word, whoever may have brought it.
             after = replace(moved(before, then, scope.now_ms, note, scope.now_ms), foreign_hand=Hand.OURS)
             await handing.put(scope, before, after, f"a person had it tried again: {note}")
+            return True
+
+        return await self._session.write(step)
+
+    async def forgotten(self, carried: Carried, note: str) -> bool:
+        """Archean had the order and does not know it any more: it is judged and sent anew. False when that cannot be so.
+
+        It cannot where Archean has told of its acceptance in its present epoch, or of anything dispatched for it.
+        """
+
+        async def step(scope: Scope) -> bool:
+            before = await handing.get(scope, carried.order_id)
+            if before is None or before.stage is not carried.stage or before.cancel:
+                return False
+            heads = await scope.tx.rows("heads_by_id", (array([carried.order_id]),))
+            accepted = any(row[6] is not None for row in heads)
+            if accepted or await advising.of_order(scope, carried.order_id):
+                return False
+            held = moved(before, Stage.HELD, scope.now_ms, note)
+            waiting = moved(held, Stage.WAITING, scope.now_ms, note, scope.now_ms)
+            after = replace(waiting, foreign_hand=Hand.OURS, source_order=None, noted=False)
+            await handing.put(scope, before, after, note)
             return True
 
         return await self._session.write(step)

@@ -1,0 +1,138 @@
+"""`archsyncctl explain`, and what one case's kind means for that case. Asks no daemon: every text is the program's own."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from archsyncd.domain.cases import FOLDED, Case, CaseKind
+from archsyncd.domain.events import Event, explained
+from archsyncd.domain.explained import KINDS, MANUAL, REASONS, Explained, filled, told
+from archsyncd.operator.protocol import EXIT_ACT, Refusal
+from archsyncd.operator.screens import typed
+
+# What tells of a case need not point to itself.
+_SHOW = "archsyncctl exceptions show"
+EXCEPTION, VERDICT, JOURNAL = "exception", "verdict", "journal"
+# Kinds whose subject is the order as people call it.
+_ABOUT_ORDERS = frozenset(
+    {
+        CaseKind.UNPROVEN_REFLECTION,
+        CaseKind.ORDER_REJECTED,
+        CaseKind.ORDER_IN_DOUBT,
+        CaseKind.STATUS_CONFLICT,
+    }
+)
+_ABOUT_RECORDS = frozenset({CaseKind.INVALID_RECORD, CaseKind.NEEDS_RESYNC, CaseKind.HELD_LEVEL})
+_ABOUT_ENTRIES = frozenset(
+    {
+        CaseKind.SKU_NOT_FOUND,
+        CaseKind.ENTRY_MISSING,
+        CaseKind.STOCK_UPDATE_FAILED,
+        CaseKind.FOREIGN_WRITER,
+        CaseKind.RESTOCKABLE_IN_DAYS,
+        CaseKind.UNTRACKED_DEMAND,
+        CaseKind.DRIFT,
+    }
+)
+
+
+def explain(code: str) -> dict[str, Any]:
+    """All that stands under a code, "" for every code: `entries`. Raises Refusal, with the nearest code, for an unknown one."""
+    wanted = code.strip().lower()
+    entries = [
+        each for each in _entries() if not wanted or wanted in {each["code"].lower(), each["message_id"]}
+    ]
+    if not entries:
+        near = difflib.get_close_matches(wanted, {each["code"].lower() for each in _entries()}, n=1)
+        guess = f"; did you mean {near[0]}?" if near else "."
+        raise Refusal(
+            f"There is no code {code[:64]!r}{guess} `archsyncctl explain` lists all of them.", EXIT_ACT
+        )
+    return {"entries": entries}
+
+
+def _entries() -> Iterator[dict[str, Any]]:
+    """Every code as plain values: exceptions, causes of a verdict, events of the journal."""
+    yield from (_told(EXCEPTION, each) for each in KINDS.values())
+    yield from (_told(VERDICT, each) for each in REASONS.values())
+    yield from (_told(JOURNAL, explained(event), event.value.message_id) for event in Event)
+
+
+def _told(sort: str, entry: Explained, message_id: str = "") -> dict[str, Any]:
+    return {
+        "code": entry.code,
+        "sort": sort,
+        "severity": entry.severity.value,
+        "owner": entry.owner,
+        "meaning": entry.meaning,
+        "impact": entry.impact,
+        "by_itself": entry.by_itself,
+        "look": list(entry.look),
+        "next": entry.next_step,
+        "remedy": list(entry.remedy),
+        "closes": entry.closes,
+        "retry": entry.retry,
+        "message_id": message_id,
+    }
+
+
+def explain_lines(answer: Mapping[str, Any]) -> list[str]:
+    """One code in full, several as a list."""
+    entries = answer["entries"]
+    if len({each["code"].lower() for each in entries}) > 1:
+        width = max(len(each["code"]) for each in entries)
+        lines = [
+            f"{each['sort']:<9}  {each['code']:<{width}}  {each['severity']:<8}  {each['meaning']}"
+            for each in entries
+        ]
+        return [*lines, f"archsyncctl explain CODE tells all of one, {MANUAL} all of all."]
+    return [line for each in entries for line in _lines(each)]
+
+
+def _lines(entry: Mapping[str, Any]) -> Iterator[str]:
+    identity = f", MESSAGE_ID={entry['message_id']}" if entry["message_id"] else ""
+    yield f"{entry['code']} ({entry['sort']}, {entry['severity']}, usually owned by {entry['owner']}{identity})"
+    yield f"  means     {entry['meaning']}"
+    yield f"  impact    {entry['impact']}"
+    yield f"  itself    {entry['by_itself']}"
+    yield from typed("look", entry["look"])
+    yield f"  next      {entry['next']}"
+    yield from typed("do", entry["remedy"])
+    yield f"  over      {entry['closes']}"
+    yield from [f"  retry     {entry['retry']}"] if entry["retry"] else []
+
+
+def explained_case(case: Case) -> dict[str, Any]:
+    """What the kind of a case means, with what is known of the case in the commands."""
+    entry, names = case.text, _names(case)
+    return {
+        "impact": entry.impact,
+        "by_itself": entry.by_itself,
+        "closes": entry.closes,
+        "look": [filled(each, names) for each in entry.look if not each.startswith(_SHOW)],
+        "next": told(entry.next_step, names),
+        "remedy": [filled(each, names) for each in entry.remedy],
+        "retry": entry.retry or entry.closes,
+        "manual": MANUAL,
+    }
+
+
+def _names(case: Case) -> dict[str, str]:
+    """What stands for the placeholders of its commands; nothing for a case that several things were folded into."""
+    names = {"ID": str(case.id)}
+    if case.subject.startswith(FOLDED):
+        return names
+    if case.kind in _ABOUT_ORDERS:
+        names["NUMBER"] = case.subject
+    elif case.kind in _ABOUT_ENTRIES:
+        names["SKU"] = case.subject
+    elif case.kind in _ABOUT_RECORDS:
+        sku, at, _ = case.subject.partition(" at ")
+        names |= {"SKU": sku} if at else {}
+    elif case.kind is CaseKind.HELD_SNAPSHOT:
+        names["SNAPSHOT"] = case.subject
+    elif case.kind is CaseKind.STALE_FEED:
+        names["FEED"] = case.scope
+    return names
