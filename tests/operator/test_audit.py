@@ -169,14 +169,20 @@ class Scripted:
     def __init__(self, *pages: SkuPage | Failure) -> None:
         self.pages = list(pages)
         self.limits: list[int] = []
+        self.counted: list[bool] = []
 
-    async def catalogue(self, after_id: str | None, limit: int) -> SkuPage | Failure:
+    async def catalogue(
+        self, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
         del after_id
+        self.counted.append(counted)
         self.limits.append(limit)
         return self.pages.pop(0) if self.pages else SkuPage((), None, 0)
 
-    async def stocked(self, channel: str, after_id: str | None, limit: int) -> SkuPage | Failure:
-        del channel, after_id, limit
+    async def stocked(
+        self, channel: str, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
+        del channel, after_id, limit, counted
         return SkuPage((), None, 0)
 
     async def channels(self, after_id: str | None) -> tuple[tuple[SupplyChannel, ...], str | None]:
@@ -209,7 +215,7 @@ async def test_a_refused_listing_ends_the_audit_and_keeps_the_last_one(tmp_path:
         script = Scripted()
         async with auditing(daemon, script):
             before = await ask_json(daemon, "audit")
-            script.pages = [Refused("InvalidField", "no such field")]
+            script.pages = [Refused("InvalidField", "no such field")] * 2
             code, _, err = await ctl(daemon, "audit")
             assert code == 1
             assert "no such field" in err
@@ -235,11 +241,14 @@ async def test_a_silent_project_is_given_up_after_a_bounded_number_of_calls(tmp_
     async with served(tmp_path) as daemon, auditing(daemon, script) as audit:
         assert await finished(audit) == "failed"
         assert "no answer" in audit.progress.failure
-        assert len(script.limits) == FAILURES_AT_MOST
-        script.pages = [Throttled(429, "", None), TooLarge("ContentTooLarge", "m"), SkuPage(("A",), "p-1", 1)]
+        assert len(script.limits) == FAILURES_AT_MOST + 1
+        assert script.counted.count(True) == 1
+        too_large = TooLarge("QueryTimedOut", "it could not be counted")
+        script.pages = [too_large, Throttled(429, "", None), too_large, SkuPage(("A",), "p-1", 1)]
         assert await finished(audit) == "done"
         assert (await ask_json(daemon, "audit", "--last"))["totals"] == {"not_sent": 1}
-        assert script.limits[-4:] == [500, 500, 250, 250]
+        assert script.limits[-5:] == [500, 500, 500, 250, 250]
+        assert script.counted[-5:] == [True, False, False, False, False]
 
 
 @virtual

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from archsyncd.domain.audit import (
     AuditSummary,
@@ -31,6 +31,17 @@ from archsyncd.engine.shared import Shared, describe, wait_for
 from archsyncd.engine.store import Store
 
 T = TypeVar("T")
+
+
+class Listing(Protocol):
+    """One of commercetools' lists of SKUs, page by page."""
+
+    def __call__(
+        self, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> Awaitable[SkuPage | Failure]:
+        """Ask for the page after an id."""
+        ...
+
 
 IDLE_SECONDS = 2.0
 PAGE_ITEMS = 500
@@ -194,9 +205,7 @@ class Auditing:
                 break
         return found
 
-    async def _list(
-        self, phase: str, listing: Callable[[str | None, int], Awaitable[SkuPage | Failure]], channel: str
-    ) -> None:
+    async def _list(self, phase: str, listing: Listing, channel: str) -> None:
         """Take in one listing, page by page."""
         self._tell(phase=phase, done=0, total=None)
         after: str | None = None
@@ -211,13 +220,13 @@ class Auditing:
             self._tell(done=self.progress.done + page.items, total=total)
         raise AuditFailed(f"the list of {phase} does not end")
 
-    async def _next(
-        self,
-        phase: str,
-        listing: Callable[[str | None, int], Awaitable[SkuPage | Failure]],
-        after: str | None,
-    ) -> SkuPage:
+    async def _next(self, phase: str, listing: Listing, after: str | None) -> SkuPage:
         """The next page, in a portion that commercetools answers."""
+        if after is None:
+            # How much there is makes a better bar, and is worth one try: a large project may take too long to count.
+            page = await self._ask(partial(listing, None, self._portion.now, counted=True), tries=1)
+            if isinstance(page, SkuPage):
+                return page
         while True:
             limit = self._portion.now
             page = await self._ask(partial(listing, after, limit))
@@ -232,15 +241,15 @@ class Auditing:
         await self.book.found([unusable(sku) for sku in skus if not usable(sku)])
         await self.book.sold([sku for sku in skus if usable(sku)], channel)
 
-    async def _ask(self, make: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(self, make: Callable[[], Awaitable[T]], tries: int = FAILURES_AT_MOST) -> T:
         """One answer; what may go better the next time is asked for again, a bounded number of times."""
-        for failures in range(1, FAILURES_AT_MOST + 1):
+        for failures in range(1, tries + 1):
             if self._shared.stopping:
                 raise Quiesced
             self._beat()
             answer = await self._limiter.call(Priority.CHECK, 1.0, make)
             self._tell(requests=self.progress.requests + 1)
-            if not isinstance(answer, Throttled | Unreached | Unknown) or failures == FAILURES_AT_MOST:
+            if not isinstance(answer, Throttled | Unreached | Unknown) or failures == tries:
                 break
             await self._shared.rest(delay(failures, self._chance()))
         return answer

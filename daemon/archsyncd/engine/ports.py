@@ -247,11 +247,18 @@ class Commercetools(Protocol):
         """Which of these SKUs (at most 500) some product's current data carries."""
         ...
 
-    async def catalogue(self, after_id: str | None, limit: int) -> SkuPage | Failure:
-        """SKUs of the next published products (at most 500) after an id, by id; a page without items is beyond the last."""
+    async def catalogue(
+        self, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
+        """SKUs of the next published products (at most 500) after an id, by id; a page without items is beyond the last.
+
+        `counted`: how many there are is asked for as well, which may take the platform too long.
+        """
         ...
 
-    async def stocked(self, channel: str, after_id: str | None, limit: int) -> SkuPage | Failure:
+    async def stocked(
+        self, channel: str, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
         """SKUs of the next entries (at most 500) of a known channel after an id, by id."""
         ...
 

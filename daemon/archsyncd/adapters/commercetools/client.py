@@ -192,17 +192,21 @@ class HttpCommercetools:
         request = graphql.products_request(skus)
         return await self._calls.ask(request, lambda answer: graphql.products_answer(answer.tree, skus))
 
-    async def catalogue(self, after_id: str | None, limit: int) -> SkuPage | Failure:
+    async def catalogue(
+        self, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
         """SKUs of the next published products (at most 500) after an id, by id; a page without items is beyond the last."""
-        request = listing.catalogue_request(after_id, limit)
+        request = listing.catalogue_request(after_id, limit, counted=counted)
         return await self._calls.ask(request, lambda answer: listing.catalogue_page(answer.tree, after_id))
 
-    async def stocked(self, channel: str, after_id: str | None, limit: int) -> SkuPage | Failure:
+    async def stocked(
+        self, channel: str, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
         """SKUs of the next entries (at most 500) of a channel after an id. Refused for one that the project does not have."""
         channel_id = self._channels.ids.get(channel)
         if channel_id is None:
             return Refused("UnknownChannel", f"no channel of the project has the key {channel}")
-        request = listing.stocked_request(channel_id, after_id, limit)
+        request = listing.stocked_request(channel_id, after_id, limit, counted=counted)
         return await self._calls.ask(request, lambda answer: listing.stocked_page(answer.tree, after_id))
 
     async def channels(self, after_id: str | None) -> tuple[tuple[SupplyChannel, ...], str | None] | Failure:

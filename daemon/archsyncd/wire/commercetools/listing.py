@@ -13,7 +13,7 @@ from archsyncd.wire.commercetools.graphql import refusal_in
 from archsyncd.wire.commercetools.predicates import quoted
 
 _PATH = "/graphql"
-# The total is asked for with the first page alone: it is counted anew with each request.
+# The total is counted anew with each request that asks for it.
 _PRODUCTS = (
     "query Catalogue($where: String!, $sort: [String!]!, $limit: Int!) {{ products(where: $where, sort: $sort, limit: $limit) {{"
     "{total} results {{ id masterData {{ current {{ masterVariant {{ sku }} variants {{ sku }} }} }} }} }} }}"
@@ -24,20 +24,20 @@ _ENTRIES = (
 )
 
 
-def catalogue_request(after_id: str | None, limit: int) -> Request:
-    """Ask for the next published products after an id, by id."""
-    return _page(_PRODUCTS, "masterData(published = true)", after_id, limit)
+def catalogue_request(after_id: str | None, limit: int, *, counted: bool = False) -> Request:
+    """Ask for the next published products after an id, by id; `counted`: and how many there are."""
+    return _page(_PRODUCTS, "masterData(published = true)", after_id, limit, counted=counted)
 
 
-def stocked_request(channel_id: str, after_id: str | None, limit: int) -> Request:
-    """Ask for the next entries of one channel after an id, by id."""
-    return _page(_ENTRIES, f"supplyChannel(id = {quoted(channel_id)})", after_id, limit)
+def stocked_request(channel_id: str, after_id: str | None, limit: int, *, counted: bool = False) -> Request:
+    """Ask for the next entries of one channel after an id, by id; `counted`: and how many there are."""
+    return _page(_ENTRIES, f"supplyChannel(id = {quoted(channel_id)})", after_id, limit, counted=counted)
 
 
-def _page(document: str, where: str, after_id: str | None, limit: int) -> Request:
+def _page(document: str, where: str, after_id: str | None, limit: int, *, counted: bool) -> Request:
     beyond = "" if after_id is None else f" and id > {quoted(after_id)}"
     variables = {"where": f"{where}{beyond}", "sort": ["id asc"], "limit": limit}
-    text = document.format(total=" total" if after_id is None else "")
+    text = document.format(total=" total" if counted else "")
     return post(_PATH, {"query": text, "variables": variables}, writes=False)
 
 
