@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from archsyncd.adapters.journal import say
 from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.events import Event
+from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog
-from archsyncd.engine.drain import Drain
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.orders import MESSAGES
-from archsyncd.engine.ports import Clock, StoreFull
+from archsyncd.engine.ports import StoreFull
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import Restart
 from archsyncd.engine.tenure import LeaseChange, LeaseNews
+from archsyncd.operator.looking import Look
 
 _EVENT_OF_CASE = {
     CaseKind.FOREIGN_WRITER: Event.FOREIGN_WRITER,
@@ -172,51 +172,46 @@ def about(news: CaseNews) -> dict[str, object]:
     return {} if news.kind is CaseKind.HELD_RULES else {"channel": news.scope, "sku": news.subject}
 
 
-class Reporting(Protocol):
-    """What the status line needs of the daemon."""
+def status_line(look: Look, notes: Mapping[str, str], now_ms: int, *, throttled: bool) -> str:
+    """One line for STATUS=: the verdict's root cause, else what was noted, else how much there is; then what waits.
 
-    @property
-    def clock(self) -> Clock:
-        """Time."""
-        ...
-
-    @property
-    def shared(self) -> Shared:
-        """Facts in memory."""
-        ...
-
-    @property
-    def limiter(self) -> Limiter:
-        """The budget of requests."""
-        ...
-
-    @property
-    def drain(self) -> Drain:
-        """The drain."""
-        ...
-
-
-def status_line(daemon: Reporting, backlog: Backlog, cases: Mapping[str, tuple[int, int, int]]) -> str:
-    """One line for STATUS=: what is wrong first, else how much waits."""
+    `throttled`: commercetools turns requests away just now, which alone spoils no verdict.
+    """
+    backlog, facts = look.backlog, look.facts
     waiting = sum(count for count, _ in backlog.classes.values())
-    decreases = sum(count for due_class, (count, _) in backlog.classes.items() if due_class <= 2)  # noqa: PLR2004
-    open_cases = sum(count for count, _, _ in cases.values())
-    tail = f"{open_cases} exceptions" if open_cases != 1 else "1 exception"
-    now_ms = daemon.clock.wall_ms()
+    open_cases = sum(each.cases for each in facts.cases)
+    exceptions = "1 exception" if open_cases == 1 else f"{open_cases:,} exceptions"
     doubt = _doubt(backlog, now_ms)
-    tail = f"{doubt}; {tail}" if doubt else tail
-    state = daemon.limiter.state()
-    if state.blocked_reason is not None:
-        return f"{state.blocked_reason}; {waiting} changes waiting, decreases first; {tail}"
-    for name, text in daemon.shared.notes.items():
-        return f"{name}: {text}; {waiting} changes waiting; {tail}"
-    if state.retry_at_monotonic is not None:
-        return f"commercetools turns requests away; {waiting} changes waiting, decreases first; {tail}"
-    if not waiting:
-        settled = "keys that are new here are looked up" if backlog.unlooked else "" if doubt else "in step"
-        return f"{settled}; {tail}" if settled else tail
-    oldest = min((since for _, since in backlog.classes.values() if since is not None), default=None)
-    return f"{waiting} changes waiting ({decreases} decreases), the oldest for {_waited(oldest, now_ms):.1f} s; {tail}"
+    parts = [*_causes(look, notes, throttled=throttled)]
+    if not parts and not waiting:
+        parts.append(_settled(look, doubt))
+    if waiting:
+        parts.append(_waiting(look, waiting, now_ms))
+    return "; ".join(part for part in (*parts, doubt, exceptions) if part)
+
+
+def _causes(look: Look, notes: Mapping[str, str], *, throttled: bool) -> list[str]:
+    verdict = look.verdict
+    parts = [verdict.sentence] if verdict.reasons else []
+    told = " ".join(reason.says for reason in verdict.reasons)
+    parts += [f"{name}: {text}" for name, text in notes.items() if text not in told][:1]
+    return parts or (["commercetools turns requests away"] if throttled else [])
+
+
+def _settled(look: Look, doubt: str) -> str:
+    if look.backlog.unlooked:
+        return "keys that are new here are looked up"
+    return "" if doubt else f"in step: {look.keys[0]:,} keys"
+
+
+def _waiting(look: Look, waiting: int, now_ms: int) -> str:
+    classes = look.backlog.classes
+    decreases = sum(count for due_class, (count, _) in classes.items() if due_class <= DueClass.DECREASE)
+    oldest = min((since for _, since in classes.values()), default=None)
+    changes = "1 change waits" if waiting == 1 else f"{waiting:,} changes wait"
+    return (
+        f"{changes} ({decreases:,} decreases, which go first), the oldest for {_waited(oldest, now_ms):.1f} s"
+    )
 
 
 def _doubt(backlog: Backlog, now_ms: int) -> str:

@@ -43,6 +43,7 @@ from archsyncd.engine.auditing import Auditing
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
+from archsyncd.engine.history import HistoryKeeper
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.orders import HAND_OVER, Orders
@@ -60,11 +61,13 @@ from archsyncd.engine.supervise import (
     feed_watchdog,
     measure_lag,
 )
+from archsyncd.engine.suspecting import Suspecting
 from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.engine.tenure import LeaseNews
 from archsyncd.engine.withholding import Withholding
 from archsyncd.holding import Holding
 from archsyncd.opening import another_project, damaged, opened, project_of, stated_rules
+from archsyncd.operator.status import StatusDesk
 from archsyncd.world import World
 
 STATUS_SECONDS = 1.0
@@ -118,6 +121,9 @@ class App:
         self.orders: Orders
         self.freshness: Freshness
         self.keeper: Keeper
+        self.suspecting: Suspecting
+        self.desk: StatusDesk
+        self.history: HistoryKeeper
         self.auditing: Auditing
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
@@ -223,6 +229,7 @@ class App:
         self._build_readers()
         self._build_judges(rules)
         self._build_carriers()
+        self.desk = StatusDesk(self)
 
     def _build_writers(self) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
@@ -305,6 +312,10 @@ class App:
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
+        self.suspecting = Suspecting(
+            self.store, shared, float(settings.health.oversell_seconds), beater("suspecting")
+        )
+        self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
         self.auditing = Auditing(
             self.store,
             self.client,
@@ -373,6 +384,8 @@ class App:
             Pump("proving", self.proving.run, limit_seconds=asking_seconds, excused=held_back),
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
+            Pump("suspecting", self.suspecting.run),
+            Pump("history", self.history.run),
             Pump("status", self._tell_status),
             Pump("verify", self._verify, excused=lambda: True),
             # It takes what the others leave of the requests, which may be nothing for long.
@@ -402,9 +415,9 @@ class App:
             self._note_lag()
             self.announcer.look()
             self._look_at_file()
-            backlog = await self.store.report.backlog()
-            cases = await self.store.cases.counts()
-            line = status_line(self, backlog, cases)
+            look = await self.desk.lookout.rough()
+            throttled = self.limiter.state().retry_at_monotonic is not None
+            line = status_line(look, self.shared.notes, self.clock.wall_ms(), throttled=throttled)
             self.world.notifier.status(
                 f"planning, nothing is written: {line}" if self.holding.planning else line
             )
@@ -508,6 +521,7 @@ class App:
         self.orders.options = order_options(kept)
         self.proving.options = proving_options(kept)
         self.keeper.absent = kept.guards.absent
+        self.history.most_rows = kept.daemon.history_rows
         self.store.carry(carrying_of(kept))
         if self.carriers is not None:
             self.carriers.put_in_force(kept)
@@ -516,6 +530,7 @@ class App:
         self.freshness.intervals = intervals_of(kept)
         self.reckoning.wanted, self.reckoning.guards = rules, guards_of(kept)
         self.withholding.minutes = kept.health.fail_closed_minutes
+        self.suspecting.after_seconds = float(kept.health.oversell_seconds)
         if self.ready.is_set():
             # Without room for it now the pump that keeps the rules goes on trying.
             await self.reckoning.put_in_force()

@@ -40,7 +40,8 @@ DROPPED_FILES = ("RECORD", "WHEEL", "INSTALLER", "top_level.txt", "entry_points.
 SITE = "usr/lib/archsyncd"
 DOC = "usr/share/doc/archsyncd"
 UNITS = "usr/lib/systemd/system"
-DOCUMENTS = ("guide.md", "orders.md", "r247.md", "stock-ledger.md")
+DOCUMENTS = ("guide.md", "metrics.md", "orders.md", "r247.md", "stock-ledger.md")
+MONITORING = ("alert-rules.yml", "grafana-dashboard.json")
 CONTROL_SCRIPTS = ("postinst", "prerm", "postrm")
 
 
@@ -149,6 +150,8 @@ def lay(tree: Path, architecture: str, found: list[Wheel]) -> None:
     put(tree / "usr/lib/systemd/catalog/archsyncd.catalog", catalog().encode())
     put(tree / "usr/lib/sysusers.d/archsyncd.conf", (HERE / "archsyncd.sysusers").read_bytes())
     put(tree / "usr/share/archsyncd/config.toml", (ROOT / "config.toml").read_bytes())
+    for name in MONITORING:
+        put(tree / "usr/share/archsyncd" / name, (ROOT / "packaging" / name).read_bytes())
     put(tree / "usr/share/archsyncd/newer-systemd.conf", (HERE / "newer-systemd.conf").read_bytes())
     put(tree / "usr/share/lintian/overrides/archsyncd", (HERE / "lintian-overrides").read_bytes())
     (tree / "etc/archsyncd/credentials").mkdir(parents=True, mode=0o700)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import audit, daemon, drain, ingest, orders, staleness
+from tests.bench import audit, daemon, drain, history, ingest, orders, staleness, status
 from tests.bench.figures import Figure, as_json, as_table
 from tests.bench.sizes import FULL, QUICK, Sizes
 
@@ -21,7 +21,9 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "drain": drain.measure,
     "staleness": staleness.measure,
     "orders": orders.measure,
+    "history": history.measure,
     "daemon": daemon.measure,
+    "status": status.measure,
     "audit": audit.measure,
 }
 

@@ -73,6 +73,13 @@ async def measure(sizes: Sizes, scratch: Path) -> list[Figure]:
 
 
 async def _measured(keys: int, idle_seconds: float, place: Path, sockets: str) -> list[Figure]:
+    async with resting(keys, place, sockets):
+        return await _run(keys, idle_seconds, place, sockets)
+
+
+@asynccontextmanager
+async def resting(keys: int, place: Path, sockets: str) -> AsyncIterator[None]:
+    """Both sides, and the state of a shop at rest with so many keys."""
     async with (
         serving("archsyncd.simulators.commercetools", "--no-journal") as project,
         serving("tests.bench.source") as source,
@@ -82,7 +89,7 @@ async def _measured(keys: int, idle_seconds: float, place: Path, sockets: str) -
         async with session.post("/_simulator/channels", json={"key": CHANNEL}) as answer:
             answer.raise_for_status()
         await _build(keys, settings)
-        return await _run(keys, idle_seconds, place, sockets)
+        yield
 
 
 def _configured(place: Path, sockets: str, project: str, source: str) -> Settings:
@@ -147,27 +154,34 @@ async def _manager(sockets: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
         receiver.close()
 
 
-async def _run(keys: int, idle_seconds: float, place: Path, sockets: str) -> list[Figure]:
+@asynccontextmanager
+async def running(place: Path, sockets: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, float]]:
+    """The daemon of a place, once it is ready, and how long that took, in seconds."""
     arguments = ("run", "--config", str(place / "config.toml"), "--credentials", str(place / "credentials"))
     async with _manager(sockets) as (address, ready):
         began = time.perf_counter()
         process = await start("archsyncd.cli", arguments, {"NOTIFY_SOCKET": address}, piped=False)
+        ended = asyncio.ensure_future(process.wait())
         try:
-            ended = asyncio.ensure_future(process.wait())
             heard = asyncio.ensure_future(ready.wait())
             await asyncio.wait([ended, heard], timeout=START_LIMIT_SECONDS, return_when="FIRST_COMPLETED")
             ready_seconds = time.perf_counter() - began
             heard.cancel()
             assert ready.is_set(), f"the daemon is not ready (exit status {process.returncode})"
-            await asyncio.sleep(min(SETTLING_SECONDS, 6 * idle_seconds))
-            used, since = processor_seconds(process.pid), time.perf_counter()
-            await asyncio.sleep(idle_seconds)
-            share = 100 * (processor_seconds(process.pid) - used) / (time.perf_counter() - since)
+            yield process, ready_seconds
             assert process.returncode is None, f"the daemon ended with status {process.returncode}"
-            resident, highest = resident_mebibytes(process.pid)
         finally:
             await end(process)
             await ended
+
+
+async def _run(keys: int, idle_seconds: float, place: Path, sockets: str) -> list[Figure]:
+    async with running(place, sockets) as (process, ready_seconds):
+        await asyncio.sleep(min(SETTLING_SECONDS, 6 * idle_seconds))
+        used, since = processor_seconds(process.pid), time.perf_counter()
+        await asyncio.sleep(idle_seconds)
+        share = 100 * (processor_seconds(process.pid) - used) / (time.perf_counter() - since)
+        resident, highest = resident_mebibytes(process.pid)
     return [
         Figure(f"time to READY at {keys:,} keys", ready_seconds, "s", None, ABOVE_FLOOR, READY_SECONDS),
         Figure(f"resident memory at {keys:,} keys", resident, "MiB", None, ABOVE_FLOOR, MEMORY_MEBIBYTES),

@@ -27,9 +27,11 @@ from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Commercetools, SnapshotSource, StoreBroken
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.shared import Shared
+from archsyncd.engine.suspecting import Suspecting
 from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.operator.control import ControlLimits, ControlServer
 from archsyncd.operator.ctl import main
+from archsyncd.operator.status import StatusDesk
 from tests.support.virtual_time import VirtualClock
 
 LEDGER = "ledger-1"
@@ -129,6 +131,8 @@ class SmallDaemon:
         self.freshness = Freshness(store, self.shared, intervals, lambda: None)
         self.keeper = Keeper(store, self.shared, (), settings.guards.absent, lambda: None)
         self.reckoning = Reckoning(store, self.shared, rules_of(settings), guards_of(settings), lambda: None)
+        self.suspecting = Suspecting(store, self.shared, settings.health.oversell_seconds, lambda: None)
+        self.desk = StatusDesk(self)
         self.auditing = self.auditing_with(cast("Commercetools", None))
         self.reloading: Callable[[], list[str]] = list
         self.seq = 0

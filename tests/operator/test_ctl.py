@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -22,11 +23,13 @@ from archsyncd.domain.inventory import StockKey, Unauthorised
 from archsyncd.domain.lookup import AWAITING_ENTRY, unsold
 from archsyncd.domain.rules import DrainLimits
 from archsyncd.domain.settlement import Booked, Parked, Settled
+from archsyncd.domain.tenure import Tenure
+from archsyncd.engine.handing_over import HandOver
 from archsyncd.operator.ctl import main
 from archsyncd.operator.fields import FIELDS, fields_of
 from archsyncd.operator.protocol import Refusal, request_line
 from archsyncd.operator.tables import LEFT, Table
-from tests.operator.daemon import CHANNEL, HastyClock, SmallDaemon, ask_json, break_store, ctl, served
+from tests.operator.daemon import CHANNEL, LEDGER, HastyClock, SmallDaemon, ask_json, break_store, ctl, served
 from tests.support.virtual_time import virtual
 
 KEY = StockKey(CHANNEL, "ABC-1")
@@ -99,6 +102,7 @@ async def test_status_begins_with_the_verdict_and_names_every_figure(tmp_path: P
         heads = [line.split()[0] for line in lines[1:]]
         assert heads == [
             "feed",
+            "locations",
             "waiting",
             "decreases",
             "requests",
@@ -124,7 +128,15 @@ async def test_status_stays_within_24_lines_at_its_worst(tmp_path: Path) -> None
         daemon.shared.notes.update({f"n{number}": "y" * 500 for number in range(9)})
         daemon.limiter.report(Unauthorised("401"))
         daemon.freshness.verdicts.update({feed.name: "stale" for feed in daemon.feeds})
+        daemon.hand_over = cast("HandOver", object())
+        await daemon.level("A", 15)
+        await daemon.prove("A", 15)
+        await daemon.level("A", 10)
+        await daemon.store.outbox.lease(DrainLimits(), 1)
+        await daemon.store.take_tenure(Tenure("test", 2, LEDGER))
         _, out, _ = await ctl(daemon, "status")
+        assert "in doubt" in out
+        assert "hand-over" in out
         lines = out.splitlines()
         assert len(lines) <= 24
         assert lines[0].startswith("critical: commercetools refuses our credential")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from archsyncd.operator.gauges import Kept, Meter
+from archsyncd.operator.looking import Saturation
 from tests.support.virtual_time import VirtualClock, virtual
 
 
@@ -102,3 +103,31 @@ def test_the_rate_is_that_of_the_last_samples() -> None:
     for second in range(30, 41):
         meter.sample(10.0 + second, 680)
     assert meter.per_second == 0.0
+
+
+@virtual
+async def test_who_is_content_with_an_old_figure_costs_no_reading() -> None:
+    """A line a second that tells how many keys there are does not have a million of them counted."""
+    clock = VirtualClock()
+    figure = Counter(clock, 0.001)
+    kept = Kept(clock, figure.read, 5.0)
+    assert await kept.get(300.0) == 1
+    await clock.sleep(200)
+    assert await kept.get(300.0) == 1
+    assert await kept.get() == 2
+    await clock.sleep(301)
+    assert await kept.get(300.0) == 3
+
+
+def test_requests_are_scarce_in_the_share_of_seconds_in_which_they_were() -> None:
+    """Within the first minute nobody can tell; looks in between count once; what is five minutes ago is forgotten."""
+    found = Saturation()
+    for second in range(59):
+        found.sample(second, scarce=True)
+        found.sample(second + 0.1, scarce=False)
+    assert [found.share] == [None]
+    found.sample(59, scarce=False)
+    assert found.share == 59 / 60
+    for second in range(60, 360):
+        found.sample(second, scarce=second % 4 == 0)
+    assert found.share == 0.25

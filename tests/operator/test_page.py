@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from archsyncd.config import CredentialFault, ListenAddress
 from archsyncd.operator.commands import Commands
@@ -77,6 +78,35 @@ async def test_the_status_is_told_as_text_and_as_json(tmp_path: Path) -> None:
         status, headers, body = await asked(path, "/")
         assert headers["Content-Type"].startswith("text/plain")
         assert body.splitlines()[0].startswith("healthy")
+
+
+@virtual
+async def test_metrics_are_told_beside_the_status_and_cost_one_look_a_second(tmp_path: Path) -> None:
+    """As text of Prometheus; whoever asks more often gets the same look again."""
+    async with shown(tmp_path) as (daemon, path):
+        status, headers, first = await asked(path, "/metrics")
+        assert (status, headers["Content-Type"]) == (200, CONTENT_TYPE_LATEST)
+        assert 'archsyncd_verdict{verdict="healthy"} 1.0' in first
+        await daemon.clock.sleep(0.5)
+        assert uptime(first) == uptime((await asked(path, "/metrics"))[2])
+        await daemon.clock.sleep(1)
+        assert uptime(first) < uptime((await asked(path, "/metrics"))[2])
+
+
+def uptime(text: str) -> float:
+    (found,) = [line for line in text.splitlines() if line.startswith("archsyncd_uptime_seconds ")]
+    return float(found.split(" ")[1])
+
+
+@virtual
+async def test_f169_metrics_over_tcp_need_the_token(tmp_path: Path) -> None:
+    """They are read with the credential, or not at all."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with shown(tmp_path, ListenAddress(host="127.0.0.1", port=port)):
+        status, _, body = await asked(port, "/metrics")
+        assert (status, "archsyncd_" in body) == (401, False)
+        assert (await asked(port, "/metrics", f"Authorization: Bearer {TOKEN}"))[0] == 200
 
 
 @virtual

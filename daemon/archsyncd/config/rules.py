@@ -273,3 +273,63 @@ class HealthSettings:
             unnoticed; 0 never withholds.""",
         ),
     )
+    quiet_minutes: int = field(
+        default=1440,
+        metadata=key(
+            Whole(0, 43_200),
+            """A location that was told no level for so long, though its feed gives signs of life, makes the status degraded:
+            what reads its changes may stand still. Never before five intervals of its feed; 0 never does.""",
+        ),
+    )
+    decrease_late_seconds: int = field(
+        default=60,
+        metadata=key(
+            Whole(1, 86_400),
+            "A decrease, or a write of unknown outcome, that waits longer makes the status degraded.",
+        ),
+    )
+    decrease_critical_seconds: int = field(
+        default=300,
+        metadata=key(
+            Whole(1, 86_400),
+            "A decrease, or a write of unknown outcome, that waits longer makes the status critical.",
+        ),
+    )
+    oversell_seconds: int = field(
+        default=300,
+        metadata=key(
+            Whole(0, 86_400),
+            """A key of which more pieces are ordered than Archean says are there becomes the exception suspected_oversell after
+            so long; sooner, an order may only be on its way into Archean's figures.""",
+        ),
+    )
+    unknown_skus_percent: int = field(
+        default=5,
+        metadata=key(
+            Whole(0, 100),
+            "When more than this share of all keys has no product in commercetools the status is critical; 0 never.",
+        ),
+    )
+    drift_percent: int = field(
+        default=1,
+        metadata=key(
+            Whole(0, 100),
+            "When more than this share of all keys was changed by others the status is critical; 0 never.",
+        ),
+    )
+    saturated_percent: int = field(
+        default=90,
+        metadata=key(
+            Whole(0, 100),
+            """When requests to commercetools were scarce for this share of the last five minutes the status is degraded;
+            0 never.""",
+        ),
+    )
+    free_mebibytes: int = field(
+        default=512,
+        metadata=key(
+            Whole(0, 1_048_576),
+            """With less room for the database the status is degraded. Below 64 MiB nothing more is read from Archean, and it is
+            critical.""",
+        ),
+    )

@@ -42,6 +42,14 @@ class DaemonSettings:
             "The least severity that reaches the journal.",
         ),
     )
+    history_rows: int = field(
+        default=20_000_000,
+        metadata=key(
+            Whole(10_000, 1_000_000_000),
+            """How many rows the history of all keys may have, about 120 bytes each. It tells each change for 30 days and
+            daily sums for 400; where that is more, older days are summed up sooner, and dropped sooner last.""",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +114,7 @@ class StatusSettings:
         default=ListenAddress(path=Path("/run/archsyncd/status.sock")),
         metadata=key(
             Listen(),
-            """Where the state can be read over HTTP (/, /status.json, /healthz): a Unix socket, or an address and port,
+            """Where the state can be read over HTTP (/, /status.json, /healthz, /metrics): a Unix socket, or an address and port,
             which then needs the credential status-token. "" serves nothing.""",
             restart=True,
         ),

@@ -54,6 +54,7 @@ class CaseKind(StrEnum):
     OVER_SHIPMENT = "over_shipment"
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
+    SUSPECTED_OVERSELL = "suspected_oversell"
 
 
 # A kind that has no entry in domain/explained yet is named by tests/domain/test_explained.py.

@@ -110,6 +110,16 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes: of the database and of its log, free on its file system, and below how many nothing more is read."""
+
+    database_bytes: int
+    log_bytes: int
+    free_bytes: int
+    floor_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRow:
     """A key that is not as it should be: what it shows by our books, and what it should."""
 

@@ -20,6 +20,7 @@ from archsyncd.domain.inventory import Entry, Order, StockKey
 from archsyncd.domain.lags import Lags
 from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
+from archsyncd.domain.oversell import Owed
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import (
     Backlog,
@@ -31,6 +32,7 @@ from archsyncd.domain.report import (
     LookupDue,
     PlanRow,
     Resync,
+    Room,
 )
 from archsyncd.domain.rules import Carrying, DrainLimits, LearnRules, Rules, SettleRules
 from archsyncd.domain.settlement import Settled
@@ -38,6 +40,7 @@ from archsyncd.domain.snapshot import Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.handovers import Handovers
+from archsyncd.engine.histories import Histories
 
 
 class Feeds(Protocol):
@@ -381,6 +384,37 @@ class Reports(Protocol):
         ...
 
 
+class Health(Protocol):
+    """What tells whether the data is to be trusted; each look is bounded."""
+
+    async def begin(self, now_ms: int) -> None:
+        """Locations that were told before this was noted count as told now; those that are not sold any more are forgotten."""
+        ...
+
+    async def told(self) -> Mapping[str, Mapping[str, int]]:
+        """By location, when each feed last told a level of it, in UTC milliseconds."""
+        ...
+
+    async def beyond(self, after: StockKey | None, limit: int) -> tuple[Sequence[Owed], StockKey | None]:
+        """Keys whose entry should stand below nothing, after a key: where more may be ordered than is there.
+
+        And the key to go on after, None at the end.
+        """
+        ...
+
+    async def owed(self, keys: Collection[StockKey]) -> Mapping[StockKey, Owed]:
+        """What these keys owe and have; one that is not sold any more is not named."""
+        ...
+
+    async def untracked(self) -> tuple[int, int]:
+        """Open lines that commercetools does not count itself, and their pieces."""
+        ...
+
+    def room(self) -> Room:
+        """The database's size and the room that is left for it."""
+        ...
+
+
 class Store(Protocol):
     """The store whole."""
 
@@ -431,6 +465,16 @@ class Store(Protocol):
     @property
     def report(self) -> Reports:
         """Looks that change nothing."""
+        ...
+
+    @property
+    def health(self) -> Health:
+        """What tells whether the data is to be trusted."""
+        ...
+
+    @property
+    def history(self) -> Histories:
+        """What changed what is applied of each key."""
         ...
 
     @property

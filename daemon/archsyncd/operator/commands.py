@@ -18,13 +18,14 @@ from archsyncd.operator.auditing import AuditDesk
 from archsyncd.operator.backups import backup_path, write_backup
 from archsyncd.operator.daemon import Daemon, OperatedStore
 from archsyncd.operator.exceptions import ExceptionDesk, briefs
+from archsyncd.operator.history import NEWEST_MOST, NEWEST_ROWS, HistoryDesk
 from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
 from archsyncd.operator.replays import ReplayDesk
 from archsyncd.operator.snapshots import SnapshotDesk
-from archsyncd.operator.status import CLASS_NAMES, StatusDesk
+from archsyncd.operator.status import CLASS_NAMES
 from archsyncd.operator.story import Story
 
 __all__ = ["Commands", "Daemon", "OperatedStore"]
@@ -55,12 +56,13 @@ class Commands:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self.status_desk = StatusDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
+        self._history = HistoryDesk(daemon)
         audits, replays = AuditDesk(daemon), ReplayDesk(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
+            "history": self._history.page,
             "order": orders.order,
             "orders.list": orders.listed,
             "plan": self._plan,
@@ -108,15 +110,17 @@ class Commands:
 
     async def _status(self, arguments: Arguments) -> dict[str, Any]:
         arguments.finish()
-        return await self.status_desk.status()
+        return await self._daemon.desk.status()
 
     async def _sku(self, arguments: Arguments) -> dict[str, Any]:
         sku = arguments.text("sku")
+        newest = arguments.whole("history", 0, NEWEST_MOST, NEWEST_ROWS)
         arguments.finish()
         story = await self._story(sku)
         if story.empty:
             raise Refusal(f"Nothing is known of the SKU {sku!r}.{await self._near(sku)}")
         told = story.told(self._daemon.clock.wall_ms())
+        told["timelines"] = await self._history.newest(sku, newest)
         cases = {case.id: case for case in story.found.cases}
         for location in story.levels:
             subject = f"{sku} at {location}"

@@ -84,7 +84,7 @@ class ControlServer:
 
     async def _tick(self) -> None:
         while True:
-            self._commands.status_desk.tick()
+            self._daemon.desk.tick()
             await self._daemon.clock.sleep(TICK_SECONDS)
 
     async def _accept(self, listening: socket.socket) -> None:

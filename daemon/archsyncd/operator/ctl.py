@@ -19,6 +19,7 @@ from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
 from archsyncd.operator.screens import case_lines, order_lines, sku_lines, snapshot_lines, status_lines
 from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted, shown
+from archsyncd.operator.timelines import write_history
 
 PLAN_FIELDS = ("channel", "sku", "action", "current", "wanted", "change", "reason")
 LIST_PAGE = 500
@@ -97,6 +98,8 @@ def _run(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) 
         "status": _status,
         "watch": _watch,
         "plan": _plan,
+        "sku": _sku,
+        "history": _history,
         "exceptions.list": _exceptions,
     }
     if name == "audit":
@@ -123,7 +126,6 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
 def _show(name: str, answer: dict[str, Any], out: TextIO) -> None:
     lines: Mapping[str, Callable[[Any], list[str]]] = {
         "order": order_lines,
-        "sku": sku_lines,
         "exceptions.show": case_lines,
         "snapshot.show": snapshot_lines,
     }
@@ -163,6 +165,32 @@ def _watch(client: Client, options: argparse.Namespace, out: TextIO) -> int:
         if number == options.count:
             break
     return EXIT_OK
+
+
+def _sku(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+    story = client.ask("sku", {"sku": options.sku, "history": 0 if options.all else options.history})
+    if options.all:
+        by_channel: dict[str, list[dict[str, Any]]] = {
+            each["channel"]: each["rows"] for each in story["timelines"]
+        }
+        for page in client.pages("history", {"sku": options.sku}):
+            for row in page["rows"]:
+                by_channel.setdefault(row["channel"], []).append(row)
+        for timeline in story["timelines"]:
+            timeline["more"] = False
+    if options.json:
+        _write_json(out, story)
+    else:
+        out.write("\n".join(sku_lines(story)) + "\n")
+    return EXIT_OK
+
+
+def _history(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+    if options.csv and options.json:
+        raise Refusal("Choose one of --csv and --json.", EXIT_USAGE)
+    how = "csv" if options.csv else "json" if options.json else "text"
+    pages = client.pages("history", {"sku": options.sku, "channel": options.channel})
+    return EXIT_OK if write_history(pages, out, how) else EXIT_ACT
 
 
 def _plan(client: Client, options: argparse.Namespace, out: TextIO) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from archsyncd.config import Settings
 from archsyncd.engine.auditing import Auditing
@@ -15,7 +15,11 @@ from archsyncd.engine.ports import Clock, Feed
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
+from archsyncd.engine.suspecting import Suspecting
 from archsyncd.engine.tail import Freshness, Keeper, Tail
+
+if TYPE_CHECKING:
+    from archsyncd.operator.status import StatusDesk
 
 
 class OperatedStore(Store, Protocol):
@@ -24,6 +28,11 @@ class OperatedStore(Store, Protocol):
     @property
     def broken(self) -> str | None:
         """Why it cannot be used any more."""
+        ...
+
+    @property
+    def doubt(self) -> str | None:
+        """What is wrong with its file though it works still."""
         ...
 
     async def backup(self, target: Path) -> None:
@@ -72,6 +81,16 @@ class Daemon(Protocol):
     @property
     def freshness(self) -> Freshness:
         """How fresh each feed is."""
+        ...
+
+    @property
+    def suspecting(self) -> Suspecting:
+        """Looks for oversells, and for feeds that stand still."""
+        ...
+
+    @property
+    def desk(self) -> StatusDesk:
+        """Tells how the daemon is; one for all who ask."""
         ...
 
     @property

@@ -29,6 +29,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "counters": "by name, since the start",
         "feeds": "[name, transport, verdict, age_seconds, interval_seconds, fault, paused, snapshot_due, epoch, seq, behind, "
         "read, applied, rejected]",
+        "locations": "[name, channel, state (fresh | late | stale | quiet | unheard), feeds, told_seconds, withheld], worst "
+        "first, at most 100",
         "waiting": "[class, name, keys, oldest_seconds]",
         "oldest_decrease_seconds": "the age of the oldest decrease that waits",
         "in_doubt": "keys, oldest_seconds: writes whose outcome is not known yet",
@@ -39,6 +41,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "[kind, stage, count, oldest_seconds], lags (handed_over: created to accepted; booked: dispatched to booked) with "
         "count, p50_seconds, p99_seconds",
         "keys": "total, out_of_step",
+        "data": "locations (how many by state), withheld, oldest_level_seconds, suspected_oversells, "
+        "unknown_skus, unknown_share, drifting, stalled, untracked_lines, untracked_pieces, "
+        "saturated_share, database_bytes, log_bytes, free_bytes, doubt",
         "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
     },
     "sku": {
@@ -48,7 +53,15 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "operation, waiting, sentence, checks, adds_up]",
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",
+        "timelines": "by channel, as keys of history, with rows (the newest) and more: whether there are earlier ones",
         "cases": "as in exceptions list",
+    },
+    "history": {
+        "sku": "as asked",
+        "keys": "[channel, opening, opening_to, changes, deltas, sum, current, adds_up, drifts, newest_drifts]; opening + deltas "
+        "= sum, which adds up where it is current",
+        "rows": "[channel, n, at, kind, delta, after, says, op, who, count, f, reflected, untracked, known], the oldest first; "
+        "kind order or case: an order placed, a case opened or closed, with no delta",
     },
     "order": {
         "order": "commercetools' id",

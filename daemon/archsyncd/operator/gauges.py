@@ -33,18 +33,23 @@ class Kept(Generic[T]):
         self._read = read
         self._keep_seconds = keep_seconds
         self._cost_share = cost_share
-        self._again_at = float("-inf")
+        self._again_at = self._read_at = float("-inf")
         self._lock = asyncio.Lock()
         self._values: list[T] = []
+        self.cost_seconds = 0.0
 
-    async def get(self) -> T:
-        """The figure, at most `keep_seconds` old, or a hundred times what reading it took, up to 20 s."""
+    async def get(self, old_seconds: float = 0.0) -> T:
+        """The figure, at most `keep_seconds` old, or a hundred times what reading it took, up to 20 s.
+
+        `old_seconds`: for whom one of that age will do as well.
+        """
         async with self._lock:
             began = self._clock.monotonic()
-            if not self._values or began >= self._again_at:
+            if not self._values or began >= max(self._again_at, self._read_at + old_seconds):
                 self._values = [await self._read()]
-                now = self._clock.monotonic()
-                dear_seconds = min(self._cost_share * (now - began), KEPT_LIMIT_SECONDS)
+                now = self._read_at = self._clock.monotonic()
+                self.cost_seconds = now - began
+                dear_seconds = min(self._cost_share * self.cost_seconds, KEPT_LIMIT_SECONDS)
                 self._again_at = now + max(self._keep_seconds, dear_seconds)
             return self._values[0]
 

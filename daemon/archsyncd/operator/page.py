@@ -24,6 +24,7 @@ from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import Fatal
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.daemon import Daemon
+from archsyncd.operator.metrics import PATH, MetricsPage
 from archsyncd.operator.screens import status_lines
 from archsyncd.operator.sockets import BACKLOG, STATUS, WEBHOOK, listen
 
@@ -47,8 +48,9 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class StatusPage:
     """The answers. `token`: what a caller must know, None where the socket itself decides."""
 
-    def __init__(self, commands: Commands, token: str | None) -> None:
+    def __init__(self, commands: Commands, metrics: MetricsPage, token: str | None) -> None:
         self._commands = commands
+        self._metrics = metrics
         self._token = token
 
     def application(self) -> web.Application:
@@ -57,6 +59,7 @@ class StatusPage:
         made.router.add_get("/", self._text)
         made.router.add_get("/status.json", self._json)
         made.router.add_get("/healthz", self._health)
+        made.router.add_get(PATH, self._metrics.answer)
         return made
 
     @web.middleware
@@ -71,7 +74,7 @@ class StatusPage:
             answer = await handler(request)
         except web.HTTPException as refusal:
             answer = web.Response(
-                status=refusal.status, text=f"{refusal.reason}; see / /status.json /healthz\n"
+                status=refusal.status, text=f"{refusal.reason}; see / /status.json /healthz {PATH}\n"
             )
         except Exception:  # noqa: BLE001 - one request's fault must not show its inside
             _LOG.exception("the status page failed")
@@ -143,7 +146,8 @@ async def _show_status(
         return
     found = _listening(stack, address, passed)
     token = None if found.family == socket.AF_UNIX else secret(TOKEN)
-    page = StatusPage(Commands(daemon), token)
+    metrics = MetricsPage(daemon.desk.status, lambda kind: daemon.settings.owner(kind).team)
+    page = StatusPage(Commands(daemon), metrics, token)
     await stack.enter_async_context(_served(page.application(), found))
 
 

@@ -117,6 +117,19 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     watch.add_argument("--count", type=int, default=0, metavar="N", help="stop after so many looks")
     sku = _verb(verbs, "sku", common, "everything known of one SKU, with the arithmetic checked")
     sku.add_argument("sku", metavar="SKU")
+    sku.add_argument(
+        "--history",
+        type=int,
+        default=12,
+        metavar="N",
+        help="changes of each key shown (default 12, at most 200)",
+    )
+    sku.add_argument("--all", action="store_true", help="show the whole history of each key")
+    history = _verb(verbs, "history", common, "what changed what is applied of one SKU, with its sum checked")
+    history.epilog = f"for instance: archsyncctl history SHOE-42 --csv\n\n{history.epilog}"
+    history.add_argument("sku", metavar="SKU")
+    history.add_argument("--channel", default="", metavar="KEY", help="in this supply channel only")
+    history.add_argument("--csv", action="store_true", help="as CSV")
     order = _verb(verbs, "order", common, "one order: where it stands, both systems' states, its history")
     order.add_argument("reference", metavar="NUMBER|ID")
     orders = _verb(verbs, "orders", common, "orders on their way to Archean and back")

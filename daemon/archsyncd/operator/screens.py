@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archsyncd.operator.tables import age, counted, shown
+from archsyncd.operator.timelines import timeline_lines
 
 STATUS_LINES = 24
 WIDTH_CHARACTERS = 160
-FEED_LINES = 4
-CASE_LINES = 5
-REASON_LINES = 3
-NOTE_LINES = 3
+# How many lines causes, feeds, kinds of exceptions and notes get: the first of these under which everything fits.
+CAPS = ((3, 4, 5, 3), (3, 3, 4, 2), (2, 2, 3, 2), (2, 2, 2, 1))
 LINES_SHOWN = 30
 
 Answer = Mapping[str, Any]
@@ -20,11 +19,20 @@ Answer = Mapping[str, Any]
 
 def status_lines(status: Answer) -> list[str]:
     """The status in at most 24 lines; the first one is the verdict with its root cause."""
-    lines = [status["sentence"], *_reasons(status)]
-    if "feeds" in status:
-        lines += [*_feeds(status), *_work(status), *_exceptions(status)]
-    lines += [*_foot(status)]
+    lines: list[str] = []
+    for caps in CAPS:
+        lines = _status(status, *caps)
+        if len(lines) <= STATUS_LINES:
+            break
     return [_one_line(line) for line in lines][:STATUS_LINES]
+
+
+def _status(status: Answer, reasons: int, feeds: int, kinds: int, notes: int) -> list[str]:
+    lines = [status["sentence"], *_reasons(status, reasons)]
+    if "feeds" in status:
+        lines += [*_feeds(status, feeds), *_locations(status), *_work(status), *_data(status)]
+        lines += _exceptions(status, kinds)
+    return [*lines, *_foot(status, notes)]
 
 
 def _one_line(line: str) -> str:
@@ -38,16 +46,16 @@ def _capped(lines: Sequence[str], most: int, noun: str) -> list[str]:
     return [*lines[: most - 1], f"{'':<12}and {counted(len(lines) - most + 1, noun)} more"]
 
 
-def _reasons(status: Answer) -> list[str]:
+def _reasons(status: Answer, most: int) -> list[str]:
     reasons = status["reasons"]
     lines = [f"  also      {reason['level']}: {reason['says']}" for reason in reasons[1:]]
     if reasons:
-        return [f"  next      {reasons[0]['next']}", *_capped(lines, REASON_LINES, "cause")]
+        return [f"  next      {reasons[0]['next']}", *_capped(lines, most, "cause")]
     return []
 
 
-def _feeds(status: Answer) -> list[str]:
-    return _capped([_feed(feed) for feed in status["feeds"]], FEED_LINES, "feed")
+def _feeds(status: Answer, most: int) -> list[str]:
+    return _capped([_feed(feed) for feed in status["feeds"]], most, "feed")
 
 
 def _feed(feed: Answer) -> str:
@@ -63,6 +71,47 @@ def _feed(feed: Answer) -> str:
     parts += [f"snapshot due ({feed['snapshot_due']})"] if feed["snapshot_due"] else []
     parts += [feed["fault"]] if feed["fault"] else []
     return f"feed        {feed['name']}: {', '.join(parts)}"
+
+
+def _locations(status: Answer) -> Iterator[str]:
+    """One line: how many are in which state, and the worst by name."""
+    data, found = status["data"], status["locations"]
+    if not found:
+        return
+    told = ", ".join(f"{count} {state}" for state, count in data["locations"].items())
+    told += f", {data['withheld']} withheld from sale" if data["withheld"] else ""
+    worst = found[0]
+    named = "" if set(data["locations"]) == {"fresh"} else f"; {worst['name']}: {_last_told(worst)}"
+    yield f"locations   {told}{named}"
+
+
+def _last_told(location: Answer) -> str:
+    seconds = location["told_seconds"]
+    return "never told" if seconds is None else f"last told {age(seconds)} ago"
+
+
+def _data(status: Answer) -> Iterator[str]:
+    """One line of what is wrong with the data, and none where nothing is."""
+    data = status["data"]
+    parts = [
+        f"{data[name]:,} {words}"
+        for name, words in (
+            ("suspected_oversells", "suspected oversold"),
+            ("drifting", "changed by others"),
+            ("stalled", "orders stalled"),
+        )
+        if data[name]
+    ]
+    if data["unknown_skus"]:
+        parts.append(
+            f"{data['unknown_skus']:,} without a product ({100 * data['unknown_share']:.1f} % of all keys)"
+        )
+    if data["untracked_lines"] and status["inventory_mode"] == "tracked":
+        parts.append(f"{data['untracked_pieces']:,} pieces sold untracked")
+    if data["saturated_share"]:
+        parts.append(f"requests scarce {100 * data['saturated_share']:.0f} % of the last minutes")
+    if parts:
+        yield f"data        {', '.join(parts)}"
 
 
 def _work(status: Answer) -> Iterator[str]:
@@ -176,16 +225,16 @@ def _requests(requests: Answer) -> str:
     return told
 
 
-def _exceptions(status: Answer) -> list[str]:
+def _exceptions(status: Answer, most: int) -> list[str]:
     lines = [
         f"exceptions  {each['cases']:,} {each['kind']} ({each['severity']}, owner {each['owner']}, "
         f"oldest {age(each['oldest_seconds'])}{', overdue' if each['overdue'] else ''})"
         for each in status["exceptions"]
     ]
-    return _capped(lines, CASE_LINES, "kind") or ["exceptions  none open"]
+    return _capped(lines, most, "kind") or ["exceptions  none open"]
 
 
-def _foot(status: Answer) -> list[str]:
+def _foot(status: Answer, most: int) -> list[str]:
     tenure = f"tenure      {status['tenure']}"
     told_above = ("feed ", "marker", "host")
     notes = [
@@ -196,7 +245,7 @@ def _foot(status: Answer) -> list[str]:
     if status["rollout"] == "plan":
         notes.insert(0, "note        rollout stage plan: nothing is written")
     up = f"archsyncd   {status['version']}, project {status['project']}, up {age(status['uptime_seconds'])}"
-    return [tenure, *_capped(notes, NOTE_LINES, "note"), up]
+    return [tenure, *_capped(notes, most, "note"), up]
 
 
 def sku_lines(story: Answer) -> list[str]:
@@ -208,8 +257,11 @@ def _sku(story: Answer) -> Iterator[str]:
     yield f"SKU {story['sku']}"
     for level in story["levels"]:
         yield _level(level)
+    timelines = {timeline["channel"]: timeline for timeline in story["timelines"]}
     for key in story["keys"]:
         yield from _key(key)
+        if key["channel"] in timelines:
+            yield from timeline_lines(timelines[key["channel"]])
     for line in story["lines"][:LINES_SHOWN]:
         yield from _line(line)
     hidden = story["lines_total"] - min(len(story["lines"]), LINES_SHOWN)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from archsyncd.config import FeedSettings
-from archsyncd.domain.cases import TEXTS, CaseKind, Severity
+from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.data_health import LocationHealth, share
+from archsyncd.domain.health import Facts, FeedHealth, OpenCases, Verdict, judge
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog, FeedState
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept, Meter
+from archsyncd.operator.looking import COUNTS_KEEP_SECONDS, STATUS_KEEP_SECONDS, Look, Lookout
 from archsyncd.operator.orders import carrying
-from archsyncd.operator.verdict import Facts, FeedHealth, OpenCases, Verdict, judge
 
 CLASS_NAMES = {
     DueClass.DECREASE_NEAR_ZERO: "decreases near zero",
@@ -22,10 +25,7 @@ CLASS_NAMES = {
     DueClass.INCREASE_FROM_ZERO: "increases from zero",
     DueClass.INCREASE: "increases",
 }
-ORDERS_SLACK_SECONDS = 300.0
-STATUS_KEEP_SECONDS = 0.9
-COUNTS_KEEP_SECONDS = 5.0
-_DECREASES = (DueClass.DECREASE_NEAR_ZERO, DueClass.DECREASE)
+LOCATIONS_TOLD = 100
 
 
 class StatusDesk:
@@ -35,17 +35,16 @@ class StatusDesk:
         self._daemon = daemon
         clock, report = daemon.clock, daemon.store.report
         self.meter = Meter()
-        self._keys = Kept(clock, report.key_counts, COUNTS_KEEP_SECONDS)
-        self._parked = Kept(clock, report.parked, COUNTS_KEEP_SECONDS)
+        self.lookout = Lookout(daemon)
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
         self._carrying = Kept(clock, lambda: carrying(daemon), COUNTS_KEEP_SECONDS)
-        self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
         self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS, cost_share=0)
 
     def tick(self) -> None:
         """Note how many requests were made; once a second."""
         state = self._daemon.limiter.state()
         self.meter.sample(self._daemon.clock.monotonic(), state.requests_total)
+        self.lookout.tick()
 
     async def status(self) -> dict[str, Any]:
         """The status object; its fields are documented in `fields`."""
@@ -59,33 +58,34 @@ class StatusDesk:
 
     async def _whole(self) -> dict[str, Any]:
         self.tick()
-        if self._daemon.store.broken is not None:
-            raise StoreBroken(self._daemon.store.broken)
-        daemon, store = self._daemon, self._daemon.store
-        states = {state.name: state for state in await store.feeds.states()}
-        backlog = await self._backlog.get()
-        keys, off = await self._keys.get()
+        look = await self.lookout.look()
+        daemon, facts, backlog = self._daemon, look.facts, look.backlog
         open_orders, oldest_order = await self._orders.get()
-        cases = self._cases(await store.cases.counts())
-        feeds = [self._feed(feed, states.get(feed.name)) for feed in daemon.settings.feeds]
-        verdict = judge(self._facts(feeds, backlog, cases))
         orders = self._order_figures() | {
             "open": open_orders,
             "oldest_open": None if oldest_order is None else rfc3339(oldest_order),
         }
+        keys, off = look.keys
         return self._told(
-            verdict,
+            look.verdict,
             {
-                "feeds": [self._feed_told(feed, states.get(feed.name)) for feed in feeds],
+                "feeds": [self._feed_told(feed, look.states.get(feed.name)) for feed in facts.feeds],
+                "locations": [
+                    _location_told(each) for each in _worst_first(facts.locations)[:LOCATIONS_TOLD]
+                ],
                 "waiting": self._waiting(backlog),
-                "oldest_decrease_seconds": self._oldest_decrease(backlog),
-                "in_doubt": {"keys": backlog.doubts[0], "oldest_seconds": self._age(backlog.doubts[1])},
+                "oldest_decrease_seconds": self.lookout.oldest_decrease_seconds(backlog),
+                "in_doubt": {
+                    "keys": backlog.doubts[0],
+                    "oldest_seconds": self.lookout.age_seconds(backlog.doubts[1]),
+                },
                 "unlooked": backlog.unlooked,
-                "parked": dict(await self._parked.get()),
+                "parked": dict(look.parked),
                 "orders": orders,
                 "hand_over": await self._carrying.get(),
                 "keys": {"total": keys, "out_of_step": off},
-                "exceptions": [_cases_told(each) for each in cases],
+                "data": _data_told(look, daemon.store.doubt),
+                "exceptions": [_cases_told(each) for each in facts.cases],
             },
         )
 
@@ -126,10 +126,6 @@ class StatusDesk:
             **rest,
         }
 
-    @property
-    def _planning(self) -> bool:
-        return self._daemon.settings.rollout.stage == "plan"
-
     def _window_note(self) -> dict[str, str]:
         settings = self._daemon.settings
         if settings.commercetools.inventory_mode == "tracked":
@@ -156,55 +152,10 @@ class StatusDesk:
             "write_batch": self._daemon.drain.batch_now,
         }
 
-    def _facts(self, feeds: list[FeedHealth], backlog: Backlog, cases: list[OpenCases]) -> Facts:
-        daemon, settings = self._daemon, self._daemon.settings
-        state = daemon.limiter.state()
-        refused = state.retry_at_monotonic is not None and math.isinf(state.retry_at_monotonic)
-        behind = self._order_figures()["behind_seconds"]
-        return Facts(
-            refused=state.blocked_reason if refused else None,
-            blocked=state.blocked_reason,
-            marker=daemon.shared.notes.get("marker"),
-            feeds=tuple(feeds),
-            idle=None if self._planning or daemon.drain.options.writes else daemon.tenure_text,
-            copied=daemon.shared.notes.get("host"),
-            may_increase=daemon.shared.may_increase(),
-            tenure=daemon.tenure_text,
-            oldest_decrease_seconds=self._oldest_decrease(backlog) if daemon.drain.options.writes else None,
-            in_doubt=backlog.doubts[0],
-            oldest_doubt_seconds=self._age(backlog.doubts[1]) if daemon.drain.options.writes else None,
-            unlooked=backlog.unlooked,
-            orders_behind_seconds=behind,
-            orders_limit_seconds=settings.orders.settle_seconds + ORDERS_SLACK_SECONDS,
-            orders_off=settings.orders.mode == "off",
-            tracked=settings.commercetools.inventory_mode == "tracked",
-            uptime_seconds=daemon.clock.monotonic() - daemon.started_monotonic,
-            cases=tuple(cases),
-            paused_channels=tuple(sorted(daemon.shared.paused_channels)),
-        )
-
     def _order_figures(self) -> dict[str, Any]:
-        shared = self._daemon.shared
-        complete = shared.orders_complete_ms
-        if not complete:
-            return {"complete_to": None, "behind_seconds": None}
-        behind = max(shared.server_now_ms() - complete, 0) / 1000
-        return {"complete_to": rfc3339(complete), "behind_seconds": round(behind, 1)}
-
-    def _age(self, at_ms: int | None) -> float | None:
-        return None if at_ms is None else round(max(self._daemon.clock.wall_ms() - at_ms, 0) / 1000, 1)
-
-    def _feed(self, feed: FeedSettings, state: FeedState | None) -> FeedHealth:
-        daemon, tail = self._daemon, self._daemon.tails.get(feed.name)
-        return FeedHealth(
-            feed.name,
-            daemon.freshness.verdicts.get(feed.name, "fresh"),
-            self._age(state.sign_ms) if state else None,
-            float(feed.interval_seconds),
-            tail.fault if tail else None,
-            feed.name in daemon.shared.paused_feeds,
-            state.snapshot_due if state else None,
-        )
+        complete = self._daemon.shared.orders_complete_ms
+        to = rfc3339(complete) if complete else None
+        return {"complete_to": to, "behind_seconds": self.lookout.orders_behind_seconds()}
 
     def _feed_told(self, feed: FeedHealth, state: FeedState | None) -> dict[str, Any]:
         settings = self._daemon.settings
@@ -236,34 +187,11 @@ class StatusDesk:
                 "class": int(due_class),
                 "name": name,
                 "keys": backlog.classes[due_class][0],
-                "oldest_seconds": self._age(backlog.classes[due_class][1]),
+                "oldest_seconds": self.lookout.age_seconds(backlog.classes[due_class][1]),
             }
             for due_class, name in CLASS_NAMES.items()
             if due_class in backlog.classes
         ]
-
-    def _oldest_decrease(self, backlog: Backlog) -> float | None:
-        found = [backlog.classes[due_class][1] for due_class in _DECREASES if due_class in backlog.classes]
-        return self._age(min(found)) if found else None
-
-    def _cases(self, counts: Any) -> list[OpenCases]:
-        found = []
-        for kind, (cases, occurrences, first_ms) in counts.items():
-            owner, text = self._daemon.settings.owner(kind), TEXTS[CaseKind(kind)]
-            found.append(
-                OpenCases(
-                    kind,
-                    text.severity.value,
-                    owner.team,
-                    cases,
-                    occurrences,
-                    self._age(first_ms) or 0.0,
-                    owner.escalate_minutes * 60.0,
-                    text.next_step,
-                )
-            )
-        worst = list(Severity)
-        return sorted(found, key=lambda each: (worst.index(Severity(each.severity)), -each.oldest_seconds))
 
 
 def _cases_told(cases: OpenCases) -> dict[str, Any]:
@@ -276,4 +204,43 @@ def _cases_told(cases: OpenCases) -> dict[str, Any]:
         "oldest_seconds": cases.oldest_seconds,
         "overdue": cases.overdue,
         "next": cases.next_step,
+    }
+
+
+def _location_told(location: LocationHealth) -> dict[str, Any]:
+    return {
+        "name": location.name,
+        "channel": location.channel,
+        "state": location.state,
+        "feeds": list(location.feeds),
+        "told_seconds": location.told_seconds,
+        "withheld": location.withheld,
+    }
+
+
+def _worst_first(locations: Sequence[LocationHealth]) -> list[LocationHealth]:
+    worst = ("stale", "unheard", "quiet", "late", "fresh")
+    return sorted(locations, key=lambda each: (not each.withheld, worst.index(each.state)))
+
+
+def _data_told(look: Look, doubt: str | None) -> dict[str, Any]:
+    facts = look.facts
+    counts = {each.kind: each.cases for each in facts.cases}
+    told = [each.told_seconds for each in facts.locations if each.told_seconds is not None]
+    return {
+        "locations": dict(Counter(each.state for each in _worst_first(facts.locations))),
+        "withheld": sum(each.withheld for each in facts.locations),
+        "oldest_level_seconds": max(told, default=None),
+        "suspected_oversells": counts.get(CaseKind.SUSPECTED_OVERSELL, 0),
+        "unknown_skus": facts.wrong.unknown,
+        "unknown_share": round(share(facts.wrong.unknown, facts.wrong.keys), 4),
+        "drifting": facts.wrong.drifting,
+        "stalled": counts.get(CaseKind.STALLED_ORDERS, 0),
+        "untracked_lines": look.untracked[0],
+        "untracked_pieces": look.untracked[1],
+        "saturated_share": None if facts.saturated is None else round(facts.saturated, 2),
+        "database_bytes": look.room.database_bytes,
+        "log_bytes": look.room.log_bytes,
+        "free_bytes": look.room.free_bytes,
+        "doubt": doubt,
     }

@@ -7,7 +7,6 @@ from typing import Any, TextIO
 
 LEFT, RIGHT = "<", ">"
 CELL_LIMIT_CHARACTERS = 120
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 class Table:
@@ -68,17 +67,10 @@ def shown(value: Any) -> str:
 
 def age(seconds: float | None) -> str:
     """A duration in at most two units."""
-    if seconds is None:
-        return "-"
-    if seconds < 10:  # noqa: PLR2004 - below, tenths are worth telling
-        return f"{seconds:.1f} s"
-    if seconds < _MINUTE * 2:
-        return f"{seconds:.0f} s"
-    if seconds < _HOUR * 2:
-        return f"{seconds / _MINUTE:.0f} min"
-    if seconds < _DAY * 2:
-        return f"{seconds / _HOUR:.0f} h"
-    return f"{seconds / _DAY:.0f} d"
+    # Imported here: the tool's start loads nothing of the daemon's.
+    from archsyncd.domain.times import age as told  # noqa: PLC0415
+
+    return told(seconds)
 
 
 def counted(number: int, noun: str) -> str:

@@ -116,6 +116,10 @@ class Life(RuleBasedStateMachine):
         self.run(self.trade.copies())
 
     @rule()
+    def folds(self) -> None:
+        self.run(self.trade.folds())
+
+    @rule()
     def restores(self) -> None:
         self.run(self.trade.restores())
 

@@ -428,6 +428,7 @@ class Trade:
         Told of a proven base whose marker is the one we left there; what was put back from a copy has yet to find out.
         """
         row = (await self.store.outbox.rows([KEY])).get(KEY)
+        await self._check_history(row)
         if row is None or self.document is None or row.base is not Base.PROVEN:
             return
         marker = self.document.marker
@@ -436,6 +437,20 @@ class Trade:
         assert row.x_applied == self.document.stock + self._debits()
         if marker.ledger == self.store.ledger.id and not (marker.op_id or "").endswith("p"):
             assert row.x_applied == marker.x
+
+    async def _check_history(self, row: OutboxRow | None) -> None:
+        """Opening and deltas come to what is applied, and each row of the history leads from the one before to its own."""
+        told = await self.store.history.after(KEY, 0, 10_000)
+        assert told.current == (row.applied if row else None)
+        assert told.adds_up, f"{told.opened_with} {told.deltas:+d} is not {told.current}"
+        stands = told.opened_with
+        for change in told.changes:
+            stands += change.delta
+            assert stands == (change.x_after or 0), change
+
+    async def folds(self) -> None:
+        """The history's keeper takes a step, a short one: pages end within keys."""
+        await self.store.history.fold(10**6, 3)
 
     async def comes_to_rest(self) -> None:
         """Everything is sold, imported, told, proven and drained; then S must be what the warehouse has (S1)."""
@@ -505,6 +520,7 @@ STEPS: tuple[tuple[int, Step], ...] = (
     (5, lambda trade, _: trade.checks()),
     (3, lambda trade, _: trade.crashes()),
     (1, lambda trade, _: trade.copies()),
+    (2, lambda trade, _: trade.folds()),
     (2, lambda trade, _: trade.restores()),
 )
 WEIGHTS = tuple(weight for weight, _ in STEPS)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from archsyncd.adapters.sqlite.connection import Row
+from archsyncd.adapters.sqlite.history import keep_changes
 from archsyncd.adapters.sqlite.scope import Scope, pairs
 from archsyncd.domain.inventory import StockKey, WriteKind
 from archsyncd.domain.ledger import Base
@@ -99,11 +100,16 @@ def outbox_parameters(row: OutboxRow) -> Sequence[Any]:
 
 async def outbox_rows(scope: Scope, keys: Iterable[StockKey]) -> dict[StockKey, OutboxRow]:
     """The rows of these keys that exist."""
-    return {row.key: row for row in map(outbox_row, await scope.tx.rows("outbox_by_key", (pairs(keys),)))}
+    found = {row.key: row for row in map(outbox_row, await scope.tx.rows("outbox_by_key", (pairs(keys),)))}
+    scope.before.update(found)
+    return found
 
 
 async def put_outbox_rows(scope: Scope, rows: Iterable[OutboxRow]) -> None:
-    """Write rows that exist as they are, but for their figures; of several for one key the last."""
+    """Write rows that exist as they are, but for their figures; of several for one key the last.
+
+    What this changes of what is applied goes into the history of its key: no other statement changes it.
+    """
     rules = scope.rules
     if rules.rollout is not None:
         # Whatever a step freed: nothing that the rollout does not reach may be written.
@@ -111,5 +117,8 @@ async def put_outbox_rows(scope: Scope, rows: Iterable[OutboxRow]) -> None:
             replace(row, parked=rules.parked_at_birth(row.key.sku)) if row.parked is None else row
             for row in rows
         ]
-    last = {row.key: outbox_parameters(row) for row in rows}
-    await scope.tx.run_many("outbox_put", list(last.values()))
+    last = {row.key: row for row in rows}
+    if unread := [key for key in last if key not in scope.before]:
+        await outbox_rows(scope, unread)
+    await keep_changes(scope, last)
+    await scope.tx.run_many("outbox_put", [outbox_parameters(row) for row in last.values()])

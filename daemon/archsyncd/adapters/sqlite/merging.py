@@ -122,7 +122,7 @@ async def apply_stock(
     *,
     answers: bool = False,
 ) -> Merge:
-    """Merge stock records into the levels kept; nothing is written yet.
+    """Merge stock records into the levels kept; nothing is written yet but that their locations were told.
 
     `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on, and where
     it did not even say its key, no movement has. `newest`: the highest position told with them.
@@ -160,6 +160,8 @@ async def apply_stock(
                 done.carrying.append(record)
         else:
             _set_aside(scope, feed, epoch, record, verdict, level, done)
+    places = sorted({record.location for record in records} & by_location.keys())
+    await scope.tx.run_many("location_tell", [(place, feed, scope.now_ms) for place in places])
     return done
 
 

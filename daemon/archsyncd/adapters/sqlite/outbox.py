@@ -8,10 +8,12 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
+from archsyncd.adapters.sqlite.history import because, drifted, suspect
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain import outbox
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.history import Kind
 from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.ledger import Base, adoptable, drift, signature
 from archsyncd.domain.lookup import AWAITING_ENTRY, Unentered
@@ -151,9 +153,11 @@ async def _settled_row(
             return _waiting(outbox.given_up(row, version, now, needs_type=needs_type), turn, delay)
         case Retaken(entry, may_land, delay):
             check_due_ms = now + outbox.LATE_LANDING_MS if may_land else None
+            because(scope, row.key, Kind.RETAKEN, who=entry.written_by)
             return _waiting(outbox.retaken(row, entry, now, check_due_ms), turn, delay)
         case LandedLate(x, entry_id, version, op_id, created):
             row = await _created(scope, row, created)
+            because(scope, row.key, Kind.LANDED_LATE, op_id)
             seen = f"{turn.ledger}/{op_id}" if op_id else None
             return outbox.landed_late(row, x, entry_id, version, now, seen)
         case Foreign(entry):
@@ -192,6 +196,7 @@ async def _recovered(scope: Scope, key: StockKey) -> None:
 
 
 async def _foreign_case(scope: Scope, row: OutboxRow, entry: Entry, turn: Turn) -> None:
+    because(scope, row.key, Kind.FOREIGN, who=entry.written_by)
     who = f" by {entry.written_by}" if entry.written_by else ""
     found = entry.marker.ledger
     what = "it carries no marker" if found is None else "its marker is from another point of our history"
@@ -306,9 +311,11 @@ async def book_reads(
         ):
             continue
         if not scope.policies.tracked:
+            because(scope, row.key, Kind.RETAKEN, who=entry.written_by)
             changed.append(outbox.retaken(row, entry, scope.now_ms, None))
             continue
         if row.seen is None or row.seen == signature(entry.marker):
+            await suspect(scope, row, entry)
             changed.append(outbox.read_for_check(row, entry))
             continue
         await _foreign_case(scope, row, entry, turn)
@@ -352,6 +359,7 @@ async def _narrowed(scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int) 
         if off <= 0:
             return outbox.read_discarded(row, again_ms)
         await open_case(scope.tx, _drift_case(row.key, off, "at least "), scope.now_ms)
+        await drifted(scope, row.key)
     return outbox.narrowed(row, known, around, scope.now_ms, again_ms)
 
 
@@ -383,6 +391,7 @@ async def _proven(scope: Scope, row: OutboxRow, lag_ms: int) -> OutboxRow | None
             await open_case(scope.tx, _drift_case(row.key, off), scope.now_ms)
             if off < 0 and not seen_before:
                 return None
+            await drifted(scope, row.key)
             # Looked at once more after the correction, so that the case closes when all is well.
             check_due_ms = scope.now_ms + lag_ms
         else:

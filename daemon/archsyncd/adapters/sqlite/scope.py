@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 
 from archsyncd.adapters.sqlite.connection import Transaction
+from archsyncd.domain.history import Cause
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.rules import Carrying, Rules
 from archsyncd.domain.stock import Policies
 
@@ -19,7 +21,8 @@ class Scope:
     """One transaction with the rules and the wall time (UTC milliseconds) that hold in it.
 
     `carrying`: how orders are carried to Archean and their dispatches back, None where another system does that. `lags`:
-    what the transaction measures, a name and milliseconds each; told once it is durable.
+    what the transaction measures, a name and milliseconds each; told once it is durable. `before`: outbox rows as they were
+    read or written last in it, and `causes`: why one is about to change; both for the history.
     """
 
     tx: Transaction
@@ -27,6 +30,8 @@ class Scope:
     now_ms: int
     carrying: Carrying | None = None
     lags: list[tuple[str, int]] = field(default_factory=list)
+    before: dict[StockKey, OutboxRow] = field(default_factory=dict)
+    causes: dict[StockKey, Cause] = field(default_factory=dict)
 
     @property
     def policies(self) -> Policies:

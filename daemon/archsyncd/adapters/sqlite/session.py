@@ -13,7 +13,7 @@ from archsyncd.adapters.sqlite.connection import Database, Transaction
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.domain.cases import CaseNews
 from archsyncd.domain.lags import Lags
-from archsyncd.domain.report import LedgerState
+from archsyncd.domain.report import LedgerState, Room
 from archsyncd.domain.rules import Carrying, Rules, Turn
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.ports import Clock, FencedOff, StoreFull
@@ -100,6 +100,15 @@ class Session:
     def room(self) -> bool:
         """Whether the disk has room above the floor."""
         return shutil.disk_usage(self.database.path.parent).free >= self.free_space_floor_bytes
+
+    def measure(self) -> Room:
+        """How large the database is, and what room there is for it."""
+        try:
+            size = self.database.path.stat().st_size
+        except FileNotFoundError:
+            size = 0
+        free = shutil.disk_usage(self.database.path.parent).free
+        return Room(size, self.log_bytes(), free, self.free_space_floor_bytes)
 
     async def require_room(self) -> None:
         """Stop intake before SQLite itself runs out, or its log fills the disk. Raises StoreFull."""

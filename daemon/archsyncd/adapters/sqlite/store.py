@@ -16,6 +16,9 @@ from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.connection import CHECK_FIRST_BYTES, Row, Transaction, open_database
 from archsyncd.adapters.sqlite.feed_store import FeedStore
 from archsyncd.adapters.sqlite.handover_store import HandoverStore
+from archsyncd.adapters.sqlite.health_store import HealthStore
+from archsyncd.adapters.sqlite.history import keep_unbasing
+from archsyncd.adapters.sqlite.history_store import HistoryStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
@@ -58,6 +61,8 @@ class SqliteStore:
         self.handovers = HandoverStore(session)
         self.cases = CaseStore(session)
         self.report = ReportStore(session)
+        self.health = HealthStore(session)
+        self.history = HistoryStore(session)
 
     @property
     def ledger(self) -> LedgerState:
@@ -99,11 +104,13 @@ class SqliteStore:
         ours before the file was put back from a backup. Then every entry is read once more, when no request of theirs can
         land any more. What was looked at while planning is looked at anew, as if it had never been: others wrote meanwhile.
         """
-        settled_ms = self._session.clock.wall_ms() + LATE_LANDING_MS
+        now_ms = self._session.clock.wall_ms()
+        settled_ms = now_ms + LATE_LANDING_MS
 
         async def body(tx: Transaction) -> int:
             before = await tx.row("tenure")
             if before is not None and before[0] == PLANNING:
+                await keep_unbasing(tx, now_ms)
                 await tx.run("outbox_unbase_all")
             elif before is not None and (tenure.fence > before[2] + 1 or before[1] != tenure.ledger):
                 await tx.run("outbox_check_all", (settled_ms,))

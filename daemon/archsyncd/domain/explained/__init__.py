@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from archsyncd.domain.explained.health import HEALTH_REASONS
 from archsyncd.domain.explained.orders import ORDER_KINDS
 from archsyncd.domain.explained.reasons import VERDICT_REASONS
 from archsyncd.domain.explained.shape import (
@@ -35,4 +36,6 @@ __all__ = [
 MANUAL = "man archsyncd.exceptions"
 # To add a kind or a cause: one entry in one of these tuples. A kind is a cause as well, and stands among the kinds alone.
 KINDS: Mapping[str, Explained] = MappingProxyType({each.code: each for each in STOCK_KINDS + ORDER_KINDS})
-REASONS: Mapping[str, Explained] = MappingProxyType({each.code: each for each in VERDICT_REASONS})
+REASONS: Mapping[str, Explained] = MappingProxyType(
+    {each.code: each for each in VERDICT_REASONS + HEALTH_REASONS}
+)

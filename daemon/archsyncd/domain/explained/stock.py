@@ -198,4 +198,15 @@ STOCK_KINDS = (
         remedy=("archsyncctl credentials check feed-FEED --from FILE",),
         closes="It closes itself when the feed is back.",
     ),
+    Explained(
+        code="suspected_oversell",
+        severity=Severity.CRITICAL,
+        owner="operations",
+        meaning="More pieces of a SKU are ordered than Archean's figures say are there, for health.oversell_seconds.",
+        impact="Orders may wait for goods that are not there.",
+        by_itself="Offers no more of it: the quantity in commercetools stands below nothing.",
+        look=("archsyncctl sku SKU",),
+        next_step="Compare the orders with the shelf: find more pieces, or tell the shoppers.",
+        closes="It closes itself when the stock covers what was ordered.",
+    ),
 )

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 
-from archsyncd.domain.explained import REASONS, told
-from archsyncd.operator.tables import age
+from archsyncd.domain.data_health import (
+    HealthLimits,
+    LocationHealth,
+    Wrong,
+    location_reasons,
+    room_reasons,
+    saturation_reasons,
+    share_reasons,
+)
+from archsyncd.domain.reasons import Level, Reason, because
+from archsyncd.domain.times import age
 
-DECREASE_LATE_SECONDS = 60.0
-DECREASE_CRITICAL_SECONDS = 300.0
+__all__ = ["Facts", "FeedHealth", "Level", "OpenCases", "Reason", "Verdict", "because", "judge"]
+
 FIRST_ORDERS_SECONDS = 300.0
-
-
-class Level(IntEnum):
-    """How bad it is; the value is the exit status of `archsyncctl status --check`."""
-
-    HEALTHY = 0
-    DEGRADED = 1
-    CRITICAL = 2
-
-    @property
-    def word(self) -> str:
-        """The word that people and programs read."""
-        return self.name.lower()
+STUCK_FACTOR = 5
+_NOTHING_WRONG = Wrong()
+_SHIPPED = HealthLimits()
 
 
 @dataclass(frozen=True, slots=True)
 class FeedHealth:
-    """A feed now. `verdict`: fresh, late (2 intervals without a sign of life) or stale (5). `fault`: why it stands."""
+    """A feed now. `verdict`: fresh, late (2 intervals without a sign of life) or stale (5). `fault`: why it stands.
+
+    `stuck_seconds`: for how long it has told of newer records and given none, None while it does not.
+    """
 
     name: str
     verdict: str
@@ -38,6 +39,7 @@ class FeedHealth:
     fault: str | None = None
     paused: bool = False
     snapshot_due: str | None = None
+    stuck_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Facts:
     `idle`: why nothing is written yet though it should be; `copied`: the database belongs to another host.
     `in_doubt`: writes whose outcome is not known; `unlooked`: keys whose entry was not looked at yet.
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
+    `doubt`: what is wrong with the database's file; `free_bytes`: room for it, `floor_bytes`: below it nothing is read.
+    `saturated`: the share of the last minutes in which requests were scarce, None while that is not known.
     """
 
     store_broken: str | None = None
@@ -89,16 +93,13 @@ class Facts:
     uptime_seconds: float = 0.0
     cases: tuple[OpenCases, ...] = ()
     paused_channels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One cause: how bad, a stable code, what is the matter, and the next step."""
-
-    level: Level
-    code: str
-    says: str
-    next_step: str
+    locations: tuple[LocationHealth, ...] = ()
+    wrong: Wrong = _NOTHING_WRONG
+    saturated: float | None = None
+    doubt: str | None = None
+    free_bytes: int | None = None
+    floor_bytes: int = 0
+    limits: HealthLimits = _SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +122,6 @@ class Verdict:
         return f"{self.level.word}: {self.reasons[0].says}{rest}"
 
 
-def because(level: Level, code: str, says: str, **names: str) -> Reason:
-    """A cause whose next step is the one that is told of its code everywhere; `names`: what stands for its placeholders."""
-    return Reason(level, code, says, told(REASONS[code].next_step, names))
-
-
 def judge(facts: Facts) -> Verdict:
     """Give the verdict on these facts."""
     reasons = sorted(_reasons(facts), key=lambda reason: -reason.level)
@@ -139,13 +135,20 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
         says = f"the database cannot be used any more: {facts.store_broken}"
         yield because(Level.CRITICAL, "store_broken", says)
         return
+    yield from room_reasons(facts.free_bytes, facts.floor_bytes, facts.limits)
+    if facts.doubt is not None:
+        yield because(Level.DEGRADED, "store_doubt", facts.doubt)
     yield from _platform(facts)
     for feed in facts.feeds:
         yield from _feed(feed)
+    yield from location_reasons(facts.locations, facts.uptime_seconds)
     yield from _lease(facts)
     yield from _orders(facts)
     yield from _decreases(facts)
     yield from _doubts(facts)
+    if facts.blocked is None:
+        yield from saturation_reasons(facts.saturated, facts.limits)
+    yield from share_reasons(facts.wrong, facts.limits)
     for cases in facts.cases:
         yield from _cases(cases)
     for channel in facts.paused_channels:
@@ -159,7 +162,7 @@ def _platform(facts: Facts) -> Iterator[Reason]:
     elif facts.blocked is not None:
         waits = (
             facts.oldest_decrease_seconds is not None
-            and facts.oldest_decrease_seconds > DECREASE_LATE_SECONDS
+            and facts.oldest_decrease_seconds > facts.limits.decrease_late_seconds
         )
         level = Level.CRITICAL if waits else Level.DEGRADED
         yield because(level, "commercetools_unreachable", facts.blocked)
@@ -182,6 +185,11 @@ def _feed(feed: FeedHealth) -> Iterator[Reason]:
         yield because(Level.DEGRADED, "feed_late", says)
     elif feed.fault and not feed.paused:
         yield because(Level.DEGRADED, "feed_fault", f"feed {feed.name}: {feed.fault}")
+    elif feed.stuck_seconds is not None and feed.stuck_seconds > STUCK_FACTOR * feed.interval_seconds:
+        says = (
+            f"feed {feed.name} has told of newer records for {age(feed.stuck_seconds)} and gives none of them"
+        )
+        yield because(Level.DEGRADED, "feed_stuck", says)
     elif feed.snapshot_due:
         says = f"feed {feed.name} waits for a snapshot ({feed.snapshot_due})"
         yield because(Level.DEGRADED, "snapshot_due", says)
@@ -213,18 +221,18 @@ def _orders(facts: Facts) -> Iterator[Reason]:
 
 def _decreases(facts: Facts) -> Iterator[Reason]:
     waited = facts.oldest_decrease_seconds
-    if waited is None or waited <= DECREASE_LATE_SECONDS:
+    if waited is None or waited <= facts.limits.decrease_late_seconds:
         return
-    level = Level.CRITICAL if waited > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
+    level = Level.CRITICAL if waited > facts.limits.decrease_critical_seconds else Level.DEGRADED
     says = f"a decrease has waited {age(waited)} to be written: too much may be on sale"
     yield because(level, "decrease_waits", says)
 
 
 def _doubts(facts: Facts) -> Iterator[Reason]:
     waited = facts.oldest_doubt_seconds
-    if waited is None or waited <= DECREASE_LATE_SECONDS:
+    if waited is None or waited <= facts.limits.decrease_late_seconds:
         return
-    level = Level.CRITICAL if waited > DECREASE_CRITICAL_SECONDS else Level.DEGRADED
+    level = Level.CRITICAL if waited > facts.limits.decrease_critical_seconds else Level.DEGRADED
     writes = "a write" if facts.in_doubt == 1 else f"{facts.in_doubt} writes"
     says = f"for {age(waited)} nobody knows what became of {writes}: nothing more is sent for a key until its entry was read"
     yield because(level, "in_doubt", says)
