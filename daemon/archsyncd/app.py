@@ -19,6 +19,7 @@ from archsyncd.adapters import host_lock
 from archsyncd.adapters.clock import SteadyClock
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.journal import say
+from archsyncd.adapters.sqlite.audit_file import AuditFile
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore
 from archsyncd.alerts import Alerting
 from archsyncd.announce import Announcer, status_line
@@ -41,6 +42,7 @@ from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.alerts import Way
+from archsyncd.engine.auditing import Auditing
 from archsyncd.engine.bases import Bases
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
@@ -127,6 +129,7 @@ class App:
         self.suspecting: Suspecting
         self.desk: StatusDesk
         self.history: HistoryKeeper
+        self.auditing: Auditing
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.withholding: Withholding
@@ -335,6 +338,15 @@ class App:
             self.store, shared, float(settings.health.oversell_seconds), beater("suspecting")
         )
         self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
+        self.auditing = Auditing(
+            self.store,
+            self.client,
+            self.limiter,
+            shared,
+            AuditFile(settings.daemon.state_dir),
+            self.world.chance,
+            beater("audit"),
+        )
 
     def _build_carriers(self) -> None:
         """What carries orders to Archean and dispatches back, where no other system does."""
@@ -399,6 +411,8 @@ class App:
             Pump("history", self.history.run),
             Pump("status", self._tell_status),
             Pump("verify", self._verify, excused=lambda: True),
+            # It takes what the others leave of the requests, which may be nothing for long.
+            Pump("audit", self.auditing.run, excused=lambda: True),
         ]
         if self.settings.orders.mode != "off":
             pumps.append(Pump("orders", self.orders.run, excused=held_back))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import daemon, drain, history, ingest, orders, reconcile, staleness, status
+from tests.bench import audit, daemon, drain, history, ingest, orders, reconcile, staleness, status
 from tests.bench.figures import Figure, as_json, as_table
 from tests.bench.sizes import FULL, QUICK, Sizes
 
@@ -25,6 +25,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "history": history.measure,
     "daemon": daemon.measure,
     "status": status.measure,
+    "audit": audit.measure,
 }
 
 

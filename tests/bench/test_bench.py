@@ -37,6 +37,7 @@ def test_the_command_measures_everything_in_tiny_sizes(tmp_path: Path) -> None:
         "dispatches",
         "walk",
         "time",
+        "audit",
     }
     assert all(figure["value"] >= 0 for figure in figures)
     assert all(figure["ratio"] is not None for figure in figures if figure["floor"])

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from archsyncd.adapters.sqlite.audit_file import AuditFile
 from archsyncd.adapters.sqlite.store import SqliteStore, open_store
 from archsyncd.assembly import drain_options, guards_of, rules_of, tail_options
 from archsyncd.config import Settings, read_settings
@@ -20,6 +21,7 @@ from archsyncd.domain.inventory import Entry, LineMode, Marker, Order, OrderLine
 from archsyncd.domain.rules import LearnRules, SettleRules
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.alerts import Way
+from archsyncd.engine.auditing import Auditing
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
@@ -133,11 +135,17 @@ class SmallDaemon:
         self.reckoning = Reckoning(store, self.shared, rules_of(settings), guards_of(settings), lambda: None)
         self.suspecting = Suspecting(store, self.shared, settings.health.oversell_seconds, lambda: None)
         self.desk = StatusDesk(self)
+        self.auditing = self.auditing_with(cast("Commercetools", None))
         self.reloading: Callable[[], list[str]] = list
         self.seq = 0
 
     async def reload(self) -> list[str]:
         return self.reloading()
+
+    def auditing_with(self, client: Commercetools) -> Auditing:
+        """What audits against this client; a test sets it and runs it."""
+        book = AuditFile(self.settings.daemon.state_dir)
+        return Auditing(self.store, client, self.limiter, self.shared, book, lambda: 0.5, lambda: None)
 
     async def told(self, *records: Record) -> None:
         """Take in records as one batch of the feed."""

@@ -51,6 +51,14 @@ class FeedState:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedPlace:
+    """A checkpoint that a feed stood at; `at_ms`: when (UTC milliseconds)."""
+
+    at_ms: int
+    checkpoint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """A place in a list of commercetools. `complete_ms`: orders are known completely up to this server time."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
+from archsyncd.domain.audit import SkuPage
 from archsyncd.domain.booking import OrderAction
 from archsyncd.domain.feed import (
     Batch,
@@ -97,6 +98,10 @@ class StoreFull(Exception):
 
 class StoreBusy(StoreFull):
     """Another process holds the database locked: nothing was stored; try again, as with no room."""
+
+
+class AuditLost(Exception):
+    """The last audit cannot be read any more; a new one can be made."""
 
 
 class FencedOff(Exception):
@@ -250,6 +255,21 @@ class Commercetools(Protocol):
 
     async def products(self, skus: Sequence[str]) -> frozenset[str] | Failure:
         """Which of these SKUs (at most 500) some product's current data carries."""
+        ...
+
+    async def catalogue(
+        self, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
+        """SKUs of the next published products (at most 500) after an id, by id; a page without items is beyond the last.
+
+        `counted`: how many there are is asked for as well, which may take the platform too long.
+        """
+        ...
+
+    async def stocked(
+        self, channel: str, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
+        """SKUs of the next entries (at most 500) of a known channel after an id, by id."""
         ...
 
     async def channels(self, after_id: str | None) -> tuple[tuple[SupplyChannel, ...], str | None] | Failure:

@@ -31,6 +31,7 @@ class Shared:
     handing: asyncio.Event = field(default_factory=asyncio.Event)
     booking: asyncio.Event = field(default_factory=asyncio.Event)
     alerts: asyncio.Event = field(default_factory=asyncio.Event)
+    audit: asyncio.Event = field(default_factory=asyncio.Event)
     paused_channels: set[str] = field(default_factory=set)
     paused_feeds: set[str] = field(default_factory=set)
     channel_keys: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +56,15 @@ class Shared:
     def begin_stop(self) -> None:
         """Wake every loop that waits, so that it sees the stop."""
         self.stop.set()
-        for event in (self.work, self.doubt, self.bases, self.handing, self.booking, self.alerts):
+        for event in (
+            self.work,
+            self.doubt,
+            self.bases,
+            self.handing,
+            self.booking,
+            self.alerts,
+            self.audit,
+        ):
             event.set()
 
     async def rest(self, seconds: float) -> None:

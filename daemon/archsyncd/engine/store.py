@@ -26,6 +26,7 @@ from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.report import (
     Backlog,
     Cursor,
+    FeedPlace,
     FeedState,
     KeyStory,
     LedgerState,
@@ -54,6 +55,26 @@ class Feeds(Protocol):
 
     async def locations(self) -> list[str]:
         """The locations of which something was told."""
+        ...
+
+    async def note_place(self, feed: str, checkpoint: str, keep_ms: int) -> None:
+        """Remember that the feed stands here now, and forget what is older than `keep_ms`."""
+        ...
+
+    async def place_before(self, feed: str, at_ms: int) -> FeedPlace | None:
+        """The last remembered place that the feed stood at by then."""
+        ...
+
+    async def first_place(self, feed: str) -> FeedPlace | None:
+        """The earliest remembered place."""
+        ...
+
+    async def newest_epoch(self, feed: str) -> str | None:
+        """The newest epoch seen of a feed, by the source's name for it."""
+        ...
+
+    async def told_skus(self, location: str, after: str, limit: int) -> list[str]:
+        """SKUs of which something was told at a location, after one of them."""
         ...
 
     async def feeds_of(self, location: str) -> list[str]:

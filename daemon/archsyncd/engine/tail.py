@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Batch, OrderRecord, Outcome, SnapshotDue, SnapshotStatus
 from archsyncd.domain.guard import GuardLimits
+from archsyncd.domain.report import FeedState
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
+from archsyncd.engine.replaying import Places, Replay, refusal
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
@@ -56,6 +58,9 @@ class Tail:
         self._blind = False
         self.fault: str | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._places = Places(feed.name, store, shared)
+        self._replay: Replay | None = None
+        self._woken = False
 
     async def run(self) -> None:
         """Tail until told to stop; faults of the source are waited out, each longer than the one before."""
@@ -74,16 +79,35 @@ class Tail:
         if self._reading is not None:
             self._reading.cancel()
 
+    @property
+    def reads(self) -> bool:
+        """Whether the source is being read, or waited for."""
+        return self._reading is not None
+
+    def read_again(self, replay: Replay | None = None) -> None:
+        """Begin the reading anew at once: from an earlier place, or to take a snapshot that is due by now."""
+        if replay is not None:
+            if self._replay is not None:
+                self._replay.answer("somebody else asked for another place")
+            self._replay = replay
+        if self._reading is not None and not self._woken:
+            self._woken = True
+            self._reading.cancel()
+
     async def _read_until_stopped(self) -> None:
         self._reading = asyncio.ensure_future(self._read())
         try:
             await self._reading
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self._shared.stopping or (task is not None and task.cancelling()):
+            if (task is not None and task.cancelling()) or not (self._shared.stopping or self._woken):
                 raise
+            # What was committed just now may not have been told to those that wait for it.
+            self._shared.work.set()
+            self._shared.bases.set()
         finally:
             self._reading = None
+            self._woken = False
 
     async def _read(self) -> None:
         await self._finish_left()
@@ -91,9 +115,24 @@ class Tail:
         if state.snapshot_due:
             await self._take_snapshot(state.snapshot_due)
             state = await self._store.feeds.state(self._feed.name)
-        async with contextlib.aclosing(self._feed.batches(state.checkpoint)) as events:  # type: ignore[type-var]
+        replay, self._replay = self._replay, None
+        try:
+            await self._follow(state, replay)
+        finally:
+            if replay is not None:
+                replay.answer("it was not begun: the source could not be read just now")
+
+    async def _follow(self, state: FeedState, replay: Replay | None) -> None:
+        """Read on from where the feed stands, or from the earlier place of a replay, which is proven by its first page."""
+        place = state.checkpoint if replay is None else replay.place
+        async with contextlib.aclosing(self._feed.batches(place)) as events:  # type: ignore[type-var]
             async for event in events:
                 self._beat()
+                if replay is not None and replay.pending:
+                    newest = await self._store.feeds.newest_epoch(self._feed.name)
+                    replay.answer(refusal(event, newest, state.seq))
+                    if replay.refused:
+                        return
                 if isinstance(event, Batch):
                     again = await self._record(event)
                     await self._resync()
@@ -133,6 +172,7 @@ class Tail:
             self._shared.work.set()
             self._shared.bases.set()
         await self._tell(batch.checkpoint, outcome)
+        await self._places.look(batch)
         state = await self._store.feeds.state(self._feed.name)
         return state.snapshot_due is not None
 

@@ -16,6 +16,7 @@ from archsyncd.domain.report import AGE_STEPS_SECONDS
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.operator.actions import ActionDesk
 from archsyncd.operator.alerts import AlertDesk
+from archsyncd.operator.auditing import AuditDesk
 from archsyncd.operator.backups import backup_path, write_backup
 from archsyncd.operator.daemon import Daemon, OperatedStore
 from archsyncd.operator.exceptions import ExceptionDesk, briefs
@@ -25,6 +26,7 @@ from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
 from archsyncd.operator.reconciling import ReconcileDesk
+from archsyncd.operator.replays import ReplayDesk
 from archsyncd.operator.samples import SampleDesk
 from archsyncd.operator.snapshots import SnapshotDesk
 from archsyncd.operator.status import CLASS_NAMES
@@ -51,6 +53,9 @@ CHANGING = frozenset(
         "reconcile",
         "reconcile.stop",
         "reconcile.allow",
+        "audit.start",
+        "replay",
+        "snapshot.request",
     }
 )
 _LOG = logging.getLogger("archsyncd.operator")
@@ -66,6 +71,7 @@ class Commands:
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
         reconciling = ReconcileDesk(daemon)
         self._history = HistoryDesk(daemon)
+        audits, replays = AuditDesk(daemon), ReplayDesk(daemon)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
@@ -98,6 +104,11 @@ class Commands:
             "reconcile.show": reconciling.show,
             "reconcile.stop": reconciling.stop,
             "reconcile.allow": reconciling.allow,
+            "replay": replays.replay,
+            "snapshot.request": replays.request,
+            "audit.start": audits.start,
+            "audit.look": audits.look,
+            "audit.rows": audits.rows,
         }
 
     async def answer(self, verb: str, arguments: Mapping[str, Any], by: str = "") -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from archsyncd.operator.alert_tables import ALERT_TABLES
 from archsyncd.operator.client import Client
+from archsyncd.operator.ctl_audit import audit
 from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
 from archsyncd.operator.reconcile_screen import reconcile
@@ -36,7 +37,9 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     options.json = getattr(options, "json", False)
     path = getattr(options, "socket", DEFAULT_SOCKET)
     try:
-        if options.verb == "explain":
+        if options.verb == "probe":
+            code = _probe(options, out, err)
+        elif options.verb == "explain":
             from archsyncd.operator.explain import explain, explain_lines  # noqa: PLC0415 - the other verbs need no texts
 
             answer = explain(options.code)
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
             code = EXIT_OK if answer["done"] else EXIT_ACT
         else:
             with Client(path) as client:
-                code = _run(client, options, out)
+                code = _run(client, options, out, err)
         out.flush()
     except Refusal as refusal:
         err.write(f"archsyncctl: {shown_lines(refusal.sentence)}\n")
@@ -72,12 +75,27 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     return code
 
 
+def _probe(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    from archsyncd.operator.probing import run_probe  # noqa: PLC0415 - the other verbs need no network
+
+    def tell(what: str) -> None:
+        err.write(f"archsyncctl: {shown(what)}\n")
+        err.flush()
+
+    answer, text = run_probe(options.config, options.named, options.credentials, tell)
+    if options.json:
+        _write_json(out, answer)
+    else:
+        out.write(shown_lines(text) + "\n")
+    return EXIT_OK if answer["done"] else EXIT_ACT
+
+
 def shown_lines(text: str) -> str:
     """Text of several lines with nothing in them that a terminal would obey."""
     return "\n".join(shown(line) for line in text.split("\n"))
 
 
-def _run(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+def _run(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     act: str = getattr(options, "act", "")
     name = f"{options.verb}.{act}" if act else options.verb
     special: Mapping[str, Callable[[Client, argparse.Namespace, TextIO], int]] = {
@@ -89,6 +107,8 @@ def _run(client: Client, options: argparse.Namespace, out: TextIO) -> int:
         "exceptions.list": _exceptions,
         "reconcile": reconcile,
     }
+    if name == "audit":
+        return audit(client, options, out, err)
     if name in special:
         return special[name](client, options, out)
     answer = client.ask(name, _arguments(options))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from archsyncd.config import Settings
 from archsyncd.domain.samples import Sample
 from archsyncd.engine.alerts import Way
+from archsyncd.engine.auditing import Auditing
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
@@ -119,6 +120,11 @@ class Daemon(Protocol):
     @property
     def keeper(self) -> Keeper:
         """Applies approved snapshots."""
+        ...
+
+    @property
+    def auditing(self) -> Auditing:
+        """Compares both sides' identifiers when that is asked for."""
         ...
 
     @property

@@ -95,6 +95,18 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "or parked",
         "totals": "keys and pieces by action",
     },
+    "audit": {
+        "rows": "[number, kind, name, place, near, differs, says]; kind is not_sent, not_sold, sku_twice, sku_unusable, "
+        "location_unmapped, channel_missing or channel_without_location; near is the other side's SKU, if one is alike",
+        "totals": "findings by kind; a kind without any is left out",
+        "sold": "SKUs of published products and of entries in the channels of [locations]",
+        "sent": "SKUs that Archean has told of, at any location",
+        "without_sku": "variants of published products that have no SKU",
+        "requests": "what it took",
+        "kept": "findings that are told; beyond 200,000 of a kind they are only counted",
+        "at": "when it began",
+        "seconds": "how long it took",
+    },
     "backlog": {
         "rows": "[class, name, keys, oldest_seconds, ages, done_in_seconds]",
         "age_steps_seconds": "the upper ends of `ages`; its last count is of older ones",
@@ -158,6 +170,15 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "next": "the command that approves it, while it is held",
     },
     "backup": {"done": "true", "says": "a sentence", "file": "where it is", "bytes": "its size"},
+    "probe": {
+        "done": "whether everything is settled, nothing alarming, and nothing left behind",
+        "project": "the project's key",
+        "prefix": "what everything it made began with",
+        "answers": "[question, answer, alarm, says]; answer is null where it is not settled",
+        "left": "what could not be taken away, with the reason",
+        "configuration": "the lines of config.toml that follow",
+        "says": "a sentence",
+    },
     "credentials.check": {
         "done": "whether it works",
         "says": "a sentence",

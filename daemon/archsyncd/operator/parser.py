@@ -13,6 +13,7 @@ from archsyncd.operator.protocol import EXIT_USAGE
 DEFAULT_SOCKET = "/run/archsyncd/control.sock"
 GROUPS = ("exceptions", "orders", "snapshot", "credentials", "alerts")
 DEFAULT_CONFIG = "/etc/archsyncd/config.toml"
+DEFAULT_CREDENTIALS = "/etc/archsyncd/credentials"
 ORDER_STATES = (
     "",
     "learned",
@@ -111,6 +112,10 @@ def _verb(
     )
 
 
+def _example(verb: Parser, line: str) -> None:
+    verb.epilog = f"example:\n  {line}\n\n{verb.epilog}"
+
+
 def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     status = _verb(verbs, "status", common, "the verdict with its root cause, and the figures behind it")
     status.add_argument(
@@ -149,6 +154,14 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     plan.add_argument(
         "--limit", type=int, default=50, metavar="N", help="keys shown in the table (default 50)"
     )
+    audit = _verb(verbs, "audit", common, "identifiers of both systems that do not fit, with near-matches")
+    csv = "every finding as CSV; a cell that a spreadsheet would take for a formula begins with '"
+    audit.add_argument("--csv", action="store_true", help=csv)
+    audit.add_argument("--last", action="store_true", help="the last result again, nothing is asked")
+    audit.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="findings shown in the table (default 50)"
+    )
+    _example(audit, "archsyncctl audit --csv > audit.csv")
     _verb(verbs, "backlog", common, "what waits to be written, by class and age")
     samples = _verb(verbs, "samples", common, "the figures of the last hours, as the page draws them")
     samples.epilog = f"example:\n  archsyncctl samples --hours 24 --json\n\n{samples.epilog}"
@@ -182,6 +195,10 @@ def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
     approve = _verb(acts, "approve", common, "apply exactly what was reviewed", "snapshot.")
     approve.add_argument("id", metavar="ID")
     approve.add_argument("--digest", required=True, metavar="D", help="as `snapshot show` tells it")
+    says = "have a feed take a full now; a directory waits for one"
+    request = _verb(acts, "request", common, says, "snapshot.")
+    request.add_argument("feed", metavar="FEED")
+    _example(request, "archsyncctl snapshot request main")
     reject = _verb(acts, "reject", common, "drop a held snapshot", "snapshot.")
     reject.add_argument("id", metavar="ID")
     reject.add_argument("--reason", required=True, metavar="TEXT")
@@ -237,6 +254,39 @@ def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
         verb = _verb(verbs, name, common, says)
         verb.add_argument("what", choices=("channel", "feed"))
         verb.add_argument("name", metavar="NAME")
+    replay = _verb(verbs, "replay", common, "read a feed's records once more, or one SKU's level")
+    replay.add_argument("--feed", required=True, metavar="NAME")
+    chosen = replay.add_mutually_exclusive_group(required=True)
+    chosen.add_argument(
+        "--from",
+        dest="place",
+        default="",
+        metavar="TIME|CURSOR",
+        help="an RFC 3339 time, so long ago (90m, 6h, 2d), or a cursor as the source told it",
+    )
+    chosen.add_argument("--sku", default="", metavar="SKU", help="ask the source for this SKU alone")
+    _example(replay, "archsyncctl replay --feed main --from 6h")
+    says = "settle on a sandbox project what only a live one can tell; needs no daemon, places orders and deletes them"
+    probing = _verb(verbs, "probe", common, says)
+    probing.add_argument(
+        "--i-know-this-is",
+        dest="named",
+        required=True,
+        metavar="KEY",
+        help="the project key that the configuration names",
+    )
+    probing.add_argument(
+        "--config", default=DEFAULT_CONFIG, metavar="PATH", help="the configuration (default %(default)s)"
+    )
+    probing.add_argument(
+        "--credentials",
+        default=DEFAULT_CREDENTIALS,
+        metavar="DIR",
+        help="where commercetools-client-secret stands (default %(default)s)",
+    )
+    _example(
+        probing, "archsyncctl probe --config sandbox.toml --credentials secrets --i-know-this-is shop-sandbox"
+    )
     backup = _verb(verbs, "backup", common, "write and verify a backup below the state directory")
     backup.add_argument("file", metavar="FILE", help="a bare name, or a path inside the state directory")
     _verb(verbs, "reload", common, "read the configuration again")

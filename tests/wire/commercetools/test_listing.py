@@ -1,63 +1,107 @@
-"""A page of all inventory entries: what is asked, and how every kind of row is read."""
+"""Listings of SKUs by id: what is asked, and hostile answers."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
-from urllib.parse import unquote
 
+import orjson
 import pytest
+from graphql import parse
 from hypothesis import given
-from hypothesis import strategies as st
 
-from archsyncd.domain.inventory import SupplyChannel
-from archsyncd.domain.reconciling import Stray
-from archsyncd.wire.commercetools.entries import ChannelMap, inventory_request, listing_of
+from archsyncd.domain.audit import SkuPage
+from archsyncd.domain.inventory import TooLarge
+from archsyncd.wire.commercetools.listing import (
+    catalogue_page,
+    catalogue_request,
+    stocked_page,
+    stocked_request,
+)
 from archsyncd.wire.commercetools.strict import MalformedAnswer
+from tests.wire.commercetools.test_entries import JSON
 
-CHANNELS = ChannelMap.of([SupplyChannel("warehouse-1", "c1", supplies=True)])
 
-
-def row(entry_id: str, channel: str | None = "c1", **changes: Any) -> dict[str, Any]:
-    reference = {} if channel is None else {"supplyChannel": {"typeId": "channel", "id": channel}}
+def product(product_id: str, master: Any, *variants: Any) -> dict[str, Any]:
     return {
-        "id": entry_id,
-        "version": 1,
-        "sku": f"sku-{entry_id}",
-        "quantityOnStock": 3,
-        "availableQuantity": 3,
-        "createdAt": "2026-01-01T00:00:00.000Z",
-        **reference,
-        **changes,
+        "id": product_id,
+        "masterData": {"current": {"masterVariant": master, "variants": list(variants)}},
     }
 
 
-def test_a_page_is_asked_for_by_id_and_within_what_was_told() -> None:
-    """The first page has no bound; a value from outside cannot end its literal."""
-    assert "where" not in inventory_request("", None, "", 500).target
-    target = unquote(inventory_request("e1", "c1", 'A" or id > "', 500).target)
-    where = 'id > "e1" and supplyChannel(id="c1") and sku = "A\\" or id > \\""'
-    assert target == f"/inventory?where={where}&sort=id asc&limit=500&withTotal=false"
+def page(*results: Any, **more: Any) -> dict[str, Any]:
+    return {"data": {"products": {"results": list(results), **more}}}
 
 
-def test_entries_of_no_known_channel_are_strays_and_unreadable_ones_faults() -> None:
-    """None is lost: each is an entry, a stray, or a fault with its id."""
-    tree = {"results": [row("a"), row("b", None), row("c", "c9"), row("d", version="x")]}
-    page = listing_of(tree, CHANNELS, "", 4, 1_000)
-    assert [entry.id for entry in page.entries] == ["a"]
-    assert page.strays == (Stray("b", "sku-b", None, 3), Stray("c", "sku-c", "c9", 3))
-    assert [fault.id for fault in page.faults] == ["d"]
-    assert (page.last, page.full, page.ordered) == ("d", True, True)
+def test_a_page_is_asked_for_by_id_and_counted_once() -> None:
+    """The first page asks for the total, the next ones only for what follows the last id; quotes cannot end the literal."""
+    first = orjson.loads(catalogue_request(None, 500, counted=True).body or b"")
+    second = orjson.loads(catalogue_request('a"b', 500).body or b"")
+    parse(first["query"])
+    parse(second["query"])
+    assert " total " in first["query"]
+    assert " total " not in second["query"]
+    assert first["variables"] == {"where": "masterData(published = true)", "sort": ["id asc"], "limit": 500}
+    assert second["variables"]["where"] == 'masterData(published = true) and id > "a\\"b"'
+    asked = orjson.loads(stocked_request("c-1", "e-1", 3).body or b"")
+    parse(asked["query"])
+    assert asked["variables"]["where"] == 'supplyChannel(id = "c-1") and id > "e-1"'
 
 
-@given(ids=st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=2, max_size=6, unique=True))
-def test_whatever_order_the_ids_come_in_the_walk_goes_on_behind_all_of_them(ids: list[str]) -> None:
-    """Only ids that rise tell whose entry is missing between them."""
-    page = listing_of({"results": [row(each) for each in ids]}, CHANNELS, "", 500, 0)
-    assert page.last == max(ids)
-    assert page.ordered is (ids == sorted(ids))
+def test_all_variants_are_read_and_those_without_a_sku_counted() -> None:
+    """Null, absent and strange SKUs are counted, unknown fields passed over, a product without current data sells nothing."""
+    tree = page(
+        product("p-1", {"sku": "A", "more": [1]}, {"sku": None}, {"sku": "A-2"}, {}),
+        product("p-2", None, {"sku": 7}),
+        {"id": "p-3", "masterData": {"current": None}, "unknown": {"x": 1}},
+        total=3,
+        facets=None,
+    )
+    assert catalogue_page(tree, None) == SkuPage(("A", "A-2"), "p-3", 3, 3, 3)
 
 
-def test_a_full_page_without_any_id_cannot_be_gone_on_from() -> None:
-    """Else the walk would read the same page for ever."""
+def test_the_same_sku_on_two_products_is_told_twice() -> None:
+    """Nothing is folded on the way: who compares must see both."""
+    read = catalogue_page(page(product("p-1", {"sku": "A"}), product("p-2", {"sku": "A"})), "p-0")
+    assert isinstance(read, SkuPage)
+    assert read.skus == ("A", "A")
+
+
+def test_an_empty_page_is_the_end() -> None:
+    """A page without items has no last id."""
+    assert catalogue_page(page(), "p-9") == SkuPage((), None, 0)
+    assert stocked_page({"data": {"inventoryEntries": {"results": []}}}, None) == SkuPage((), None, 0)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        page(product("p-1", {"sku": "A"}), product("p-1", {"sku": "B"})),
+        page(product("p-0", {"sku": "A"})),
+        page({"masterData": {"current": None}}),
+        page(product("", {"sku": "A"})),
+        page("p-1"),
+        page(product("p-1", "A")),
+        {"data": {"products": {"results": None}}},
+        {"data": None},
+        [],
+    ],
+)
+def test_a_page_that_leads_nowhere_is_malformed(tree: Any) -> None:
+    """One that repeats an id, or the one it was asked to go on from, would be read for ever."""
     with pytest.raises(MalformedAnswer):
-        listing_of({"results": [{"sku": "A"}]}, CHANNELS, "", 1, 0)
+        catalogue_page(tree, "p-0")
+
+
+def test_a_refusal_is_read_from_the_errors() -> None:
+    """Too complex a query is to be asked in smaller pages."""
+    errors = [{"message": "m", "extensions": {"code": "QueryComplexityLimitExceeded"}}]
+    assert isinstance(catalogue_page({"data": None, "errors": errors}, None), TooLarge)
+
+
+@given(JSON)
+def test_no_answer_breaks_the_reader(tree: Any) -> None:
+    """Any JSON is a page, a failure, or malformed."""
+    for read in (catalogue_page, stocked_page):
+        with contextlib.suppress(MalformedAnswer):
+            read(tree, None)

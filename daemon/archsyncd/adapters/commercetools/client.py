@@ -10,6 +10,7 @@ from archsyncd.adapters.commercetools.calls import Answer, Calls
 from archsyncd.adapters.commercetools.options import ClientOptions
 from archsyncd.adapters.commercetools.tokens import Tokens
 from archsyncd.adapters.commercetools.transport import ConnectorFactory, Transport, tcp_connector
+from archsyncd.domain.audit import SkuPage
 from archsyncd.domain.booking import OrderAction
 from archsyncd.domain.inventory import (
     Conflict,
@@ -35,7 +36,7 @@ from archsyncd.domain.inventory import (
 from archsyncd.domain.reconciling import Listing
 from archsyncd.domain.whole_order import WholeOrder, WholePage
 from archsyncd.engine.ports import Clock
-from archsyncd.wire.commercetools import entries, graphql, orders, projects, whole_orders
+from archsyncd.wire.commercetools import entries, graphql, listing, orders, projects, whole_orders
 from archsyncd.wire.commercetools.exchange import URL_LIMIT_BYTES, Request, encoded_bytes
 from archsyncd.wire.commercetools.predicates import PAGE_LIMIT, split_keys
 from archsyncd.wire.commercetools.strict import MalformedAnswer
@@ -135,6 +136,10 @@ class HttpCommercetools:
         await self._tokens.close()
         await self._transport.close()
 
+    async def raw(self, request: Request) -> Any | Failure:
+        """The JSON that answers a request of the caller's own making: for a probe, which settles what no reader knows yet."""
+        return await self._calls.ask(request, lambda answer: answer.tree)
+
     async def write(self, write: EntryWrite) -> WriteAnswer:
         """One REST POST: create, increment or set one entry with its marker. Raises ValueError for no write at all."""
         request = entries.write_request(write, self._options.marker_type_key)
@@ -200,6 +205,23 @@ class HttpCommercetools:
             return frozenset()
         request = graphql.products_request(skus)
         return await self._calls.ask(request, lambda answer: graphql.products_answer(answer.tree, skus))
+
+    async def catalogue(
+        self, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
+        """SKUs of the next published products (at most 500) after an id, by id; a page without items is beyond the last."""
+        request = listing.catalogue_request(after_id, limit, counted=counted)
+        return await self._calls.ask(request, lambda answer: listing.catalogue_page(answer.tree, after_id))
+
+    async def stocked(
+        self, channel: str, after_id: str | None, limit: int, *, counted: bool = False
+    ) -> SkuPage | Failure:
+        """SKUs of the next entries (at most 500) of a channel after an id. Refused for one that the project does not have."""
+        channel_id = self._channels.ids.get(channel)
+        if channel_id is None:
+            return Refused("UnknownChannel", f"no channel of the project has the key {channel}")
+        request = listing.stocked_request(channel_id, after_id, limit, counted=counted)
+        return await self._calls.ask(request, lambda answer: listing.stocked_page(answer.tree, after_id))
 
     async def channels(self, after_id: str | None) -> tuple[tuple[SupplyChannel, ...], str | None] | Failure:
         """One page of channels and the id to go on from (None: no more)."""

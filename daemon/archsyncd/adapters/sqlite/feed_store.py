@@ -21,6 +21,7 @@ from archsyncd.domain.feed import (
     Outcome,
 )
 from archsyncd.domain.report import (
+    FeedPlace,
     FeedState,
     Resync,
 )
@@ -43,6 +44,39 @@ class FeedStore:
         """The locations of which something was told."""
         async with self._session.read() as tx:
             return [row[0] for row in await tx.rows("level_locations")]
+
+    async def note_place(self, feed: str, checkpoint: str, keep_ms: int) -> None:
+        """Remember that the feed stands here now, and forget what is older than `keep_ms`."""
+
+        async def step(scope: Scope) -> None:
+            # A place of the future is one that a wrong clock has noted.
+            await scope.tx.run("places_tidy", (feed, scope.now_ms - keep_ms, scope.now_ms))
+            await scope.tx.run("place_put", (feed, scope.now_ms, checkpoint))
+
+        await self._session.write(step)
+
+    async def place_before(self, feed: str, at_ms: int) -> FeedPlace | None:
+        """The last remembered place that the feed stood at by then."""
+        async with self._session.read() as tx:
+            row = await tx.row("place_before", (feed, at_ms))
+        return None if row is None else FeedPlace(*row)
+
+    async def first_place(self, feed: str) -> FeedPlace | None:
+        """The earliest remembered place."""
+        async with self._session.read() as tx:
+            row = await tx.row("place_first", (feed,))
+        return None if row is None else FeedPlace(*row)
+
+    async def newest_epoch(self, feed: str) -> str | None:
+        """The newest epoch seen of a feed, by the source's name for it."""
+        async with self._session.read() as tx:
+            row = await tx.row("epoch_newest_name", (feed,))
+        return None if row is None else str(row[0])
+
+    async def told_skus(self, location: str, after: str, limit: int) -> list[str]:
+        """SKUs of which something was told at a location, after one of them."""
+        async with self._session.read() as tx:
+            return [row[1] for row in await tx.rows("levels_after", (location, after, limit))]
 
     async def feeds_of(self, location: str) -> list[str]:
         """The feeds that told last of some SKU at a location."""

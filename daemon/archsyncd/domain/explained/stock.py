@@ -41,9 +41,10 @@ STOCK_KINDS = (
         impact="Stock of this location is not offered anywhere.",
         by_itself="Keeps its levels, so that they count at once when the location is mapped.",
         look=("archsyncctl exceptions list --kind location_unmapped", "archsyncd check-config"),
-        next_step="Map the location under [locations] in the configuration (or ignore it) and reload; its levels are kept "
-        "until then.",
-        remedy=("archsyncctl reload",),
+        next_step="Map the location under [locations] in the configuration (or ignore it), then `archsyncctl reload`: its levels "
+        "are kept until then and count at once, so that nothing has to be sent again. `archsyncctl plan` shows which SKUs come "
+        "on sale.",
+        remedy=("archsyncctl reload", "archsyncctl plan"),
         closes="It closes itself when the location is mapped (or ignored) and the daemon reloads.",
     ),
     Explained(

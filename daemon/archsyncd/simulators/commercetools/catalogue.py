@@ -27,11 +27,15 @@ class _Product(NamedTuple):
 
     product_id: str
     created_at: str
-    skus: tuple[str, ...]
+    skus: tuple[str | None, ...]
+    published: bool = True
 
     def document(self) -> Document:
         """Return the product as the API shows it (Product)."""
-        variants = [{"id": number, "sku": sku} for number, sku in enumerate(self.skus, 1)]
+        variants = [
+            {"id": number} if sku is None else {"id": number, "sku": sku}
+            for number, sku in enumerate(self.skus, 1)
+        ]
         data = {"masterVariant": variants[0], "variants": variants[1:]}
         return {
             "id": self.product_id,
@@ -40,7 +44,12 @@ class _Product(NamedTuple):
             "lastModifiedAt": self.created_at,
             "createdBy": PERSON.document(),
             "lastModifiedBy": PERSON.document(),
-            "masterData": {"current": data, "staged": data, "published": True, "hasStagedChanges": False},
+            "masterData": {
+                "current": data,
+                "staged": data,
+                "published": self.published,
+                "hasStagedChanges": False,
+            },
         }
 
 
@@ -61,13 +70,14 @@ class Catalogue:
     def __contains__(self, sku: str) -> bool:
         return sku in self._by_sku
 
-    def add(self, skus: Iterable[str]) -> str:
-        """Create one published product whose variants carry these SKUs, the first being the master.
+    def add(self, skus: Iterable[str | None], *, published: bool = True) -> str:
+        """Create one product whose variants carry these SKUs (None: a variant without one), the first being the master.
 
         Raises ValueError when a SKU is taken or given twice.
         """
-        product = _Product(self._around.new_id(), stamp(self._around.clock.now()), tuple(skus))
-        if len(set(product.skus)) != len(product.skus) or any(sku in self._by_sku for sku in product.skus):
+        product = _Product(self._around.new_id(), stamp(self._around.clock.now()), tuple(skus), published)
+        given = [sku for sku in product.skus if sku is not None]
+        if len(set(given)) != len(given) or any(sku in self._by_sku for sku in given):
             raise ValueError(f"a SKU belongs to one variant only: {product.skus}")
         self._store(product)
         return product.product_id
@@ -84,4 +94,5 @@ class Catalogue:
     def _store(self, product: _Product) -> None:
         self._shelf.add(product.product_id, product)
         for sku in product.skus:
-            self._by_sku[sku] = product
+            if sku is not None:
+                self._by_sku[sku] = product

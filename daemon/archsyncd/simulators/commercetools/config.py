@@ -47,6 +47,10 @@ class SimulatorConfig:
     restores_stock_on: frozenset[str] = frozenset()
     stock_lag_seconds: float = 10.0
     order_effect_raises_version: bool = True
+    order_effect_drops_marker: bool = False
+    restockable_sells_without_stock: bool = True
+    stale_version_refused_without_change: bool = True
+    import_needs_product: bool = False
     largest_version_step: int = 1
     order_list_lag_seconds: float = 0.0
     messages_enabled: bool = True

@@ -190,6 +190,14 @@ class Types:
             return document
         return self._store(touched(changed, self._around, actor))
 
+    def delete(self, document: Document, version: int) -> Document:
+        """Remove a type that nothing has any more. Raises ApiError 409."""
+        if version != document["version"]:
+            raise conflict(version, document["version"])
+        self._by_id.remove(document["id"])
+        del self._by_key[document["key"]], self._definitions[document["id"]]
+        return document
+
     def find(self, identifier: Document, resource_type: str) -> str:
         """Return the id of the type a draft or an action names. Raises ApiError 400."""
         by = {name: identifier[name] for name in ("id", "key") if identifier.get(name) is not None}

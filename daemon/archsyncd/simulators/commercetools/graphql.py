@@ -211,12 +211,12 @@ def _by_skus(skus: list[str]) -> str:
 
 
 def _skus(data: Document) -> list[str]:
-    return [variant["sku"] for variant in (data["masterVariant"], *data["variants"])]
+    return [variant["sku"] for variant in (data["masterVariant"], *data["variants"]) if "sku" in variant]
 
 
 def _variants(variants: list[Document], given: Arguments) -> list[Document]:
     wanted = given.get("skus")
-    return variants if wanted is None else [variant for variant in variants if variant["sku"] in wanted]
+    return variants if wanted is None else [variant for variant in variants if variant.get("sku") in wanted]
 
 
 def _raw_fields(custom: Document, given: Arguments) -> list[Document]:

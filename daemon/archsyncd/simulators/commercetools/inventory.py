@@ -128,12 +128,15 @@ class Inventory:
         """Apply an InventoryEntryUpdate, all actions or none. Raises ApiError 400 or 409."""
         fields(request, "body", UPDATE)
         self._settled(entry)
-        if request["version"] != entry.version:
+        strict = self.settings.stale_version_refused_without_change
+        if strict and request["version"] != entry.version:
             raise conflict(request["version"], entry.version)
         content = entry.content.copy()
         neighbours = self._neighbours
         for action in request["actions"]:
             ACTIONS[action["action"]].apply(content, action, neighbours)
+        if request["version"] != entry.version and content != entry.content:
+            raise conflict(request["version"], entry.version)
         if content != entry.content or (content.absolute and entry.pending):
             self._commit(entry, content, actor)
         return entry
@@ -149,9 +152,15 @@ class Inventory:
         self._announce(entry, "InventoryEntryDeleted", {}, actor)
         return document
 
+    def uses_type(self, type_id: str) -> bool:
+        """Say whether some entry has this custom type."""
+        return any(entry.content.type_id == type_id for entry in self._shelf)
+
     def order_effect(self, entry: Entry, delta: int, visible_at: float, who: str) -> int:
         """Move the true stock now and let readers see it from `visible_at` on; returns the true stock."""
         entry.content.stock += delta
+        if self.settings.order_effect_drops_marker:
+            entry.content.type_id, entry.content.fields = None, {}
         entry.pending.append(PendingEffect(visible_at, delta))
         self._note(entry, delta, who)
         return entry.content.stock

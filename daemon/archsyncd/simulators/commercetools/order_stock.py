@@ -88,7 +88,8 @@ class OrderStock:
             return True
         if place not in reserving:
             return False
-        if mode == "ReserveOnOrder" and "restockableInDays" in entry.content.settings:
+        sells = self.settings.restockable_sells_without_stock
+        if mode == "ReserveOnOrder" and sells and "restockableInDays" in entry.content.settings:
             return False
         return entry.content.stock - entry.reserved < wanted[place]
 

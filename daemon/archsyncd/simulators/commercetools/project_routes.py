@@ -5,6 +5,7 @@ from typing import Any
 
 from archsyncd.simulators.commercetools.channels import Channels
 from archsyncd.simulators.commercetools.custom_types import Types
+from archsyncd.simulators.commercetools.errors import ApiError
 from archsyncd.simulators.commercetools.exchange import Call
 from archsyncd.simulators.commercetools.messages import Messages
 from archsyncd.simulators.commercetools.order_updates import OrderUpdates
@@ -30,7 +31,7 @@ def channel_routes(channels: Channels) -> Table:
     }
 
 
-def type_routes(types: Types) -> Table:
+def type_routes(types: Types, used: Callable[[str], bool]) -> Table:
     """Return the endpoints of `/types`."""
     view, change = ("view_types",), ("manage_types",)
 
@@ -44,9 +45,19 @@ def type_routes(types: Types) -> Table:
             request = parse(call.body)
             return 200, types.update(find(call.arguments[0]), request, call.actor)
 
+        def delete(call: Call) -> Result:
+            version = version_of(call.query)
+            document = find(call.arguments[0])
+            if used(document["id"]):
+                message = "The type cannot be deleted: inventory entries reference it."
+                raise ApiError(400, "ReferenceExists", message, referencedBy="inventory-entry")
+            assert version is not None
+            return 200, types.delete(document, version)
+
         return {
             ("GET", form): Route("types.get", view, reading(find)),
             ("POST", form): Route("types.update", change, update),
+            ("DELETE", form): Route("types.delete", change, delete),
         }
 
     return {

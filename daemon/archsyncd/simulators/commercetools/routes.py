@@ -40,6 +40,8 @@ def split(path: str) -> tuple[str, str, tuple[str, ...]]:
     parts = path.split("/")
     if len(parts) == 4:  # noqa: PLR2004 - "", project, resource, id: by far the most frequent
         raw = parts[3]
+        if raw == "import" and parts[2] == "orders":
+            return parts[1], "orders/import", ()
         if "=" not in raw:
             return parts[1], f"{parts[2]}/{{}}", (unquote(raw) if "%" in raw else raw,)
     pattern, arguments = parts[2:3], []

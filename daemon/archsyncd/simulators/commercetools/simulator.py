@@ -20,6 +20,7 @@ from archsyncd.simulators.commercetools.gate import Gate
 from archsyncd.simulators.commercetools.graphql import GraphQL
 from archsyncd.simulators.commercetools.journal import Journal, Place, StockLine
 from archsyncd.simulators.commercetools.order_documents import OrderLine, Purchase
+from archsyncd.simulators.commercetools.order_import import import_routes
 from archsyncd.simulators.commercetools.project import Project
 from archsyncd.simulators.commercetools.project_routes import (
     channel_routes,
@@ -45,7 +46,10 @@ class CommercetoolsSimulator:
         table = {
             **project_routes(project.describe),
             **channel_routes(project.channels),
-            **type_routes(project.types),
+            **type_routes(project.types, project.inventory.uses_type),
+            **import_routes(
+                project.orders, project.channels, project.catalogue.__contains__, lambda: project.config
+            ),
             **inventory_routes(project.inventory),
             **order_routes(project.orders, project.order_updates),
             **message_routes(project.messages),
@@ -117,9 +121,9 @@ class CommercetoolsSimulator:
         """Change a channel's roles as a person does. Raises KeyError."""
         self.project.channels.set_roles(key, roles)
 
-    def add_product(self, *skus: str) -> str:
-        """Create a product with one variant per SKU; returns its id. Raises ValueError."""
-        return self.project.catalogue.add(skus)
+    def add_product(self, *skus: str | None, published: bool = True) -> str:
+        """Create a product with one variant per SKU (None: without one); returns its id. Raises ValueError."""
+        return self.project.catalogue.add(skus, published=published)
 
     def add_products(self, skus: Iterable[str]) -> None:
         """Create one product per SKU."""

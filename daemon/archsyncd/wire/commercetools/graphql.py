@@ -150,6 +150,12 @@ def _errors_of(answer: Mapping[str, Any]) -> tuple[dict[str, ErrorObject], Error
     return by_alias, whole
 
 
+def refusal_in(answer: Mapping[str, Any]) -> Failure | None:
+    """Why a query was not answered, None where nothing in the answer says so. Raises MalformedAnswer."""
+    by_alias, whole = _errors_of(answer)
+    return failure_of_error(whole or next(iter(by_alias.values()))) if whole or by_alias else None
+
+
 def products_request(skus: Sequence[str]) -> Request:
     """Ask which of these SKUs a product's current data carries. A SKU belongs to one product, so that many at most."""
     variables = {"where": products_with(skus), "limit": len(skus)}

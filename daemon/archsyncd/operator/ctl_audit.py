@@ -1,0 +1,106 @@
+"""`archsyncctl audit`: waits for the audit, then shows what it found as a table, CSV or JSON. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
+
+from archsyncd.operator.client import Client
+from archsyncd.operator.progress import Bar
+from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
+from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted
+
+FIELDS = ("kind", "name", "place", "near", "differs", "says")
+# A cell that a spreadsheet would take for a formula; what came from outside must not run there.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def audit(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    """Audit (or read the last result) and show it; 1 when something was found."""
+    if options.csv and options.json:
+        raise Refusal("Choose one of --csv and --json.", EXIT_USAGE)
+    if not options.last:
+        _wait(client, Bar(err))
+    pages = client.pages("audit.rows", {})
+    first = next(pages)
+    rows = _rows(first, pages)
+    if options.json:
+        _as_json(rows, first, out)
+    elif options.csv:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(FIELDS)
+        writer.writerows([_cell(row[field]) for field in FIELDS] for row in rows)
+    else:
+        _as_table(rows, first, options.limit, out)
+    return EXIT_ACT if first["totals"] else EXIT_OK
+
+
+def _wait(client: Client, bar: Bar) -> None:
+    """Until the audit is over. Raises Refusal when it failed."""
+    progress = client.ask("audit.start")
+    try:
+        while progress["state"] == "running":
+            bar.draw(progress["phase"], progress["done"], progress["total"])
+            progress = client.ask("audit.look", {"seen": progress["revision"]})
+    finally:
+        bar.end()
+    if progress["state"] == "failed":
+        raise Refusal(
+            f"The audit did not come to its end: {progress['failure']}. The one before is kept (--last)."
+        )
+
+
+def _rows(first: Mapping[str, Any], pages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    yield from first["rows"]
+    for page in pages:
+        yield from page["rows"]
+
+
+def _as_json(rows: Iterator[dict[str, Any]], first: Mapping[str, Any], out: TextIO) -> None:
+    out.write('{"rows": [')
+    out.writelines(
+        (",\n" if number else "\n") + json.dumps(row, ensure_ascii=False) for number, row in enumerate(rows)
+    )
+    rest = {name: value for name, value in first.items() if name not in {"rows", "next"}}
+    out.write("\n], " + json.dumps(rest)[1:] + "\n")
+
+
+def _as_table(rows: Iterator[dict[str, Any]], first: Mapping[str, Any], limit: int, out: TextIO) -> None:
+    kept: list[list[Any]] = []
+    for row in rows:
+        if len(kept) == limit:
+            break
+        kept.append([_text(row[field]) for field in ("kind", "name", "near", "says")])
+    totals = first["totals"]
+    out.write(
+        f"{first['sold']:,} SKUs sold, {first['sent']:,} told by Archean; looked at {first['at']}, "
+        f"{age(first['seconds'])}, {counted(first['requests'], 'request')}\n"
+    )
+    if first["without_sku"]:
+        out.write(
+            f"{counted(first['without_sku'], 'variant')} without a SKU: nothing can be kept in step for them\n"
+        )
+    if not totals:
+        out.write("Every identifier fits: what is sold was told, and what was told is sold.\n")
+        return
+    Table([("finding", LEFT), ("count", RIGHT)], [[kind, totals[kind]] for kind in sorted(totals)]).write(out)
+    out.write("\n")
+    if kept:
+        Table([("finding", LEFT), ("identifier", LEFT), ("near", LEFT), ("", LEFT)], kept).write(out)
+    hidden = sum(totals.values()) - len(kept)
+    if hidden:
+        out.write(f"and {counted(hidden, 'more finding')}; `archsyncctl audit --last --csv` tells them\n")
+    if first["kept"] < sum(totals.values()):
+        out.write(f"Only {first['kept']:,} are kept; the others are counted.\n")
+
+
+def _text(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(_text(value))
+    return f"'{text}" if text.startswith(_FORMULA) else text
