@@ -15,6 +15,7 @@ from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import AGE_STEPS_SECONDS
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.operator.backups import backup_path, write_backup
+from archsyncd.operator.bulk import BulkDesk
 from archsyncd.operator.daemon import Daemon, OperatedStore
 from archsyncd.operator.exceptions import ExceptionDesk, briefs
 from archsyncd.operator.orders import OrderVerbs
@@ -33,6 +34,7 @@ CHANGING = frozenset(
     {
         "exceptions.retry",
         "exceptions.dismiss",
+        "exceptions.bulk",
         "snapshot.approve",
         "snapshot.reject",
         "pause",
@@ -60,9 +62,11 @@ class Commands:
             "plan": self._plan,
             "backlog": self._backlog,
             "exceptions.list": exceptions.listed,
+            "exceptions.export": exceptions.exported,
             "exceptions.show": exceptions.show,
             "exceptions.retry": exceptions.retry,
             "exceptions.dismiss": exceptions.dismiss,
+            "exceptions.bulk": BulkDesk(daemon, exceptions).act,
             "snapshot.list": snapshots.listed,
             "snapshot.show": snapshots.show,
             "snapshot.approve": snapshots.approve,

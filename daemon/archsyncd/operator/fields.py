@@ -88,6 +88,21 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "exceptions.list": {
         "rows": "[id, kind, severity, owner, state, scope, subject, reason, count, first_seen, last_seen, age_seconds, overdue]",
         "more": "whether others were left out",
+        "digest": "names exactly these open cases as they are now, for --shown of retry and dismiss; null of closed ones",
+    },
+    "exceptions.export": {
+        "rows": "every field of exceptions show",
+        "cases": "how many there are",
+    },
+    "exceptions.retry": {
+        "done": "whether every case was done",
+        "says": "a sentence",
+        "rows": "[id, done, says]",
+    },
+    "exceptions.dismiss": {
+        "done": "whether every case was done",
+        "says": "a sentence",
+        "rows": "[id, done, says]",
     },
     "exceptions.show": {
         "id": "its number",

@@ -134,17 +134,37 @@ def _exceptions(verbs: argparse._SubParsersAction[Parser], common: Parser) -> No
     exceptions = _verb(verbs, "exceptions", common, "cases set aside for a person")
     acts = exceptions.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
     listed = _verb(acts, "list", common, "open cases, oldest first", "exceptions.")
-    listed.add_argument("--kind", default="", metavar="KIND")
-    listed.add_argument("--state", default="open", choices=STATES)
-    listed.add_argument("--owner", default="", metavar="TEAM")
+    _narrowed(listed)
+    listed.add_argument("--csv", action="store_true", help="the cases as CSV")
     listed.add_argument(
         "--limit", type=int, default=100, metavar="N", help="cases shown in the table (default 100)"
     )
-    for name, says in (("show", "one case whole"), ("retry", "do again what the case is about")):
-        _verb(acts, name, common, says, "exceptions.").add_argument("id", type=int, metavar="ID")
-    dismiss = _verb(acts, "dismiss", common, "close a case for a reason", "exceptions.")
-    dismiss.add_argument("id", type=int, metavar="ID")
+    exported = _verb(acts, "export", common, "every such case whole, as CSV or with --json", "exceptions.")
+    _narrowed(exported)
+    exported.add_argument("--csv", action="store_true", help="CSV, which is what it writes without --json")
+    _verb(acts, "show", common, "one case whole", "exceptions.").add_argument("id", type=int, metavar="ID")
+    _several(_verb(acts, "retry", common, "do again what cases are about", "exceptions."))
+    dismiss = _verb(acts, "dismiss", common, "close cases for a reason", "exceptions.")
+    _several(dismiss)
     dismiss.add_argument("--reason", required=True, metavar="TEXT")
+
+
+def _narrowed(verb: Parser) -> None:
+    verb.add_argument("--kind", default="", metavar="KIND", help="of this kind alone")
+    verb.add_argument("--state", default="open", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    verb.add_argument("--owner", default="", metavar="TEAM", help="of this team alone")
+
+
+def _several(verb: Parser) -> None:
+    verb.add_argument("id", type=int, nargs="*", metavar="ID")
+    verb.add_argument("--kind", default="", metavar="KIND", help="with --shown: as the list was narrowed")
+    verb.add_argument("--owner", default="", metavar="TEAM", help="with --shown: as the list was narrowed")
+    verb.add_argument(
+        "--shown",
+        default="",
+        metavar="DIGEST",
+        help="exactly the cases that `exceptions list` has shown, as long as none of them has changed since",
+    )
 
 
 def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
