@@ -37,6 +37,7 @@ from archsyncd.domain.snapshot import Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.handovers import Handovers
+from archsyncd.engine.reporting import Reporting
 
 
 class Feeds(Protocol):
@@ -410,6 +411,11 @@ class Store(Protocol):
     @property
     def report(self) -> Reports:
         """Looks that change nothing."""
+        ...
+
+    @property
+    def reporting(self) -> Reporting:
+        """What people's reports ask."""
         ...
 
     @property

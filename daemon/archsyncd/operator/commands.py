@@ -22,6 +22,7 @@ from archsyncd.operator.orders import OrderVerbs
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
+from archsyncd.operator.reports import ReportDesk
 from archsyncd.operator.snapshots import SnapshotDesk
 from archsyncd.operator.status import CLASS_NAMES, StatusDesk
 from archsyncd.operator.story import Story
@@ -54,6 +55,7 @@ class Commands:
         self._daemon = daemon
         self.status_desk = StatusDesk(daemon)
         exceptions, snapshots, orders = ExceptionDesk(daemon), SnapshotDesk(daemon), OrderVerbs(daemon)
+        reports = ReportDesk(daemon, self.status_desk)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
@@ -71,6 +73,9 @@ class Commands:
             "snapshot.show": snapshots.show,
             "snapshot.approve": snapshots.approve,
             "snapshot.reject": snapshots.reject,
+            "report.daily": reports.daily,
+            "report.weekly": reports.weekly,
+            "report.finance": reports.finance,
             "pause": self._pause,
             "resume": self._resume,
             "backup": self._backup,

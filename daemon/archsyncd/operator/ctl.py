@@ -69,6 +69,10 @@ def _run(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) 
         act_on: Special = case_tool.act_on_cases
         cases = {"list": case_tool.list_cases, "export": case_tool.export_cases}
         return cases.get(act, act_on)(client, options, out, err)
+    if options.verb == "report":
+        from archsyncd.operator.report_tool import make_report  # noqa: PLC0415 - likewise
+
+        return make_report(client, options, out, err)
     special: Mapping[str, Special] = {
         "status": _status,
         "watch": _watch,

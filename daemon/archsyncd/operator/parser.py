@@ -11,7 +11,7 @@ from archsyncd.operator.fields import fields_text
 from archsyncd.operator.protocol import EXIT_USAGE
 
 DEFAULT_SOCKET = "/run/archsyncd/control.sock"
-GROUPS = ("exceptions", "orders", "snapshot", "credentials")
+GROUPS = ("exceptions", "orders", "snapshot", "report", "credentials")
 DEFAULT_CONFIG = "/etc/archsyncd/config.toml"
 ORDER_STATES = (
     "",
@@ -83,6 +83,7 @@ def parser() -> Parser:
     _looks(verbs, common)
     _exceptions(verbs, common)
     _snapshots(verbs, common)
+    _reports(verbs, common)
     _acts(verbs, common)
     return made
 
@@ -178,6 +179,20 @@ def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
     reject = _verb(acts, "reject", common, "drop a held snapshot", "snapshot.")
     reject.add_argument("id", metavar="ID")
     reject.add_argument("--reason", required=True, metavar="TEXT")
+
+
+def _reports(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    report = _verb(verbs, "report", common, "what people check each day and each week, and what finance asks")
+    acts = report.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
+    says = "what a person checks each day, worst first and by owner; exit 1 when somebody must act"
+    _verb(acts, "daily", common, says, "report.")
+    says = "the same over 7 days, compared with the 7 days before, and what is left lying"
+    _verb(acts, "weekly", common, says, "report.")
+    finance = _verb(acts, "finance", common, "orders whose money and goods do not agree yet", "report.")
+    finance.add_argument("--csv", action="store_true", help="every such order as CSV")
+    finance.add_argument(
+        "--limit", type=int, default=10, metavar="N", help="orders shown of each section (default 10)"
+    )
 
 
 def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from archsyncd.config import FeedSettings
 from archsyncd.domain.cases import TEXTS, CaseKind, Severity
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog, FeedState
+from archsyncd.domain.reporting import ReportKind
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.daemon import Daemon
@@ -39,6 +41,7 @@ class StatusDesk:
         self._parked = Kept(clock, report.parked, COUNTS_KEEP_SECONDS)
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
         self._carrying = Kept(clock, lambda: carrying(daemon), COUNTS_KEEP_SECONDS)
+        self._reports = Kept(clock, daemon.store.reporting.made, COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
         self._status = Kept(clock, self._gather, STATUS_KEEP_SECONDS, cost_share=0)
 
@@ -68,7 +71,8 @@ class StatusDesk:
         open_orders, oldest_order = await self._orders.get()
         cases = self._cases(await store.cases.counts())
         feeds = [self._feed(feed, states.get(feed.name)) for feed in daemon.settings.feeds]
-        verdict = judge(self._facts(feeds, backlog, cases))
+        facts = replace(self._facts(feeds, backlog, cases), unreported_seconds=await self._unreported())
+        verdict = judge(facts)
         orders = self._order_figures() | {
             "open": open_orders,
             "oldest_open": None if oldest_order is None else rfc3339(oldest_order),
@@ -182,6 +186,13 @@ class StatusDesk:
             cases=tuple(cases),
             paused_channels=tuple(sorted(daemon.shared.paused_channels)),
         )
+
+    async def _unreported(self) -> float | None:
+        """Since when no daily report was told; a new database has none, and is given the time."""
+        if not self._daemon.settings.reports.expect_daily:
+            return None
+        told_ms = (await self._reports.get()).get(ReportKind.DAILY, self._daemon.store.ledger.created_ms)
+        return self._age(told_ms)
 
     def _order_figures(self) -> dict[str, Any]:
         shared = self._daemon.shared

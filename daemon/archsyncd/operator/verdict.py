@@ -11,6 +11,7 @@ from archsyncd.operator.tables import age
 DECREASE_LATE_SECONDS = 60.0
 DECREASE_CRITICAL_SECONDS = 300.0
 FIRST_ORDERS_SECONDS = 300.0
+REPORT_MISSED_SECONDS = 36 * 3600.0
 
 
 class Level(IntEnum):
@@ -65,6 +66,7 @@ class Facts:
     `refused`: commercetools refuses our credential; `blocked`: it does not answer. `marker`: why it cannot be set.
     `idle`: why nothing is written yet though it should be; `copied`: the database belongs to another host.
     `in_doubt`: writes whose outcome is not known; `unlooked`: keys whose entry was not looked at yet.
+    `unreported_seconds`: since the last daily report was told, None where none is expected.
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
     """
 
@@ -88,6 +90,7 @@ class Facts:
     uptime_seconds: float = 0.0
     cases: tuple[OpenCases, ...] = ()
     paused_channels: tuple[str, ...] = ()
+    unreported_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,9 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     for channel in facts.paused_channels:
         says = f"writing to channel {channel} was paused by a person"
         yield Reason(Level.DEGRADED, "channel_paused", says, f"archsyncctl resume channel {channel}")
+    if facts.unreported_seconds is not None and facts.unreported_seconds > REPORT_MISSED_SECONDS:
+        says = f"nobody has read the daily report for {age(facts.unreported_seconds)}"
+        yield Reason(Level.DEGRADED, "report_missed", says, "archsyncctl report daily")
 
 
 def _platform(facts: Facts) -> Iterator[Reason]:

@@ -21,6 +21,7 @@ from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
 from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
 from archsyncd.adapters.sqlite.report_store import ReportStore
+from archsyncd.adapters.sqlite.reporting import ReportingStore
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
@@ -58,6 +59,7 @@ class SqliteStore:
         self.handovers = HandoverStore(session)
         self.cases = CaseStore(session)
         self.report = ReportStore(session)
+        self.reporting = ReportingStore(session)
 
     @property
     def ledger(self) -> LedgerState:
