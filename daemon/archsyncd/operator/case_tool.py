@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from archsyncd.operator.client import Client
 from archsyncd.operator.digests import differs, digest_of, read_digest
+from archsyncd.operator.fields import FIELDS
 from archsyncd.operator.progress import Progress
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
 from archsyncd.operator.sheets import Sheet
@@ -33,16 +34,7 @@ LIST_FIELDS = (
     "age_seconds",
     "overdue",
 )
-EXPORT_FIELDS = (
-    *LIST_FIELDS,
-    "escalates_at",
-    "next",
-    "retry",
-    "code",
-    "correlation",
-    "note",
-    "payload",
-)
+EXPORT_FIELDS = tuple(FIELDS["exceptions.show"])
 Row = Mapping[str, Any]
 
 

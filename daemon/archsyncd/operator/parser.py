@@ -7,6 +7,7 @@ import difflib
 import re
 from typing import NoReturn
 
+from archsyncd.operator.examples import example_text
 from archsyncd.operator.fields import fields_text
 from archsyncd.operator.protocol import EXIT_USAGE
 
@@ -92,7 +93,7 @@ def _verb(
     verbs: argparse._SubParsersAction[Parser], name: str, common: Parser, says: str, within: str = ""
 ) -> Parser:
     # Exit statuses and fields stand below every verb's help too: scripts rest on them.
-    fields = "" if name in GROUPS else f"{fields_text(within + name)}\n\n"
+    fields = "" if name in GROUPS else f"{example_text(within + name)}{fields_text(within + name)}\n\n"
     return verbs.add_parser(
         name,
         help=says,
