@@ -27,6 +27,10 @@ class Reporting(Protocol):
         """Every location that has a level. Counts every level: not for each second."""
         ...
 
+    async def backlog(self, now_ms: int) -> Mapping[int, tuple[tuple[int, ...], int]]:
+        """Waiting keys by class: counted by the steps of AGE_STEPS_SECONDS, and since when (UTC milliseconds) one waits."""
+        ...
+
     async def finance(
         self, after: FinancePlace, limit: int
     ) -> tuple[Sequence[FinanceRow], FinancePlace | None]:

@@ -336,10 +336,6 @@ class Reports(Protocol):
         """Parked keys by reason. Counts every one of them: not for each second."""
         ...
 
-    async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:
-        """Waiting keys by class, counted by the steps of AGE_STEPS_SECONDS, the last beyond them all."""
-        ...
-
     async def key_counts(self) -> tuple[int, int]:
         """How many keys there are, and how many are not in step. Counts every row: not for each second."""
         ...

@@ -22,6 +22,7 @@ from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted, shown
 from archsyncd.operator.writing import shown_lines, stream_json, write_json
 
 PLAN_FIELDS = ("channel", "sku", "action", "current", "wanted", "change", "reason")
+COUNTED_LATELY_SECONDS = 1
 _CLEAR = "\x1b[H\x1b[2J"
 Special: TypeAlias = Callable[[Client, argparse.Namespace, TextIO, TextIO], int]
 
@@ -223,6 +224,8 @@ def _backlog(answer: Mapping[str, Any], out: TextIO) -> None:
         f"parked: {counted(count, 'key')} ({shown(reason)})\n"
         for reason, count in sorted(answer["parked"].items())
     )
+    if answer["age_seconds"] > COUNTED_LATELY_SECONDS:
+        out.write(f"counted {age(answer['age_seconds'])} ago: so many keys are not counted each time\n")
 
 
 def _orders(answer: Mapping[str, Any], out: TextIO) -> None:

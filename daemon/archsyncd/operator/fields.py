@@ -96,6 +96,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "age_steps_seconds": "the upper ends of `ages`; its last count is of older ones",
         "parked": "keys by reason",
         "keys_per_second_at_most": "what the request rate allows now",
+        "age_seconds": "how long ago the keys were counted: just now, unless counting them takes long",
     },
     "exceptions.list": {
         "rows": "[id, kind, severity, owner, state, scope, subject, reason, count, first_seen, last_seen, age_seconds, overdue]",

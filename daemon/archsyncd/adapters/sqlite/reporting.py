@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from archsyncd.adapters.sqlite.connection import Transaction
 from archsyncd.adapters.sqlite.scope import array
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.advice import SHIPPED, AdviceKind, AdviceStage
+from archsyncd.domain.report import AGE_STEPS_SECONDS
 from archsyncd.domain.reporting import (
     DAY_MS,
     CasePeriod,
@@ -77,6 +79,19 @@ class ReportingStore:
         """Every location that has a level. Counts every level: not for each second."""
         async with self._session.read() as tx:
             return {row[0]: PlaceUse(*row) for row in await tx.rows("report_places")}
+
+    async def backlog(self, now_ms: int) -> Mapping[int, tuple[tuple[int, ...], int]]:
+        """Waiting keys by class: counted by the steps of AGE_STEPS_SECONDS, the last beyond them all; and since when one waits.
+
+        Counts every one of them: not for each second.
+        """
+        bounds = [now_ms - step * 1000 for step in AGE_STEPS_SECONDS]
+        async with self._session.read() as tx:
+            rows = await tx.rows("report_backlog", bounds)
+        return {
+            due_class: (tuple(more - less for more, less in pairwise((*older, 0))), since_ms)
+            for due_class, since_ms, *older in rows
+        }
 
     async def finance(
         self, after: FinancePlace, limit: int

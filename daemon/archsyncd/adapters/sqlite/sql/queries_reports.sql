@@ -53,3 +53,9 @@ SELECT since_ms, '', '', order_id, order_id, number, source_order, '', stage, re
 FROM handover INDEXED BY handover_cancelled_late
 WHERE cancel = 1 AND sent > 0 AND (stage <> 'cancelled' OR since_ms >= :settled) AND (since_ms, order_id) > (:since, :name)
 ORDER BY since_ms, order_id LIMIT :limit
+
+-- name: report_backlog
+-- One pass over the index alone.
+SELECT due_class, min(since_ms), count(*), sum(since_ms < ?), sum(since_ms < ?), sum(since_ms < ?), sum(since_ms < ?),
+    sum(since_ms < ?), sum(since_ms < ?)
+FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL GROUP BY due_class
