@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from archsyncd.operator.progress import Progress
@@ -55,6 +55,9 @@ def test_progress_shows_nothing_where_nobody_looks() -> None:
     assert err.getvalue() == ""
 
 
+@example("=1+1")
+@example("  @SUM(A1)")
+@example("\tx")
 @given(some.text())
 def test_no_cell_of_text_begins_as_a_formula(text: str) -> None:
     """Whatever came from outside, the spreadsheet shows it; and it can be read back whole."""

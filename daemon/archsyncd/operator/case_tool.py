@@ -40,7 +40,6 @@ Row = Mapping[str, Any]
 
 def list_cases(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """A table of cases with the digest that names exactly these."""
-    del err
     _choose(options)
     rows: list[Row] = []
     at = ""
@@ -57,6 +56,7 @@ def list_cases(client: Client, options: argparse.Namespace, out: TextIO, err: Te
         write_json(out, {"rows": told, "more": more, "digest": digest})
     elif options.csv:
         Sheet(out, LIST_FIELDS).write(told)
+        err.write("There are more; `archsyncctl exceptions export` tells all.\n" if more else "")
     elif not told:
         narrowed = options.kind or options.owner or options.state != "open"
         out.write("No such case.\n" if narrowed else "No open case.\n")

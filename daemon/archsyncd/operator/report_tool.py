@@ -28,7 +28,7 @@ FINANCE_FIELDS = (
     "reason",
 )
 SECTIONS = {
-    "unfulfillable": "paid, and cannot be fulfilled as it is",
+    "unfulfillable": "may go by its payment, and cannot be fulfilled as it is",
     "shipped_not_booked": "shipped, and not booked in commercetools",
     "booked_not_acknowledged": "booked, and Archean does not know it yet",
     "open_return": "returned, and not booked yet",

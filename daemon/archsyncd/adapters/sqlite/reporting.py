@@ -21,7 +21,7 @@ from archsyncd.domain.reporting import (
     ReportKind,
 )
 
-# A cancellation that Archean has carried out is settled; it is told for so long.
+# A cancellation that Archean has carried out, or that a person has settled, is told for so long.
 SETTLED_KEEP_MS = 31 * DAY_MS
 Part: TypeAlias = tuple[FinanceSection, str, Mapping[str, str]]
 

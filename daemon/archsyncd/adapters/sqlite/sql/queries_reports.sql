@@ -28,7 +28,7 @@ SELECT location, count(*), count(as_of_ms), max(as_of_ms) FROM level GROUP BY lo
 
 -- name: finance_held
 SELECT since_ms, '', '', order_id, order_id, number, source_order, '', stage, reason FROM handover
-WHERE stage = 'held' AND (since_ms, order_id) > (:since, :name) ORDER BY since_ms, order_id LIMIT :limit
+WHERE stage = 'held' AND cancel = 0 AND (since_ms, order_id) > (:since, :name) ORDER BY since_ms, order_id LIMIT :limit
 
 -- name: finance_short
 SELECT c.first_ms, '', '', CAST(c.id AS TEXT), coalesce(a.order_id, ''), coalesce(h.number, a.reference), h.source_order,
@@ -51,7 +51,7 @@ ORDER BY a.since_ms, a.feed, a.kind, a.name LIMIT :limit
 -- name: finance_cancelled
 SELECT since_ms, '', '', order_id, order_id, number, source_order, '', stage, reason
 FROM handover INDEXED BY handover_cancelled_late
-WHERE cancel = 1 AND sent > 0 AND (stage <> 'cancelled' OR since_ms >= :settled) AND (since_ms, order_id) > (:since, :name)
+WHERE cancel = 1 AND sent > 0 AND (stage NOT IN ('cancelled', 'dismissed') OR since_ms >= :settled) AND (since_ms, order_id) > (:since, :name)
 ORDER BY since_ms, order_id LIMIT :limit
 
 -- name: report_backlog
