@@ -241,7 +241,7 @@ class ExceptionDesk:
             "note": case.note,
             "escalates_at": rfc3339(due_ms),
             "next": case.text.next_step,
-            "retry": retry_text(case.kind),
+            "retry": _retry_text(case.kind),
         }
 
 
@@ -272,8 +272,7 @@ def briefs(daemon: Daemon, cases: Sequence[Case]) -> list[dict[str, Any]]:
     return [brief(daemon, case) for case in cases]
 
 
-def retry_text(kind: CaseKind) -> str:
-    """What a retry of this kind does, or what happens by itself."""
+def _retry_text(kind: CaseKind) -> str:
     if kind is CaseKind.HELD_LEVEL:
         return "retry applies the level exactly as it came."
     if kind is CaseKind.HELD_RULES:
