@@ -14,9 +14,10 @@ from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, EXIT_USAGE
 from archsyncd.operator.fields import fields_of
 from archsyncd.operator.parser import parser as operator_parser
+from completing import script
 
-COMPLETED = (("archsyncd", daemon_parser), ("archsyncctl", operator_parser))
 GROUP_VERBS = "archsyncctl "
+EXAMPLE = re.compile(r"^example:\s+(archsyncctl .*)$", re.MULTILINE)
 # Said once for all verbs.
 HELP_USAGE = re.compile(r"\[-h\] ?")
 COMMON_USAGE = re.compile(r"\[-h\] ?|\[--json\] |\[--socket PATH\] ?")
@@ -32,9 +33,9 @@ def every() -> Iterator[tuple[str, int, str]]:
 
 def completion() -> Iterator[tuple[str, str]]:
     """Path and text of each completion script."""
-    for name, make in COMPLETED:
-        yield f"usr/share/bash-completion/completions/{name}", shtab.complete(make(), shell="bash")
-        yield f"usr/share/zsh/vendor-completions/_{name}", shtab.complete(make(), shell="zsh")
+    for shell, directory in (("bash", "bash-completion/completions/"), ("zsh", "zsh/vendor-completions/_")):
+        yield f"usr/share/{directory}archsyncd", shtab.complete(daemon_parser(), shell=shell)
+        yield f"usr/share/{directory}archsyncctl", script(shell)
 
 
 def page(name: str, section: int, says: str, parts: Iterable[tuple[str, Iterable[str]]]) -> str:
@@ -218,6 +219,10 @@ def commands(made: argparse.ArgumentParser, *, fields: bool = False) -> Iterator
             told_text = (action.help or "").replace("%(default)s", str(action.default))
             yield f"\t_{escaped(shown)}_"
             yield f"\t\t{escaped(told_text) or 'See above.'}"
+            yield ""
+        example = EXAMPLE.search(verb.epilog or "")
+        if example:
+            yield f"\tExample: *{escaped(example[1])}*"
             yield ""
         if fields:
             yield "\tFields of --json:"

@@ -18,8 +18,13 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 COMMAND = re.compile(r"(?m)^    \$ (.+)$")
-# `status --check` ends with the verdict, `watch` never, and a plan that is empty says so.
-VERDICTS = {"archsyncctl status --check": {0, 1, 2}, "archsyncctl watch": {124}}
+# `status --check` and reports end with the verdict, `watch` never, and a plan that is empty says so.
+VERDICTS = {
+    "archsyncctl status --check": {0, 1, 2},
+    "archsyncctl watch": {124},
+    "archsyncctl report daily": {0, 1},
+    "archsyncctl report weekly": {0, 1},
+}
 
 
 def commands(*documents: str) -> Iterator[str]:

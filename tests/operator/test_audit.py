@@ -17,7 +17,7 @@ from archsyncd.domain.inventory import Failure, Refused, SupplyChannel, Throttle
 from archsyncd.engine.auditing import FAILURES_AT_MOST, Auditing
 from archsyncd.operator.ctl import main
 from archsyncd.operator.fields import FIELDS
-from archsyncd.operator.progress import Bar
+from archsyncd.operator.progress import Progress
 from archsyncd.simulators.commercetools import CommercetoolsSimulator, FaultKind
 from tests.adapters.commercetools.test_simulator import Shop, open_shop
 from tests.operator.daemon import CHANNEL, HastyClock, SmallDaemon, ask_json, ctl, served
@@ -289,20 +289,20 @@ async def test_progress_is_drawn_on_a_terminal_alone(tmp_path: Path) -> None:
         out, err = io.StringIO(), Terminal()
         socket = str(daemon.settings.daemon.control_socket)
         await asyncio.to_thread(main, ["audit", "--socket", socket], out, err)
-        assert err.getvalue().endswith("\r\x1b[2K")
+        assert err.getvalue().endswith("\r\x1b[K")
         assert (await ctl(daemon, "audit"))[2] == ""
 
 
-def test_a_bar_fills_up_and_hides_control_characters() -> None:
-    """Half of it is half a bar; what stands before it came from outside."""
+def test_a_part_of_the_work_is_named_without_control_characters() -> None:
+    """What it is about came from outside; a new part begins anew."""
     out = Terminal()
-    Bar(out).draw("entries in \x1b[2Jx", 50, 100)
-    assert f"[{'#' * 15}{'.' * 15}] entries in \\x1b[2Jx  50 of 100" in out.getvalue()
-    quiet = io.StringIO()
-    bar = Bar(quiet)
-    bar.draw("x", 1, 2)
-    bar.end()
-    assert quiet.getvalue() == ""
+    bar = Progress(out, None, "SKU")
+    bar.phase("entries in \x1b[2Jx", 100)
+    bar.to(50)
+    assert "50 of 100 SKUs  entries in \\x1b[2Jx" in out.getvalue()
+    bar.phase("products", None)
+    bar.to(50)
+    assert out.getvalue().endswith("50 SKUs  products")
 
 
 @virtual

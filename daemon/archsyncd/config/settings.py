@@ -7,6 +7,7 @@ from types import MappingProxyType
 from archsyncd.config.keys import key
 from archsyncd.config.kinds import Choice, Table, TableList, TableMap
 from archsyncd.config.platform import CommercetoolsSettings, DrainSettings, LeaseSettings, ReconcileSettings
+from archsyncd.config.reporting import ReportSettings
 from archsyncd.config.rules import (
     FulfilmentSettings,
     GuardSettings,
@@ -122,6 +123,10 @@ class Settings:
             Table(AlertSettings, credential="alert-webhook"),
             "Where alerts go besides the journal, which always has them.",
         ),
+    )
+    reports: ReportSettings = field(
+        default_factory=ReportSettings,
+        metadata=key(Table(ReportSettings), "What people are expected to read."),
     )
     status: StatusSettings = field(
         default_factory=StatusSettings,

@@ -21,6 +21,7 @@ from archsyncd.domain.times import age
 __all__ = ["Facts", "FeedHealth", "Level", "OpenCases", "Reason", "Verdict", "because", "judge"]
 
 FIRST_ORDERS_SECONDS = 300.0
+REPORT_MISSED_SECONDS = 36 * 3600.0
 STUCK_FACTOR = 5
 _NOTHING_WRONG = Wrong()
 _SHIPPED = HealthLimits()
@@ -75,6 +76,7 @@ class Facts:
     `in_doubt`: writes whose outcome is not known; `unlooked`: keys whose entry was not looked at yet.
     `orders_behind_seconds` None: orders are not known completely yet. `tracked`: commercetools moves stock itself.
     `doubt`: what is wrong with the database's file; `free_bytes`: room for it, `floor_bytes`: below it nothing is read.
+    `unreported_seconds`: since the last daily report was told, None where none is expected.
     `saturated`: the share of the last minutes in which requests were scarce, None while that is not known.
     `mutes`: those whose end has not come.
     """
@@ -107,6 +109,7 @@ class Facts:
     floor_bytes: int = 0
     limits: HealthLimits = _SHIPPED
     mutes: tuple[Mute, ...] = ()
+    unreported_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,9 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     for channel in facts.paused_channels:
         says = f"writing to channel {channel} was paused by a person"
         yield because(Level.DEGRADED, "channel_paused", says, channel, CHANNEL=channel)
+    if facts.unreported_seconds is not None and facts.unreported_seconds > REPORT_MISSED_SECONDS:
+        says = f"nobody has read the daily report for {age(facts.unreported_seconds)}"
+        yield because(Level.DEGRADED, "report_missed", says)
 
 
 def _platform(facts: Facts) -> Iterator[Reason]:

@@ -44,6 +44,7 @@ from archsyncd.engine.alerts import Actions, Alerts, Mutes
 from archsyncd.engine.handovers import Handovers
 from archsyncd.engine.histories import Histories
 from archsyncd.engine.reconciles import Reconciles
+from archsyncd.engine.reporting import Reporting
 
 
 class Feeds(Protocol):
@@ -364,10 +365,6 @@ class Reports(Protocol):
         """Parked keys by reason. Counts every one of them: not for each second."""
         ...
 
-    async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:
-        """Waiting keys by class, counted by the steps of AGE_STEPS_SECONDS, the last beyond them all."""
-        ...
-
     async def key_counts(self) -> tuple[int, int]:
         """How many keys there are, and how many are not in step. Counts every row: not for each second."""
         ...
@@ -500,6 +497,11 @@ class Store(Protocol):
     @property
     def history(self) -> Histories:
         """What changed what is applied of each key."""
+        ...
+
+    @property
+    def reporting(self) -> Reporting:
+        """What people's reports ask."""
         ...
 
     @property

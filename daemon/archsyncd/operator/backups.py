@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from archsyncd.adapters.sqlite.connection import BACKUPS
 from archsyncd.operator.protocol import EXIT_USAGE, Refusal
 
 NAME_LIMIT_CHARACTERS = 200
+SCAN_LIMIT_FILES = 10_000
 
 
 def backup_path(state_directory: Path, wanted: str) -> Path:
@@ -34,6 +36,19 @@ def backup_path(state_directory: Path, wanted: str) -> Path:
             f"Backups are written below {inside} only: give a bare name, and copy {inside / BACKUPS}/NAME."
         )
     return target
+
+
+def newest_backup_ms(state_directory: Path) -> int | None:
+    """When the newest backup was written (UTC milliseconds), among the first 10,000 files; None without one."""
+    newest = None
+    try:
+        with os.scandir(state_directory / BACKUPS) as found:
+            for entry in islice(found, SCAN_LIMIT_FILES):
+                if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                    newest = max(newest or 0, entry.stat(follow_symlinks=False).st_mtime_ns // 1_000_000)
+    except OSError:
+        return newest
+    return newest
 
 
 async def write_backup(target: Path, copy: Callable[[Path], Awaitable[None]]) -> int:

@@ -12,12 +12,13 @@ from archsyncd.config import ConfigurationFaults
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.report import AGE_STEPS_SECONDS
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.operator.actions import ActionDesk
 from archsyncd.operator.alerts import AlertDesk
 from archsyncd.operator.auditing import AuditDesk
+from archsyncd.operator.backlog import BacklogDesk
 from archsyncd.operator.backups import backup_path, write_backup
+from archsyncd.operator.bulk import BulkDesk
 from archsyncd.operator.daemon import Daemon, OperatedStore
 from archsyncd.operator.exceptions import ExceptionDesk, briefs
 from archsyncd.operator.history import NEWEST_MOST, NEWEST_ROWS, HistoryDesk
@@ -27,9 +28,9 @@ from archsyncd.operator.plan import planned
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Arguments, Refusal
 from archsyncd.operator.reconciling import ReconcileDesk
 from archsyncd.operator.replays import ReplayDesk
+from archsyncd.operator.reports import ReportDesk
 from archsyncd.operator.samples import SampleDesk
 from archsyncd.operator.snapshots import SnapshotDesk
-from archsyncd.operator.status import CLASS_NAMES
 from archsyncd.operator.story import Story
 
 __all__ = ["Commands", "Daemon", "OperatedStore"]
@@ -40,6 +41,7 @@ CHANGING = frozenset(
     {
         "exceptions.retry",
         "exceptions.dismiss",
+        "exceptions.bulk",
         "snapshot.approve",
         "snapshot.reject",
         "pause",
@@ -72,6 +74,8 @@ class Commands:
         reconciling = ReconcileDesk(daemon)
         self._history = HistoryDesk(daemon)
         audits, replays = AuditDesk(daemon), ReplayDesk(daemon)
+        self.backlog_desk = BacklogDesk(daemon)
+        reports = ReportDesk(daemon, daemon.desk)
         self._verbs: Mapping[str, Verb] = {
             "status": self._status,
             "sku": self._sku,
@@ -79,15 +83,20 @@ class Commands:
             "order": orders.order,
             "orders.list": orders.listed,
             "plan": self._plan,
-            "backlog": self._backlog,
+            "backlog": self.backlog_desk.backlog,
             "exceptions.list": exceptions.listed,
+            "exceptions.export": exceptions.exported,
             "exceptions.show": exceptions.show,
             "exceptions.retry": exceptions.retry,
             "exceptions.dismiss": exceptions.dismiss,
+            "exceptions.bulk": BulkDesk(daemon, exceptions).act,
             "snapshot.list": snapshots.listed,
             "snapshot.show": snapshots.show,
             "snapshot.approve": snapshots.approve,
             "snapshot.reject": snapshots.reject,
+            "report.daily": reports.daily,
+            "report.weekly": reports.weekly,
+            "report.finance": reports.finance,
             "pause": self._pause,
             "resume": self._resume,
             "backup": self._backup,
@@ -183,35 +192,6 @@ class Commands:
         more = cut or len(found) == PLAN_PAGE
         place = {"channel": last["channel"], "sku": last["sku"]} if more else None
         return {"rows": rows, "next": place, "writes": self._daemon.drain.options.writes}
-
-    async def _backlog(self, arguments: Arguments) -> dict[str, Any]:
-        arguments.finish()
-        daemon = self._daemon
-        now_ms = daemon.clock.wall_ms()
-        backlog = await daemon.store.report.backlog()
-        parked = await daemon.store.report.parked()
-        ages = await daemon.store.report.ages(now_ms)
-        rate = max(daemon.limiter.state().rate_now * daemon.drain.batch_now, 0.01)
-        rows, before = [], 0
-        for due_class, name in CLASS_NAMES.items():
-            keys, since_ms = backlog.classes.get(due_class, (0, now_ms))
-            before += keys
-            rows.append(
-                {
-                    "class": int(due_class),
-                    "name": name,
-                    "keys": keys,
-                    "oldest_seconds": round(max(now_ms - since_ms, 0) / 1000, 1) if keys else None,
-                    "ages": list(ages.get(due_class, (0,) * (len(AGE_STEPS_SECONDS) + 1))),
-                    "done_in_seconds": round(before / rate, 1) if keys else None,
-                }
-            )
-        return {
-            "rows": rows,
-            "age_steps_seconds": list(AGE_STEPS_SECONDS),
-            "parked": dict(parked),
-            "keys_per_second_at_most": round(rate, 1),
-        }
 
     async def _pause(self, arguments: Arguments) -> dict[str, Any]:
         paused, name, what = self._target(arguments)

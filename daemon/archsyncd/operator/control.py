@@ -77,6 +77,7 @@ class ControlServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._commands.backlog_desk.close()
         self._tasks.clear()
         if self._listening is not None:
             self._listening.close()
@@ -85,6 +86,7 @@ class ControlServer:
     async def _tick(self) -> None:
         while True:
             self._daemon.desk.tick()
+            self._commands.backlog_desk.tick()
             await self._daemon.clock.sleep(TICK_SECONDS)
 
     async def _accept(self, listening: socket.socket) -> None:

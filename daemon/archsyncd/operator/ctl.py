@@ -6,28 +6,31 @@ Importing this must stay fast: the standard library's light parts only; rich is 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from archsyncd.operator.alert_tables import ALERT_TABLES
 from archsyncd.operator.client import Client
 from archsyncd.operator.ctl_audit import audit
 from archsyncd.operator.parser import DEFAULT_SOCKET, parser
+from archsyncd.operator.progress import Progress
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
 from archsyncd.operator.reconcile_screen import reconcile
 from archsyncd.operator.screens import case_lines, order_lines, sku_lines, snapshot_lines, status_lines
+from archsyncd.operator.sheets import Sheet
 from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted, shown
 from archsyncd.operator.timelines import write_history
+from archsyncd.operator.writing import shown_lines, stream_json, write_json
 
 PLAN_FIELDS = ("channel", "sku", "action", "current", "wanted", "change", "reason")
-LIST_PAGE = 500
+COUNTED_LATELY_SECONDS = 1
 # Verbs whose answer may be that it did not work, or that nothing was there to be done.
-TRIED = ("exceptions.retry", "alerts.test", "unmute")
+TRIED = ("alerts.test", "unmute")
 _CLEAR = "\x1b[H\x1b[2J"
+Special: TypeAlias = Callable[[Client, argparse.Namespace, TextIO, TextIO], int]
 
 
 def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err: TextIO | None = None) -> int:
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
 
             answer = explain(options.code)
             if options.json:
-                _write_json(out, answer)
+                write_json(out, answer)
             else:
                 out.write("\n".join(shown(line) for line in explain_lines(answer)) + "\n")
             code = EXIT_OK
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
 
             answer, text = try_credential(options.name, options.file, options.config)
             if options.json:
-                _write_json(out, answer)
+                write_json(out, answer)
             else:
                 out.write(shown_lines(text) + "\n")
             code = EXIT_OK if answer["done"] else EXIT_ACT
@@ -64,7 +67,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     except Refusal as refusal:
         err.write(f"archsyncctl: {shown_lines(refusal.sentence)}\n")
         if options.json:
-            _write_json(out, {"ok": False, "error": refusal.sentence, "code": refusal.code})
+            write_json(out, {"ok": False, "error": refusal.sentence, "code": refusal.code})
         return refusal.code
     except BrokenPipeError:
         # Whoever read has seen enough; the interpreter must not complain at its end.
@@ -84,36 +87,39 @@ def _probe(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
     answer, text = run_probe(options.config, options.named, options.credentials, tell)
     if options.json:
-        _write_json(out, answer)
+        write_json(out, answer)
     else:
         out.write(shown_lines(text) + "\n")
     return EXIT_OK if answer["done"] else EXIT_ACT
 
 
-def shown_lines(text: str) -> str:
-    """Text of several lines with nothing in them that a terminal would obey."""
-    return "\n".join(shown(line) for line in text.split("\n"))
-
-
 def _run(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     act: str = getattr(options, "act", "")
     name = f"{options.verb}.{act}" if act else options.verb
-    special: Mapping[str, Callable[[Client, argparse.Namespace, TextIO], int]] = {
+    if options.verb == "exceptions" and act != "show":
+        from archsyncd.operator import case_tool  # noqa: PLC0415 - the other verbs need none of it
+
+        act_on: Special = case_tool.act_on_cases
+        cases = {"list": case_tool.list_cases, "export": case_tool.export_cases}
+        return cases.get(act, act_on)(client, options, out, err)
+    if options.verb == "report":
+        from archsyncd.operator.report_tool import make_report  # noqa: PLC0415 - likewise
+
+        return make_report(client, options, out, err)
+    special: Mapping[str, Special] = {
         "status": _status,
         "watch": _watch,
         "plan": _plan,
         "sku": _sku,
         "history": _history,
-        "exceptions.list": _exceptions,
         "reconcile": reconcile,
+        "audit": audit,
     }
-    if name == "audit":
-        return audit(client, options, out, err)
     if name in special:
-        return special[name](client, options, out)
+        return special[name](client, options, out, err)
     answer = client.ask(name, _arguments(options))
     if options.json:
-        _write_json(out, answer)
+        write_json(out, answer)
     else:
         _show(name, answer, out)
     return EXIT_ACT if name in TRIED and not answer["done"] else EXIT_OK
@@ -150,23 +156,21 @@ def _show(name: str, answer: dict[str, Any], out: TextIO) -> None:
         out.write(shown_lines(answer["says"]) + "\n")
 
 
-def _write_json(out: TextIO, value: Any) -> None:
-    out.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
-def _status(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+def _status(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    del err
     status = client.ask("status")
     if options.json:
-        _write_json(out, status)
+        write_json(out, status)
     else:
         out.write("\n".join(status_lines(status)) + "\n")
     return int(status["exit"]) if options.check else EXIT_OK
 
 
-def _watch(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+def _watch(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    del err
     for number, status in enumerate(client.watch(), start=1):
         if options.json:
-            _write_json(out, status)
+            write_json(out, status)
         else:
             clear = _CLEAR if out.isatty() else ""
             out.write(clear + "\n".join(status_lines(status)) + "\n" + ("" if clear else "\n"))
@@ -176,7 +180,7 @@ def _watch(client: Client, options: argparse.Namespace, out: TextIO) -> int:
     return EXIT_OK
 
 
-def _sku(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+def _sku(client: Client, options: argparse.Namespace, out: TextIO, _err: TextIO) -> int:
     story = client.ask("sku", {"sku": options.sku, "history": 0 if options.all else options.history})
     if options.all:
         by_channel: dict[str, list[dict[str, Any]]] = {
@@ -188,13 +192,13 @@ def _sku(client: Client, options: argparse.Namespace, out: TextIO) -> int:
         for timeline in story["timelines"]:
             timeline["more"] = False
     if options.json:
-        _write_json(out, story)
+        write_json(out, story)
     else:
         out.write("\n".join(sku_lines(story)) + "\n")
     return EXIT_OK
 
 
-def _history(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+def _history(client: Client, options: argparse.Namespace, out: TextIO, _err: TextIO) -> int:
     if options.csv and options.json:
         raise Refusal("Choose one of --csv and --json.", EXIT_USAGE)
     how = "csv" if options.csv else "json" if options.json else "text"
@@ -202,51 +206,49 @@ def _history(client: Client, options: argparse.Namespace, out: TextIO) -> int:
     return EXIT_OK if write_history(pages, out, how) else EXIT_ACT
 
 
-def _plan(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+def _plan(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     if options.csv and options.json:
         raise Refusal("Choose one of --csv and --json.", EXIT_USAGE)
-    totals = PlanTotals()
+    # Rows that are seen as they come say themselves how far it is; a table is written once all of them are counted.
+    streams = options.json or options.csv
+    progress = Progress(io.StringIO() if streams and out.isatty() else err, None, "key")
+    totals = PlanTotals(progress)
     rows = totals.watched(row for page in client.pages("plan", {}) for row in page["rows"])
-    if options.json:
-        _stream_json(rows, totals, out)
-    elif options.csv:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(PLAN_FIELDS)
-        writer.writerows([row[field] for field in PLAN_FIELDS] for row in rows)
-    else:
-        _plan_table(rows, totals, options.limit, out)
+    try:
+        if options.json:
+            stream_json(out, rows, lambda: {"totals": totals.told()})
+        elif options.csv:
+            Sheet(out, PLAN_FIELDS).write(rows)
+        else:
+            _plan_table(rows, totals, options.limit, out)
+    finally:
+        progress.end()
     return EXIT_OK
 
 
 class PlanTotals:
     """What a plan comes to: keys and pieces by action."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress) -> None:
         self.keys: dict[str, int] = {}
         self.pieces: dict[str, int] = {}
+        self._progress = progress
 
     def watched(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The same rows, counted as they pass."""
-        for row in rows:
+        for number, row in enumerate(rows, start=1):
+            self._progress.to(number)
             action = row["action"]
             self.keys[action] = self.keys.get(action, 0) + 1
             self.pieces[action] = self.pieces.get(action, 0) + abs(row["change"] or 0)
             yield row
+        self._progress.end()
 
     def told(self) -> dict[str, dict[str, int]]:
         """The totals as plain values."""
         return {
             action: {"keys": self.keys[action], "pieces": self.pieces[action]} for action in sorted(self.keys)
         }
-
-
-def _stream_json(rows: Iterator[dict[str, Any]], totals: PlanTotals, out: TextIO) -> None:
-    """One JSON object, written row by row: a plan may be longer than what memory should hold."""
-    out.write('{"rows": [')
-    out.writelines(
-        (",\n" if number else "\n") + json.dumps(row, ensure_ascii=False) for number, row in enumerate(rows)
-    )
-    out.write(f'\n], "totals": {json.dumps(totals.told())}}}\n')
 
 
 def _plan_table(rows: Iterator[dict[str, Any]], totals: PlanTotals, limit: int, out: TextIO) -> None:
@@ -268,48 +270,6 @@ def _plan_table(rows: Iterator[dict[str, Any]], totals: PlanTotals, limit: int, 
     )
 
 
-def _exceptions(client: Client, options: argparse.Namespace, out: TextIO) -> int:
-    wanted = {"kind": options.kind, "state": options.state, "owner": options.owner, "limit": LIST_PAGE}
-    rows: list[dict[str, Any]] = []
-    for page in client.pages("exceptions.list", wanted):
-        rows += page["rows"]
-        if len(rows) > options.limit:
-            break
-    shown_rows, more = rows[: options.limit], len(rows) > options.limit
-    if options.json:
-        _write_json(out, {"rows": shown_rows, "more": more})
-        return EXIT_OK
-    if not rows:
-        out.write(
-            "No such case.\n"
-            if options.kind or options.owner or options.state != "open"
-            else "No open case.\n"
-        )
-        return EXIT_OK
-    columns = [("id", RIGHT), ("kind", LEFT), ("severity", LEFT), ("owner", LEFT), ("about", LEFT)]
-    columns += [("seen", RIGHT), ("age", RIGHT), ("reason", LEFT)]
-    Table(columns, [_case_row(row) for row in shown_rows]).write(out)
-    out.write("There are more; --limit N shows them, --kind and --owner narrow the list.\n" if more else "")
-    out.write("archsyncctl exceptions show ID tells the next step.\n")
-    return EXIT_OK
-
-
-def _case_row(row: Mapping[str, Any]) -> list[Any]:
-    late = " !" if row["overdue"] else ""
-    about = f"{row['subject']} ({row['scope']})"
-    told = age(row["age_seconds"]) + late
-    return [
-        str(row["id"]),
-        row["kind"],
-        row["severity"],
-        row["owner"],
-        about,
-        row["count"],
-        told,
-        row["reason"],
-    ]
-
-
 def _backlog(answer: Mapping[str, Any], out: TextIO) -> None:
     steps = answer["age_steps_seconds"]
     heads = [f"≤ {age(step)}" for step in steps] + [f"> {age(steps[-1])}"]
@@ -329,6 +289,8 @@ def _backlog(answer: Mapping[str, Any], out: TextIO) -> None:
         f"parked: {counted(count, 'key')} ({shown(reason)})\n"
         for reason, count in sorted(answer["parked"].items())
     )
+    if answer["age_seconds"] > COUNTED_LATELY_SECONDS:
+        out.write(f"counted {age(answer['age_seconds'])} ago: so many keys are not counted each time\n")
 
 
 def _samples(answer: Mapping[str, Any], out: TextIO) -> None:

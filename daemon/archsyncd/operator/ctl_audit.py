@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from archsyncd.operator.client import Client
-from archsyncd.operator.progress import Bar
+from archsyncd.operator.progress import Progress
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
+from archsyncd.operator.sheets import Sheet
 from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted
+from archsyncd.operator.writing import stream_json
 
 FIELDS = ("kind", "name", "place", "near", "differs", "says")
-# A cell that a spreadsheet would take for a formula; what came from outside must not run there.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def audit(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
@@ -23,27 +21,27 @@ def audit(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO)
     if options.csv and options.json:
         raise Refusal("Choose one of --csv and --json.", EXIT_USAGE)
     if not options.last:
-        _wait(client, Bar(err))
+        _wait(client, Progress(err, None, "SKU"))
     pages = client.pages("audit.rows", {})
     first = next(pages)
     rows = _rows(first, pages)
     if options.json:
-        _as_json(rows, first, out)
+        rest = {name: value for name, value in first.items() if name not in {"rows", "next"}}
+        stream_json(out, rows, lambda: rest)
     elif options.csv:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(FIELDS)
-        writer.writerows([_cell(row[field]) for field in FIELDS] for row in rows)
+        Sheet(out, FIELDS).write({field: _text(row[field]) for field in FIELDS} for row in rows)
     else:
         _as_table(rows, first, options.limit, out)
     return EXIT_ACT if first["totals"] else EXIT_OK
 
 
-def _wait(client: Client, bar: Bar) -> None:
+def _wait(client: Client, bar: Progress) -> None:
     """Until the audit is over. Raises Refusal when it failed."""
     progress = client.ask("audit.start")
     try:
         while progress["state"] == "running":
-            bar.draw(progress["phase"], progress["done"], progress["total"])
+            bar.phase(progress["phase"], progress["total"])
+            bar.to(progress["done"])
             progress = client.ask("audit.look", {"seen": progress["revision"]})
     finally:
         bar.end()
@@ -57,15 +55,6 @@ def _rows(first: Mapping[str, Any], pages: Iterator[dict[str, Any]]) -> Iterator
     yield from first["rows"]
     for page in pages:
         yield from page["rows"]
-
-
-def _as_json(rows: Iterator[dict[str, Any]], first: Mapping[str, Any], out: TextIO) -> None:
-    out.write('{"rows": [')
-    out.writelines(
-        (",\n" if number else "\n") + json.dumps(row, ensure_ascii=False) for number, row in enumerate(rows)
-    )
-    rest = {name: value for name, value in first.items() if name not in {"rows", "next"}}
-    out.write("\n], " + json.dumps(rest)[1:] + "\n")
 
 
 def _as_table(rows: Iterator[dict[str, Any]], first: Mapping[str, Any], limit: int, out: TextIO) -> None:
@@ -99,8 +88,3 @@ def _as_table(rows: Iterator[dict[str, Any]], first: Mapping[str, Any], limit: i
 
 def _text(value: Any) -> Any:
     return ", ".join(value) if isinstance(value, list) else value
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(_text(value))
-    return f"'{text}" if text.startswith(_FORMULA) else text

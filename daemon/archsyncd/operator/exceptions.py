@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from archsyncd.domain.cases import FOLDED, Case, CaseKind
@@ -13,7 +13,7 @@ from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.explain import explained_case
 from archsyncd.operator.paging import fitting
-from archsyncd.operator.protocol import EXIT_ACT, NUMBER_LIMIT, Arguments, Refusal
+from archsyncd.operator.protocol import EXIT_ACT, EXIT_USAGE, NUMBER_LIMIT, Arguments, Refusal, near
 
 STATES = ("open", "waiting", "resolved", "dismissed", "all")
 LIST_LIMIT = 100
@@ -38,18 +38,37 @@ class ExceptionDesk:
         self._daemon = daemon
 
     async def listed(self, arguments: Arguments) -> dict[str, Any]:
-        """A page of cases, oldest first: `rows`, and `next` to go on `after` (None: no more)."""
+        """A page of cases, oldest first: `rows`, `next` to go on `after` (None: no more), and `at`, when it was looked."""
+        return await self._page(arguments, self._brief)
+
+    async def exported(self, arguments: Arguments) -> dict[str, Any]:
+        """A page of cases as `listed` tells it, each of them whole."""
+        return await self._page(arguments, self._whole)
+
+    async def _page(self, arguments: Arguments, told: Callable[[Case], dict[str, Any]]) -> dict[str, Any]:
         kind = arguments.choice("kind", ("", *(each.value for each in CaseKind)), "")
         state = arguments.choice("state", STATES, "open")
         owner = arguments.text("owner", limit=64, default="")
         after = arguments.whole("after", 0, NUMBER_LIMIT, 0)
         limit = arguments.whole("limit", 1, LIST_MOST, LIST_LIMIT)
         arguments.finish()
+        self._require_team(owner)
+        at_ms = self._daemon.clock.wall_ms()
         cases, place = await self._matching("" if state == "all" else state, kind, owner, after, limit)
-        rows, cut = fitting([self._brief(case) for case in cases])
+        rows, cut = fitting(told(case) for case in cases)
         if cut:
             place = rows[-1]["id"]
-        return {"rows": rows, "next": place}
+        return {"rows": rows, "next": place, "at": rfc3339(at_ms)}
+
+    def _require_team(self, owner: str) -> None:
+        """A team that owns nothing has no cases: to say so of a slip would read as good news."""
+        teams = sorted({each.team for each in self._daemon.settings.owners.values()})
+        if owner and owner not in teams:
+            told = ", ".join(teams[:20])
+            raise Refusal(
+                f"No kind of exception belongs to {owner!r}; [owners] names {told}.{near(owner, teams)}",
+                EXIT_USAGE,
+            )
 
     async def _matching(
         self, state: str, kind: str, owner: str, after: int, limit: int
@@ -74,20 +93,7 @@ class ExceptionDesk:
         """One case whole."""
         case = await self._find(arguments)
         arguments.finish()
-        owner = self._daemon.settings.owner(case.kind)
-        due_ms = case.first_seen_ms + owner.escalate_minutes * 60_000
-        return (
-            self._brief(case)
-            | {
-                "code": case.code,
-                "payload": case.payload.decode("utf-8", "backslashreplace"),
-                "correlation": case.correlation,
-                "note": case.note,
-                "escalates_at": rfc3339(due_ms),
-            }
-            | explained_case(case)
-            | _of_many(case)
-        )
+        return self._whole(case)
 
     async def retry(self, arguments: Arguments) -> dict[str, Any]:
         """Do again what a case is about: `done`, and `says` what happened or what happens by itself."""
@@ -226,6 +232,22 @@ class ExceptionDesk:
 
     def _brief(self, case: Case) -> dict[str, Any]:
         return brief(self._daemon, case)
+
+    def _whole(self, case: Case) -> dict[str, Any]:
+        owner = self._daemon.settings.owner(case.kind)
+        due_ms = case.first_seen_ms + owner.escalate_minutes * 60_000
+        return (
+            self._brief(case)
+            | {
+                "code": case.code,
+                "payload": case.payload.decode("utf-8", "backslashreplace"),
+                "correlation": case.correlation,
+                "note": case.note,
+                "escalates_at": rfc3339(due_ms),
+            }
+            | explained_case(case)
+            | _of_many(case)
+        )
 
 
 def _of_many(case: Case) -> dict[str, Any]:

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+REPORT: Mapping[str, str] = {
+    "report": "daily | weekly",
+    "project": "commercetools' project key",
+    "at": "when it was made",
+    "from": "the time that it covers begins here",
+    "previous": "when the last one of its kind was told",
+    "act": "whether somebody must act, which is exit status 1",
+    "verdict": "healthy | degraded | critical",
+    "sentence": "the verdict with its root cause",
+    "items": "[need (act | look | fine), topic, owner, says, next], worst first",
+    "noted": "whether it counts as told; false on a host that may not write",
+}
 # Durations are seconds, quantities pieces, times RFC 3339 in UTC. What is not known is null.
 FIELDS: Mapping[str, Mapping[str, str]] = {
     "status": {
@@ -112,6 +124,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "age_steps_seconds": "the upper ends of `ages`; its last count is of older ones",
         "parked": "keys by reason",
         "keys_per_second_at_most": "what the request rate allows now",
+        "age_seconds": "how long ago the keys were counted: just now, unless counting them takes long",
     },
     "samples": {
         "from": "the begin of the time asked about",
@@ -123,6 +136,21 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "exceptions.list": {
         "rows": "[id, kind, severity, owner, state, scope, subject, reason, count, first_seen, last_seen, age_seconds, overdue]",
         "more": "whether others were left out",
+        "digest": "names exactly these open cases as they are now, for --shown of retry and dismiss; null of closed ones",
+    },
+    "exceptions.export": {
+        "rows": "every field of exceptions show",
+        "cases": "how many there are",
+    },
+    "exceptions.retry": {
+        "done": "whether every case was done",
+        "says": "a sentence",
+        "rows": "[id, done, says]",
+    },
+    "exceptions.dismiss": {
+        "done": "whether every case was done",
+        "says": "a sentence",
+        "rows": "[id, done, says]",
     },
     "exceptions.show": {
         "id": "its number",
@@ -151,6 +179,23 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "remedy": "commands that settle it, at most two",
         "retry": "what retry does",
         "manual": "where all about its kind stands",
+    },
+    "report.daily": {
+        **REPORT,
+        "owners": "[owner, open, new, overdue, oldest_seconds, closed, handling_seconds], the slowest first; closed and "
+        "handling_seconds (on average) of those closed since `from`",
+    },
+    "report.weekly": {
+        **REPORT,
+        "owners": "as in report daily",
+        "kinds": "[kind, owner, open, new, overdue, oldest_seconds, opened, opened_before, resolved, dismissed, "
+        "closed_before]; before: in the 7 days before these, as far as closed cases are kept",
+        "tidy": "[need, topic, owner, says, next]; topic is dismissed, folded, paused, mapping or rollout",
+    },
+    "report.finance": {
+        "rows": "[section, order, number, source_order, dispatch, state, since, age_seconds, reason]; section is "
+        "unfulfillable, shipped_not_booked, booked_not_acknowledged, open_return or cancelled_after_handover",
+        "totals": "by section: orders, oldest_seconds",
     },
     "snapshot.list": {"rows": "[id, feed, state, records, rejected, digest, as_of, at, reasons]"},
     "snapshot.show": {

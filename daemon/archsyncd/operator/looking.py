@@ -24,6 +24,7 @@ from archsyncd.domain.health import Facts, FeedHealth, OpenCases, Verdict, judge
 from archsyncd.domain.mutes import Mute, root_of
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog, FeedState, Room
+from archsyncd.domain.reporting import ReportKind
 from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept
@@ -86,6 +87,7 @@ class Lookout:
         self._keys = Kept(clock, report.key_counts, COUNTS_KEEP_SECONDS)
         self._parked = Kept(clock, report.parked, COUNTS_KEEP_SECONDS)
         self._untracked = Kept(clock, daemon.store.health.untracked, COUNTS_KEEP_SECONDS)
+        self._reports = Kept(clock, daemon.store.reporting.made, COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
         self._rough = Kept(clock, lambda: self._look(rough=True), STATUS_KEEP_SECONDS, cost_share=0)
 
@@ -120,7 +122,11 @@ class Lookout:
         drifting = sum(each.cases for each in cases if each.kind in _DRIFTING)
         wrong = Wrong(keys[0], parked.get(CaseKind.SKU_NOT_FOUND, 0), drifting)
         feeds = tuple(self._feed(feed, states.get(feed.name)) for feed in daemon.settings.feeds)
-        facts = replace(self._facts(feeds, locations, backlog, cases, wrong, room), mutes=mutes)
+        facts = replace(
+            self._facts(feeds, locations, backlog, cases, wrong, room),
+            mutes=mutes,
+            unreported_seconds=await self._unreported(),
+        )
         return Look(judge(facts), facts, backlog, keys, parked, states, await self._untracked.get(), room)
 
     def _facts(
@@ -214,6 +220,13 @@ class Lookout:
                 )
             )
         return tuple(found)
+
+    async def _unreported(self) -> float | None:
+        """Since when no daily report was told; a new database has none, and is given the time."""
+        if not self._daemon.settings.reports.expect_daily:
+            return None
+        told_ms = (await self._reports.get()).get(ReportKind.DAILY, self._daemon.store.ledger.created_ms)
+        return self.age_seconds(told_ms)
 
     async def _apart(self, mutes: Sequence[Mute]) -> dict[str, tuple[tuple[str, int, float], ...]]:
         """By kind of exception: its subjects that are muted by themselves, how many cases each has, and their oldest's age."""

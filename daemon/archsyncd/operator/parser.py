@@ -7,11 +7,12 @@ import difflib
 import re
 from typing import NoReturn
 
+from archsyncd.operator.examples import example_text
 from archsyncd.operator.fields import fields_text
 from archsyncd.operator.protocol import EXIT_USAGE
 
 DEFAULT_SOCKET = "/run/archsyncd/control.sock"
-GROUPS = ("exceptions", "orders", "snapshot", "credentials", "alerts")
+GROUPS = ("exceptions", "orders", "snapshot", "report", "credentials", "alerts")
 DEFAULT_CONFIG = "/etc/archsyncd/config.toml"
 DEFAULT_CREDENTIALS = "/etc/archsyncd/credentials"
 ORDER_STATES = (
@@ -84,6 +85,7 @@ def parser() -> Parser:
     _looks(verbs, common)
     _exceptions(verbs, common)
     _snapshots(verbs, common)
+    _reports(verbs, common)
     _acts(verbs, common)
     _reconcile(verbs, common)
     _explains(verbs, common)
@@ -97,11 +99,9 @@ def _verb(
     common: Parser,
     says: str,
     within: str = "",
-    example: str = "",
 ) -> Parser:
     # Exit statuses and fields stand below every verb's help too: scripts rest on them.
-    fields = "" if name in GROUPS else f"{fields_text(within + name)}\n\n"
-    fields = f"example:\n  archsyncctl {example}\n\n{fields}" if example else fields
+    fields = "" if name in GROUPS else f"{example_text(within + name)}{fields_text(within + name)}\n\n"
     return verbs.add_parser(
         name,
         help=says,
@@ -110,10 +110,6 @@ def _verb(
         epilog=fields + _EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def _example(verb: Parser, line: str) -> None:
-    verb.epilog = f"example:\n  {line}\n\n{verb.epilog}"
 
 
 def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
@@ -134,7 +130,6 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     )
     sku.add_argument("--all", action="store_true", help="show the whole history of each key")
     history = _verb(verbs, "history", common, "what changed what is applied of one SKU, with its sum checked")
-    history.epilog = f"for instance: archsyncctl history SHOE-42 --csv\n\n{history.epilog}"
     history.add_argument("sku", metavar="SKU")
     history.add_argument("--channel", default="", metavar="KEY", help="in this supply channel only")
     history.add_argument("--csv", action="store_true", help="as CSV")
@@ -161,10 +156,8 @@ def _looks(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     audit.add_argument(
         "--limit", type=int, default=50, metavar="N", help="findings shown in the table (default 50)"
     )
-    _example(audit, "archsyncctl audit --csv > audit.csv")
     _verb(verbs, "backlog", common, "what waits to be written, by class and age")
     samples = _verb(verbs, "samples", common, "the figures of the last hours, as the page draws them")
-    samples.epilog = f"example:\n  archsyncctl samples --hours 24 --json\n\n{samples.epilog}"
     samples.add_argument(
         "--hours", type=int, default=6, metavar="N", help="how far back, 1 to 24 (default %(default)s)"
     )
@@ -174,17 +167,37 @@ def _exceptions(verbs: argparse._SubParsersAction[Parser], common: Parser) -> No
     exceptions = _verb(verbs, "exceptions", common, "cases set aside for a person")
     acts = exceptions.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
     listed = _verb(acts, "list", common, "open cases, oldest first", "exceptions.")
-    listed.add_argument("--kind", default="", metavar="KIND")
-    listed.add_argument("--state", default="open", choices=STATES)
-    listed.add_argument("--owner", default="", metavar="TEAM")
+    _narrowed(listed)
+    listed.add_argument("--csv", action="store_true", help="the cases as CSV")
     listed.add_argument(
         "--limit", type=int, default=100, metavar="N", help="cases shown in the table (default 100)"
     )
-    for name, says in (("show", "one case whole"), ("retry", "do again what the case is about")):
-        _verb(acts, name, common, says, "exceptions.").add_argument("id", type=int, metavar="ID")
-    dismiss = _verb(acts, "dismiss", common, "close a case for a reason", "exceptions.")
-    dismiss.add_argument("id", type=int, metavar="ID")
+    exported = _verb(acts, "export", common, "every such case whole, as CSV or with --json", "exceptions.")
+    _narrowed(exported)
+    exported.add_argument("--csv", action="store_true", help="CSV, which is what it writes without --json")
+    _verb(acts, "show", common, "one case whole", "exceptions.").add_argument("id", type=int, metavar="ID")
+    _several(_verb(acts, "retry", common, "do again what cases are about", "exceptions."))
+    dismiss = _verb(acts, "dismiss", common, "close cases for a reason", "exceptions.")
+    _several(dismiss)
     dismiss.add_argument("--reason", required=True, metavar="TEXT")
+
+
+def _narrowed(verb: Parser) -> None:
+    verb.add_argument("--kind", default="", metavar="KIND", help="of this kind alone")
+    verb.add_argument("--state", default="open", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    verb.add_argument("--owner", default="", metavar="TEAM", help="of this team alone")
+
+
+def _several(verb: Parser) -> None:
+    verb.add_argument("id", type=int, nargs="*", metavar="ID")
+    verb.add_argument("--kind", default="", metavar="KIND", help="with --shown: as the list was narrowed")
+    verb.add_argument("--owner", default="", metavar="TEAM", help="with --shown: as the list was narrowed")
+    verb.add_argument(
+        "--shown",
+        default="",
+        metavar="DIGEST",
+        help="exactly the cases that `exceptions list` has shown, as long as none of them has changed since",
+    )
 
 
 def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
@@ -198,7 +211,6 @@ def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
     says = "have a feed take a full now; a directory waits for one"
     request = _verb(acts, "request", common, says, "snapshot.")
     request.add_argument("feed", metavar="FEED")
-    _example(request, "archsyncctl snapshot request main")
     reject = _verb(acts, "reject", common, "drop a held snapshot", "snapshot.")
     reject.add_argument("id", metavar="ID")
     reject.add_argument("--reason", required=True, metavar="TEXT")
@@ -207,9 +219,7 @@ def _snapshots(verbs: argparse._SubParsersAction[Parser], common: Parser) -> Non
 def _reconcile(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     verb = _verb(verbs, "reconcile", common, "compare every inventory entry with what it should show")
     acted = "--stop and --allow-raises answer with done and says alone."
-    verb.epilog = (
-        f"example: archsyncctl reconcile --dry-run --channel warehouse-1\n\n{acted}\n\n{verb.epilog}"
-    )
+    verb.epilog = f"{acted}\n\n{verb.epilog}"
     what = verb.add_mutually_exclusive_group(required=True)
     for name, says in (
         ("dry-run", "only list what differs"),
@@ -246,7 +256,20 @@ def _explains(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
         metavar="CODE",
         help="as exceptions and the status tell it, an event's name or MESSAGE_ID; without it every code is listed",
     )
-    explain.epilog = f"example:\n  archsyncctl explain sku_not_found\n\n{explain.epilog}"
+
+
+def _reports(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    report = _verb(verbs, "report", common, "what people check each day and each week, and what finance asks")
+    acts = report.add_subparsers(dest="act", metavar="ACT", required=True, parser_class=Parser)
+    says = "what a person checks each day, worst first and by owner; exit 1 when somebody must act"
+    _verb(acts, "daily", common, says, "report.")
+    says = "the same over 7 days, compared with the 7 days before, and what is left lying"
+    _verb(acts, "weekly", common, says, "report.")
+    finance = _verb(acts, "finance", common, "orders whose money and goods do not agree yet", "report.")
+    finance.add_argument("--csv", action="store_true", help="every such order as CSV")
+    finance.add_argument(
+        "--limit", type=int, default=10, metavar="N", help="orders shown of each section (default 10)"
+    )
 
 
 def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
@@ -265,7 +288,6 @@ def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
         help="an RFC 3339 time, so long ago (90m, 6h, 2d), or a cursor as the source told it",
     )
     chosen.add_argument("--sku", default="", metavar="SKU", help="ask the source for this SKU alone")
-    _example(replay, "archsyncctl replay --feed main --from 6h")
     says = "settle on a sandbox project what only a live one can tell; needs no daemon, places orders and deletes them"
     probing = _verb(verbs, "probe", common, says)
     probing.add_argument(
@@ -283,9 +305,6 @@ def _acts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
         default=DEFAULT_CREDENTIALS,
         metavar="DIR",
         help="where commercetools-client-secret stands (default %(default)s)",
-    )
-    _example(
-        probing, "archsyncctl probe --config sandbox.toml --credentials secrets --i-know-this-is shop-sandbox"
     )
     backup = _verb(verbs, "backup", common, "write and verify a backup below the state directory")
     backup.add_argument("file", metavar="FILE", help="a bare name, or a path inside the state directory")
@@ -316,7 +335,6 @@ def _alerts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
         "mute",
         common,
         says,
-        example='mute sku_not_found --for 2h --reason "the new range comes at noon"',
     )
     _muted(mute)
     end = mute.add_mutually_exclusive_group(required=True)
@@ -328,13 +346,12 @@ def _alerts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
         "ack",
         common,
         says,
-        example='ack feed_stale --subject main --reason "the WMS is being updated"',
     )
     _muted(ack)
     _ends(ack.add_mutually_exclusive_group())
     ack.add_argument("--reason", default="acknowledged", metavar="TEXT", help="for whoever wonders")
     _verb(verbs, "mutes", common, "what is muted, by whom and until when")
-    unmute = _verb(verbs, "unmute", common, "end a mute", example="unmute sku_not_found")
+    unmute = _verb(verbs, "unmute", common, "end a mute")
     _muted(unmute)
     actions = _verb(verbs, "actions", common, "who did what, the newest first")
     actions.add_argument("--limit", type=int, default=50, metavar="N", help="actions shown (default 50)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LINE_LIMIT_BYTES = 64 * 1024
@@ -62,6 +62,14 @@ def read_request(line: bytes) -> tuple[str, dict[str, Any], str]:
     return told["verb"], arguments, by
 
 
+def near(given: Any, known: Sequence[str]) -> str:
+    """A guess at what was meant, as a sentence to add; empty when nothing is near."""
+    import difflib  # noqa: PLC0415 - for a wrong word alone: the tool must start at once
+
+    found = difflib.get_close_matches(given, known, n=1) if isinstance(given, str) else []
+    return f" Did you mean {found[0]}?" if found else ""
+
+
 class Arguments:
     """A verb's arguments, taken one by one and strictly; what is left over is refused.
 
@@ -92,7 +100,15 @@ class Arguments:
         """One of some words. Raises Refusal."""
         value = self._left.pop(name, default)
         if not isinstance(value, str) or value not in allowed:
-            raise Refusal(f"{name} must be one of {', '.join(allowed)}.", EXIT_USAGE)
+            words = [word for word in allowed if word]
+            raise Refusal(f"{name} must be one of {', '.join(words)}.{near(value, words)}", EXIT_USAGE)
+        return value
+
+    def listing(self, name: str, most: int) -> list[Any]:
+        """A list of 1 to `most` values of any kind. Raises Refusal."""
+        value = self._left.pop(name, None)
+        if not isinstance(value, list) or not 1 <= len(value) <= most:
+            raise Refusal(f"{name} must be a list of 1 to {most} values.", EXIT_USAGE)
         return value
 
     def finish(self) -> None:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
 from archsyncd.operator.client import Client
 from archsyncd.operator.parser import DEFAULT_SOCKET
+from archsyncd.operator.progress import Progress
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
+from archsyncd.operator.sheets import Sheet
 from archsyncd.operator.tables import LEFT, RIGHT, Table, counted, shown
+from archsyncd.operator.writing import write_json
 
 FIELDS = ("found", "channel", "sku", "shown", "expected", "change", "says")
 _CORRECTED = frozenset({"too-many", "too-few", "foreign", "missing"})
 
 
-def reconcile(client: Client, options: argparse.Namespace, out: TextIO) -> int:
+def reconcile(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run the verb; the exit status."""
     if options.csv and options.json:
         raise Refusal("Choose one of --csv and --json.", EXIT_USAGE)
@@ -32,12 +32,15 @@ def reconcile(client: Client, options: argparse.Namespace, out: TextIO) -> int:
         wanted = {"mode": options.mode, "sku": options.sku, "channel": options.channel}
         number = client.ask("reconcile", wanted)["run"]
         if not options.no_wait:
-            _wait(getattr(options, "socket", DEFAULT_SOCKET), number)
+            _wait(getattr(options, "socket", DEFAULT_SOCKET), number, Progress(err, None, "key"))
     return _tell(_whole(client, number), options, out)
 
 
 def _act(answer: Mapping[str, Any], options: argparse.Namespace, out: TextIO) -> int:
-    out.write((json.dumps(answer, ensure_ascii=False) if options.json else shown(answer["says"])) + "\n")
+    if options.json:
+        write_json(out, answer)
+    else:
+        out.write(shown(answer["says"]) + "\n")
     return EXIT_OK
 
 
@@ -52,35 +55,27 @@ def _whole(client: Client, number: int) -> dict[str, Any]:
     return whole | {"rows": rows}
 
 
-def _wait(path: str, number: int) -> None:
+def _wait(path: str, number: int, progress: Progress) -> None:
     """Until the run is over; told on a terminal as it goes."""
-    lively = sys.stderr.isatty()
-    with Client(path) as watching:
-        for status in watching.watch():
-            run = status.get("reconcile")
-            if run is None or run["run"] < number:
-                continue
-            if run["run"] > number or run["state"] != "running":
-                break
-            if lively:
-                sys.stderr.write(f"\r{_progress(run)}   ")
-                sys.stderr.flush()
-    if lively:
-        sys.stderr.write("\r\x1b[K")
-
-
-def _progress(run: Mapping[str, Any]) -> str:
-    share = min(100 * run["entries"] // run["keys"], 100) if run["keys"] else 0
-    return f"run {run['run']}: {run['entries']:,} entries compared, {run['keys']:,} keys ({share} %), {run['differing']:,} differ"
+    try:
+        with Client(path) as watching:
+            for status in watching.watch():
+                run = status.get("reconcile")
+                if run is None or run["run"] < number:
+                    continue
+                if run["run"] > number or run["state"] != "running":
+                    break
+                progress.phase(f"{run['differing']:,} differ", run["keys"])
+                progress.to(run["entries"])
+    finally:
+        progress.end()
 
 
 def _tell(run: Mapping[str, Any], options: argparse.Namespace, out: TextIO) -> int:
     if options.json:
-        out.write(json.dumps(run, ensure_ascii=False) + "\n")
+        write_json(out, run)
     elif options.csv:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(FIELDS)
-        writer.writerows([row[field] for field in FIELDS] for row in run["rows"])
+        Sheet(out, FIELDS).write(run["rows"])
     else:
         _screen(run, options.limit, out)
     return EXIT_ACT if run["state"] in {"failed", "stopped"} else EXIT_OK

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
+from archsyncd.operator.sheets import Sheet
 from archsyncd.operator.tables import counted, shown
+from archsyncd.operator.writing import stream_json
 
 Answer = Mapping[str, Any]
 CSV_FIELDS = (
@@ -85,47 +85,34 @@ def write_history(pages: Iterable[Answer], out: TextIO, how: str) -> bool:
 
 def _as_csv(pages: Iterable[Answer], out: TextIO) -> bool:
     """The opening is the first row of a key, so that the column adds up to what is applied."""
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_FIELDS)
+    sheet = Sheet(out, CSV_FIELDS)
     agrees = True
     for page in pages:
         for key in page["keys"]:
             agrees = agrees and key["adds_up"]
-            opening = {
-                "n": 0,
-                "at": key["opening_to"],
-                "kind": "opening",
-                "delta": key["opening"],
-                "after": key["opening"],
-            }
-            writer.writerow(_cells({"channel": key["channel"], **opening}))
-        writer.writerows(_cells(row) for row in page["rows"])
+            opening = {"n": 0, "at": key["opening_to"], "kind": "opening", "delta": key["opening"]}
+            sheet.write([_cells({"channel": key["channel"], **opening, "after": key["opening"]})])
+        sheet.write(_cells(row) for row in page["rows"])
     return agrees
 
 
-def _cells(row: Answer) -> list[Any]:
-    return [_cell(row.get(field)) for field in CSV_FIELDS]
-
-
-def _cell(value: Any) -> Any:
-    """Text as it can be shown, and none that a spreadsheet takes as a formula."""
-    if not isinstance(value, str):
-        return value
-    return f"'{shown(value)}" if value[:1] in {"=", "+", "-", "@"} else shown(value)
+def _cells(row: Answer) -> Answer:
+    """Text as it can be shown, numbers as they are."""
+    return {
+        field: shown(value) if isinstance(value := row.get(field), str) else value for field in CSV_FIELDS
+    }
 
 
 def _as_json(pages: Iterable[Answer], out: TextIO) -> bool:
-    """One object, written row by row: a history may be longer than what memory should hold."""
     keys: list[Answer] = []
-    sku, number = "", 0
-    out.write('{"rows": [')
-    for page in pages:
-        sku = page["sku"]
-        keys += page["keys"]
-        for row in page["rows"]:
-            out.write((",\n" if number else "\n") + json.dumps(row, ensure_ascii=False))
-            number += 1
-    out.write(
-        f'\n], "keys": {json.dumps(keys, ensure_ascii=False)}, "sku": {json.dumps(sku, ensure_ascii=False)}}}\n'
-    )
+    sku = ""
+
+    def rows() -> Iterator[Answer]:
+        nonlocal sku
+        for page in pages:
+            sku = page["sku"]
+            keys.extend(page["keys"])
+            yield from page["rows"]
+
+    stream_json(out, rows(), lambda: {"keys": keys, "sku": sku})
     return all(key["adds_up"] for key in keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import pairwise
 
 from archsyncd.adapters.sqlite.cases import case_of
 from archsyncd.adapters.sqlite.codec import outbox_rows
@@ -11,7 +10,6 @@ from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import (
-    AGE_STEPS_SECONDS,
     UNLOOKED_LIMIT,
     Backlog,
     KeyStory,
@@ -38,15 +36,6 @@ class ReportStore:
         """Parked keys by reason. Counts every one of them: not for each second."""
         async with self._session.read() as tx:
             return {str(row[0]): int(row[1]) for row in await tx.rows("outbox_parked_count")}
-
-    async def ages(self, now_ms: int) -> dict[int, tuple[int, ...]]:
-        """Waiting keys by class, counted by the steps of AGE_STEPS_SECONDS, the last beyond them all."""
-        bounds = [now_ms - step * 1000 for step in AGE_STEPS_SECONDS]
-        found: dict[int, tuple[int, ...]] = {}
-        async with self._session.read() as tx:
-            for due_class, *older in await tx.rows("outbox_ages", bounds):
-                found[due_class] = tuple(more - less for more, less in pairwise((*older, 0)))
-        return found
 
     async def key_counts(self) -> tuple[int, int]:
         """How many keys there are, and how many are not in step. Counts every row: not for each second."""

@@ -26,6 +26,7 @@ from archsyncd.adapters.sqlite.outbox_store import OutboxStore
 from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
 from archsyncd.adapters.sqlite.reconcile_store import ReconcileStore
 from archsyncd.adapters.sqlite.report_store import ReportStore
+from archsyncd.adapters.sqlite.reporting import ReportingStore
 from archsyncd.adapters.sqlite.sample_store import SampleStore
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
@@ -71,6 +72,7 @@ class SqliteStore:
         self.samples = SampleStore(session)
         self.health = HealthStore(session)
         self.history = HistoryStore(session)
+        self.reporting = ReportingStore(session)
 
     @property
     def ledger(self) -> LedgerState:

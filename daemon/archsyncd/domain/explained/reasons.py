@@ -200,4 +200,16 @@ VERDICT_REASONS = (
         remedy=("archsyncctl resume channel CHANNEL",),
         closes="Over when the channel is resumed.",
     ),
+    Explained(
+        code="report_missed",
+        severity=Severity.WARNING,
+        owner="operations",
+        meaning="A daily report is expected, and nobody has read one for 36 hours.",
+        impact="None by itself: what it would have said may be seen by nobody.",
+        by_itself="Goes on, and tells this until somebody reads one.",
+        look=("archsyncctl report daily",),
+        next_step="Read it: `archsyncctl report daily`",
+        remedy=("archsyncctl report daily",),
+        closes="Over when a daily report was read.",
+    ),
 )

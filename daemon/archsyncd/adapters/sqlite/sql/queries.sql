@@ -205,11 +205,6 @@ SELECT count(*), min(since_ms) FROM outbox WHERE op_id IS NOT NULL AND in_doubt 
 -- name: outbox_unlooked
 SELECT count(*) FROM (SELECT 1 FROM outbox WHERE base = 'unknown' AND parked IS NULL LIMIT ?)
 
--- name: outbox_ages
-SELECT due_class, count(*), sum(since_ms < ?), sum(since_ms < ?), sum(since_ms < ?), sum(since_ms < ?), sum(since_ms < ?),
-    sum(since_ms < ?)
-FROM outbox WHERE due_class IS NOT NULL AND parked IS NULL GROUP BY due_class
-
 -- name: outbox_in_doubt
 SELECT channel, sku, entry_id FROM outbox WHERE op_id IS NOT NULL AND in_doubt = 1 AND (run <> :run OR not_before <= :now) LIMIT :limit
 
