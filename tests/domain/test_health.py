@@ -40,6 +40,7 @@ CAUSES: list[tuple[Facts, Level, str]] = [
     (Facts(blocked=SILENT, oldest_decrease_seconds=61), Level.CRITICAL, "commercetools_unreachable"),
     (Facts(marker="the marker's type cannot be used"), Level.CRITICAL, "marker_type"),
     (Facts(feeds=(replace(FRESH, verdict="late"),)), Level.DEGRADED, "feed_late"),
+    (Facts(unreported_seconds=36 * 3600.0 + 1), Level.DEGRADED, "report_missed"),
     (Facts(feeds=(replace(FRESH, verdict="stale"),)), Level.CRITICAL, "feed_stale"),
     (Facts(feeds=(replace(FRESH, fault="answers 500"),)), Level.DEGRADED, "feed_fault"),
     (Facts(feeds=(replace(FRESH, snapshot_due="gap"),)), Level.DEGRADED, "snapshot_due"),

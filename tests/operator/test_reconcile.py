@@ -159,5 +159,5 @@ def test_one_of_the_acts_must_be_chosen(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["reconcile", "--help"])
     told = capsys.readouterr().out
-    assert "example: archsyncctl reconcile --dry-run --channel warehouse-1" in told
+    assert "example:\n  archsyncctl reconcile --dry-run --channel warehouse-1" in told
     assert "held_raises" in told

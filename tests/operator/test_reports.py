@@ -317,7 +317,7 @@ async def test_a_report_nobody_read_for_36_hours_is_a_cause_of_its_own(tmp_path:
         await daemon.clock.sleep(30)
         status = await ask_json(daemon, "status")
         assert [reason["code"] for reason in status["reasons"]] == ["report_missed"]
-        assert status["reasons"][0]["next"] == "archsyncctl report daily"
+        assert status["reasons"][0]["next"] == "Read it: `archsyncctl report daily`"
         assert (await ctl(daemon, "status", "--check"))[0] == 1
         assert (await ctl(daemon, "report", "weekly"))[0] == 0
         await daemon.clock.sleep(30)

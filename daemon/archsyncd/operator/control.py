@@ -90,23 +90,34 @@ class ControlServer:
             await self._daemon.clock.sleep(TICK_SECONDS)
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
+            await _readable(listening)
             try:
-                client, _ = await loop.sock_accept(listening)
+                # Taken in one breath with its task: a stop between the two would leave a client that nobody closes.
+                client, _ = listening.accept()
+            except BlockingIOError:
+                continue  # the client left before it was let in
             except OSError as error:
                 _LOG.warning("the control socket cannot take a client: %s", error.strerror)
                 await self._daemon.clock.sleep(NO_HANDLES_SECONDS)
                 continue
+            client.setblocking(False)
             if len(self._clients) >= self._limits.clients:
                 _send_away(client)
                 continue
             task = asyncio.create_task(self._client(client), name="control-client")
             self._clients.add(task)
             task.add_done_callback(self._clients.discard)
+            # One that is cancelled before its first step never comes to its own end.
+            task.add_done_callback(lambda _, client=client: client.close())  # type: ignore[misc]
 
     async def _client(self, client: socket.socket) -> None:
-        reader, writer = await asyncio.open_unix_connection(sock=client, limit=CHUNK_BYTES)
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=client, limit=CHUNK_BYTES)
+        except BaseException:
+            # The server closes in this very moment: nobody else would close what was just taken in.
+            client.close()
+            raise
         talk = Conversation(reader, writer, self._limits)
         try:
             await self._converse(talk)
@@ -233,6 +244,17 @@ class Conversation:
         """Wait until the client says anything or leaves."""
         with contextlib.suppress(ConnectionError):
             await self._reader.read(1)
+
+
+async def _readable(listening: socket.socket) -> None:
+    """Wait until somebody knocks."""
+    loop = asyncio.get_running_loop()
+    knocked = loop.create_future()
+    loop.add_reader(listening, lambda: None if knocked.done() else knocked.set_result(None))
+    try:
+        await knocked
+    finally:
+        loop.remove_reader(listening)
 
 
 def _refused(refusal: Refusal) -> bytes:
