@@ -61,6 +61,8 @@ class Reconcile:
 
     async def run(self) -> None:
         """Compare until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
+        # Pages of a walk that broke off may have been judged in part: it begins again from the place that is kept.
+        self._walk = None
         try:
             while not self._shared.stopping:
                 self._beat()
@@ -96,7 +98,9 @@ class Reconcile:
             )
         lag_ms = int(self.options.lag_seconds * 1000)
         done = await walk.step(lag_ms, tracked=self.options.tracked)
-        if walk.outcome is not None:
+        if walk.lost:
+            self._walk = None
+        elif walk.outcome is not None:
             await self._end(run, walk.outcome, walk.reason)
         return done
 

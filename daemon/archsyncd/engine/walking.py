@@ -48,6 +48,7 @@ class Walk:
         self._limit = PAGE_ENTRIES
         self.outcome: RunState | None = None
         self.reason = ""
+        self.lost = False
 
     @property
     def waiting(self) -> int:
@@ -57,12 +58,16 @@ class Walk:
     async def step(self, lag_ms: int, *, tracked: bool) -> bool:
         """Judge what may be judged and read one more page if there is room; whether anything was done.
 
-        `outcome` tells afterwards whether the run is over.
+        `outcome` tells afterwards whether the run is over; `lost` that these pages are not those that follow its place: the
+        run was stopped meanwhile, or a part of a page was judged and the rest was not. Then it is walked anew from its place.
         """
         done = False
         while self._held and self._covered(self._held[0], lag_ms, tracked=tracked):
             self._beat()
-            await self._judge(self._held.popleft(), lag_ms)
+            if not await self._judge(self._held[0], lag_ms):
+                self.lost = True
+                return False
+            self._held.popleft()
             done = True
         if not self._read_all and len(self._held) < WINDOW_PAGES:
             done = await self._read() or done
@@ -74,9 +79,11 @@ class Walk:
         """Untracked no order moves an entry, and there is nothing to wait for."""
         return not tracked or self._shared.orders_complete_ms >= page.server_ms + lag_ms
 
-    async def _judge(self, page: Listing, lag_ms: int) -> None:
-        if await self._store.reconciles.judge(self.run, page, lag_ms):
+    async def _judge(self, page: Listing, lag_ms: int) -> bool:
+        planned = await self._store.reconciles.judge(self.run, page, lag_ms)
+        if planned:
             self._shared.bases.set()
+        return planned is not None
 
     async def _read(self) -> bool:
         wanted, after, limit = self.run.wanted, self._read_to, self._limit

@@ -164,8 +164,8 @@ async def test_a_run_goes_on_where_it_stood_after_a_restart_and_judges_no_page_t
         kept = await shelf.store.reconciles.current()
         assert kept is not None
         assert (kept.id, kept.after, kept.entries) == (run.id, "E-B", 2)
-        await shelf.store.reconciles.judge(kept, first, LAG_MS)
-        await shelf.store.reconciles.judge(kept, shown(shelf, after="E-B"), LAG_MS)
+        assert await shelf.store.reconciles.judge(kept, first, LAG_MS) is None
+        assert await shelf.store.reconciles.judge(kept, shown(shelf, after="E-B"), LAG_MS) == 1
         ended = await shelf.store.reconciles.end(kept, RunState.DONE)
         assert ended is not None
         assert (ended.pages, ended.entries) == (2, 2)
@@ -184,7 +184,7 @@ async def test_one_run_at_a_time(tmp_path: Path) -> None:
         assert await shelf.store.reconciles.begin(Wanted(Mode.DRY_RUN)) is None
         assert await shelf.store.reconciles.end(run, RunState.STOPPED, "why") is not None
         assert await shelf.store.reconciles.end(run, RunState.DONE) is None
-        assert await shelf.store.reconciles.judge(run, shown(shelf), LAG_MS) == 0
+        assert await shelf.store.reconciles.judge(run, shown(shelf), LAG_MS) is None
         assert await shelf.store.reconciles.begin(Wanted(Mode.DRY_RUN)) is not None
 
 
