@@ -11,14 +11,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
-from archsyncd.domain.inventory import Entry, Failure
+import pytest
+
+from archsyncd.domain.inventory import Entry, Failure, Marker, StockKey, TooLarge
 from archsyncd.domain.reconciling import Found, Listing, Mode, Run, RunState, Stray, Wanted
-from archsyncd.engine.ports import StoreBusy
+from archsyncd.engine.ports import FencedOff, StoreBusy
 from archsyncd.engine.reconcile import Reconcile, ReconcileOptions
 from archsyncd.engine.shared import Shared
 from tests.adapters.sqlite.shelf import Shelf, entry
 from tests.adapters.sqlite.test_reconcile import run_of, shelf_of, shown
-from tests.domain.nouns import key
+from tests.domain.nouns import channel, key, level, place, rules
 from tests.support.virtual_time import virtual
 
 T = TypeVar("T")
@@ -109,6 +111,9 @@ class Walking:
         return await self.go_on(self.reconcile())
 
     async def go_on(self, reconcile: Reconcile) -> Run:
+        """Go over the run under way to its end."""
+        self.ended.clear()
+        self.shared.stop.clear()
         while not self.ended:
             try:
                 await asyncio.wait_for(reconcile.run(), 20)
@@ -192,3 +197,72 @@ async def test_a_place_that_was_moved_by_somebody_else_is_walked_on_from_and_not
         run = await it.walk()
         assert (run.state, run.entries, run.counted(Found.TOO_MANY)) == (RunState.DONE, 7, 7)
         assert ("E-S02", 500) in it.shop.asked
+
+
+@virtual
+async def test_a_listing_that_does_not_go_on_ends_the_run_with_a_reason(tmp_path: Path) -> None:
+    """A full page again and again, as of a proxy that drops the predicate: it is not asked for ever, and people are told."""
+    async with walking(tmp_path) as it:
+        first = it.shop.entries[:2]
+        it.shop.answer = lambda after, _limit: shown(it.shelf, *first, after=after, full=True)
+        run = await it.walk()
+        assert (run.state, run.entries) == (RunState.FAILED, 2)
+        assert "do not follow one another" in run.reason
+        assert it.shared.notes["reconcile"] == run.reason
+        assert len(it.shop.asked) == 2
+
+
+@virtual
+async def test_fences_count_in_our_channels_only(tmp_path: Path) -> None:
+    """Another ledger's marker in another channel stops nobody; a newer one of ours does."""
+    strange = Marker("ledger-9", "9.1", 10, "9.1", 9)
+    async with walking(tmp_path) as it:
+        theirs = entry(5, StockKey("elsewhere", "S00"), name="E-Z", marker=strange)
+        it.shop.entries = [*it.shop.entries, theirs]
+        assert (await it.walk()).state is RunState.DONE
+        it.shop.entries = [entry(10, key("S00"), name="E-S00", marker=strange)]
+        with pytest.raises(FencedOff):
+            await it.walk()
+
+
+@virtual
+async def test_a_limit_that_worked_is_kept_for_a_while(tmp_path: Path) -> None:
+    """Where half a page is all that is answered, a whole one is not tried again after each half."""
+    async with walking(tmp_path, skus=[f"S{number:02}" for number in range(40)]) as it:
+        it.shop.answer = lambda _after, limit: TooLarge("413", "too large") if limit > 2 else None
+        run = await it.walk()
+        assert (run.state, run.entries) == (RunState.DONE, 40)
+        refused = [limit for _, limit in it.shop.asked if limit > 2]
+        # More is tried after four good pages, not after each.
+        assert refused == [500, 250, 125, 62, 31, 15, 7, 3, 4, 4, 4, 4]
+
+
+@virtual
+async def test_a_sku_that_lies_on_several_pages_has_no_missing_entry(tmp_path: Path) -> None:
+    """What a page does not show may stand on the next; what no page shows is missing once."""
+    async with walking(tmp_path, skus=()) as it:
+        two = rules(channel(place("WH1", "shop"), name="shop"), channel(place("WH2")))
+        await it.shelf.store.use_rules(two)
+        keys = [StockKey("shop", "A"), StockKey("web", "A")]
+        await it.shelf.read(level(1, 10), level(2, 10, "WH2"))
+        for own in keys:
+            await it.shelf.based(10, own, name=f"E-{own.channel}")
+        it.shop.entries = [entry(10, own, name=f"E-{own.channel}") for own in keys]
+        it.shop.most = 1
+        run = await it.walk(sku="A")
+        assert (run.entries, run.counted(Found.AGREES), run.counted(Found.MISSING)) == (2, 2, 0)
+        it.shop.entries = it.shop.entries[:1]
+        run = await it.walk(sku="A")
+        assert (run.entries, run.counted(Found.AGREES), run.counted(Found.MISSING)) == (1, 1, 1)
+
+
+@virtual
+async def test_a_run_whose_last_page_was_judged_before_a_crash_only_ends(tmp_path: Path) -> None:
+    """Nothing is asked for any more: no id lies beyond."""
+    async with walking(tmp_path) as it:
+        run = await it.shelf.store.reconciles.begin(Wanted(Mode.APPLY))
+        assert run is not None
+        await it.shelf.store.reconciles.judge(run, shown(it.shelf, *it.shop.entries), 10_000)
+        await it.shelf.again()
+        ended = await it.go_on(it.reconcile())
+        assert (ended.id, ended.state, ended.entries, it.shop.asked) == (run.id, RunState.DONE, 7, [])

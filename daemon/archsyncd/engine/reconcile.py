@@ -116,7 +116,7 @@ class Reconcile:
     async def _end(self, run: Run, state: RunState, reason: str) -> None:
         self._walk = None
         if state is RunState.FAILED:
-            self._shared.notes[NOTE] = f"{reason}: see that the API client has the scope view_products"
+            self._shared.notes[NOTE] = reason
         else:
             self._shared.notes.pop(NOTE, None)
         ended = await self._store.reconciles.end(run, state, reason)

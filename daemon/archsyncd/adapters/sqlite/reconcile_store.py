@@ -9,7 +9,7 @@ from archsyncd.adapters.sqlite import raising, reconciling
 from archsyncd.adapters.sqlite.connection import Row, Transaction
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
-from archsyncd.domain.reconciling import Found, Listing, Mode, Run, RunFinding, RunState, Wanted
+from archsyncd.domain.reconciling import END, Found, Listing, Mode, Run, RunFinding, RunState, Wanted
 
 RUNS_KEPT = 60
 FINDINGS_KEPT_OF_RUNS = 10
@@ -48,7 +48,7 @@ class ReconcileStore:
         None where the page does not follow the run's place, or the run is over.
         """
         planned, place = 0, page.after
-        upto = page.last if page.full else reconciling.END
+        upto = page.last if page.full else END
         while place < upto:
 
             async def step(scope: Scope, after: str = place) -> tuple[int, str] | None:

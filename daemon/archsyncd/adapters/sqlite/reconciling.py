@@ -18,6 +18,7 @@ from archsyncd.domain.ledger import Base
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.reconciling import (
     DIFFERING,
+    END,
     NO_CHANNEL,
     UNLISTED,
     Compared,
@@ -33,8 +34,6 @@ from archsyncd.domain.reconciling import (
 SLICE_KEYS = 2_000
 # Findings of one kind that a run keeps by name; all are counted.
 FINDINGS_OF_A_KIND = 1_000
-# Beyond every id.
-END = "\U0010ffff"
 
 
 @dataclass(slots=True)
@@ -100,11 +99,8 @@ async def _expected(
     if not page.ordered:
         return []
     if run.wanted.sku:
-        channels = array(scope.policies.channels)
-        return [
-            (*row,)
-            for row in await scope.tx.rows("reconcile_of_sku", (run.wanted.sku, channels, run.wanted.channel))
-        ]
+        of = (run.wanted.sku, array(scope.policies.channels), run.wanted.channel, after, upto)
+        return [(*row,) for row in await scope.tx.rows("reconcile_of_sku", of)]
     asked = (after, upto, run.wanted.channel, SLICE_KEYS)
     return [(*row,) for row in await scope.tx.rows("reconcile_between", asked)]
 

@@ -63,7 +63,7 @@ WHERE entry_id > ?1 AND entry_id <= ?2 AND (?3 = '' OR channel = ?3) ORDER BY en
 
 -- name: reconcile_of_sku
 SELECT o.entry_id, o.channel, o.sku FROM json_each(?2) AS w CROSS JOIN outbox AS o ON o.channel = w.value AND o.sku = ?1
-WHERE o.entry_id IS NOT NULL AND (?3 = '' OR o.channel = ?3)
+WHERE o.entry_id > ?4 AND o.entry_id <= ?5 AND (?3 = '' OR o.channel = ?3)
 
 -- name: reconcile_known_skus
 SELECT DISTINCT o.sku FROM json_each(?1) AS c CROSS JOIN json_each(?2) AS s CROSS JOIN outbox AS o
