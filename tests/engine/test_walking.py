@@ -68,10 +68,10 @@ class Between:
     instead: Callable[[int], Awaitable[None]]
     times: int = 0
 
-    async def judge(self, run: Run, page: Listing, lag_ms: int) -> int | None:
+    async def judge(self, *told: Any) -> int | None:
         self.times += 1
         await self.instead(self.times)
-        return cast("int | None", await self.kept.judge(run, page, lag_ms))
+        return cast("int | None", await self.kept.judge(*told))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.kept, name)

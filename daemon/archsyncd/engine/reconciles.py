@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from archsyncd.domain.reconciling import Listing, Run, RunFinding, RunState, Wanted
@@ -19,7 +19,9 @@ class Reconciles(Protocol):
         """The run under way, without its totals."""
         ...
 
-    async def judge(self, run: Run, page: Listing, lag_ms: int) -> int | None:
+    async def judge(
+        self, run: Run, page: Listing, lag_ms: int, beat: Callable[[], None] = lambda: None
+    ) -> int | None:
         """Compare a page with the ledger, part by part, each moving the run's place; for how many keys a read was planned.
 
         The orders must be complete beyond the page's read by the lag. None where the page does not follow the run's place, or

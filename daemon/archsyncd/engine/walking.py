@@ -83,7 +83,7 @@ class Walk:
         return not tracked or self._shared.orders_complete_ms >= page.server_ms + lag_ms
 
     async def _judge(self, page: Listing, lag_ms: int) -> bool:
-        planned = await self._store.reconciles.judge(self.run, page, lag_ms)
+        planned = await self._store.reconciles.judge(self.run, page, lag_ms, self._beat)
         if planned:
             self._shared.bases.set()
         return planned is not None

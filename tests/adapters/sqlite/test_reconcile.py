@@ -10,7 +10,7 @@ from pathlib import Path
 from archsyncd.adapters.sqlite.raising import HELD_AGAIN_MS
 from archsyncd.adapters.sqlite.reconciling import SLICE_KEYS
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.inventory import Entry, Marker
+from archsyncd.domain.inventory import Entry, Marker, StockKey
 from archsyncd.domain.reconciling import Found, Listing, Mode, RaiseGuard, Run, RunState, Stray, Wanted
 from tests.adapters.sqlite.shelf import LAG_MS, LEDGER, Shelf, entry, open_sqlite
 from tests.domain.nouns import key, level, line, order
@@ -148,6 +148,12 @@ async def test_entries_that_vanished_are_found_however_many(tmp_path: Path) -> N
         shelf.clock.pass_by(100)
         run = await run_of(shelf, shown(shelf), channel="shop")
         assert run.totals == {}
+        beats: list[int] = []
+        begun = await shelf.store.reconciles.begin(Wanted(Mode.DRY_RUN))
+        assert begun is not None
+        await shelf.store.reconciles.judge(begun, shown(shelf), LAG_MS, lambda: beats.append(1))
+        assert len(beats) == 2
+        await shelf.store.reconciles.end(begun, RunState.DONE)
         run = await run_of(shelf, shown(shelf))
         assert run.totals == {("web", Found.MISSING): (len(skus), 0)}
         assert (run.pages, run.planned) == (1, len(skus))
@@ -311,3 +317,29 @@ async def test_cases_of_strays_stay_open_while_a_partial_run_passes(tmp_path: Pa
         assert len(await shelf.cases("stray_entry")) == 1
         await run_of(shelf, shown(shelf, ours))
         assert await shelf.cases("stray_entry") == []
+
+
+async def test_an_entry_of_ours_that_lost_its_channel_is_a_stray_and_not_missing_as_well(
+    tmp_path: Path,
+) -> None:
+    """It is there, and to read it by its id would tell nothing more."""
+    async with shelf_of(tmp_path, "AB") as shelf:
+        page = shown(shelf, entry(10, key("B"), name="E-B"), strays=[Stray("E-A", "A", None, 10)])
+        run = await run_of(shelf, page)
+        assert run.totals == {("no-channel", Found.NO_CHANNEL): (1, 0), ("web", Found.AGREES): (1, 0)}
+        assert await shelf.store.outbox.checks_due(10) == []
+
+
+async def test_an_entry_of_ours_that_was_moved_to_another_channel_is_missing_in_its_own(
+    tmp_path: Path,
+) -> None:
+    """Its id is listed, under a key that is not ours to write."""
+    async with shelf_of(tmp_path, "AB") as shelf:
+        moved = entry(10, StockKey("elsewhere", "A"), name="E-A", version=2)
+        run = await run_of(shelf, shown(shelf, moved, entry(10, key("B"), name="E-B")))
+        assert run.totals == {
+            ("elsewhere", Found.UNKNOWN_CHANNEL): (1, 0),
+            ("web", Found.MISSING): (1, 0),
+            ("web", Found.AGREES): (1, 0),
+        }
+        assert [row.key.sku for row in await shelf.store.outbox.checks_due(10)] == ["A"]

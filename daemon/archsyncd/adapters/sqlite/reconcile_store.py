@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from archsyncd.adapters.sqlite import raising, reconciling
@@ -42,8 +42,10 @@ class ReconcileStore:
             row = await tx.row("reconcile_current")
         return None if row is None else _run(row)
 
-    async def judge(self, run: Run, page: Listing, lag_ms: int) -> int | None:
-        """Compare a page with the ledger, slice by slice; for how many keys a read was planned.
+    async def judge(
+        self, run: Run, page: Listing, lag_ms: int, beat: Callable[[], None] = lambda: None
+    ) -> int | None:
+        """Compare a page with the ledger, slice by slice; for how many keys a read was planned. `beat` is called after each.
 
         None where the page does not follow the run's place, or the run is over.
         """
@@ -62,6 +64,7 @@ class ReconcileStore:
                 return None
             some, place = judged
             planned += some
+            beat()
         return planned
 
     async def end(self, run: Run, state: RunState, reason: str = "") -> Run | None:

@@ -79,11 +79,15 @@ async def judge_slice(scope: Scope, run: Run, page: Listing, after: str, lag_ms:
     tally = Tally(run)
     entries = [entry for entry in page.entries if after < entry.id <= upto]
     await _entries(scope, tally, page, entries, lag_ms)
-    await _strays(scope, tally, [stray for stray in page.strays if after < stray.id <= upto])
+    strays = [stray for stray in page.strays if after < stray.id <= upto]
+    await _strays(scope, tally, strays)
     faults = [fault for fault in page.faults if after < fault.id <= upto]
     _unreadable(tally, faults)
-    there = {entry.id for entry in entries} | {fault.id for fault in faults}
-    gone = [StockKey(row[1], row[2]) for row in rows if row[0] not in there]
+    # An entry under another key was moved to another channel, and the key has none; a stray is told of as such.
+    there = {(entry.id, entry.key) for entry in entries}
+    told = {stray.id for stray in strays} | {fault.id for fault in faults}
+    owned = [(row[0], StockKey(row[1], row[2])) for row in rows if row[0] not in told]
+    gone = [key for entry_id, key in owned if (entry_id, key) not in there]
     await _missing(scope, tally, gone, page.server_ms - lag_ms)
     planned = await _plan(scope, tally)
     await _note(scope, tally)
