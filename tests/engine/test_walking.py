@@ -266,3 +266,13 @@ async def test_a_run_whose_last_page_was_judged_before_a_crash_only_ends(tmp_pat
         await it.shelf.again()
         ended = await it.go_on(it.reconcile())
         assert (ended.id, ended.state, ended.entries, it.shop.asked) == (run.id, RunState.DONE, 7, [])
+
+
+@virtual
+async def test_a_daemon_that_is_stopped_every_night_has_its_first_walk_all_the_same(tmp_path: Path) -> None:
+    """The time of a night has passed since the ledger began, though not since this start."""
+    async with walking(tmp_path) as it:
+        it.shelf.clock.pass_by(86_400)
+        await it.shelf.again()
+        run = await it.go_on(it.reconcile())
+        assert (run.wanted.cause, run.state, run.entries) == ("nightly", RunState.DONE, 7)

@@ -57,7 +57,6 @@ class Reconcile:
         self._beat = beat
         self._tell = tell
         self._walk: Walk | None = None
-        self._began_ms = shared.clock.wall_ms()
 
     async def run(self) -> None:
         """Compare until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
@@ -81,7 +80,8 @@ class Reconcile:
         if not self._drain.options.writes:
             return False
         last = await self._store.reconciles.newest(NIGHTLY)
-        since_ms = self._began_ms if last is None else last.began_ms
+        # Without one since the ledger began: a host that is stopped every night has its run at the next start.
+        since_ms = self._store.ledger.created_ms if last is None else last.began_ms
         now_ms = self._shared.clock.wall_ms()
         if not since_ms <= now_ms or next_at(since_ms, self.options.nightly_at, self.options.zone) > now_ms:
             return False

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from archsyncd.adapters.sqlite.raising import HELD_AGAIN_MS
+from archsyncd.adapters.sqlite.reconcile_store import RUNS_KEPT
 from archsyncd.adapters.sqlite.reconciling import SLICE_KEYS
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import Entry, Marker, StockKey
@@ -343,3 +344,17 @@ async def test_an_entry_of_ours_that_was_moved_to_another_channel_is_missing_in_
             ("web", Found.AGREES): (1, 0),
         }
         assert [row.key.sku for row in await shelf.store.outbox.checks_due(10)] == ["A"]
+
+
+async def test_the_newest_run_of_the_night_is_kept_however_many_a_person_makes(tmp_path: Path) -> None:
+    """The next one is reckoned from it; of a person's only the newest are kept."""
+    async with shelf_of(tmp_path, "A") as shelf:
+        for _ in range(2):
+            await run_of(shelf, shown(shelf), cause="nightly")
+        for _ in range(RUNS_KEPT + 5):
+            await run_of(shelf, shown(shelf), Mode.DRY_RUN)
+        kept = await shelf.store.reconciles.newest("nightly")
+        assert kept is not None
+        assert (kept.id, kept.state) == (2, RunState.DONE)
+        assert await shelf.store.reconciles.run(1) is None
+        assert await shelf.store.reconciles.run(3) is None

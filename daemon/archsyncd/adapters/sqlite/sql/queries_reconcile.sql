@@ -26,7 +26,9 @@ UPDATE reconcile_run SET after_id = ?, pages = pages + ?, entries = entries + ?,
 UPDATE reconcile_run SET state = ?, reason = ?, ended_ms = ? WHERE id = ? AND state = 'running'
 
 -- name: reconcile_runs_purge
+-- The newest of each cause stays: from it the next night's is reckoned.
 DELETE FROM reconcile_run WHERE id <= (SELECT max(id) FROM reconcile_run) - ?
+    AND id NOT IN (SELECT max(id) FROM reconcile_run GROUP BY cause)
 
 -- name: reconcile_findings_purge
 DELETE FROM reconcile_finding WHERE run_id <= (SELECT max(id) FROM reconcile_run) - ?
