@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from archsyncd.operator.page import words
+from archsyncd.operator.page import muting, words
 
 HERE = Path(__file__).parent
 ASSETS = {"style.css": "text/css", "live.js": "text/javascript"}
@@ -66,6 +66,12 @@ class Views:
             clock=words.clock,
             received=words.lines,
             part=words.part,
+            percent=words.percent,
+            size=words.size,
+            quoted=words.quoted,
+            cause=muting.address,
+            beside=muting.beside,
+            by_kind=muting.by_kind,
         )
         made.globals["asset"] = lambda name: self.assets[name].address
         self._made = made
