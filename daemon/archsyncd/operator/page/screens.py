@@ -20,7 +20,7 @@ from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Refusal
 HOURS = (1, 6, 24)
 PAGE_ROWS = 50
 ORDERS_SHOWN = 100
-TABLE_STEPS = 8
+TABLE_STEPS = 6
 LIVE = {
     "overview": ("verdict", "figures", "feeds", "locations", "data", "waiting", "cases", "orders", "notes"),
     "backlog": ("backlog",),

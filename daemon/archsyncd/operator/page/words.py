@@ -13,7 +13,7 @@ from archsyncd.domain.times import utc_ms
 from archsyncd.operator.tables import age, shown
 
 STEP_BYTES = 1024
-LARGE_SHARE = 0.1
+SMALL_SHARE, LARGE_SHARE = 0.001, 0.1
 
 
 def finished(value: Any) -> Any:
@@ -90,6 +90,8 @@ def lines(value: str) -> Markup:
 
 def percent(share: float) -> str:
     """A share of 1 in percent, with tenths where they matter."""
+    if 0 < share < SMALL_SHARE:
+        return "under 0.1 %"
     return f"{100 * share:.{0 if share == 0 or share >= LARGE_SHARE else 1}f} %"
 
 
