@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -99,8 +100,10 @@ class Tabs:
         finally:
             page.close()
 
-    def close(self) -> None:
-        """Close both profiles."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for profile in self._profiles.values():
             profile.close()
 
@@ -122,9 +125,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staged]:
 
 @pytest.fixture(scope="module")
 def tabs(browser: Browser, site: Staged) -> Iterator[Tabs]:
-    found = Tabs(browser, site)
-    yield found
-    found.close()
+    with Tabs(browser, site) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +206,13 @@ def test_every_screen_is_whole_without_scripts(tabs: Tabs, visits: dict[str, Vis
             assert page.title() == visit.title
 
 
-def test_the_overview_is_light(tabs: Tabs) -> None:
+def test_the_overview_is_light(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Three requests and 30 kB at most, unpacked, with seven kinds of exceptions open; the stream of changes comes after that."""
-    with tabs.opened() as page:
+    with (
+        staged(tmp_path_factory.mktemp("light"), actions=True) as site,
+        Tabs(browser, site) as tabs,
+        tabs.opened() as page,
+    ):
         answers: list[Response] = []
 
         def note(answer: Response) -> None:

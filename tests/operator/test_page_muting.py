@@ -154,7 +154,7 @@ async def test_where_nobody_may_act_the_command_is_shown_as_a_shell_takes_it(tmp
         address = re.search(r'href="(/\?unmute=[^"]+)"', front)
         assert address is not None
         body = (await ask(where, address[1].replace("&amp;", "&"))).body
-        assert "archsyncctl unmute sku_not_found --subject &#39;A&#39;&#34;&#39;&#34;&#39;; x&#39;" in body
+        assert "archsyncctl unmute sku_not_found &#39;--subject=A&#39;&#34;&#39;&#34;&#39;; x&#39;" in body
 
 
 @virtual
@@ -272,7 +272,7 @@ async def test_what_is_wrong_with_the_data_is_told_in_one_place(tmp_path: Path) 
         assert run is not None
         await daemon.clock.sleep(5)
         front = (await ask(where, "/")).body
-        assert "Under way: 0 of about 0 compared, 0 differ run 1, nightly, dry-run" in piece(front, "data")
+        assert "Under way: 0 of about 0 compared, 0 differ Run 1, nightly, dry run" in piece(front, "data")
         assert 'href="/exceptions?kind=suspected_oversell">1<' in front
         await daemon.store.reconciles.end(run, RunState.FAILED, "refused")
         await daemon.clock.sleep(5)

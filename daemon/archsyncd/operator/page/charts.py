@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-# Whole units of which a screen shows two or three in a pixel: places need no fractions, and are short to write.
+# Units of which a pixel holds about two: whole numbers are places enough, and short to write.
 WIDTH, HEIGHT = 640, 192
 LEFT, RIGHT, TOP, BOTTOM = 68, 8, 16, 32
 _STEPS = (1, 2, 5, 10)

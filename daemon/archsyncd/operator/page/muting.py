@@ -29,9 +29,12 @@ def asked(query: Told, status: Mapping[str, Any]) -> dict[str, Any] | None:
     cause = {"code": query[act], "subject": query.get(SUBJECT, "")}
     there = status["reasons"] if act == "ack" else status["muted"]
     same = [each for each in there if cause == _named(each if act == "ack" else each["mute"])]
-    about = ["--subject", cause["subject"]] if cause["subject"] else []
+    # With the sign of equality a subject may begin with a dash.
+    about = [f"--subject={cause['subject']}"] if cause["subject"] else []
+    kinds = {each["kind"] for each in status.get("exceptions", ())}
     return {
         "act": act,
+        "kind": cause["code"] in kinds,
         "says": [each["says"] for each in same],
         "command": f"archsyncctl {act} {shlex.join([cause['code'], *about])}",
         "form": f"/{act}?of={address(cause)}",

@@ -93,5 +93,11 @@ def views() -> Views:
 
 
 def _asset(name: str, kind: str) -> Asset:
-    body = (HERE / name).read_bytes()
+    body = _lean((HERE / name).read_text(encoding="utf-8")).encode()
     return Asset(body, gzip.compress(body, mtime=0), kind, f"/{name}?{hashlib.sha256(body).hexdigest()[:12]}")
+
+
+def _lean(text: str) -> str:
+    """Without what only readers of the source need: indentation, and lines that are comments."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
