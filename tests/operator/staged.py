@@ -79,7 +79,7 @@ async def stage(daemon: SmallDaemon) -> None:
     run = await daemon.store.reconciles.begin(Wanted(Mode.DRY_RUN, "nightly"))
     assert run is not None
     await daemon.store.reconciles.end(run, RunState.DONE)
-    known = {"code": "short_pick", "for_seconds": 8 * 3600, "reason": "the shelf is being recounted"}
+    known = {"code": "short_pick", "for_seconds": 8 * 3600, "reason": f"the shelf is recounted {LONG}"}
     await Commands(daemon).answer("ack", known, "anna")
 
 

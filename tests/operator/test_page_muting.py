@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import sqlite3
@@ -180,6 +181,9 @@ async def test_a_screen_with_a_form_neither_loads_itself_again_nor_is_its_form_i
         assert 'http-equiv="refresh"' in (await ask(where, "/")).body
         assert 'http-equiv="refresh"' not in (await ask(where, f"/?ack={UNMAPPED}")).body
         stream = (await ask(where, "/live?of=overview-6")).body
+        assert {"verdict", "cases", "locations", "data"} <= set(
+            json.loads(re.findall("data: (.*)", stream)[0])
+        )
         assert f"/?ack={UNMAPPED}" in stream
         assert "seal" not in stream
 
