@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Self
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
 
 from archsyncd.domain.cases import CaseKind, NewCase
 from tests.operator.staged import HOSTILE, LONG, TOKEN, Staged, held_snapshot, staged
+from tests.operator.tabs import ARGUMENTS, CHROMIUM, LIGHT, NARROW, Tabs, Visit, faults_of, visited
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCREENS = (
     "/",
+    "/?hours=24",
     "/?ack=sku_not_found",
     "/?unmute=short_pick",
     "/exceptions",
@@ -42,70 +29,7 @@ SCREENS = (
     "/snapshots/{held}",
     "/backlog",
 )
-WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-BRIEF: dict[str, object] = {"resultTypes": ["violations"], "preload": False}
-LIGHT = BRIEF | {"runOnly": {"type": "tag", "values": list(WCAG)}}
-DARK = BRIEF | {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-OPEN_ALL = "for (const each of document.querySelectorAll('details')) each.open = true"
-FAULTS = """async ([place, options]) =>
-    (await axe.run(place, options)).violations.map(each => each.id + ": " + each.nodes.map(node => node.html))"""
-NARROW, WIDE = 320, 1280
 PAGE_LIMIT_BYTES = 30_000
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What one screen was found to be. `faults`: by axe in light, `dark`: of contrast in dark; `narrow`: its width then."""
-
-    status: int
-    title: str
-    headings: int
-    mains: int
-    faults: tuple[str, ...]
-    dark: tuple[str, ...]
-    narrow: int
-
-
-class Tabs:
-    """Tabs of two browser profiles, one with scripts and one without, in which nothing may go wrong unseen."""
-
-    def __init__(self, browser: Browser, site: Staged) -> None:
-        self._site = site
-        self._profiles = {
-            scripts: browser.new_context(
-                base_url=site.address,
-                java_script_enabled=scripts,
-                reduced_motion="reduce",
-                viewport={"width": WIDE, "height": 800},
-            )
-            for scripts in (True, False)
-        }
-
-    @contextmanager
-    def opened(self, *, scripts: bool = True) -> Iterator[Page]:
-        """A fresh tab."""
-        wrong: list[str] = []
-        here = (self._site.address, "data:")
-        page = self._profiles[scripts].new_page()
-        page.set_default_timeout(8_000)
-        page.on(
-            "console", lambda told: wrong.append(told.text) if told.type in {"error", "warning"} else None
-        )
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda asked: None if asked.url.startswith(here) else wrong.append(asked.url))
-        try:
-            yield page
-            assert page.title() != "taken"
-            assert wrong == []
-        finally:
-            page.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for profile in self._profiles.values():
-            profile.close()
 
 
 @pytest.fixture(scope="module")
@@ -152,30 +76,6 @@ def plain(tabs: Tabs, screens: tuple[str, ...]) -> dict[str, tuple[str, int, boo
 def screens(site: Staged) -> tuple[str, ...]:
     held = site.do(site.daemon.store.snapshots.listed())[0].id
     return tuple(each.format(held=held) for each in SCREENS)
-
-
-def visited(page: Page, screen: str) -> Visit:
-    """Look at a screen in light and in dark, wide and narrow."""
-    answer = page.goto(screen)
-    assert answer is not None
-    title, headings, mains = page.title(), page.locator("h1").count(), page.locator("main").count()
-    page.evaluate(OPEN_ALL)
-    # What a form is asked in was looked at already without it.
-    place = "#asked" if screen.startswith("/?") else "body"
-    faults = faults_of(page, LIGHT, place)
-    page.emulate_media(color_scheme="dark")
-    dark = page.evaluate(FAULTS, [place, DARK])
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size({"width": NARROW, "height": 800})
-    narrow = page.evaluate("document.scrollingElement.scrollWidth")
-    page.set_viewport_size({"width": WIDE, "height": 800})
-    return Visit(answer.status, title, headings, mains, faults, tuple(dark), narrow)
-
-
-def faults_of(page: Page, options: dict[str, object], place: str = "body") -> tuple[str, ...]:
-    """What axe finds, with the places; it stays in the page."""
-    found = Axe().run(page, context=place, options=options)
-    return (found.generate_report(),) if found.violations_count else ()
 
 
 def case(site: Staged, subject: str, kind: CaseKind = CaseKind.LOCATION_UNMAPPED) -> int:
@@ -399,6 +299,7 @@ def test_without_scripts_an_open_screen_loads_itself_again_and_a_form_does_not(
     """What somebody types is not taken from them; a link loads any screen again."""
     assert {screen for screen, (_, _, refreshes) in plain.items() if refreshes} == {
         "/",
+        "/?hours=24",
         "/snapshots",
         "/backlog",
     }
