@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bench.figures import Figure, as_json, as_table
 from tests.bench.processes import ROOT, environment
 
@@ -20,11 +22,12 @@ async def _ran(scratch: Path) -> bytes:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, complaints = await asyncio.wait_for(process.communicate(), 100)
+    out, complaints = await asyncio.wait_for(process.communicate(), 220)
     assert process.returncode == 0, complaints.decode()
     return out
 
 
+@pytest.mark.timeout(240)
 def test_the_command_measures_everything_in_tiny_sizes(tmp_path: Path) -> None:
     """Every measurement ends with figures, each with a value, those that have a floor with a ratio; nothing is left."""
     figures = json.loads(asyncio.run(_ran(tmp_path)))

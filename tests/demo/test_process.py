@@ -156,7 +156,7 @@ async def test_serve_prints_what_to_type_and_all_of_it_works(place: Path) -> Non
         config = Path(re.findall(r"configuration +(\S+)", page)[0])
         credentials = Path(re.findall(r"credentials +(\S+)", page)[0])
         assert {config.name, credentials.name} <= set(left(config.parent))
-        assert left(credentials) == ["commercetools-client-secret"]
+        assert left(credentials) == ["commercetools-client-secret", "status-token"]
         commands = [line.strip() for line in page.splitlines() if line.startswith(("  /", "  curl"))]
         run, status, changes, summary, order, sale, stock = commands
         assert "run --config" in run

@@ -38,6 +38,7 @@ CAUSES: list[tuple[Facts, Level, str]] = [
     (Facts(refused=REFUSED, blocked=REFUSED), Level.CRITICAL, "credential_refused"),
     (Facts(blocked=SILENT), Level.DEGRADED, "commercetools_unreachable"),
     (Facts(blocked=SILENT, oldest_decrease_seconds=61), Level.CRITICAL, "commercetools_unreachable"),
+    (Facts(blocked=SILENT, oldest_doubt_seconds=61, in_doubt=1), Level.CRITICAL, "commercetools_unreachable"),
     (Facts(marker="the marker's type cannot be used"), Level.CRITICAL, "marker_type"),
     (Facts(feeds=(replace(FRESH, verdict="late"),)), Level.DEGRADED, "feed_late"),
     (Facts(unreported_seconds=36 * 3600.0 + 1), Level.DEGRADED, "report_missed"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +14,7 @@ from math import sin
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from archsyncd.adapters.sqlite.store import DATABASE_NAME
 from archsyncd.config import ListenAddress
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import (
@@ -27,14 +29,22 @@ from archsyncd.domain.feed import (
 )
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.inventory import LineMode, Order, OrderLine
-from archsyncd.domain.rules import Carrying, LearnRules
+from archsyncd.domain.reconciling import Mode, RunState, Wanted
+from archsyncd.domain.rules import Carrying, DrainLimits, LearnRules
 from archsyncd.domain.samples import EVERY_MS, Sample
+from archsyncd.domain.settlement import Booked, Settled
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.handing_over import HandOver, Sides
+from archsyncd.operator.commands import Commands
 from archsyncd.operator.page import showing
 from tests.operator.daemon import CHANNEL, SmallDaemon, small_daemon
 
 T = TypeVar("T")
+PLACES = 12
+LOCATIONS = 'order_location = "WH1"\n' + "".join(
+    f'[locations.WH{n}]\nchannel = "{CHANNEL}"\n' for n in range(2, PLACES + 1)
+)
+LONG = "BRAND-" + "EXTRALONGNAME" * 12
 TOKEN = "canary-5a5a-canary"
 HOSTILE = '<script>document.title="taken"</script>\u202e\x1b[31m"\'&'
 PAYLOAD = ("<img src=x onerror=\"document.title='taken'\">\u2066\x00 " * 90)[:4_000].encode()
@@ -52,17 +62,41 @@ class AskedSides:
 
 
 async def stage(daemon: SmallDaemon) -> None:
-    """Levels, orders, a dispatch, exceptions of several kinds with hostile names, a held snapshot, six hours of samples."""
+    """Levels with their history, orders, a dispatch, exceptions of eight kinds, a snapshot, samples, a run, something muted."""
     await daemon.level("ABC-1", 15)
     await daemon.prove("ABC-1", 15)
+    await written(daemon, "ABC-1", 12, 20, 18)
+    changed_by_others(daemon)
     await daemon.order("o0", "ABC-1", 3)
     await daemon.level("ABC-1", 9)
     await daemon.level("ABC-1", 5_000)
     await daemon.level(HOSTILE, 4)
+    await daemon.level(LONG, 7)
     await carried(daemon)
     await cases(daemon)
     await held_snapshot(daemon)
     await sampled(daemon)
+    run = await daemon.store.reconciles.begin(Wanted(Mode.DRY_RUN, "nightly"))
+    assert run is not None
+    await daemon.store.reconciles.end(run, RunState.DONE)
+    known = {"code": "short_pick", "for_seconds": 8 * 3600, "reason": f"the shelf is recounted {LONG}"}
+    await Commands(daemon).answer("ack", known, "anna")
+
+
+async def written(daemon: SmallDaemon, sku: str, *levels: int) -> None:
+    """Levels, and each of them written; nothing else may wait."""
+    for available in levels:
+        await daemon.level(sku, available)
+        (lease,) = await daemon.store.outbox.lease(DrainLimits(), 1)
+        booked = Booked(lease.entry_id or "new", (lease.version or 0) + 1)
+        done = Settled(lease.key, lease.operation.op_id, booked)
+        await daemon.store.outbox.settle([done], daemon.settle_rules())
+
+
+def changed_by_others(daemon: SmallDaemon) -> None:
+    """Have the third change of the history be one that somebody else made."""
+    with sqlite3.connect(daemon.settings.daemon.state_dir / DATABASE_NAME) as database:
+        database.execute("UPDATE key_history SET kind = 'drift', who = 'anna' WHERE n = 3")
 
 
 async def carried(daemon: SmallDaemon) -> None:
@@ -97,6 +131,7 @@ async def cases(daemon: SmallDaemon) -> None:
             "the location WH9 is not mapped: its levels are not published",
         ),
         (CaseKind.SHORT_PICK, "main", "F-9", "2 pieces of ABC-1 were not found"),
+        (CaseKind.SUSPECTED_OVERSELL, CHANNEL, "ABC-1", "2 pieces more are ordered than are there"),
     )
     for kind, scope, subject, reason in given:
         await daemon.store.cases.open(NewCase(kind, scope, subject, reason))
@@ -208,7 +243,7 @@ async def _shown(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = ListenAddress(host="127.0.0.1", port=port) if tcp else ListenAddress(path=path)
-    async with small_daemon(directory) as daemon:
+    async with small_daemon(directory, LOCATIONS) as daemon:
         status = replace(daemon.settings.status, listen=address, actions=actions)
         daemon.settings = replace(daemon.settings, status=status)
         await stage(daemon)

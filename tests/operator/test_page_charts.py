@@ -118,4 +118,4 @@ def test_hours_are_full_ones_and_their_labels_do_not_touch(now_ms: int, span: in
     found = hours(Span(now_ms, now_ms + span * HOUR_MS, 60_000))
     assert 2 <= len(found) <= 7
     assert all(at_ms % 900_000 == 0 and LEFT <= x <= WIDTH - RIGHT for x, at_ms in found)
-    assert all(later - sooner > 35 for (sooner, _), (later, _) in pairwise(found))
+    assert all(later - sooner > 70 for (sooner, _), (later, _) in pairwise(found))

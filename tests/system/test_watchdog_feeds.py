@@ -55,7 +55,7 @@ async def test_f019_a_snapshot_that_takes_its_source_long_is_waited_for_and_load
             assert daemon.app.shared.counters["snapshots"] == 1
 
 
-@pytest.mark.parametrize("wait_seconds", [121, 300])
+@pytest.mark.parametrize("wait_seconds", [300])
 @virtual
 async def test_f019_a_long_poll_of_a_quiet_source_is_waited_for(wait_seconds: int) -> None:
     """The longest wait that the configuration allows is no standstill."""

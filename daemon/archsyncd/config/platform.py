@@ -240,7 +240,8 @@ class ReconcileSettings:
             Whole(0, 1_000_000),
             """How many entries that show too few are raised again within 24 hours without being asked. Beyond this and
             `maximum_raises_permille`, whichever is more, the rest waits for `archsyncctl reconcile --allow-raises`; what
-            shows too much is always cut. With 0 in both, every raise waits.""",
+            shows too much is always cut. With 0 in both, every such raise waits. A key that is ordered all the time rests on
+            bounds that each read narrows, and is not counted.""",
         ),
     )
     maximum_raises_permille: int = field(

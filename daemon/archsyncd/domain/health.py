@@ -191,9 +191,11 @@ def _platform(facts: Facts) -> Iterator[Reason]:
     if facts.refused is not None:
         yield because(Level.CRITICAL, "credential_refused", facts.refused)
     elif facts.blocked is not None:
-        waits = (
-            facts.oldest_decrease_seconds is not None
-            and facts.oldest_decrease_seconds > facts.limits.decrease_late_seconds
+        # What follows from it is never worse than it is: the root stands first.
+        late = facts.limits.decrease_late_seconds
+        waits = any(
+            each is not None and each > late
+            for each in (facts.oldest_decrease_seconds, facts.oldest_doubt_seconds)
         )
         level = Level.CRITICAL if waits else Level.DEGRADED
         yield because(level, "commercetools_unreachable", facts.blocked)

@@ -45,6 +45,10 @@ class Reconciles(Protocol):
         """What a run found, in the order of their numbers, after one."""
         ...
 
+    async def suspected(self) -> int:
+        """How many keys show what our writes do not explain, or were written by another program, until that is settled."""
+        ...
+
     async def held(self) -> int:
         """How many keys show too few and are not raised until a person allows."""
         ...

@@ -23,7 +23,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "sentence": "the verdict with its root cause",
         "exit": "what --check ends with",
         "reasons": "[level, code, subject, says, next], root cause first",
-        "muted": "[level, code, subject, says, kind, until, by, reason]: what does not count",
+        "muted": "[level, code, subject, says, kind, until, by, reason, mute (its code and subject, as unmute takes them)]: what "
+        "does not count",
         "version": "the program's version",
         "project": "commercetools' project key",
         "ledger": "id of the database's lineage",

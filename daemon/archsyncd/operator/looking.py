@@ -87,6 +87,7 @@ class Lookout:
         self._keys = Kept(clock, report.key_counts, COUNTS_KEEP_SECONDS)
         self._parked = Kept(clock, report.parked, COUNTS_KEEP_SECONDS)
         self._untracked = Kept(clock, daemon.store.health.untracked, COUNTS_KEEP_SECONDS)
+        self._suspected = Kept(clock, daemon.store.reconciles.suspected, COUNTS_KEEP_SECONDS)
         self._reports = Kept(clock, daemon.store.reporting.made, COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
         self._rough = Kept(clock, lambda: self._look(rough=True), STATUS_KEEP_SECONDS, cost_share=0)
@@ -119,7 +120,9 @@ class Lookout:
         cases = self._cases(await store.cases.counts(), await self._apart(mutes))
         room = store.health.room()
         locations = self._locations(await store.health.told())
-        drifting = sum(each.cases for each in cases if each.kind in _DRIFTING)
+        # Cases fold when there are very many; what is suspected by the key is counted whole.
+        cases_of_drift = sum(each.cases for each in cases if each.kind in _DRIFTING)
+        drifting = max(cases_of_drift, await self._suspected.get())
         wrong = Wrong(keys[0], parked.get(CaseKind.SKU_NOT_FOUND, 0), drifting)
         feeds = tuple(self._feed(feed, states.get(feed.name)) for feed in daemon.settings.feeds)
         facts = replace(

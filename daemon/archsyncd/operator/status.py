@@ -218,6 +218,7 @@ def _muted_told(reason: Reason, mute: Mute) -> dict[str, Any]:
         "until": rfc3339(mute.until_ms),
         "by": mute.by,
         "reason": mute.reason,
+        "mute": {"code": mute.code, "subject": mute.subject},
     }
 
 

@@ -402,3 +402,15 @@ async def test_what_is_held_is_tried_again_or_settled_by_a_person(shelf: Shelf) 
     await shelf.store.advices.hold(booked, (Finding(CaseKind.FULFILMENT_MISMATCH, "odd", "not taken"),))
     assert await shelf.store.advices.dismiss("F1", "by phone")
     assert (await only(shelf)).stage is Stage.CLOSED
+
+
+async def test_two_people_who_have_a_forgotten_order_sent_again_have_it_sent_once(shelf: Shelf) -> None:
+    """Both were told that Archean does not know it; by the second word the first one's sending has been answered."""
+    await carrying(shelf)
+    received = OrderLookup("received")
+    await shelf.store.handovers.answered(await sending(shelf), "main", received, FAR_MS)
+    first = second = await only(shelf)
+    assert await shelf.store.handovers.forgotten(first, "the first")
+    await shelf.store.handovers.answered(await sending(shelf), "main", received, FAR_MS)
+    assert not await shelf.store.handovers.forgotten(second, "the second")
+    assert (await only(shelf)).stage is Stage.RECEIVED

@@ -29,6 +29,7 @@ LEFT = {
     "order_closed.created_ms": "commercetools'",
     "handover.created_ms": "commercetools'",
     "order_cursor.complete_ms": "commercetools'",
+    "suspicion.seen_ms": "commercetools', and what was seen later than now proves nothing",
     "key_history.at_ms": "read as no later than what follows it",
     "feed_place.at_ms": "dropped with the next place",
     "sample.at_ms": "dropped with the next sample",

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
+from archsyncd.adapters.sqlite.learning import doubt_bases
 from archsyncd.adapters.sqlite.raising import HELD_AGAIN_MS
 from archsyncd.adapters.sqlite.reconcile_store import RUNS_KEPT
 from archsyncd.adapters.sqlite.reconciling import SLICE_KEYS
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import Entry, Marker, StockKey
 from archsyncd.domain.reconciling import Found, Listing, Mode, RaiseGuard, Run, RunState, Stray, Wanted
+from archsyncd.domain.settlement import Booked
 from tests.adapters.sqlite.shelf import LAG_MS, LEDGER, Shelf, entry, open_sqlite
 from tests.domain.nouns import key, level, line, order
 
@@ -358,3 +361,126 @@ async def test_the_newest_run_of_the_night_is_kept_however_many_a_person_makes(t
         assert (kept.id, kept.state) == (2, RunState.DONE)
         assert await shelf.store.reconciles.run(1) is None
         assert await shelf.store.reconciles.run(3) is None
+
+
+async def many(shelf: Shelf, count: int) -> list[str]:
+    """So many keys of ten pieces each, proven, with their entries."""
+    skus = [f"S{number:05}" for number in range(count)]
+    for start in range(0, count, 500):
+        part = skus[start : start + 500]
+        await shelf.read(*(level(start + n + 1, 10, sku=sku) for n, sku in enumerate(part)))
+    found = [entry(10, key(sku), name=f"E-{sku}") for sku in skus]
+    await shelf.store.outbox.book_lookups(found, (), (), shelf.settle_rules)
+    shelf.clock.pass_by(100)
+    await shelf.store.outbox.book_reads([replace(each, read_at_ms=shelf.clock.now_ms) for each in found], ())
+    await shelf.store.outbox.judge_reads(shelf.clock.now_ms + LAG_MS, LAG_MS, 10**6)
+    return skus
+
+
+async def read_again(shelf: Shelf, stock: int, guard: RaiseGuard) -> int:
+    """Every entry that a check is due for shows so many pieces; how many were."""
+    shelf.clock.pass_by(3 * LAG_MS / 1000)
+    due = await shelf.store.outbox.checks_due(10**6)
+    found = [
+        entry(
+            stock,
+            row.key,
+            name=row.entry_id or "",
+            read_ms=shelf.clock.now_ms,
+            version=row.version or 1,
+            marker=left(row.seen),
+        )
+        for row in due
+    ]
+    await shelf.store.outbox.book_reads(found, ())
+    await shelf.store.outbox.judge_reads(shelf.clock.now_ms + LAG_MS, LAG_MS, 10**6, guard)
+    return len(due)
+
+
+async def test_what_was_seen_first_is_remembered_beyond_the_cases_that_fold(tmp_path: Path) -> None:
+    """More keys with the same difference than cases are kept: all of them are judged at the second look, none for ever anew."""
+    async with shelf_of(tmp_path, ()) as shelf:
+        skus = await many(shelf, 1_100)
+        await run_of(shelf, shown(shelf, *(entry(9, key(sku), name=f"E-{sku}") for sku in skus)))
+        guard = RaiseGuard(20, 0)
+        due = [await read_again(shelf, 9, guard) for _ in range(4)]
+        assert due == [1_100, 1_100, 20, 0]
+        assert await shelf.store.reconciles.held() == 1_080
+        assert await shelf.store.reconciles.suspected() == 1_080
+
+
+async def test_f089_the_limit_holds_for_more_foreign_entries_than_cases_are_kept(tmp_path: Path) -> None:
+    """Another program has rewritten all of them: its mark is kept by the key."""
+    async with shelf_of(tmp_path, ()) as shelf:
+        skus = await many(shelf, 1_100)
+        await shelf.read(*(level(5_000 + number, 11, sku=sku) for number, sku in enumerate(skus)))
+        for lease in await shelf.lease(2_000):
+            await shelf.settle(lease, Booked(lease.entry_id or "", (lease.version or 0) + 1))
+        low = [entry(2, key(sku), name=f"E-{sku}", version=9) for sku in skus]
+        await run_of(shelf, shown(shelf, *low))
+        await shelf.store.outbox.book_reads(
+            [replace(each, read_at_ms=shelf.clock.now_ms) for each in low], ()
+        )
+        shelf.clock.pass_by(100)
+        for _ in range(3):
+            await read_again(shelf, 2, RaiseGuard(20, 0))
+        assert sum(lease.increases for lease in await shelf.lease(2_000)) == 20
+        assert await shelf.store.reconciles.held() == 1_080
+
+
+async def test_s11_a_difference_seen_before_its_base_was_taken_anew_is_no_first_sight(tmp_path: Path) -> None:
+    """An edit of an order made the base provisional, a clean read agreed: days later one read alone raises nothing."""
+    async with shelf_of(tmp_path, "A") as shelf:
+
+        async def one(stock: int) -> None:
+            await shelf.store.outbox.plan_checks(None, 5)
+            row = await shelf.row(key("A"))
+            found = entry(
+                stock,
+                key("A"),
+                name="E-A",
+                version=row.version or 1,
+                read_ms=shelf.clock.now_ms,
+                marker=left(row.seen),
+            )
+            await shelf.store.outbox.book_reads([found], ())
+            await shelf.store.outbox.judge_reads(shelf.clock.now_ms + LAG_MS, LAG_MS, 9, RaiseGuard(20, 5))
+
+        await one(6)
+        await cast("Any", shelf.store)._session.write(lambda scope: doubt_bases(scope, [key("A")], 0))
+        shelf.clock.pass_by(60)
+        await one(10)
+        assert await shelf.cases("drift") == []
+        shelf.clock.pass_by(86_400 * 5)
+        await one(6)
+        assert await shelf.lease() == []
+
+
+async def test_keys_that_the_rollout_does_not_reach_use_up_no_raise(tmp_path: Path) -> None:
+    """Whoever wrote them before goes on doing so: that is no drift, and holds back nobody else."""
+    async with shelf_of(tmp_path, ("A", "B", "C")) as shelf:
+        await shelf.store.use_rules(replace(shelf.store.rules, rollout=frozenset({"A"})))
+        stock = {"A": 10, "B": 6, "C": 6}
+        guard = RaiseGuard(1, 0)
+        for shows in (10, 7):
+            stock["A"] = shows
+            await run_of(
+                shelf, shown(shelf, *(entry(stock[sku], key(sku), name=f"E-{sku}") for sku in "ABC"))
+            )
+            await looked_at(shelf, stock, guard)
+        assert await shelf.store.reconciles.held() == 0
+        assert await shelf.cases("drift") == []
+        assert [lease.key.sku for lease in await shelf.lease()] == ["A"]
+
+
+async def test_what_is_held_of_an_entry_that_is_gone_holds_back_nobody(tmp_path: Path) -> None:
+    """It is looked up anew: nothing is left of the old suspicion."""
+    async with shelf_of(tmp_path, "AB") as shelf:
+        await run_of(shelf, shown(shelf, entry(6, key("A"), name="E-A"), entry(10, key("B"), name="E-B")))
+        await looked_at(shelf, {"A": 6, "B": 10}, RaiseGuard(0, 0))
+        assert await shelf.store.reconciles.held() == 1
+        await shelf.store.outbox.book_reads([], [key("A")])
+        assert await shelf.store.reconciles.held() == 0
+        assert await shelf.cases("drift") == [] or all(
+            case.code != "held" for case in await shelf.cases("drift")
+        )

@@ -268,7 +268,14 @@ class HandoverStore:
 
         async def step(scope: Scope) -> bool:
             before = await handing.get(scope, carried.order_id)
-            if before is None or before.stage is not carried.stage or before.cancel:
+            if before is None or before.cancel:
+                return False
+            # Somebody else may have had it sent, and answered, meanwhile: sent as often and as long in this state it must be.
+            if (before.stage, before.sent, before.since_ms) != (
+                carried.stage,
+                carried.sent,
+                carried.since_ms,
+            ):
                 return False
             heads = await scope.tx.rows("heads_by_id", (array([carried.order_id]),))
             accepted = any(row[6] is not None for row in heads)

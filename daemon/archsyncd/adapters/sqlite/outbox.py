@@ -12,10 +12,10 @@ from archsyncd.adapters.sqlite.history import because, drifted, suspect
 from archsyncd.adapters.sqlite.raising import (
     ANOTHER_WRITER,
     HELD_AGAIN_MS,
-    may_raise,
-    may_raise_after,
-    no_longer_lacking,
-    tell_held,
+    Breaker,
+    no_longer_suspect,
+    seen_twice,
+    suspect_another,
 )
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
@@ -28,7 +28,7 @@ from archsyncd.domain.lookup import AWAITING_ENTRY, Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.reconciling import RaiseGuard
-from archsyncd.domain.rules import DrainLimits, SettleRules, Turn
+from archsyncd.domain.rules import ROLLOUT, DrainLimits, SettleRules, Turn
 from archsyncd.domain.settlement import (
     Booked,
     Doubted,
@@ -173,6 +173,7 @@ async def _settled_row(
             await _foreign_case(scope, row, entry, turn)
             return await rebase(scope, turn, row, entry, rules)
         case Vanished():
+            await no_longer_suspect(scope, row.key)
             return outbox.unbased(row)
         case Parked(kind, code, message, correlation):
             case = NewCase(kind, row.key.channel, row.key.sku, message, code=code, correlation=correlation)
@@ -218,6 +219,8 @@ async def _foreign_case(scope: Scope, row: OutboxRow, entry: Entry, turn: Turn) 
     code = "" if found == turn.ledger else ANOTHER_WRITER
     case = NewCase(CaseKind.FOREIGN_WRITER, row.key.channel, row.key.sku, reason, code=code)
     await open_case(scope.tx, case, scope.now_ms)
+    if code:
+        await suspect_another(scope, row.key)
 
 
 async def rebase(scope: Scope, turn: Turn, row: OutboxRow, entry: Entry, rules: SettleRules) -> OutboxRow:
@@ -329,7 +332,10 @@ async def book_reads(
             continue
         await _foreign_case(scope, row, entry, turn)
         changed.append(outbox.based(row, entry, scope.now_ms, scope.now_ms + outbox.LATE_LANDING_MS))
-    changed.extend(outbox.unbased(row) for key in missing if (row := rows.get(key)) and row.op_id is None)
+    gone = [row for key in missing if (row := rows.get(key)) and row.op_id is None]
+    for row in gone:
+        await no_longer_suspect(scope, row.key)
+    changed.extend(outbox.unbased(row) for row in gone)
     await put_outbox_rows(scope, changed)
 
 
@@ -342,6 +348,7 @@ async def judge_reads(
     """
     found = await scope.tx.rows("outbox_check_read", {"before": complete_ms - lag_ms, "limit": limit})
     rows = await outbox_rows(scope, [StockKey(row[0], row[1]) for row in found])
+    breaker = Breaker(scope, guard)
     proven: list[OutboxRow] = []
     again: list[OutboxRow] = []
     for row in rows.values():
@@ -351,13 +358,13 @@ async def judge_reads(
             continue
         window = (row.key.channel, row.key.sku, read.read_at_ms - lag_ms, read.read_at_ms + lag_ms)
         times = [line[0] for line in await scope.tx.rows("lines_in_window", window)]
-        judged = await _proven(scope, row, lag_ms, guard) if read.clean(complete_ms, times) else None
+        judged = await _proven(scope, row, lag_ms, breaker) if read.clean(complete_ms, times) else None
         if judged is None:
-            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms, guard))
+            again.append(await _narrowed(scope, row, read.read_at_ms, lag_ms, breaker))
         else:
             proven.append(judged)
-    if guard is not None and any(_is_held(scope, row) for row in (*proven, *again)):
-        await tell_held(scope, guard)
+    if any(_is_held(scope, row) for row in (*proven, *again)):
+        await breaker.tell_held()
     await put_outbox_rows(scope, [*proven, *again])
     return len(proven), len(again)
 
@@ -372,7 +379,7 @@ def _is_held(scope: Scope, row: OutboxRow) -> bool:
 
 
 async def _narrowed(
-    scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int, guard: RaiseGuard | None
+    scope: Scope, row: OutboxRow, read_at_ms: int, lag_ms: int, breaker: Breaker
 ) -> OutboxRow:
     """A key that is ordered all the time: its orders around the read bound what the read can mean.
 
@@ -388,7 +395,7 @@ async def _narrowed(
         await open_case(scope.tx, _drift_case(row.key, off, "at least "), scope.now_ms)
         await drifted(scope, row.key)
     after = outbox.narrowed(row, known, around, scope.now_ms, again_ms)
-    return after if await may_raise_after(scope, row, after, guard) else _held(scope, row)
+    return after if await breaker.may_raise_after(row, after) else _held(scope, row)
 
 
 def _drift_case(key: StockKey, off: int, how: str = "") -> NewCase:
@@ -406,32 +413,36 @@ async def _known_after(scope: Scope, key: StockKey, at_ms: int) -> int:
     return int(found[0]) if found else 0
 
 
-async def _proven(scope: Scope, row: OutboxRow, lag_ms: int, guard: RaiseGuard | None) -> OutboxRow | None:
-    """The row as its clean read proves it; None when it must be seen once more before it may raise."""
-    known = row.known - await _known_after(scope, row.key, row.read_at_ms or 0)
+async def _proven(scope: Scope, row: OutboxRow, lag_ms: int, breaker: Breaker) -> OutboxRow | None:
+    """The row as its clean read proves it; None when it must be seen once more before it may raise.
+
+    A key that the rollout does not reach is kept by whoever wrote it before: what it shows is taken as it is.
+    """
+    read_at_ms = row.read_at_ms or 0
+    known = row.known - await _known_after(scope, row.key, read_at_ms)
     scope_key = (row.key.channel, row.key.sku)
-    check_due_ms: int | None = None
+    off = 0
     if row.base is Base.PROVEN and row.x_applied is not None and row.read_stock is not None:
         off = drift(row.read_stock, row.x_applied, known)
-        if off:
-            # A raise is made only when the same was seen twice; the open case remembers the first time.
-            seen_before = await scope.tx.row("case_code", (CaseKind.DRIFT, *scope_key)) == (f"{off:+d}",)
-            await open_case(scope.tx, _drift_case(row.key, off), scope.now_ms)
-            if off < 0 and not seen_before:
-                return None
-            if off < 0 and not await may_raise(scope, row.key, -off, guard):
-                return _held(scope, row)
-            await drifted(scope, row.key)
-            # Looked at once more after the correction, so that the case closes when all is well.
-            check_due_ms = scope.now_ms + lag_ms
-        else:
-            await resolve_case(scope.tx, CaseKind.DRIFT, *scope_key, "a clean read agrees", scope.now_ms)
-        if off >= 0:
-            await no_longer_lacking(scope, row.key)
+    if off and row.parked == ROLLOUT:
+        because(scope, row.key, Kind.PROVEN)
+        off = 0
+    # Looked at once more after a correction, so that the case closes when all is well.
+    check_due_ms = scope.now_ms + lag_ms if off else None
+    if off:
+        twice = await seen_twice(scope, row.key, off, read_at_ms)
+        await open_case(scope.tx, _drift_case(row.key, off), scope.now_ms)
+        if off < 0 and not twice:
+            return None
+        if off < 0 and not await breaker.may_raise(row.key, -off):
+            return _held(scope, row)
+        await drifted(scope, row.key)
+    else:
+        await resolve_case(scope.tx, CaseKind.DRIFT, *scope_key, "a clean read agrees", scope.now_ms)
     after = replace(outbox.proven(row, known, scope.now_ms), check_due_ms=check_due_ms)
-    if not await may_raise_after(scope, row, after, guard):
+    if not await breaker.may_raise_after(row, after):
         return _held(scope, row)
     note = "its base was proven by a clean read"
-    if await resolve_case(scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, note, scope.now_ms):
-        await no_longer_lacking(scope, row.key)
+    await resolve_case(scope.tx, CaseKind.FOREIGN_WRITER, *scope_key, note, scope.now_ms)
+    await no_longer_suspect(scope, row.key)
     return after

@@ -21,47 +21,98 @@ ANOTHER_WRITER = "another-writer"
 ALLOW_KEYS = 2_000
 
 
-async def may_raise(scope: Scope, key: StockKey, pieces: int, guard: RaiseGuard | None) -> bool:
-    """Whether a key that shows too few may be raised now; if not it is held, and a person is told.
+class Breaker:
+    """The limit as it stands in one transaction; what it costs to know is asked once. `guard` None: nothing is held."""
 
-    Once something is held all that follows is, until a person allows it or nothing is held any more. A key that was raised
-    within the day counts once.
-    """
-    if guard is None:
-        return True
+    def __init__(self, scope: Scope, guard: RaiseGuard | None) -> None:
+        self._scope = scope
+        self._guard = guard
+        self._limit: int | None = None
+        self._raised: int | None = None
+
+    async def may_raise(self, key: StockKey, pieces: int) -> bool:
+        """Whether a key that shows too few may be raised now; if not it is held, and a person is told.
+
+        Once something is held all that follows is, until a person allows it or nothing is held any more. A key that was
+        raised within the day counts once.
+        """
+        if self._guard is None:
+            return True
+        scope, place = self._scope, (key.channel, key.sku)
+        held = await scope.tx.row("held_known", place)
+        if held is not None and held[0]:
+            await scope.tx.run("held_drop", place)
+            return True
+        if await scope.tx.row("held_any") is None and await self._has_room(key, self._guard):
+            await scope.tx.run("raise_put", (*place, scope.now_ms))
+            return True
+        await scope.tx.run("held_put", (*place, pieces, scope.now_ms))
+        return False
+
+    async def may_raise_after(self, row: OutboxRow, after: OutboxRow) -> bool:
+        """The same for a key whose base was taken anew because another program wrote its entry, where `after` would raise it.
+
+        A first look at an entry, or what our own ledger wrote after the copy that was put back, is nothing to be wary of.
+        """
+        applied = after.applied
+        raises = row.base is Base.PROVISIONAL and applied is not None and applied < after.x_target
+        if self._guard is None or not raises or applied is None:
+            return True
+        known = await self._scope.tx.row("suspicion", (row.key.channel, row.key.sku))
+        if known is None or not known[2]:
+            return True
+        return await self.may_raise(row.key, after.x_target - applied)
+
+    async def tell_held(self) -> None:
+        """Tell people what is held, in one case for all of it."""
+        scope, found = self._scope, await self._scope.tx.row("held_count")
+        if self._guard is None or found is None or not found[0]:
+            return
+        limit = await self._most(self._guard)
+        reason = (
+            f"{found[0]} keys show too few ({found[1]} pieces in all) and are not raised: more than {limit} within a day may "
+            "mean that the comparison is wrong, not the entries. What is too much is still cut. Look at some of "
+            "them, then have all of them raised: archsyncctl reconcile --allow-raises"
+        )
+        case = NewCase(CaseKind.DRIFT, HELD_SCOPE, HELD_SUBJECT, reason, code=HELD_CODE)
+        await open_case(scope.tx, case, scope.now_ms)
+
+    async def _has_room(self, key: StockKey, guard: RaiseGuard) -> bool:
+        if self._raised is None:
+            await self._scope.tx.run("raises_over", (self._scope.now_ms - DAY_MS,))
+            self._raised = await _number(self._scope, "raise_count")
+        if await self._scope.tx.row("raise_known", (key.channel, key.sku)) is not None:
+            return True
+        if self._raised < guard.least or self._raised < await self._most(guard):
+            self._raised += 1
+            return True
+        return False
+
+    async def _most(self, guard: RaiseGuard) -> int:
+        """The limit. All keys are counted only where no run has done so: that is no work for every transaction."""
+        if self._limit is None:
+            keys = await _number(self._scope, "keys_lately") or await _number(self._scope, "outbox_count")
+            self._limit = guard.limit(keys)
+        return self._limit
+
+
+async def seen_twice(scope: Scope, key: StockKey, off: int, read_at_ms: int) -> bool:
+    """Whether a clean read before this one, within a day, saw the same difference; this one is remembered."""
     place = (key.channel, key.sku)
-    held = await scope.tx.row("held_known", place)
-    if held is not None and held[0]:
-        await scope.tx.run("held_drop", place)
-        return True
-    await scope.tx.run("raises_over", (scope.now_ms - DAY_MS,))
-    if await scope.tx.row("held_any") is None and await _has_room(scope, key, guard):
-        await scope.tx.run("raise_put", (*place, scope.now_ms))
-        return True
-    await scope.tx.run("held_put", (*place, pieces, scope.now_ms))
-    return False
+    known = await scope.tx.row("suspicion", place)
+    await scope.tx.run("suspicion_off", (*place, off, read_at_ms))
+    return known is not None and known[0] == off and 0 < read_at_ms - known[1] <= DAY_MS
 
 
-async def _has_room(scope: Scope, key: StockKey, guard: RaiseGuard) -> bool:
-    if await scope.tx.row("raise_known", (key.channel, key.sku)) is not None:
-        return True
-    raised = await _number(scope, "raise_count")
-    if raised < guard.least:
-        return True
-    return raised < guard.limit(await _number(scope, "outbox_count"))
+async def suspect_another(scope: Scope, key: StockKey) -> None:
+    """Another program wrote the entry of this key: a raise of it counts, until its base is proven."""
+    await scope.tx.run("suspicion_another", (key.channel, key.sku, scope.now_ms))
 
 
-async def may_raise_after(scope: Scope, row: OutboxRow, after: OutboxRow, guard: RaiseGuard | None) -> bool:
-    """The same for a key whose base was taken anew because somebody else wrote its entry, where `after` would raise it."""
-    applied = after.applied
-    raises = row.base is Base.PROVISIONAL and applied is not None and applied < after.x_target
-    if guard is None or not raises or applied is None:
-        return True
-    place = (CaseKind.FOREIGN_WRITER, row.key.channel, row.key.sku)
-    if await scope.tx.row("case_code", place) != (ANOTHER_WRITER,):
-        # A first look at the entry, or what our own ledger wrote after the copy that was put back: nothing to be wary of.
-        return True
-    return await may_raise(scope, row.key, after.x_target - applied, guard)
+async def no_longer_suspect(scope: Scope, key: StockKey) -> None:
+    """A key's base is proven, or its entry is gone: nothing speaks against it, and nothing of it is held."""
+    await scope.tx.run("suspicion_drop", (key.channel, key.sku))
+    await no_longer_lacking(scope, key)
 
 
 async def no_longer_lacking(scope: Scope, key: StockKey) -> None:
@@ -74,21 +125,6 @@ async def close_if_empty(scope: Scope, note: str) -> None:
     """Close the breaker's case once nothing is held."""
     if await scope.tx.row("held_any") is None:
         await resolve_case(scope.tx, CaseKind.DRIFT, HELD_SCOPE, HELD_SUBJECT, note, scope.now_ms)
-
-
-async def tell_held(scope: Scope, guard: RaiseGuard) -> None:
-    """Tell people what is held, in one case for all of it."""
-    found = await scope.tx.row("held_count")
-    if found is None or not found[0]:
-        return
-    limit = guard.limit(await _number(scope, "outbox_count"))
-    reason = (
-        f"{found[0]} keys show too few ({found[1]} pieces in all) and are not raised: more than {limit} within a day may mean "
-        "that the comparison is wrong, not the entries. What is too much is still cut. Look at some of them, then let all of "
-        "these be raised with archsyncctl reconcile --allow-raises"
-    )
-    case = NewCase(CaseKind.DRIFT, HELD_SCOPE, HELD_SUBJECT, reason, code=HELD_CODE)
-    await open_case(scope.tx, case, scope.now_ms)
 
 
 async def allow_some(scope: Scope) -> int:

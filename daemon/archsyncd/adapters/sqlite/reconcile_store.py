@@ -111,6 +111,12 @@ class ReconcileStore:
             rows = await tx.rows("reconcile_findings", (run_id, after, limit))
         return [RunFinding(row[0], Found(row[1]), *row[2:]) for row in rows]
 
+    async def suspected(self) -> int:
+        """How many keys show what our writes do not explain, or were written by another program, until that is settled."""
+        async with self._session.read() as tx:
+            row = await tx.row("suspicion_count")
+        return int(row[0]) if row else 0
+
     async def held(self) -> int:
         """How many keys show too few and are not raised until a person allows."""
         async with self._session.read() as tx:

@@ -10,11 +10,15 @@ from aiohttp import web
 
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.page.guard import Guard, from_here, seated
+from archsyncd.operator.page.muting import acknowledged, unmuted
 from archsyncd.operator.page.screens import whole
 from archsyncd.operator.protocol import EXIT_USAGE, Refusal
 
 FORM = "application/x-www-form-urlencoded"
 FIELDS_MOST = 8
+# Whoever opens the socket or knows the token is not told apart from others who do.
+BY_SOCKET = "the page, by its Unix socket"
+OVER_TCP = "the page, signed in over TCP"
 NOT_OURS = (
     "Nothing was changed: this page did not make the form for this browser, or the daemon was restarted since. Go back, load the "
     "page again, and repeat it."
@@ -34,11 +38,21 @@ class Acts:
     def routes(self) -> Mapping[str, Handler]:
         """What is posted where."""
         return {
+            "/ack": self._acknowledge,
+            "/unmute": self._unmute,
             "/exceptions/{id}/retry": self._retry,
             "/exceptions/{id}/dismiss": self._dismiss,
             "/snapshots/{id}/approve": self._approve,
             "/snapshots/{id}/reject": self._reject,
         }
+
+    async def _acknowledge(self, request: web.Request) -> web.Response:
+        form = await self._form(request)
+        return await self._done(request, "ack", acknowledged(request.query, form), "/")
+
+    async def _unmute(self, request: web.Request) -> web.Response:
+        await self._form(request)
+        return await self._done(request, "unmute", unmuted(request.query), "/")
 
     async def _retry(self, request: web.Request) -> web.Response:
         await self._form(request)
@@ -65,7 +79,7 @@ class Acts:
     ) -> web.Response:
         """Do it, leave word for the next screen, and send the browser there: a reload repeats nothing."""
         try:
-            answer = await self._commands.answer(verb, told)
+            answer = await self._commands.answer(verb, told, OVER_TCP if self._guard.asks else BY_SOCKET)
             kind, says = "done" if answer["done"] else "nothing", answer["says"]
         except Refusal as refusal:
             kind, says = "refused", refusal.sentence

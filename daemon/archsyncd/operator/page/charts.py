@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-WIDTH, HEIGHT = 320, 96
-LEFT, RIGHT, TOP, BOTTOM = 34, 4, 8, 16
+# Units of which a pixel holds about two: whole numbers are places enough, and short to write.
+WIDTH, HEIGHT = 640, 192
+LEFT, RIGHT, TOP, BOTTOM = 68, 8, 16, 32
 _STEPS = (1, 2, 5, 10)
 Point: TypeAlias = tuple[int, float | None]
+Place: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,17 @@ class Span:
     to_ms: int
     step_ms: int
 
-    def x(self, at_ms: int) -> float:
+    def x(self, at_ms: int) -> int:
         """Where a moment lies."""
         share = (at_ms - self.from_ms) / max(self.to_ms - self.from_ms, 1)
-        return round(LEFT + min(max(share, 0), 1) * (WIDTH - LEFT - RIGHT), 1)
+        return round(LEFT + min(max(share, 0), 1) * (WIDTH - LEFT - RIGHT))
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """A value on the axis and where it lies."""
 
-    at: float
+    at: int
     value: float
 
 
@@ -52,7 +54,7 @@ class Line:
     name: str
     style: str
     path: str
-    dots: tuple[tuple[float, float], ...]
+    dots: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class Drawing:
 class Bar:
     """A stretch of one state: where it begins, and how wide it is."""
 
-    x: float
-    width: float
+    x: int
+    width: int
     state: str
 
 
@@ -89,9 +91,9 @@ def ceiling(value: float) -> float:
     return next(step * power for step in _STEPS if step * power >= value * (1 - 1e-9))
 
 
-def runs(points: Sequence[Point], span: Span) -> Iterator[list[tuple[float, float]]]:
+def runs(points: Sequence[Point], span: Span) -> Iterator[list[tuple[int, float]]]:
     """Points that hang together, as (x, value): a None, or more than a step and a half without one, ends a run."""
-    run: list[tuple[float, float]] = []
+    run: list[tuple[int, float]] = []
     before: int | None = None
     for at_ms, value in points:
         apart = before is not None and at_ms - before > 1.5 * span.step_ms
@@ -107,7 +109,7 @@ def runs(points: Sequence[Point], span: Span) -> Iterator[list[tuple[float, floa
 
 def _line(series: Series, span: Span, top: float) -> Line:
     parts: list[str] = []
-    dots: list[tuple[float, float]] = []
+    dots: list[Place] = []
     for run in runs(series.points, span):
         if len(run) == 1:
             dots.append((run[0][0], _y(run[0][1], top)))
@@ -117,26 +119,26 @@ def _line(series: Series, span: Span, top: float) -> Line:
     return Line(series.name, series.style, "".join(parts), tuple(dots))
 
 
-def _path(places: list[tuple[float, float]]) -> str:
+def _path(places: list[Place]) -> str:
     """Points as steps from the one before, which are shorter to write than places."""
     (x, y), *_ = places
-    steps = [f"{at - before:.4g} {up - down:.4g}" for (before, down), (at, up) in pairwise(places)]
-    return f"M{x:g} {y:g}l{' '.join(steps)}".replace(" -", "-")
+    steps = [f"{at - before} {up - down}" for (before, down), (at, up) in pairwise(places)]
+    return f"M{x} {y}l{' '.join(steps)}".replace(" -", "-")
 
 
-def _thinned(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Without the middle ones of a level stretch: they would cost bytes and draw nothing."""
-    ends = {0, len(places) - 1}
-    return [
-        place
-        for number, place in enumerate(places)
-        if number in ends or not places[number - 1][1] == place[1] == places[number + 1][1]
-    ]
+def _thinned(places: list[Place]) -> list[Place]:
+    """Without the middle ones of a straight stretch: they would cost bytes and draw nothing."""
+    kept = places[:1]
+    for place, after in pairwise(places[1:]):
+        (x, y), (at, up) = kept[-1], place
+        if x == at or (at - x) * (after[1] - up) != (after[0] - at) * (up - y):
+            kept.append(place)
+    return [*kept, places[-1]]
 
 
-def _y(value: float, top: float) -> float:
+def _y(value: float, top: float) -> int:
     share = min(max(value / top, 0.0), 1.0)
-    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 1)
+    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM))
 
 
 def bars(points: Sequence[tuple[int, str]], span: Span) -> tuple[Bar, ...]:
@@ -145,14 +147,14 @@ def bars(points: Sequence[tuple[int, str]], span: Span) -> tuple[Bar, ...]:
     for at_ms, state in points:
         x, end = span.x(at_ms), span.x(min(at_ms + span.step_ms, span.to_ms))
         last = found[-1] if found else None
-        if last is not None and last.state == state and abs(last.x + last.width - x) < 1:
-            found[-1] = Bar(last.x, round(end - last.x, 1), state)
+        if last is not None and last.state == state and last.x + last.width == x:
+            found[-1] = Bar(last.x, end - last.x, state)
         else:
-            found.append(Bar(x, round(max(end - x, 0.5), 1), state))
+            found.append(Bar(x, max(end - x, 1), state))
     return tuple(found)
 
 
-def hours(span: Span, labels: int = 4) -> tuple[tuple[float, int], ...]:
+def hours(span: Span, labels: int = 4) -> tuple[tuple[int, int], ...]:
     """Full hours on the level axis, (x, UTC milliseconds): so many that their labels do not touch."""
     whole = 3_600_000
     count = max((span.to_ms - span.from_ms) // whole, 1)

@@ -31,6 +31,7 @@ from archsyncd.operator.page.views import views
 from archsyncd.operator.sockets import BACKLOG, STATUS, WEBHOOK, listen
 
 RETRY_SECONDS = 3600
+PREPARE_AFTER_SECONDS = 20.0
 SECRET_BYTES = 32
 TOKEN = "status-token"  # noqa: S105 - the credential's name
 _LOG = logging.getLogger("archsyncd.operator")
@@ -91,10 +92,15 @@ async def _show_status(
     metrics = MetricsPage(daemon.desk.status, lambda kind: daemon.settings.owner(kind).team)
     acts = lambda: daemon.settings.status.actions  # noqa: E731 - asked anew each time: a reload changes it
     page = StatusPage(Commands(daemon), metrics, guard, daemon.clock, acts=acts)
-    # Compiled beside what the daemon has to do, so that nobody's first look stops everything else for that.
-    preparing = asyncio.create_task(asyncio.to_thread(views().prepare), name="page-templates")
+    preparing = asyncio.create_task(_prepare(daemon), name="page-templates")
     stack.callback(preparing.cancel)
     await stack.enter_async_context(served(page.application(), found))
+
+
+async def _prepare(daemon: Daemon) -> None:
+    """Compile the templates beside what the daemon has to do: not while it starts, nor at somebody's first look."""
+    await daemon.clock.sleep(PREPARE_AFTER_SECONDS)
+    await asyncio.to_thread(views().prepare)
 
 
 def _listening(

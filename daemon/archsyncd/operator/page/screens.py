@@ -12,6 +12,7 @@ from archsyncd.domain.times import utc_ms
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.exceptions import FREED_BY_HAND, STATES
 from archsyncd.operator.page.charts import Series, Span, bars, drawn, hours
+from archsyncd.operator.page.muting import asked
 from archsyncd.operator.page.views import Look
 from archsyncd.operator.parser import ORDER_STATES
 from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Refusal
@@ -19,9 +20,9 @@ from archsyncd.operator.protocol import EXIT_CRITICAL, EXIT_USAGE, Refusal
 HOURS = (1, 6, 24)
 PAGE_ROWS = 50
 ORDERS_SHOWN = 100
-TABLE_STEPS = 8
+TABLE_STEPS = 6
 LIVE = {
-    "overview": ("verdict", "figures", "feeds", "locations", "waiting", "cases", "orders", "notes"),
+    "overview": ("verdict", "figures", "feeds", "locations", "data", "waiting", "cases", "orders", "notes"),
     "backlog": ("backlog",),
     "snapshots": ("snapshots",),
 }
@@ -40,10 +41,11 @@ class Screens:
 
     async def overview(self, query: Query) -> Look:
         """Everything at a glance."""
-        asked = query.get("hours", "")
-        span = int(asked) if asked in {str(each) for each in HOURS} else HOURS[1]
+        wanted = query.get("hours", "")
+        span = int(wanted) if wanted in {str(each) for each in HOURS} else HOURS[1]
         status = await self.status()
-        return Look("overview.html", "Overview", {"status": status, "hours": span}, live="overview")
+        shows = {"status": status, "hours": span, "asked": asked(query, status)}
+        return Look("overview.html", "Overview", shows, live="overview")
 
     async def charts(self, span: int) -> dict[str, Any]:
         """The figures of the last hours as drawings."""

@@ -207,7 +207,7 @@ class StatusPage:
             "topic": f"{topic}-{look.shows['hours']}" if "hours" in look.shows and look.live else topic,
             "here": request.path,
             "address": request.path_qs,
-            "refreshes": bool(look.live),
+            "refreshes": bool(look.live) and not look.shows.get("asked"),
             "said": guard.take_word(seat),
             "seal": guard.seal(seat),
             "acts": self.may_act(request),

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from archsyncd.operator.page import words
+from archsyncd.operator.page import muting, words
 
 HERE = Path(__file__).parent
 ASSETS = {"style.css": "text/css", "live.js": "text/javascript"}
@@ -66,6 +66,12 @@ class Views:
             clock=words.clock,
             received=words.lines,
             part=words.part,
+            percent=words.percent,
+            size=words.size,
+            quoted=words.quoted,
+            cause=muting.address,
+            beside=muting.beside,
+            by_kind=muting.by_kind,
         )
         made.globals["asset"] = lambda name: self.assets[name].address
         self._made = made
@@ -87,5 +93,11 @@ def views() -> Views:
 
 
 def _asset(name: str, kind: str) -> Asset:
-    body = (HERE / name).read_bytes()
+    body = _lean((HERE / name).read_text(encoding="utf-8")).encode()
     return Asset(body, gzip.compress(body, mtime=0), kind, f"/{name}?{hashlib.sha256(body).hexdigest()[:12]}")
+
+
+def _lean(text: str) -> str:
+    """Without what only readers of the source need: indentation, and lines that are comments."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,9 @@ from markupsafe import Markup, escape
 
 from archsyncd.domain.times import utc_ms
 from archsyncd.operator.tables import age, shown
+
+STEP_BYTES = 1024
+SMALL_SHARE, LARGE_SHARE = 0.001, 0.1
 
 
 def finished(value: Any) -> Any:
@@ -82,6 +86,30 @@ def clock(at_ms: int) -> str:
 def lines(value: str) -> Markup:
     """What was received, its lines kept, everything else printable."""
     return Markup("\n").join(shown(line) for line in value.split("\n"))
+
+
+def percent(share: float) -> str:
+    """A share of 1 in percent, with tenths where they matter."""
+    if 0 < share < SMALL_SHARE:
+        return "under 0.1 %"
+    return f"{100 * share:.{0 if share == 0 or share >= LARGE_SHARE else 1}f} %"
+
+
+def size(count_bytes: int | None) -> str:
+    """A number of bytes in the unit that suits it; an en dash where there is none."""
+    if count_bytes is None:
+        return "–"
+    value, unit = float(count_bytes), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < STEP_BYTES:
+            break
+        value, unit = value / STEP_BYTES, larger
+    return f"{value:,.0f} {unit}" if unit == "bytes" or value >= STEP_BYTES / 10 else f"{value:.1f} {unit}"
+
+
+def quoted(value: str) -> str:
+    """A word of a command, as a shell takes it."""
+    return shlex.quote(value)
 
 
 def part(value: Any) -> str:

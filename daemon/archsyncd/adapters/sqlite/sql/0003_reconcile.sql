@@ -67,3 +67,14 @@ CREATE TABLE reconcile_held (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX reconcile_held_open ON reconcile_held (channel, sku) WHERE allowed = 0;
+
+-- What speaks against an entry: the difference that a clean read saw last (`off`, of the read at `seen_ms`), and whether another
+-- program wrote it (`another`). Kept by the key and not by its case: cases fold when there are very many.
+CREATE TABLE suspicion (
+    channel TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    off INTEGER NOT NULL DEFAULT 0,
+    seen_ms INTEGER NOT NULL,
+    another INTEGER NOT NULL DEFAULT 0 CHECK (another IN (0, 1)),
+    PRIMARY KEY (channel, sku)
+) STRICT, WITHOUT ROWID;

@@ -124,3 +124,23 @@ DELETE FROM reconcile_held WHERE allowed = 1 AND at_ms < ?
 -- name: outbox_check_now
 UPDATE outbox SET check_due_ms = ?1 WHERE check_due_ms > ?1 AND op_id IS NULL AND superseded = ''
     AND (channel, sku) IN (SELECT w.value ->> 0, w.value ->> 1 FROM json_each(?2) AS w)
+
+-- name: keys_lately
+SELECT keys FROM reconcile_run WHERE keys > 0 ORDER BY id DESC LIMIT 1
+
+-- name: suspicion
+SELECT off, seen_ms, another FROM suspicion WHERE channel = ? AND sku = ?
+
+-- name: suspicion_off
+INSERT INTO suspicion (channel, sku, off, seen_ms) VALUES (?, ?, ?, ?)
+ON CONFLICT (channel, sku) DO UPDATE SET off = excluded.off, seen_ms = excluded.seen_ms
+
+-- name: suspicion_another
+INSERT INTO suspicion (channel, sku, seen_ms, another) VALUES (?, ?, ?, 1)
+ON CONFLICT (channel, sku) DO UPDATE SET off = 0, seen_ms = excluded.seen_ms, another = 1
+
+-- name: suspicion_drop
+DELETE FROM suspicion WHERE channel = ? AND sku = ?
+
+-- name: suspicion_count
+SELECT count(*) FROM suspicion
