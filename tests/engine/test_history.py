@@ -83,9 +83,21 @@ async def test_rows_that_do_not_fit_are_folded_at_once_and_told_of() -> None:
 
 @virtual
 async def test_more_keys_than_rows_allowed_do_not_keep_it_busy_for_ever() -> None:
-    """With nothing left to fold it goes on at leisure."""
-    keeping, _, _ = keeper(Folding(200_000, len(STEPS) - 1, ended=True))
+    """Once a whole pass by the last step did not do, the next ones are made at leisure, until the rows fit and do not again."""
+    last = len(STEPS) - 1
+    under_way, ended = Folding(20_000_000, last, ended=False), Folding(20_000_000, last, ended=True)
+    fits = Folding(50_000, last, ended=False)
+    keeping, store, shared = keeper(ended, under_way, ended, under_way, ended, fits, under_way)
+    assert [await keeping.step() for _ in range(2)] == [LEAST_REST_SECONDS] * 2
+    assert 2 < await keeping.step() < 3
     assert await keeping.step() == MOST_REST_SECONDS
+    await shared.clock.sleep(BETWEEN_PASSES_SECONDS)
+    assert len(store.asked) == 3
+    for _ in range(2):
+        assert 2 < await keeping.step() < 3
+    await shared.clock.sleep(BETWEEN_PASSES_SECONDS)
+    assert await keeping.step() == MOST_REST_SECONDS
+    assert await keeping.step() == LEAST_REST_SECONDS
 
 
 @virtual

@@ -8,14 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from archsyncd.domain.inventory import EntryPage, StockKey, SupplyChannel
+from archsyncd.domain.inventory import Entry, EntryPage, StockKey, SupplyChannel
+from archsyncd.domain.ledger import Base
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.engine.bases import IDLE_SECONDS, QUIET_SECONDS, BaseOptions, Bases
 from archsyncd.engine.drain import Drain, DrainOptions
 from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
-from tests.adapters.sqlite.shelf import Shelf
+from tests.adapters.sqlite.shelf import Shelf, entry
 from tests.domain.nouns import CHANNEL_IDS, key, level
 from tests.review.shop import limiter, no_types
 
@@ -27,6 +28,7 @@ class Empty:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.there: list[Entry] = []
 
     def use_channels(self, channels: Sequence[SupplyChannel]) -> None:
         del channels
@@ -41,6 +43,10 @@ class Empty:
     async def entries_by_key(self, keys: Sequence[StockKey]) -> EntryPage:
         self.asked.extend(each.sku for each in keys)
         return EntryPage((), 1)
+
+    async def entries_by_id(self, ids: Sequence[str]) -> EntryPage:
+        self.asked.extend(ids)
+        return EntryPage(tuple(one for one in self.there if one.id in ids), 1)
 
     async def products(self, skus: Sequence[str]) -> frozenset[str]:
         del skus
@@ -159,3 +165,22 @@ async def test_a_key_that_was_missing_for_long_is_looked_up_soon_again_once_a_pe
         await bases.look_up_due(told=True)
         shelf.clock.pass_by(30)
     assert len(shop.asked) == looks + 4
+
+
+async def test_an_entry_that_was_moved_to_another_channel_is_no_entry_of_its_key_any_more(
+    shelf: Shelf,
+) -> None:
+    """It is found by its id, under another key: read once, then looked up by key, and not read for ever without a pause."""
+    await shelf.read(level(1, 5), level(2, 5, sku="B"))
+    for sku in "AB":
+        await shelf.based(5, key(sku), name=f"E-{sku}")
+    await shelf.store.outbox.plan_checks(None, 10)
+    bases, _, shop, _ = keeper(shelf)
+    now_ms = shelf.clock.now_ms
+    moved = entry(5, StockKey("elsewhere", "A"), name="E-A", version=2, read_ms=now_ms)
+    shop.there = [moved, entry(5, key("B"), name="E-B", read_ms=now_ms)]
+    for _ in range(3):
+        await bases.check_some()
+    assert sorted(shop.asked) == ["E-A", "E-B"]
+    assert (await shelf.row()).base is Base.UNKNOWN
+    assert (await shelf.row(key("B"))).base is Base.PROVEN

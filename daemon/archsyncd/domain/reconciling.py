@@ -19,6 +19,8 @@ DAY_MS = 24 * 3600 * 1000
 HELD_CODE = "raises-held"
 HELD_SCOPE, HELD_SUBJECT = "reconcile", "raises held"
 NO_CHANNEL = "no-channel"
+# Beyond every id of an entry: the place of a run that has judged everything.
+END = "\U0010ffff"
 
 
 class Mode(StrEnum):

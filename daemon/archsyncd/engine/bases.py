@@ -345,8 +345,11 @@ class Bases:
                 # Due as they are, they would be asked for again and again without a pause, and before all others.
                 put_off = [row.key for row in asked if row.entry_id in unread]
                 await self._store.outbox.put_off_checks(put_off, UNREADABLE_MS)
-            found = {entry.id for entry in page.entries} | unread
-            missing = [row.key for row in asked if row.entry_id not in found]
-            await self._store.outbox.book_reads(page.entries, missing)
+            # One that is found under another key was moved to another channel: the key has no entry any more.
+            wanted = {(row.entry_id, row.key) for row in asked}
+            found = [entry for entry in page.entries if (entry.id, entry.key) in wanted]
+            there = {entry.key for entry in found}
+            missing = [row.key for row in asked if row.key not in there and row.entry_id not in unread]
+            await self._store.outbox.book_reads(found, missing)
             done += len(asked)
         return done

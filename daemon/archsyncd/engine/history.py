@@ -26,6 +26,8 @@ class HistoryKeeper:
         self.most_rows = most_rows
         self._beat = beat
         self._next_pass = 0.0
+        self._step = -1
+        self._helpless = False
 
     async def run(self) -> None:
         """Go over all keys again and again until the stop."""
@@ -43,14 +45,22 @@ class HistoryKeeper:
         except StoreFull:
             return MOST_REST_SECONDS
         self._tell(folding)
-        if folding.rows > self.most_rows:
-            helpless = folding.ended and folding.step == len(STEPS) - 1
-            return MOST_REST_SECONDS if helpless else LEAST_REST_SECONDS
+        if self._hurries(folding):
+            return LEAST_REST_SECONDS
         if folding.ended:
             self._next_pass = now + BETWEEN_PASSES_SECONDS
         return min(
             MOST_REST_SECONDS, max(LEAST_REST_SECONDS, PASS_SECONDS * STEP_ROWS / max(folding.rows, 1))
         )
+
+    def _hurries(self, folding: Folding) -> bool:
+        """Whether to go on at once; not once a pass by the last step did not do, as hardly more can be folded than comes."""
+        by, self._step = self._step, folding.step
+        if folding.rows <= self.most_rows:
+            self._helpless = False
+        elif folding.ended and by == folding.step == len(STEPS) - 1:
+            self._helpless = True
+        return folding.rows > self.most_rows and not self._helpless
 
     def _tell(self, folding: Folding) -> None:
         if not folding.step and folding.rows <= self.most_rows:

@@ -57,10 +57,11 @@ class Reconcile:
         self._beat = beat
         self._tell = tell
         self._walk: Walk | None = None
-        self._began_ms = shared.clock.wall_ms()
 
     async def run(self) -> None:
         """Compare until the limiter lets nothing more begin. Raises FencedOff when a newer tenure has written."""
+        # Pages of a walk that broke off may have been judged in part: it begins again from the place that is kept.
+        self._walk = None
         try:
             while not self._shared.stopping:
                 self._beat()
@@ -79,7 +80,8 @@ class Reconcile:
         if not self._drain.options.writes:
             return False
         last = await self._store.reconciles.newest(NIGHTLY)
-        since_ms = self._began_ms if last is None else last.began_ms
+        # Without one since the ledger began: a host that is stopped every night has its run at the next start.
+        since_ms = self._store.ledger.created_ms if last is None else last.began_ms
         now_ms = self._shared.clock.wall_ms()
         if not since_ms <= now_ms or next_at(since_ms, self.options.nightly_at, self.options.zone) > now_ms:
             return False
@@ -96,7 +98,9 @@ class Reconcile:
             )
         lag_ms = int(self.options.lag_seconds * 1000)
         done = await walk.step(lag_ms, tracked=self.options.tracked)
-        if walk.outcome is not None:
+        if walk.lost:
+            self._walk = None
+        elif walk.outcome is not None:
             await self._end(run, walk.outcome, walk.reason)
         return done
 
@@ -112,7 +116,7 @@ class Reconcile:
     async def _end(self, run: Run, state: RunState, reason: str) -> None:
         self._walk = None
         if state is RunState.FAILED:
-            self._shared.notes[NOTE] = f"{reason}: see that the API client has the scope view_products"
+            self._shared.notes[NOTE] = reason
         else:
             self._shared.notes.pop(NOTE, None)
         ended = await self._store.reconciles.end(run, state, reason)

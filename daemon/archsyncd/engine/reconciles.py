@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from archsyncd.domain.reconciling import Listing, Run, RunFinding, RunState, Wanted
@@ -19,11 +19,13 @@ class Reconciles(Protocol):
         """The run under way, without its totals."""
         ...
 
-    async def judge(self, run: Run, page: Listing, lag_ms: int) -> int:
-        """Compare a page with the ledger and move the run's place, all or nothing; for how many keys a read was planned.
+    async def judge(
+        self, run: Run, page: Listing, lag_ms: int, beat: Callable[[], None] = lambda: None
+    ) -> int | None:
+        """Compare a page with the ledger, part by part, each moving the run's place; for how many keys a read was planned.
 
-        The page must follow the run's place, and the orders be complete beyond its read by the lag. A run that is not under
-        way any more is left alone.
+        The orders must be complete beyond the page's read by the lag. None where the page does not follow the run's place, or
+        the run is not under way any more: the rest of it was left alone.
         """
         ...
 

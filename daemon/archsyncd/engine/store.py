@@ -539,5 +539,5 @@ class Store(Protocol):
         ...
 
     async def mend_times(self) -> None:
-        """Bring back due times that an earlier, wrong clock put out of reach."""
+        """Bring back times that an earlier, wrong clock put out of reach."""
         ...

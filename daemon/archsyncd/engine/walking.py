@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable
 
 from archsyncd.domain.inventory import Failure, Forbidden, Missing, Refused, TooLarge
-from archsyncd.domain.reconciling import Listing, Run, RunState
+from archsyncd.domain.reconciling import END, Listing, Run, RunState
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.fencing import fenced_by
 from archsyncd.engine.limiter import Limiter, Priority
+from archsyncd.engine.portions import Portion
 from archsyncd.engine.ports import Commercetools
 from archsyncd.engine.shared import Shared, describe
 from archsyncd.engine.store import Store
@@ -20,6 +21,7 @@ from archsyncd.engine.store import Store
 # So many pages wait in memory for the orders to be complete beyond them: twenty thousand entries.
 WINDOW_PAGES = 40
 PAGE_ENTRIES = 500
+SCOPE_HINT = "see that the API client has the scope view_products"
 
 
 class Walk:
@@ -44,10 +46,12 @@ class Walk:
         self._beat = beat
         self._held: deque[Listing] = deque()
         self._read_to = run.after
-        self._read_all = False
-        self._limit = PAGE_ENTRIES
+        # All of it was judged before a restart that came before the end was noted.
+        self._read_all = run.after == END
+        self._portion = Portion(PAGE_ENTRIES)
         self.outcome: RunState | None = None
         self.reason = ""
+        self.lost = False
 
     @property
     def waiting(self) -> int:
@@ -57,12 +61,16 @@ class Walk:
     async def step(self, lag_ms: int, *, tracked: bool) -> bool:
         """Judge what may be judged and read one more page if there is room; whether anything was done.
 
-        `outcome` tells afterwards whether the run is over.
+        `outcome` tells afterwards whether the run is over; `lost` that these pages are not those that follow its place: the
+        run was stopped meanwhile, or a part of a page was judged and the rest was not. Then it is walked anew from its place.
         """
         done = False
         while self._held and self._covered(self._held[0], lag_ms, tracked=tracked):
             self._beat()
-            await self._judge(self._held.popleft(), lag_ms)
+            if not await self._judge(self._held[0], lag_ms):
+                self.lost = True
+                return False
+            self._held.popleft()
             done = True
         if not self._read_all and len(self._held) < WINDOW_PAGES:
             done = await self._read() or done
@@ -74,39 +82,51 @@ class Walk:
         """Untracked no order moves an entry, and there is nothing to wait for."""
         return not tracked or self._shared.orders_complete_ms >= page.server_ms + lag_ms
 
-    async def _judge(self, page: Listing, lag_ms: int) -> None:
-        if await self._store.reconciles.judge(self.run, page, lag_ms):
+    async def _judge(self, page: Listing, lag_ms: int) -> bool:
+        planned = await self._store.reconciles.judge(self.run, page, lag_ms, self._beat)
+        if planned:
             self._shared.bases.set()
+        return planned is not None
 
     async def _read(self) -> bool:
-        wanted, after, limit = self.run.wanted, self._read_to, self._limit
+        wanted, after, limit = self.run.wanted, self._read_to, self._portion.now
         page = await self._limiter.call(
             Priority.CHECK,
             1.0,
             lambda: self._client.inventory(after, channel=wanted.channel, sku=wanted.sku, limit=limit),
         )
         if not isinstance(page, Listing):
-            return self._unanswered(page)
+            return self._unanswered(page, limit)
+        if page.full and page.last <= after:
+            self._fail("pages of its inventory do not follow one another by id, as was asked for")
+            return False
         self._shared.saw_server_time(page.server_ms)
         self._watch_fences(page)
         self._held.append(page)
         self._read_all = not page.full
         self._read_to = page.last
-        self._limit = min(2 * self._limit, PAGE_ENTRIES)
+        self._portion.went_well(limit)
         return True
 
-    def _unanswered(self, answer: Failure) -> bool:
+    def _unanswered(self, answer: Failure, limit: int) -> bool:
         """Less at once where a page is too large; a plain refusal ends the run; all else is asked again."""
-        if isinstance(answer, TooLarge) and self._limit > 1:
-            self._limit //= 2
+        if isinstance(answer, TooLarge) and limit > 1:
+            self._portion.too_large(limit)
             return True
         if isinstance(answer, Refused | Forbidden | Missing | TooLarge):
-            self.outcome = RunState.FAILED
-            self.reason = f"commercetools does not list its inventory ({describe(answer)})"
+            self._fail(f"commercetools does not list its inventory ({describe(answer)}): {SCOPE_HINT}")
         return False
 
+    def _fail(self, reason: str) -> None:
+        self.outcome = RunState.FAILED
+        self.reason = reason
+
     def _watch_fences(self, page: Listing) -> None:
-        fence = self._drain.options.fence
+        """Only in channels of ours: in another's, somebody else's ledger may write by fences of its own."""
+        if not self._drain.options.writes:
+            return
+        fence, channels = self._drain.options.fence, self._store.rules.policies.channels
         for entry in page.entries:
-            if self._drain.options.writes and entry.marker.fence is not None and entry.marker.fence > fence:
+            seen = entry.marker.fence
+            if entry.key.channel in channels and seen is not None and seen > fence:
                 raise fenced_by(entry, fence)

@@ -10,9 +10,10 @@ from typing import Any, cast
 
 from archsyncd.adapters.sqlite.learning import doubt_bases
 from archsyncd.adapters.sqlite.raising import HELD_AGAIN_MS
+from archsyncd.adapters.sqlite.reconcile_store import RUNS_KEPT
 from archsyncd.adapters.sqlite.reconciling import SLICE_KEYS
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.inventory import Entry, Marker
+from archsyncd.domain.inventory import Entry, Marker, StockKey
 from archsyncd.domain.reconciling import Found, Listing, Mode, RaiseGuard, Run, RunState, Stray, Wanted
 from archsyncd.domain.settlement import Booked
 from tests.adapters.sqlite.shelf import LAG_MS, LEDGER, Shelf, entry, open_sqlite
@@ -151,6 +152,12 @@ async def test_entries_that_vanished_are_found_however_many(tmp_path: Path) -> N
         shelf.clock.pass_by(100)
         run = await run_of(shelf, shown(shelf), channel="shop")
         assert run.totals == {}
+        beats: list[int] = []
+        begun = await shelf.store.reconciles.begin(Wanted(Mode.DRY_RUN))
+        assert begun is not None
+        await shelf.store.reconciles.judge(begun, shown(shelf), LAG_MS, lambda: beats.append(1))
+        assert len(beats) == 2
+        await shelf.store.reconciles.end(begun, RunState.DONE)
         run = await run_of(shelf, shown(shelf))
         assert run.totals == {("web", Found.MISSING): (len(skus), 0)}
         assert (run.pages, run.planned) == (1, len(skus))
@@ -167,8 +174,8 @@ async def test_a_run_goes_on_where_it_stood_after_a_restart_and_judges_no_page_t
         kept = await shelf.store.reconciles.current()
         assert kept is not None
         assert (kept.id, kept.after, kept.entries) == (run.id, "E-B", 2)
-        await shelf.store.reconciles.judge(kept, first, LAG_MS)
-        await shelf.store.reconciles.judge(kept, shown(shelf, after="E-B"), LAG_MS)
+        assert await shelf.store.reconciles.judge(kept, first, LAG_MS) is None
+        assert await shelf.store.reconciles.judge(kept, shown(shelf, after="E-B"), LAG_MS) == 1
         ended = await shelf.store.reconciles.end(kept, RunState.DONE)
         assert ended is not None
         assert (ended.pages, ended.entries) == (2, 2)
@@ -187,7 +194,7 @@ async def test_one_run_at_a_time(tmp_path: Path) -> None:
         assert await shelf.store.reconciles.begin(Wanted(Mode.DRY_RUN)) is None
         assert await shelf.store.reconciles.end(run, RunState.STOPPED, "why") is not None
         assert await shelf.store.reconciles.end(run, RunState.DONE) is None
-        assert await shelf.store.reconciles.judge(run, shown(shelf), LAG_MS) == 0
+        assert await shelf.store.reconciles.judge(run, shown(shelf), LAG_MS) is None
         assert await shelf.store.reconciles.begin(Wanted(Mode.DRY_RUN)) is not None
 
 
@@ -437,3 +444,43 @@ async def test_what_is_held_of_an_entry_that_is_gone_holds_back_nobody(tmp_path:
         assert await shelf.cases("drift") == [] or all(
             case.code != "held" for case in await shelf.cases("drift")
         )
+
+
+async def test_an_entry_of_ours_that_lost_its_channel_is_a_stray_and_not_missing_as_well(
+    tmp_path: Path,
+) -> None:
+    """It is there, and to read it by its id would tell nothing more."""
+    async with shelf_of(tmp_path, "AB") as shelf:
+        page = shown(shelf, entry(10, key("B"), name="E-B"), strays=[Stray("E-A", "A", None, 10)])
+        run = await run_of(shelf, page)
+        assert run.totals == {("no-channel", Found.NO_CHANNEL): (1, 0), ("web", Found.AGREES): (1, 0)}
+        assert await shelf.store.outbox.checks_due(10) == []
+
+
+async def test_an_entry_of_ours_that_was_moved_to_another_channel_is_missing_in_its_own(
+    tmp_path: Path,
+) -> None:
+    """Its id is listed, under a key that is not ours to write."""
+    async with shelf_of(tmp_path, "AB") as shelf:
+        moved = entry(10, StockKey("elsewhere", "A"), name="E-A", version=2)
+        run = await run_of(shelf, shown(shelf, moved, entry(10, key("B"), name="E-B")))
+        assert run.totals == {
+            ("elsewhere", Found.UNKNOWN_CHANNEL): (1, 0),
+            ("web", Found.MISSING): (1, 0),
+            ("web", Found.AGREES): (1, 0),
+        }
+        assert [row.key.sku for row in await shelf.store.outbox.checks_due(10)] == ["A"]
+
+
+async def test_the_newest_run_of_the_night_is_kept_however_many_a_person_makes(tmp_path: Path) -> None:
+    """The next one is reckoned from it; of a person's only the newest are kept."""
+    async with shelf_of(tmp_path, "A") as shelf:
+        for _ in range(2):
+            await run_of(shelf, shown(shelf), cause="nightly")
+        for _ in range(RUNS_KEPT + 5):
+            await run_of(shelf, shown(shelf), Mode.DRY_RUN)
+        kept = await shelf.store.reconciles.newest("nightly")
+        assert kept is not None
+        assert (kept.id, kept.state) == (2, RunState.DONE)
+        assert await shelf.store.reconciles.run(1) is None
+        assert await shelf.store.reconciles.run(3) is None

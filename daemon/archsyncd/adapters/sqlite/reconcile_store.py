@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from archsyncd.adapters.sqlite import raising, reconciling
 from archsyncd.adapters.sqlite.connection import Row, Transaction
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
-from archsyncd.domain.reconciling import Found, Listing, Mode, Run, RunFinding, RunState, Wanted
+from archsyncd.domain.reconciling import END, Found, Listing, Mode, Run, RunFinding, RunState, Wanted
 
 RUNS_KEPT = 60
 FINDINGS_KEPT_OF_RUNS = 10
@@ -42,28 +42,42 @@ class ReconcileStore:
             row = await tx.row("reconcile_current")
         return None if row is None else _run(row)
 
-    async def judge(self, run: Run, page: Listing, lag_ms: int) -> int:
-        """Compare a page with the ledger, slice by slice; for how many keys a read was planned."""
+    async def judge(
+        self, run: Run, page: Listing, lag_ms: int, beat: Callable[[], None] = lambda: None
+    ) -> int | None:
+        """Compare a page with the ledger, slice by slice; for how many keys a read was planned. `beat` is called after each.
+
+        None where the page does not follow the run's place, or the run is over.
+        """
         planned, place = 0, page.after
-        upto = page.last if page.full else reconciling.END
+        upto = page.last if page.full else END
         while place < upto:
 
-            async def step(scope: Scope, after: str = place) -> tuple[int, str]:
+            async def step(scope: Scope, after: str = place) -> tuple[int, str] | None:
                 kept = await scope.tx.row("reconcile_place", (run.id,))
                 if kept is None or kept[0] != after:
-                    return 0, reconciling.END
+                    return None
                 return await reconciling.judge_slice(scope, run, page, after, lag_ms)
 
-            some, place = await self._session.write(step)
+            judged = await self._session.write(step)
+            if judged is None:
+                return None
+            some, place = judged
             planned += some
+            beat()
         return planned
 
     async def end(self, run: Run, state: RunState, reason: str = "") -> Run | None:
         """End a run and close the cases whose cause it did not meet again; None when it had ended already."""
         if state is RunState.DONE and run.wanted.whole and run.wanted.mode is Mode.APPLY:
-            while await self._session.write(
-                lambda scope: reconciling.close_unseen(scope, run.began_ms, CLOSED_AT_ONCE)
-            ):
+
+            async def close(scope: Scope) -> int:
+                # One that a person has stopped meanwhile has not seen everything.
+                if await scope.tx.row("reconcile_place", (run.id,)) is None:
+                    return 0
+                return await reconciling.close_unseen(scope, run.began_ms, CLOSED_AT_ONCE)
+
+            while await self._session.write(close):
                 pass
 
         async def step(scope: Scope) -> int:

@@ -18,6 +18,7 @@ from archsyncd.domain.ledger import Base
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.reconciling import (
     DIFFERING,
+    END,
     NO_CHANNEL,
     UNLISTED,
     Compared,
@@ -33,8 +34,6 @@ from archsyncd.domain.reconciling import (
 SLICE_KEYS = 2_000
 # Findings of one kind that a run keeps by name; all are counted.
 FINDINGS_OF_A_KIND = 1_000
-# Beyond every id.
-END = "\U0010ffff"
 
 
 @dataclass(slots=True)
@@ -80,11 +79,15 @@ async def judge_slice(scope: Scope, run: Run, page: Listing, after: str, lag_ms:
     tally = Tally(run)
     entries = [entry for entry in page.entries if after < entry.id <= upto]
     await _entries(scope, tally, page, entries, lag_ms)
-    await _strays(scope, tally, [stray for stray in page.strays if after < stray.id <= upto])
+    strays = [stray for stray in page.strays if after < stray.id <= upto]
+    await _strays(scope, tally, strays)
     faults = [fault for fault in page.faults if after < fault.id <= upto]
     _unreadable(tally, faults)
-    there = {entry.id for entry in entries} | {fault.id for fault in faults}
-    gone = [StockKey(row[1], row[2]) for row in rows if row[0] not in there]
+    # An entry under another key was moved to another channel, and the key has none; a stray is told of as such.
+    there = {(entry.id, entry.key) for entry in entries}
+    told = {stray.id for stray in strays} | {fault.id for fault in faults}
+    owned = [(row[0], StockKey(row[1], row[2])) for row in rows if row[0] not in told]
+    gone = [key for entry_id, key in owned if (entry_id, key) not in there]
     await _missing(scope, tally, gone, page.server_ms - lag_ms)
     planned = await _plan(scope, tally)
     await _note(scope, tally)
@@ -100,11 +103,8 @@ async def _expected(
     if not page.ordered:
         return []
     if run.wanted.sku:
-        channels = array(scope.policies.channels)
-        return [
-            (*row,)
-            for row in await scope.tx.rows("reconcile_of_sku", (run.wanted.sku, channels, run.wanted.channel))
-        ]
+        of = (run.wanted.sku, array(scope.policies.channels), run.wanted.channel, after, upto)
+        return [(*row,) for row in await scope.tx.rows("reconcile_of_sku", of)]
     asked = (after, upto, run.wanted.channel, SLICE_KEYS)
     return [(*row,) for row in await scope.tx.rows("reconcile_between", asked)]
 

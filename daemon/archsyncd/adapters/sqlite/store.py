@@ -21,6 +21,7 @@ from archsyncd.adapters.sqlite.health_store import HealthStore
 from archsyncd.adapters.sqlite.history import keep_unbasing
 from archsyncd.adapters.sqlite.history_store import HistoryStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
+from archsyncd.adapters.sqlite.mending import mend
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
 from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
@@ -48,8 +49,6 @@ DATABASE_NAME = "archsyncd.db"
 RECOMPUTE_KEYS = 2_000
 # Orders are read again at this pace at least; a base may be proven only after all of them were.
 RECOUNT_MS_AN_ORDER = 10
-# No due time is set further ahead than this.
-FURTHEST_MS = 2 * 3600 * 1000
 
 
 class SqliteStore:
@@ -221,15 +220,9 @@ class SqliteStore:
                 beat()
 
     async def mend_times(self) -> None:
-        """Bring back due times that an earlier, wrong clock put out of reach (fault 42)."""
-        now_ms = self._session.clock.wall_ms()
-
-        async def step(scope: Scope) -> None:
-            times = {"now": now_ms, "soon": now_ms + LATE_LANDING_MS, "beyond": now_ms + FURTHEST_MS}
-            for name in ("mend_checks", "mend_waits", "mend_heads", "mend_resyncs", "mend_early"):
-                await scope.tx.run(name, times)
-
-        await self._session.write(step)
+        """Bring back times that an earlier, wrong clock put out of reach (fault 42)."""
+        created_ms = await self._session.write(mend)
+        self._session.ledger = replace(self._session.ledger, created_ms=created_ms)
 
     async def move(self, *, project: str, host: str) -> None:
         """This file belongs to this project, by its present address, and to this host from now on."""

@@ -26,7 +26,9 @@ UPDATE reconcile_run SET after_id = ?, pages = pages + ?, entries = entries + ?,
 UPDATE reconcile_run SET state = ?, reason = ?, ended_ms = ? WHERE id = ? AND state = 'running'
 
 -- name: reconcile_runs_purge
+-- The newest of each cause stays: from it the next night's is reckoned.
 DELETE FROM reconcile_run WHERE id <= (SELECT max(id) FROM reconcile_run) - ?
+    AND id NOT IN (SELECT max(id) FROM reconcile_run GROUP BY cause)
 
 -- name: reconcile_findings_purge
 DELETE FROM reconcile_finding WHERE run_id <= (SELECT max(id) FROM reconcile_run) - ?
@@ -63,7 +65,7 @@ WHERE entry_id > ?1 AND entry_id <= ?2 AND (?3 = '' OR channel = ?3) ORDER BY en
 
 -- name: reconcile_of_sku
 SELECT o.entry_id, o.channel, o.sku FROM json_each(?2) AS w CROSS JOIN outbox AS o ON o.channel = w.value AND o.sku = ?1
-WHERE o.entry_id IS NOT NULL AND (?3 = '' OR o.channel = ?3)
+WHERE o.entry_id > ?4 AND o.entry_id <= ?5 AND (?3 = '' OR o.channel = ?3)
 
 -- name: reconcile_known_skus
 SELECT DISTINCT o.sku FROM json_each(?1) AS c CROSS JOIN json_each(?2) AS s CROSS JOIN outbox AS o
