@@ -323,46 +323,6 @@ async def test_cases_of_strays_stay_open_while_a_partial_run_passes(tmp_path: Pa
         assert await shelf.cases("stray_entry") == []
 
 
-async def test_an_entry_of_ours_that_lost_its_channel_is_a_stray_and_not_missing_as_well(
-    tmp_path: Path,
-) -> None:
-    """It is there, and to read it by its id would tell nothing more."""
-    async with shelf_of(tmp_path, "AB") as shelf:
-        page = shown(shelf, entry(10, key("B"), name="E-B"), strays=[Stray("E-A", "A", None, 10)])
-        run = await run_of(shelf, page)
-        assert run.totals == {("no-channel", Found.NO_CHANNEL): (1, 0), ("web", Found.AGREES): (1, 0)}
-        assert await shelf.store.outbox.checks_due(10) == []
-
-
-async def test_an_entry_of_ours_that_was_moved_to_another_channel_is_missing_in_its_own(
-    tmp_path: Path,
-) -> None:
-    """Its id is listed, under a key that is not ours to write."""
-    async with shelf_of(tmp_path, "AB") as shelf:
-        moved = entry(10, StockKey("elsewhere", "A"), name="E-A", version=2)
-        run = await run_of(shelf, shown(shelf, moved, entry(10, key("B"), name="E-B")))
-        assert run.totals == {
-            ("elsewhere", Found.UNKNOWN_CHANNEL): (1, 0),
-            ("web", Found.MISSING): (1, 0),
-            ("web", Found.AGREES): (1, 0),
-        }
-        assert [row.key.sku for row in await shelf.store.outbox.checks_due(10)] == ["A"]
-
-
-async def test_the_newest_run_of_the_night_is_kept_however_many_a_person_makes(tmp_path: Path) -> None:
-    """The next one is reckoned from it; of a person's only the newest are kept."""
-    async with shelf_of(tmp_path, "A") as shelf:
-        for _ in range(2):
-            await run_of(shelf, shown(shelf), cause="nightly")
-        for _ in range(RUNS_KEPT + 5):
-            await run_of(shelf, shown(shelf), Mode.DRY_RUN)
-        kept = await shelf.store.reconciles.newest("nightly")
-        assert kept is not None
-        assert (kept.id, kept.state) == (2, RunState.DONE)
-        assert await shelf.store.reconciles.run(1) is None
-        assert await shelf.store.reconciles.run(3) is None
-
-
 async def many(shelf: Shelf, count: int) -> list[str]:
     """So many keys of ten pieces each, proven, with their entries."""
     skus = [f"S{number:05}" for number in range(count)]
@@ -484,3 +444,43 @@ async def test_what_is_held_of_an_entry_that_is_gone_holds_back_nobody(tmp_path:
         assert await shelf.cases("drift") == [] or all(
             case.code != "held" for case in await shelf.cases("drift")
         )
+
+
+async def test_an_entry_of_ours_that_lost_its_channel_is_a_stray_and_not_missing_as_well(
+    tmp_path: Path,
+) -> None:
+    """It is there, and to read it by its id would tell nothing more."""
+    async with shelf_of(tmp_path, "AB") as shelf:
+        page = shown(shelf, entry(10, key("B"), name="E-B"), strays=[Stray("E-A", "A", None, 10)])
+        run = await run_of(shelf, page)
+        assert run.totals == {("no-channel", Found.NO_CHANNEL): (1, 0), ("web", Found.AGREES): (1, 0)}
+        assert await shelf.store.outbox.checks_due(10) == []
+
+
+async def test_an_entry_of_ours_that_was_moved_to_another_channel_is_missing_in_its_own(
+    tmp_path: Path,
+) -> None:
+    """Its id is listed, under a key that is not ours to write."""
+    async with shelf_of(tmp_path, "AB") as shelf:
+        moved = entry(10, StockKey("elsewhere", "A"), name="E-A", version=2)
+        run = await run_of(shelf, shown(shelf, moved, entry(10, key("B"), name="E-B")))
+        assert run.totals == {
+            ("elsewhere", Found.UNKNOWN_CHANNEL): (1, 0),
+            ("web", Found.MISSING): (1, 0),
+            ("web", Found.AGREES): (1, 0),
+        }
+        assert [row.key.sku for row in await shelf.store.outbox.checks_due(10)] == ["A"]
+
+
+async def test_the_newest_run_of_the_night_is_kept_however_many_a_person_makes(tmp_path: Path) -> None:
+    """The next one is reckoned from it; of a person's only the newest are kept."""
+    async with shelf_of(tmp_path, "A") as shelf:
+        for _ in range(2):
+            await run_of(shelf, shown(shelf), cause="nightly")
+        for _ in range(RUNS_KEPT + 5):
+            await run_of(shelf, shown(shelf), Mode.DRY_RUN)
+        kept = await shelf.store.reconciles.newest("nightly")
+        assert kept is not None
+        assert (kept.id, kept.state) == (2, RunState.DONE)
+        assert await shelf.store.reconciles.run(1) is None
+        assert await shelf.store.reconciles.run(3) is None
