@@ -282,6 +282,18 @@ async def test_wrong_tokens_are_tried_one_after_another_and_slowly(tmp_path: Pat
 
 
 @virtual
+async def test_who_knows_the_token_is_let_in_at_once_while_others_guess(tmp_path: Path) -> None:
+    """Wrong tokens wait for one another and are turned away in a crowd; the right one waits for nobody."""
+    async with shown(tmp_path, tcp=True) as (daemon, where):
+        crowd = [asyncio.ensure_future(ask(where, "/login", form={"token": "x"})) for _ in range(2 * WAITING)]
+        await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+        began = daemon.clock.monotonic()
+        assert (await ask(where, "/status.json", BEARER)).status == 200
+        assert daemon.clock.monotonic() - began < FAILED_SECONDS
+        assert {answer.status for answer in await asyncio.gather(*crowd)} == {403, 429}
+
+
+@virtual
 async def test_without_a_token_only_the_form_and_its_looks_are_shown(tmp_path: Path) -> None:
     """Nothing of the daemon's state, not even the project's name."""
     async with shown(tmp_path, tcp=True) as (daemon, where):
