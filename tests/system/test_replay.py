@@ -143,6 +143,22 @@ async def test_a_full_is_taken_when_a_person_asks_for_one() -> None:
             await ask(running, "snapshot.request", feed="other")
 
 
+@virtual
+async def test_no_full_is_taken_of_a_paused_feed() -> None:
+    """Whoever paused it wants nothing read: the request is refused and nothing is due afterwards either."""
+    async with inside(seed=615) as (site, house), house.daemon() as running:
+        await moved(site, running)
+        fulls = running.app.shared.counters["snapshots"]
+        await ask(running, "pause", what="feed", name="main")
+        await site.clock.sleep(60)
+        site.house.warehouse.receipt("A", LOCATION, 5)
+        with pytest.raises(Refusal, match="resume feed main"):
+            await ask(running, "snapshot.request", feed="main")
+        await site.clock.sleep(60)
+        assert running.app.shared.counters["snapshots"] == fulls
+        assert (await levels(running))["A"] == 7
+
+
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [("replay", {"place": "6h"}), ("replay", {"sku": "A"}), ("snapshot.request", {})],

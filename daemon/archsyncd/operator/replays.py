@@ -40,6 +40,7 @@ class ReplayDesk:
         arguments.finish()
         if self._directory(feed) is not None:
             raise Refusal(self._of_a_directory(feed, "A full cannot be asked for"))
+        self._not_paused(feed)
         if (await self._daemon.store.feeds.state(feed.name)).snapshot_due:
             return {"done": False, "says": f"Feed {feed.name} is taking a full already."}
         await self._daemon.store.feeds.needs_snapshot(feed.name, ASKED)
@@ -132,9 +133,12 @@ class ReplayDesk:
         known = ", ".join(sorted(feed.name for feed in self._daemon.feeds)[:20])
         raise Refusal(f"There is no feed {name!r}; there is {known or 'none'}.")
 
-    def _must_read(self, feed: Feed) -> None:
+    def _not_paused(self, feed: Feed) -> None:
         if feed.name in self._daemon.shared.paused_feeds:
             raise Refusal(f"Feed {feed.name} is paused: archsyncctl resume feed {feed.name}")
+
+    def _must_read(self, feed: Feed) -> None:
+        self._not_paused(feed)
         if not self._daemon.tails[feed.name].reads:
             # It waits after a failure: an answer might not come for minutes.
             raise Refusal(f"Feed {feed.name} is not read just now; see `archsyncctl status`.")
