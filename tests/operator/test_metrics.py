@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from archsyncd.adapters.sqlite.store import DATABASE_NAME
@@ -225,6 +226,23 @@ def test_codes_that_rules_ask_for_can_be_told() -> None:
     asked = re.findall(r'code=~?"([^"]+)"', RULES.read_text())
     assert asked
     assert {code for codes in asked for code in codes.split("|")} <= set(REASONS)
+
+
+@virtual
+async def test_the_process_is_told_where_proc_shows_nothing_but_processes(tmp_path: Path) -> None:
+    """As under the unit (ProcSubset=pid): no /proc/stat, and still every series, with the right start."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/self").symlink_to("/proc/self")
+    async with small_daemon(tmp_path) as daemon:
+        confined = MetricsPage(daemon.desk.status, lambda _: "", str(tmp_path / "proc"))
+        bare = confined.text(await daemon.desk.status()).decode()
+    assert {name for name, _ in told(bare) if name.startswith("process_")} == {
+        name.replace("cpu_seconds", "cpu_seconds_total") for name in PROCESS_METRICS
+    }
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    seen = registry.get_sample_value("process_start_time_seconds")
+    assert value(bare, "process_start_time_seconds") == pytest.approx(seen, abs=2)
 
 
 def promtool(*arguments: str, stdin: str | None = None) -> str:
