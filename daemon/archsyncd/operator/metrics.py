@@ -182,7 +182,7 @@ def _exceptions(found: Iterable[Answer], owner: Callable[[str], str]) -> Iterato
 
 
 class OwnProcess(ProcessCollector):
-    """The series of this process. Of `/proc` the unit shows it nothing but processes: the clocks tell when the machine started."""
+    """The series of this process. The unit hides `/proc/stat` from it: the clocks tell when the machine started."""
 
     def _boot_time(self) -> float:
         return booted_seconds()
