@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from archsyncd.adapters.sqlite.store import DATABASE_NAME
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.data_health import Wrong
+from archsyncd.domain.data_health import SHARE_LEAST_KEYS, Wrong
 from archsyncd.domain.explained import REASONS
 from archsyncd.domain.health import Facts, judge
 from archsyncd.engine.handing_over import HandOver
@@ -282,5 +282,6 @@ def test_no_rule_test_is_left_of_an_alert_that_is_gone() -> None:
 def test_the_share_in_the_rule_for_unknown_skus_is_the_default_that_the_verdict_goes_by() -> None:
     """The rule and the verdict agree where nobody configures otherwise."""
     assert "archsyncd_keys_unknown_ratio > 0.05" in RULES.read_text()
+    assert f"archsyncd_keys >= {SHARE_LEAST_KEYS}" in RULES.read_text()
     assert judge(Facts(wrong=Wrong(100, 6))).reasons[0].code == "unknown_skus"
     assert judge(Facts(wrong=Wrong(100, 5))).reasons == ()
