@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -291,6 +292,16 @@ async def test_who_knows_the_token_is_let_in_at_once_while_others_guess(tmp_path
         assert (await ask(where, "/status.json", BEARER)).status == 200
         assert daemon.clock.monotonic() - began < FAILED_SECONDS
         assert {answer.status for answer in await asyncio.gather(*crowd)} == {403, 429}
+
+
+@pytest.mark.parametrize("target", ["//evil.example/x", "///evil.example/x?a=//b", "/\\\\evil.example/x"])
+@virtual
+async def test_no_address_leads_from_a_screen_to_another_host(tmp_path: Path, target: str) -> None:
+    """A screen that is asked for with more slashes than one links to itself with one."""
+    async with shown(tmp_path) as (_, where):
+        body = (await ask(where, target, BROWSER)).body
+    (link,) = re.findall(r'<a href="([^"]*)">Refresh', body)
+    assert re.match(r"/[^/\\]", link)
 
 
 @virtual
