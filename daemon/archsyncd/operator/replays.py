@@ -44,7 +44,7 @@ class ReplayDesk:
         if (await self._daemon.store.feeds.state(feed.name)).snapshot_due:
             return {"done": False, "says": f"Feed {feed.name} is taking a full already."}
         await self._daemon.store.feeds.needs_snapshot(feed.name, ASKED)
-        self._daemon.tails[feed.name].read_again()
+        self._daemon.tails[feed.name].wake()
         says = (
             f"Feed {feed.name} takes a full as soon as its source answers, and reads on behind it. It is judged by the guards as "
             "any other: `archsyncctl snapshot list` shows what became of it."
@@ -92,9 +92,13 @@ class ReplayDesk:
             raise Refusal(
                 f"Feed {feed.name} takes a full first, which tells everything anew: there is nothing to read again."
             )
+        if self._daemon.tails[feed.name].reads_again:
+            raise Refusal(
+                f"Feed {feed.name} is being read again already; `archsyncctl status` shows how far it is."
+            )
         cursor, since = await self._cursor(feed.name, place)
         replay = Replay(cursor)
-        self._daemon.tails[feed.name].read_again(replay)
+        self._daemon.tails[feed.name].replay(replay)
         refused = await replay.answered
         if refused:
             raise Refusal(
@@ -102,8 +106,8 @@ class ReplayDesk:
                 f"--sku SKU, or archsyncctl snapshot request {feed.name}"
             )
         says = (
-            f"Feed {feed.name} is read again{since}. Records that are known change nothing; what is new is told after them. "
-            "`archsyncctl status` shows how far it is."
+            f"Feed {feed.name} is read again{since}, beside what is new. Records that are known change nothing. A pause of the "
+            "feed or a stop of the daemon ends it; `archsyncctl status` shows how far it is."
         )
         return {"done": True, "says": says}
 
