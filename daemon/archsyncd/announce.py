@@ -125,7 +125,8 @@ class Announcer:
                 self._note(name, text)
         for name in self._notes.keys() - notes.keys():
             feed = name.removeprefix("feed ") if name.startswith("feed ") else None
-            say(self._logger, Event.FEED_RECOVERED if feed else Event.OTHER, f"{name}: well again", feed=feed)
+            over = "it is over" if name.startswith("replay ") else "well again"
+            say(self._logger, Event.FEED_RECOVERED if feed else Event.OTHER, f"{name}: {over}", feed=feed)
         self._notes = notes
         self._commercetools()
 

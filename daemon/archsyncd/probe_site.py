@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -45,6 +46,7 @@ class ProbeSite:
         self.channel = channel
         self._limiter = limiter
         self._made: list[str] = []
+        self._gone: set[str] = set()
         self._doubtful = False
 
     async def ask(self, request: Request) -> Any:
@@ -54,7 +56,12 @@ class ProbeSite:
     async def call(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """As `ask`, for a call of the client."""
         for failures in range(1, TRIES + 1):
-            answer = await self._limiter.call(Priority.CHECK, 1.0, make)
+            try:
+                answer = await self._limiter.call(Priority.CHECK, 1.0, make)
+            except asyncio.CancelledError:
+                # It may be on its way.
+                self._doubtful = True
+                raise
             if not isinstance(answer, Throttled | Unreached) or failures == TRIES:
                 break
             await self.clock.sleep(delay(failures, 0.5))
@@ -112,8 +119,16 @@ class ProbeSite:
                 return None, entry
             await self.clock.sleep(POLL_SECONDS)
 
-    async def clean(self) -> list[str]:
+    async def clean(self, within_seconds: float) -> list[str]:
         """Take away what was made; what is left after all, each with the reason."""
+        try:
+            async with asyncio.timeout(within_seconds):
+                return await self._clean()
+        except TimeoutError:
+            late = f"not known to be gone after {within_seconds:.0f} s"
+            return [f"{path} ({late})" for path in self._made if path not in self._gone]
+
+    async def _clean(self) -> list[str]:
         left = await self._pass()
         if self._doubtful or left:
             # A request without an answer may have taken effect after all, and later than it was looked for.
@@ -123,10 +138,13 @@ class ProbeSite:
 
     async def _pass(self) -> list[str]:
         left = []
+        self._gone.clear()
         for path in sorted(self._made, key=_after_orders):
             reason = await self._take_away(path)
             if reason:
                 left.append(f"{path} ({reason})")
+            else:
+                self._gone.add(path)
         return left
 
     async def _take_away(self, path: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from archsyncd.config import Settings
 from archsyncd.connections import Surroundings, commercetools_client
@@ -15,7 +17,11 @@ from archsyncd.engine.shared import describe
 from archsyncd.probe_questions import QUESTIONS, Question, Reply
 from archsyncd.probe_site import ProbeSite, Unsettled
 
+T = TypeVar("T")
+
 IN_FLIGHT = 4
+# Taking away what was made ends by then, whatever the project answers; more than its watching and all its tries need.
+CLEAN_SECONDS = 300.0
 CHANNEL_PAGES = 100
 
 
@@ -36,6 +42,14 @@ class ProbeReport:
         return not (self.unsettled or self.left or any(reply.alarm for reply in self.replies))
 
 
+class Stopped(Exception):
+    """Somebody stopped the probe; `left`: what could not be taken away, each with the reason."""
+
+    def __init__(self, left: Sequence[str]) -> None:
+        super().__init__("the probe was stopped")
+        self.left = tuple(left)
+
+
 def sandbox(settings: Settings, named: str) -> None:
     """Somebody must say which project this is, so that nobody probes another one. Raises Fatal."""
     key = settings.commercetools.project_key
@@ -54,7 +68,11 @@ async def probe(
     tell: Callable[[str], None] = lambda _: None,
     questions: Mapping[str, Question] = QUESTIONS,
 ) -> ProbeReport:
-    """Ask every question. `tell` hears what is being done. Raises Fatal when nothing can be asked at all."""
+    """Ask every question. `tell` hears what is being done. Raises Fatal when nothing can be asked at all, Stopped.
+
+    Cancelled before anything was made it ends at once. Later what was made is taken away first, and to be cancelled while that
+    goes on changes nothing.
+    """
     sandbox(settings, named)
     project = settings.commercetools
     limiter = Limiter(
@@ -69,16 +87,30 @@ async def probe(
     try:
         await _check(site, project.project_key)
         tell(f"everything that is made in {project.project_key} begins with {site.prefix}")
+        stopped = False
         try:
             replies, unsettled = await _settle(site, questions, tell)
+        except asyncio.CancelledError:
+            stopped = True
         finally:
             # Also when somebody stops it: what is here is nobody's stock.
             tell("taking away what was made")
-            left = await asyncio.shield(asyncio.ensure_future(site.clean()))
+            left = await _to_its_end(site.clean(CLEAN_SECONDS))
+        if stopped:
+            raise Stopped(left)
     finally:
-        await client.close()
+        await _to_its_end(client.close())
     lines = configuration(replies, settings)
     return ProbeReport(project.project_key, site.prefix, tuple(replies), tuple(unsettled), tuple(left), lines)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What comes of bounded work, however often it is to be given up meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    return task.result()
 
 
 def _channel_of(settings: Settings) -> str:

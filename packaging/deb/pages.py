@@ -134,6 +134,7 @@ OPERATOR_STATUSES = {
     "3": "The daemon is not reachable.",
     "64": "The command line was wrong.",
     "78": "With credentials check: the configuration or the file cannot be used.",
+    "130": "Stopped with Ctrl-C; watch then ends with 0.",
 }
 
 

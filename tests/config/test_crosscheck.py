@@ -201,6 +201,22 @@ def test_control_and_status_are_two_sockets() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "value"),
+    [
+        ("decrease_late_seconds = 600\ndecrease_critical_seconds = 300", "600"),
+        ("decrease_late_seconds = 300", "300"),
+        ("decrease_critical_seconds = 30", "60"),
+    ],
+)
+def test_a_decrease_is_late_before_it_is_critical(lines: str, value: str) -> None:
+    """Also beside a default: else it would be critical and never late."""
+    fault = only_fault(LEAST + f"[health]\n{lines}\n")
+    assert (fault.path, fault.value) == ("health.decrease_late_seconds", value)
+    assert fault.allowed.startswith("must be below decrease_critical_seconds")
+    assert settings_of(LEAST + "[health]\ndecrease_late_seconds = 299\n").health.decrease_late_seconds == 299
+
+
 def test_a_rule_says_nothing_about_values_that_are_wrong_already() -> None:
     """One mistake is one fault."""
     assert only_fault(LEAST + '[orders]\nhand_over_to = "a b"\n').path == "orders.hand_over_to"

@@ -654,13 +654,39 @@ def test_a_wrong_command_line_ends_with_64(
     assert "--help" in said
 
 
+class Stopped(io.StringIO):
+    """An output during which somebody presses Ctrl-C."""
+
+    def write(self, _text: str, /) -> int:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("explain", "idle"), 130), (("status",), 130), (("watch",), 0)]
+)
+@virtual
+async def test_what_was_stopped_is_not_told_as_done(
+    tmp_path: Path, arguments: tuple[str, ...], code: int
+) -> None:
+    """Ctrl-C ends with 130 as in any shell; only watching has no other end."""
+    async with served(tmp_path) as daemon:
+        where = (
+            ("--socket", str(daemon.settings.daemon.control_socket))
+            if code == 0 or "status" in arguments
+            else ()
+        )
+        assert await asyncio.to_thread(main, [*arguments, *where], Stopped(), io.StringIO()) == code
+
+
 def test_help_documents_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     """The help of the tool and of every verb lists what each exit status means."""
     for arguments in (["--help"], ["status", "--help"], ["exceptions", "retry", "--help"]):
         with pytest.raises(SystemExit) as end:
             main(arguments)
         assert end.value.code == 0
-        assert "the daemon is not reachable" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "the daemon is not reachable" in told
+        assert "130 stopped with Ctrl-C" in told
 
 
 @virtual

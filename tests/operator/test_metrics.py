@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from archsyncd.adapters.sqlite.store import DATABASE_NAME
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.data_health import Wrong
+from archsyncd.domain.data_health import SHARE_LEAST_KEYS, Wrong
 from archsyncd.domain.explained import REASONS
 from archsyncd.domain.health import Facts, judge
 from archsyncd.engine.handing_over import HandOver
@@ -227,6 +228,23 @@ def test_codes_that_rules_ask_for_can_be_told() -> None:
     assert {code for codes in asked for code in codes.split("|")} <= set(REASONS)
 
 
+@virtual
+async def test_the_process_is_told_where_proc_shows_nothing_but_processes(tmp_path: Path) -> None:
+    """As under the unit (ProcSubset=pid): no /proc/stat, and still every series, with the right start."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/self").symlink_to("/proc/self")
+    async with small_daemon(tmp_path) as daemon:
+        confined = MetricsPage(daemon.desk.status, lambda _: "", str(tmp_path / "proc"))
+        bare = confined.text(await daemon.desk.status()).decode()
+    assert {name for name, _ in told(bare) if name.startswith("process_")} == {
+        name.replace("cpu_seconds", "cpu_seconds_total") for name in PROCESS_METRICS
+    }
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    seen = registry.get_sample_value("process_start_time_seconds")
+    assert value(bare, "process_start_time_seconds") == pytest.approx(seen, abs=2)
+
+
 def promtool(*arguments: str, stdin: str | None = None) -> str:
     done = subprocess.run(
         ["promtool", *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=60
@@ -264,5 +282,6 @@ def test_no_rule_test_is_left_of_an_alert_that_is_gone() -> None:
 def test_the_share_in_the_rule_for_unknown_skus_is_the_default_that_the_verdict_goes_by() -> None:
     """The rule and the verdict agree where nobody configures otherwise."""
     assert "archsyncd_keys_unknown_ratio > 0.05" in RULES.read_text()
+    assert f"archsyncd_keys >= {SHARE_LEAST_KEYS}" in RULES.read_text()
     assert judge(Facts(wrong=Wrong(100, 6))).reasons[0].code == "unknown_skus"
     assert judge(Facts(wrong=Wrong(100, 5))).reasons == ()

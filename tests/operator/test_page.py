@@ -223,6 +223,21 @@ async def test_an_address_that_systemd_did_not_open_is_told(
     assert "archsyncd-status.socket" in caplog.text
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@virtual
+async def test_an_address_that_systemd_opened_as_configured_is_no_reason_to_warn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    """A drop-in of the socket unit and status.listen that say the same, as the guide has it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, 0), family=family)
+    address = ListenAddress(host=host, port=listening.getsockname()[1])
+    with caplog.at_level(logging.WARNING):
+        async with shown(tmp_path, address, listening):
+            pass
+    assert "systemd opened" not in caplog.text
+
+
 @virtual
 async def test_a_page_that_is_switched_off_leaves_nobody_waiting(tmp_path: Path) -> None:
     """The socket is open all the same, since systemd opened it."""

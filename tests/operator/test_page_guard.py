@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -279,6 +280,28 @@ async def test_wrong_tokens_are_tried_one_after_another_and_slowly(tmp_path: Pat
         crowd = await asyncio.gather(*(ask(where, "/login", form={"token": "x"}) for _ in range(WAITING + 6)))
         assert sorted(answer.status for answer in crowd)[-6:] == [429] * 6
         assert (await ask(where, "/status.json", BEARER)).status == 200
+
+
+@virtual
+async def test_who_knows_the_token_is_let_in_at_once_while_others_guess(tmp_path: Path) -> None:
+    """Wrong tokens wait for one another and are turned away in a crowd; the right one waits for nobody."""
+    async with shown(tmp_path, tcp=True) as (daemon, where):
+        crowd = [asyncio.ensure_future(ask(where, "/login", form={"token": "x"})) for _ in range(2 * WAITING)]
+        await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+        began = daemon.clock.monotonic()
+        assert (await ask(where, "/status.json", BEARER)).status == 200
+        assert daemon.clock.monotonic() - began < FAILED_SECONDS
+        assert {answer.status for answer in await asyncio.gather(*crowd)} == {403, 429}
+
+
+@pytest.mark.parametrize("target", ["//evil.example/x", "///evil.example/x?a=//b", "/\\\\evil.example/x"])
+@virtual
+async def test_no_address_leads_from_a_screen_to_another_host(tmp_path: Path, target: str) -> None:
+    """A screen that is asked for with more slashes than one links to itself with one."""
+    async with shown(tmp_path) as (_, where):
+        body = (await ask(where, target, BROWSER)).body
+    (link,) = re.findall(r'<a href="([^"]*)">Refresh', body)
+    assert re.match(r"/[^/\\]", link)
 
 
 @virtual

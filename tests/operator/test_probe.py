@@ -17,9 +17,9 @@ from archsyncd.config import Settings, read_settings
 from archsyncd.domain.fatal import Fatal
 from archsyncd.operator.ctl import main
 from archsyncd.operator.fields import fields_of
-from archsyncd.operator.probing import text_of, told
+from archsyncd.operator.probing import refusal_of, text_of, told
 from archsyncd.probe_questions import QUESTIONS
-from archsyncd.probing import ProbeReport, probe
+from archsyncd.probing import CLEAN_SECONDS, ProbeReport, Stopped, probe
 from archsyncd.simulators.commercetools import (
     ApiClient,
     CommercetoolsSimulator,
@@ -269,9 +269,74 @@ async def test_a_probe_that_is_stopped_takes_away_what_it_made() -> None:
         await site.hand.clock.sleep(8)
         assert site.leftovers()
         running.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(Stopped) as stopped:
             await running
+        assert stopped.value.left == ()
         assert site.leftovers() == []
+        ended = refusal_of(stopped.value.left)
+        assert (ended.code, ended.sentence) == (
+            130,
+            "The probe was stopped; what it had made was taken away.",
+        )
+
+
+@virtual
+async def test_to_stop_it_while_it_takes_away_what_it_made_changes_nothing() -> None:
+    """Again and again: it ends when nothing is left, and not before."""
+    async with sandbox() as site:
+        running: list[asyncio.Task[ProbeReport]] = []
+
+        def impatient(said: str) -> None:
+            if said.startswith("taking away"):
+                for seconds in (0.0, 0.01, 1.0, 2.0):
+                    asyncio.get_running_loop().call_later(seconds, running[0].cancel)
+
+        running.append(asyncio.create_task(site.probed(tell=impatient)))
+        report = await running[0]
+        assert set(answers(report)) == set(QUESTIONS)
+        assert report.left == ()
+        assert site.leftovers() == []
+
+
+@virtual
+async def test_a_request_that_was_under_way_when_it_was_stopped_is_looked_for_later() -> None:
+    """Its answer was awaited by nobody any more, and it takes effect twenty seconds after."""
+    async with sandbox() as site:
+        site.shop.faults.add("types.create", FaultKind.SERVER_ERROR_APPLIED_LATE, seconds=20.0)
+        running = asyncio.create_task(site.probed())
+        while not site.shop.journal.requests["types.create"]:
+            await site.hand.clock.sleep(0)
+        running.cancel()
+        with pytest.raises(Stopped):
+            await running
+        await site.hand.clock.sleep(60)
+        assert site.leftovers() == []
+
+
+@virtual
+async def test_what_a_stopped_probe_leaves_is_named() -> None:
+    """A person must know what to take away by hand, and that the time for it was over."""
+    async with sandbox() as site:
+        site.shop.faults.add("types.delete", FaultKind.INVALID_INPUT, count=50)
+        running = asyncio.create_task(site.probed())
+        await site.hand.clock.sleep(8)
+        running.cancel()
+        with pytest.raises(Stopped) as stopped:
+            await running
+        ended = refusal_of(stopped.value.left)
+        assert ended.code == 1
+        assert "by hand: /types/key=archsyncd-probe-ab12 (" in ended.sentence
+
+
+@virtual
+async def test_taking_away_ends_in_time_where_nothing_is_answered() -> None:
+    """What is not known to be gone is told then, and what is gone is not."""
+    async with sandbox() as site:
+        site.shop.faults.add("types.get", FaultKind.STALL, count=10_000, seconds=1_000.0)
+        began = site.hand.clock.monotonic()
+        report = await site.probed(questions={"stale_version": QUESTIONS["stale_version"]})
+        assert site.hand.clock.monotonic() - began < CLEAN_SECONDS + 60
+        assert report.left == ("/types/key=archsyncd-probe-ab12 (not known to be gone after 300 s)",)
 
 
 @virtual

@@ -27,6 +27,11 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds))
 
 
+def booted_seconds() -> float:
+    """When this machine was started, in UTC seconds since 1970."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class SteadyClock:
     """Another clock without the jumps of its wall time: due times and ages that are stored stay right through them.
 

@@ -7,7 +7,7 @@ loading.py  credentials.py  secrecy.py                         a real start: fil
 explaining.py  comparing.py  mapping.py  waiting.py            for people: a key, a reload, the mapping, what has no effect
 """
 
-from archsyncd.config.addresses import ListenAddress, Reflection, is_loopback
+from archsyncd.config.addresses import ListenAddress, Reflection
 from archsyncd.config.comparing import changes, in_force
 from archsyncd.config.credentials import Secret, credential_directory, read_credential, read_secret
 from archsyncd.config.explaining import Described, described, explain
@@ -91,7 +91,6 @@ __all__ = [
     "described",
     "explain",
     "in_force",
-    "is_loopback",
     "load",
     "mapping_report",
     "not_in_force",

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from archsyncd.config.kinds import FilePath, Kind, Refused
 from archsyncd.config.secrecy import carries_login, secret_value
+from archsyncd.domain.loopback import is_loopback
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -46,16 +47,6 @@ class Reflection:
 
     def __str__(self) -> str:
         return "proof" if self.accepted_after_seconds is None else f"accepted+{self.accepted_after_seconds}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this host name or address never leaves the machine."""
-    if host.casefold().rstrip(".") == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,16 @@ def _an_allow_list_has_its_file(draft: Draft) -> None:
         draft.fault(path, 'is required by stage "allow-list"', near=("rollout", "stage"))
 
 
+def _late_comes_before_critical(draft: Draft) -> None:
+    health = draft.settings.health
+    path, other = ("health", "decrease_late_seconds"), ("health", "decrease_critical_seconds")
+    if not draft.sound(*path) or not draft.sound(*other):
+        return
+    if health.decrease_late_seconds >= health.decrease_critical_seconds:
+        told = f"must be below decrease_critical_seconds ({health.decrease_critical_seconds})"
+        draft.fault(path, told, value=health.decrease_late_seconds, near=other)
+
+
 def _sockets_differ(draft: Draft) -> None:
     listen = draft.settings.status.listen
     path = ("status", "listen")
@@ -318,5 +328,6 @@ _RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _orders_go_to_a_feed,
     _a_directory_answers_no_look_up,
     _an_allow_list_has_its_file,
+    _late_comes_before_critical,
     _sockets_differ,
 )

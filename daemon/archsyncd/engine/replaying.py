@@ -15,10 +15,14 @@ KEPT_MS = 7 * 86_400 * 1000
 
 
 class Replay:
-    """A wish to read from an earlier place, and its answer: "" once it has begun, else why it was not."""
+    """A wish to read from an earlier place, and its answer: "" once it has begun, else why it was not.
+
+    `place` goes on with what is read again, `until_seq` is where that ends, once it is known.
+    """
 
     def __init__(self, place: str) -> None:
         self.place = place
+        self.until_seq: int | None = None
         self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     @property

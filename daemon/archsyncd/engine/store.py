@@ -90,6 +90,10 @@ class Feeds(Protocol):
         """Merge a batch, keep its rejects and move the checkpoint, all or nothing."""
         ...
 
+    async def record_again(self, batch: Batch) -> Outcome:
+        """Merge a batch from an earlier place. Where the feed stands, and the head that it told, stay as they are."""
+        ...
+
     async def needs_snapshot(self, feed: str, cause: str | None) -> None:
         """Remember that a feed cannot go on without a snapshot, across restarts."""
         ...

@@ -13,8 +13,9 @@ from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.report import FeedState
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
+from archsyncd.engine.again import Again
 from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
-from archsyncd.engine.replaying import Places, Replay, refusal
+from archsyncd.engine.replaying import Places, Replay
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
@@ -59,23 +60,28 @@ class Tail:
         self.fault: str | None = None
         self._reading: asyncio.Task[None] | None = None
         self._places = Places(feed.name, store, shared)
-        self._replay: Replay | None = None
+        self._again = Again(feed, store, shared, chance)
         self._woken = False
 
     async def run(self) -> None:
         """Tail until told to stop; faults of the source are waited out, each longer than the one before."""
-        while not self._shared.stopping:
-            self._beat()
-            try:
-                await self._read_until_stopped()
-            except FeedFault as fault:
-                await self._failed(fault)
-            except StoreFull as full:
-                self._note(f"intake stands still: {full}")
-                await self._shared.rest(FULL_DISK_SECONDS)
+        try:
+            while not self._shared.stopping:
+                self._beat()
+                try:
+                    await self._read_until_stopped()
+                except FeedFault as fault:
+                    await self._failed(fault)
+                except StoreFull as full:
+                    self._note(f"intake stands still: {full}")
+                    await self._shared.rest(FULL_DISK_SECONDS)
+                self._again.check()
+        finally:
+            await self._again.close()
 
     def stop(self) -> None:
         """Give up waiting for the source; a commit under way still ends by itself."""
+        self._again.stop()
         if self._reading is not None:
             self._reading.cancel()
 
@@ -84,12 +90,17 @@ class Tail:
         """Whether the source is being read, or waited for."""
         return self._reading is not None
 
-    def read_again(self, replay: Replay | None = None) -> None:
-        """Begin the reading anew at once: from an earlier place, or to take a snapshot that is due by now."""
-        if replay is not None:
-            if self._replay is not None:
-                self._replay.answer("somebody else asked for another place")
-            self._replay = replay
+    @property
+    def reads_again(self) -> bool:
+        """Whether records from an earlier place are being read."""
+        return self._again.under_way
+
+    def replay(self, replay: Replay) -> None:
+        """Read records from an earlier place beside what is new."""
+        self._again.begin(replay, self.wake)
+
+    def wake(self) -> None:
+        """Begin the reading anew at once, such as to take a snapshot that is due by now."""
         if self._reading is not None and not self._woken:
             self._woken = True
             self._reading.cancel()
@@ -115,24 +126,13 @@ class Tail:
         if state.snapshot_due:
             await self._take_snapshot(state.snapshot_due)
             state = await self._store.feeds.state(self._feed.name)
-        replay, self._replay = self._replay, None
-        try:
-            await self._follow(state, replay)
-        finally:
-            if replay is not None:
-                replay.answer("it was not begun: the source could not be read just now")
+        await self._follow(state)
 
-    async def _follow(self, state: FeedState, replay: Replay | None) -> None:
-        """Read on from where the feed stands, or from the earlier place of a replay, which is proven by its first page."""
-        place = state.checkpoint if replay is None else replay.place
-        async with contextlib.aclosing(self._feed.batches(place)) as events:  # type: ignore[type-var]
+    async def _follow(self, state: FeedState) -> None:
+        """Read on from where the feed stands."""
+        async with contextlib.aclosing(self._feed.batches(state.checkpoint)) as events:  # type: ignore[type-var]
             async for event in events:
                 self._beat()
-                if replay is not None and replay.pending:
-                    newest = await self._store.feeds.newest_epoch(self._feed.name)
-                    replay.answer(refusal(event, newest, state.seq))
-                    if replay.refused:
-                        return
                 if isinstance(event, Batch):
                     again = await self._record(event)
                     await self._resync()

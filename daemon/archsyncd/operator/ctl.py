@@ -17,7 +17,7 @@ from archsyncd.operator.client import Client
 from archsyncd.operator.ctl_audit import audit
 from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.progress import Progress
-from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
+from archsyncd.operator.protocol import EXIT_ACT, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refusal
 from archsyncd.operator.reconcile_screen import reconcile
 from archsyncd.operator.screens import case_lines, order_lines, sku_lines, snapshot_lines, status_lines
 from archsyncd.operator.sheets import Sheet
@@ -74,7 +74,8 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except KeyboardInterrupt:
-        return EXIT_OK
+        # To watch has no other end; whatever else is stopped did not do what it was asked for.
+        return EXIT_OK if options.verb == "watch" else EXIT_INTERRUPTED
     return code
 
 

@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from archsyncd.adapters.clock import booted_seconds
 from archsyncd.domain.cases import TEXTS, CaseKind
 from archsyncd.domain.rules import ROLLOUT
 from archsyncd.operator.metric_names import COUNTERS, METRICS
@@ -180,15 +181,24 @@ def _exceptions(found: Iterable[Answer], owner: Callable[[str], str]) -> Iterato
         yield "archsyncd_exceptions_overdue", (kind.value,), bool(each and each["overdue"])
 
 
+class OwnProcess(ProcessCollector):
+    """The series of this process. The unit hides `/proc/stat` from it: the clocks tell when the machine started."""
+
+    def _boot_time(self) -> float:
+        return booted_seconds()
+
+
 class MetricsPage:
     """Answers a scrape. `status`: the daemon's status, which is looked at once a second at most however many ask."""
 
-    def __init__(self, status: Callable[[], Awaitable[Answer]], owner: Callable[[str], str]) -> None:
+    def __init__(
+        self, status: Callable[[], Awaitable[Answer]], owner: Callable[[str], str], proc: str = "/proc"
+    ) -> None:
         self._status = status
         self._collector = StatusCollector(owner)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
-        ProcessCollector(registry=self._registry)
+        OwnProcess(registry=self._registry, proc=proc)
 
     async def answer(self, _: web.Request) -> web.Response:
         """The text format."""

@@ -42,6 +42,7 @@ exit status:
   3   the daemon is not reachable
   64  the command line was wrong
   78  with credentials check: the configuration or the file cannot be used
+  130 stopped with Ctrl-C; watch then ends with 0
 """
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from archsyncd import config
 from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.checking import Person
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
-from archsyncd.operator.protocol import Refusal
+from archsyncd.operator.protocol import EXIT_ACT, EXIT_INTERRUPTED, Refusal
 from archsyncd.operator.tables import LEFT, Table, shown
-from archsyncd.probing import ProbeReport, probe, sandbox
+from archsyncd.probing import ProbeReport, Stopped, probe, sandbox
 
 
 def run_probe(
@@ -49,9 +49,22 @@ def run_probe(
         raise Refusal(str(fault), EXIT_CONFIGURATION) from fault
     except Fatal as fatal:
         raise Refusal(fatal.sentence, fatal.code) from fatal
+    except Stopped as stopped:
+        raise refusal_of(stopped.left) from None
     except asyncio.CancelledError:
-        raise Refusal("The probe was stopped; what it had made was taken away.") from None
+        raise Refusal("The probe was stopped before it made anything.", EXIT_INTERRUPTED) from None
     return told(report), text_of(report)
+
+
+def refusal_of(left: Sequence[str]) -> Refusal:
+    """How a probe ends that was stopped, after this was left."""
+    if left:
+        return Refusal(f"The probe was stopped. {_to_take_away(left)}", EXIT_ACT)
+    return Refusal("The probe was stopped; what it had made was taken away.", EXIT_INTERRUPTED)
+
+
+def _to_take_away(left: Sequence[str]) -> str:
+    return f"Not taken away, do so by hand: {'; '.join(left)}."
 
 
 def told(report: ProbeReport) -> dict[str, Any]:
@@ -83,7 +96,7 @@ def _verdict(report: ProbeReport) -> str:
     if report.unsettled:
         sentences.append(f"Not settled: {', '.join(name for name, _ in report.unsettled)}.")
     if report.left:
-        sentences.append(f"Not taken away, do so by hand: {'; '.join(report.left)}.")
+        sentences.append(_to_take_away(report.left))
     return " ".join(sentences) or "Everything is settled, and nothing was left behind."
 
 

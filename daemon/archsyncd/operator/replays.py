@@ -40,10 +40,11 @@ class ReplayDesk:
         arguments.finish()
         if self._directory(feed) is not None:
             raise Refusal(self._of_a_directory(feed, "A full cannot be asked for"))
+        self._not_paused(feed)
         if (await self._daemon.store.feeds.state(feed.name)).snapshot_due:
             return {"done": False, "says": f"Feed {feed.name} is taking a full already."}
         await self._daemon.store.feeds.needs_snapshot(feed.name, ASKED)
-        self._daemon.tails[feed.name].read_again()
+        self._daemon.tails[feed.name].wake()
         says = (
             f"Feed {feed.name} takes a full as soon as its source answers, and reads on behind it. It is judged by the guards as "
             "any other: `archsyncctl snapshot list` shows what became of it."
@@ -91,9 +92,13 @@ class ReplayDesk:
             raise Refusal(
                 f"Feed {feed.name} takes a full first, which tells everything anew: there is nothing to read again."
             )
+        if self._daemon.tails[feed.name].reads_again:
+            raise Refusal(
+                f"Feed {feed.name} is being read again already; `archsyncctl status` shows how far it is."
+            )
         cursor, since = await self._cursor(feed.name, place)
         replay = Replay(cursor)
-        self._daemon.tails[feed.name].read_again(replay)
+        self._daemon.tails[feed.name].replay(replay)
         refused = await replay.answered
         if refused:
             raise Refusal(
@@ -101,8 +106,8 @@ class ReplayDesk:
                 f"--sku SKU, or archsyncctl snapshot request {feed.name}"
             )
         says = (
-            f"Feed {feed.name} is read again{since}. Records that are known change nothing; what is new is told after them. "
-            "`archsyncctl status` shows how far it is."
+            f"Feed {feed.name} is read again{since}, beside what is new. Records that are known change nothing. A pause of the "
+            "feed or a stop of the daemon ends it; `archsyncctl status` shows how far it is."
         )
         return {"done": True, "says": says}
 
@@ -132,9 +137,12 @@ class ReplayDesk:
         known = ", ".join(sorted(feed.name for feed in self._daemon.feeds)[:20])
         raise Refusal(f"There is no feed {name!r}; there is {known or 'none'}.")
 
-    def _must_read(self, feed: Feed) -> None:
+    def _not_paused(self, feed: Feed) -> None:
         if feed.name in self._daemon.shared.paused_feeds:
             raise Refusal(f"Feed {feed.name} is paused: archsyncctl resume feed {feed.name}")
+
+    def _must_read(self, feed: Feed) -> None:
+        self._not_paused(feed)
         if not self._daemon.tails[feed.name].reads:
             # It waits after a failure: an answer might not come for minutes.
             raise Refusal(f"Feed {feed.name} is not read just now; see `archsyncctl status`.")

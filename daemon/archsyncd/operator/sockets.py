@@ -49,7 +49,7 @@ def listen(path: Path, passed: socket.socket | None = None, name: str = CONTROL)
     """
     if passed is not None:
         passed.setblocking(False)
-        opened = passed.getsockname()
+        opened = address_of(passed)
         if opened != str(path):
             told = f"{KEYS[name]} says {path}, and systemd opened {opened}, which is served: a drop-in of "
             say(_LOG, Event.PAGE_UNSERVED, f"{told}archsyncd-{name}.socket changes it")
@@ -66,6 +66,15 @@ def listen(path: Path, passed: socket.socket | None = None, name: str = CONTROL)
         made.close()
         raise _fatal(path, name, f"cannot be made: {error.strerror}") from error
     return Listening(made, path, (found.st_dev, found.st_ino))
+
+
+def address_of(opened: socket.socket) -> str:
+    """Where a socket listens, written as the configuration writes it: a path, or host and port."""
+    name = opened.getsockname()
+    if not isinstance(name, tuple):
+        return os.fsdecode(name)
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _free_place(path: Path, name: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -84,6 +86,29 @@ async def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
     plain.write_text("x")
     with pytest.raises(WayFault, match="cannot be started: Permission denied"):
         await CommandWay(plain).send("msg_1", MESSAGE)
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+async def test_what_cannot_be_piped_leaves_nothing_open(tmp_path: Path, left: int) -> None:
+    """So many files may still be opened: too few for one pipe, for both, or for the program."""
+    way = CommandWay(program(tmp_path, "exec true"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        for _ in range(left):
+            os.close(taken.pop())
+        with pytest.raises(WayFault, match="cannot be started: Too many open files"):
+            await way.send("msg_1", MESSAGE)
+        free = [os.dup(0) for _ in range(left)]
+        taken += free
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for handle in taken:
+            os.close(handle)
 
 
 async def _ended(pid: int) -> None:

@@ -16,7 +16,9 @@ import trustme
 from aiohttp import web
 
 from archsyncd.adapters.alerts import WebhookWay
-from archsyncd.adapters.alerts.webhook import signing_key
+from archsyncd.adapters.alerts.webhook import checked, signing_key
+from archsyncd.config.addresses import Url
+from archsyncd.config.kinds import Refused
 from archsyncd.engine.alerts import WayFault
 from archsyncd.engine.ports import SecretFault
 from tests.adapters.alerts.samples import MESSAGE, NOW_MS, StillClock
@@ -153,6 +155,24 @@ async def test_who_does_not_answer_is_given_up() -> None:
         with pytest.raises(WayFault, match=r"no answer within 0\.2 s"):
             await way(address, seconds=0.2).send("msg_1", MESSAGE)
         held.set()
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.9.9.9", "[::1]", "localhost", "LOCALHOST", "example.test", "10.0.0.1"]
+)
+def test_plain_http_is_for_this_machine_as_the_configuration_sees_it(host: str) -> None:
+    """What check-config takes in webhook_url is sent to, in the credential too; nothing else is."""
+    address = f"http://{host}:8080/hook"
+    try:
+        taken = Url(hook=True).read(address) == address
+    except Refused:
+        taken = False
+    assert taken == (host not in {"example.test", "10.0.0.1"})
+    if taken:
+        assert checked(address) == address
+    else:
+        with pytest.raises(ValueError, match="only to this machine itself"):
+            checked(address)
 
 
 async def test_a_fault_never_tells_the_address() -> None:

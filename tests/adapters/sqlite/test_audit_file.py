@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archsyncd.adapters.sqlite.audit_file import AuditFile
+from archsyncd.adapters.sqlite.audit_file import FREE_SPACE_FLOOR_BYTES, AuditFile
 from archsyncd.domain.audit import AuditSummary, FindingKind, no_location
 from archsyncd.engine.ports import AuditLost, StoreFull
 
@@ -48,6 +49,21 @@ def test_findings_are_the_differences_of_the_two_sides(
             assert not each.near or each.near in (sent if each.kind is FindingKind.NOT_SENT else sold)
 
     asyncio.run(check())
+
+
+async def test_a_result_is_copied_only_where_the_store_keeps_its_room(tmp_path: Path) -> None:
+    """There is room for every step, and not for one more file as big as the findings: the last result stays."""
+    await compared(AuditFile(tmp_path), {"OLD"}, set())
+    book = AuditFile(tmp_path, free_bytes=lambda _: FREE_SPACE_FLOOR_BYTES + 4_096)
+    with pytest.raises(StoreFull, match=r"256 MiB would be free.*the store needs them"):
+        await compared(book, {f"S{number}" for number in range(500)}, set())
+    await book.abandon()
+    assert await asyncio.to_thread(os.listdir, tmp_path) == ["audit.db"]
+    last = await book.last()
+    assert last is not None
+    assert dict(last.counts) == {"not_sent": 1}
+    roomy = AuditFile(tmp_path, free_bytes=lambda _: FREE_SPACE_FLOOR_BYTES + 4_096_000)
+    assert (await compared(roomy, {"A", "B"}, set())).kept == 2
 
 
 async def test_findings_beyond_the_bound_are_counted_alone(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class CommandWay:
     async def send(self, number: str, message: Message) -> str:
         """Run it to its end; what it said. Raises WayFault."""
         told = json.dumps({"id": number, **plain(message)}, ensure_ascii=False).encode("utf-8", "replace")
-        with _Pipes(told + b"\n") as pipes:
+        with _piped(told + b"\n") as pipes:
             process = await self._start(pipes)
             try:
                 async with asyncio.timeout(self._seconds):
@@ -73,6 +73,13 @@ class CommandWay:
             raise WayFault(f"cannot be started: {error.strerror}") from None
 
 
+def _piped(told: bytes) -> _Pipes:
+    try:
+        return _Pipes(told)
+    except OSError as error:
+        raise WayFault(f"cannot be started: {error.strerror}") from None
+
+
 class _Pipes:
     """What the program reads and where it writes.
 
@@ -88,7 +95,11 @@ class _Pipes:
         finally:
             os.close(feed)
         os.set_blocking(self.input, True)
-        self._source, self.output = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._source, self.output = os.pipe2(os.O_CLOEXEC)
+        except OSError:
+            os.close(self.input)
+            raise
         os.set_blocking(self._source, False)
         self._said = b""
         self._full = asyncio.Event()

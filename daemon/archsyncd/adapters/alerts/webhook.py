@@ -23,6 +23,7 @@ from aiohttp.http import HttpProcessingError
 
 from archsyncd.domain.alert_texts import headline, lines
 from archsyncd.domain.alerting import Message
+from archsyncd.domain.loopback import is_loopback
 from archsyncd.engine.alerts import WayFault
 from archsyncd.engine.ports import Clock, SecretFault
 
@@ -30,7 +31,6 @@ SECONDS: Final = 20.0
 ANSWER_LIMIT_BYTES: Final = 4_096
 URL_LIMIT_CHARACTERS: Final = 2_048
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how such a secret begins
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 
@@ -102,7 +102,7 @@ def checked(address: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ValueError(told) from None
-    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK)):
+    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host))):
         raise ValueError(told)
     return clean
 

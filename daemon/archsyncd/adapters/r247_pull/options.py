@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from yarl import URL
 
+from archsyncd.domain.loopback import is_loopback
 from archsyncd.wire.r247 import PAGE_LIMIT_BYTES
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -65,7 +66,7 @@ class PullOptions:
         url = URL(self.url)
         if url.user or url.password or url.query_string or url.fragment or not url.host:
             raise ValueError("url: a plain address without user, query or fragment is needed")
-        if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
+        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.host)):
             raise ValueError("url: https is needed for everything but this host itself")
         address = _address(url.host)
         # Written as an address it is never resolved, so nothing else would look at it.
@@ -94,8 +95,3 @@ def _address(host: str) -> Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback

@@ -46,7 +46,11 @@ FREE_SPACE_FLOOR_BYTES = 256 * 1024 * 1024
 class AuditFile:
     """Implements the port `AuditBook` in a directory; one audit at a time."""
 
-    def __init__(self, directory: Path, kept: int = FINDINGS_KEPT) -> None:
+    def __init__(
+        self, directory: Path, kept: int = FINDINGS_KEPT, free_bytes: Callable[[Path], int] | None = None
+    ) -> None:
+        """`free_bytes`: the room on a directory's file system, unless the disk is to be asked."""
+        self._free_bytes = free_bytes or _free_bytes
         self._last = directory / LAST
         self._scratch = directory / SCRATCH
         self._next = directory / NEXT
@@ -141,6 +145,8 @@ class AuditFile:
 
         await self._write(step)
         assert self._connection is not None
+        # Beside the old file and the scratch one a third is made now.
+        await self._has_room(await self._connection.job(_kept_bytes))
         try:
             await self._connection.job(partial(_copied, self._next))
             await asyncio.to_thread(_put_in_place, self._next, self._last)
@@ -185,16 +191,32 @@ class AuditFile:
         """Run one step in one transaction on the file's thread. Raises StoreFull."""
         if self._connection is None:
             raise StoreFull(f"{self._scratch} is not open")
-        free = (await asyncio.to_thread(shutil.disk_usage, self._scratch.parent)).free
-        if free < FREE_SPACE_FLOOR_BYTES:
-            raise StoreFull(
-                f"less than {FREE_SPACE_FLOOR_BYTES >> 20} MiB are free for {self._scratch}, and the store needs them"
-            )
+        await self._has_room(0)
         tx = Inside()
         try:
             return await self._connection.job(partial(written, step(tx), tx))
         except (sqlite3.Error, Unsettled) as error:
             raise StoreFull(f"{self._scratch}: {error}") from error
+
+    async def _has_room(self, more_bytes: int) -> None:
+        """Raises StoreFull where so much more would leave too little to the store."""
+        directory = self._scratch.parent
+        if await asyncio.to_thread(self._free_bytes, directory) - more_bytes < FREE_SPACE_FLOOR_BYTES:
+            told = f"less than {FREE_SPACE_FLOOR_BYTES >> 20} MiB would be free in {directory}"
+            raise StoreFull(f"{told}, and the store needs them")
+
+
+def _free_bytes(directory: Path) -> int:
+    return shutil.disk_usage(directory).free
+
+
+def _kept_bytes(connection: sqlite3.Connection) -> int:
+    """What a copy without the free pages takes at most."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
 
 
 def _prepared(connection: sqlite3.Connection) -> None:

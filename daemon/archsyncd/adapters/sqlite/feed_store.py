@@ -93,6 +93,19 @@ class FeedStore:
         await self._session.require_room()
         return await self._session.write(lambda scope: record_batch(scope, batch))
 
+    async def record_again(self, batch: Batch) -> Outcome:
+        """Merge a batch from an earlier place; neither the checkpoint nor the head of the feed goes back with it."""
+
+        async def step(scope: Scope) -> Outcome:
+            row = await scope.tx.row("feed", (batch.feed,))
+            assert row is not None, "a feed that was never read has no earlier place"
+            return await record_batch(
+                scope, replace(batch, checkpoint=row[0], head_seq=row[5], head_at=row[6])
+            )
+
+        await self._session.require_room()
+        return await self._session.write(step)
+
     async def needs_snapshot(self, feed: str, cause: str | None) -> None:
         """Remember that a feed cannot go on without a snapshot, across restarts."""
 

@@ -206,7 +206,8 @@ class StatusPage:
             "status": status,
             "topic": f"{topic}-{look.shows['hours']}" if "hours" in look.shows and look.live else topic,
             "here": request.path,
-            "address": request.path_qs,
+            # Two slashes would lead to another host.
+            "address": "/" + request.path_qs.lstrip("/\\"),
             "refreshes": bool(look.live) and not look.shows.get("asked"),
             "said": guard.take_word(seat),
             "seal": guard.seal(seat),
