@@ -116,7 +116,7 @@ async def test_a_failing_way_is_noted_tried_again_and_holds_no_other(tmp_path: P
         await alarm.deliver("email", 1)
         await alarm.deliver("webhook", 1)
         assert boxes["webhook"].kinds == ["began"]
-        assert daemon.shared.notes["alerts by email"] == "box: no connection; it is tried again"
+        assert daemon.shared.notes["alerts by email"] == "no connection; it is tried again"
         await alarm.deliver("email", 8)
         assert boxes["email"].kinds == ["began"]
         assert boxes["email"].tried == 3
@@ -126,6 +126,20 @@ async def test_a_failing_way_is_noted_tried_again_and_holds_no_other(tmp_path: P
             ("email", "delivered", 3),
             ("webhook", "delivered", 1),
         ]
+
+
+@virtual
+async def test_where_a_failing_way_leads_stands_in_no_note(tmp_path: Path) -> None:
+    """Notes are on the page and in the status, and it may be somebody's address."""
+    async with small_daemon(tmp_path) as daemon:
+        box = Box(target="anna@example.com", dead="answers 500")
+        daemon.alert_ways = {"email": box}
+        alarm = Alarm(daemon)
+        await unknown(daemon, "A1")
+        await alarm.last(1)
+        await alarm.deliver("email", 1)
+        assert "answers 500" in daemon.shared.notes["alerts by email"]
+        assert "anna" not in str(daemon.shared.notes)
 
 
 @virtual
@@ -287,7 +301,7 @@ async def test_a_fault_of_the_alerts_themselves_is_noted_and_ends_nothing(tmp_pa
         await unknown(daemon, "A1")
         await alarm.last(1)
         await alarm.deliver("webhook", 1)
-        assert daemon.shared.notes["alerts by webhook"] == "box: LookupError; it is tried again"
+        assert daemon.shared.notes["alerts by webhook"] == "LookupError; it is tried again"
         rules, tell = AlertRules(), alarm.told.append
         lookout = Lookout(daemon.store, daemon.shared, blind, dict, rules, tell, lambda: None)
         running = asyncio.create_task(lookout.run())

@@ -234,7 +234,8 @@ class Sender:
 
     async def _failed(self, way: Way, letter: Letter, why: str) -> float:
         self._failures += 1
-        self._shared.notes[self.note] = f"{way.target}: {why}; it is tried again"
+        # The note names the way, and not where it leads: that may be somebody's address.
+        self._shared.notes[self.note] = f"{why}; it is tried again"
         wait = steady_delay(
             letter.attempts,
             self._chance(),
