@@ -16,6 +16,7 @@ from archsyncd.engine.alerting import GIVE_UP_MS, Lookout, Seen, Sender
 from archsyncd.engine.alerts import Letter, WayFault
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.store import Store
+from archsyncd.operator.commands import Commands
 from tests.operator.alarm import Alarm, Box, known, unknown
 from tests.operator.daemon import LEDGER, SmallDaemon, break_store, small_daemon
 from tests.support.virtual_time import virtual
@@ -102,6 +103,34 @@ async def test_an_open_case_is_escalated_once_to_whoever_is_named(tmp_path: Path
         await unknown(daemon, "A2")
         told = await alarm.last(60, 30)
         assert [one.kind.value for one in told] == ["escalated"]
+
+
+@virtual
+async def test_what_is_muted_by_itself_is_neither_escalated_nor_an_example_nor_new(tmp_path: Path) -> None:
+    """One SKU of a kind is muted: the message tells of the rest alone."""
+    async with small_daemon(tmp_path, ESCALATING) as daemon:
+        alarm, commands = Alarm(daemon), Commands(daemon)
+        await unknown(daemon, "A1")
+        about = {"code": "sku_not_found", "subject": "A1", "for_seconds": 86_400, "reason": "known"}
+        await commands.answer("mute", about, "anna")
+        assert await alarm.last(20, 30) == []
+        await unknown(daemon, "B2")
+        (message,) = await alarm.last(3)
+        assert (message.kind.value, message.count, message.examples) == ("began", 1, ("B2",))
+        await known(daemon, "A1")
+        await unknown(daemon, "A1")
+        assert [each.kind.value for each in await alarm.last(6, 30)] == []
+
+
+@virtual
+async def test_a_mute_is_set_with_what_is_folded_and_with_all_feeds_that_it_covers(tmp_path: Path) -> None:
+    """The figures that it is compared with later."""
+    async with small_daemon(tmp_path) as daemon:
+        commands = Commands(daemon)
+        await unknown(daemon, *(f"S{number}" for number in range(FOLD_LIMIT_CASES + 700)))
+        await commands.answer("mute", {"code": "sku_not_found", "for_seconds": 7200, "reason": "known"}, "a")
+        (mute,) = await daemon.store.mutes.holding()
+        assert mute.count == FOLD_LIMIT_CASES + 700
 
 
 @virtual

@@ -207,10 +207,10 @@ class Sender:
             try:
                 told = await self._unless_stopped(way.send(number, letter.message))
             except WayFault as fault:
-                return await self._failed(way, letter, str(fault))
+                return await self._failed(letter, str(fault))
             except Exception as error:  # noqa: BLE001 - one way's fault must not end the process
                 _LOG.exception("%s failed at what was not expected", self.note)
-                return await self._failed(way, letter, type(error).__name__)
+                return await self._failed(letter, type(error).__name__)
             if told is None:
                 return PAUSE_SECONDS
             said = told
@@ -232,7 +232,7 @@ class Sender:
             stop.cancel()
             await asyncio.gather(task, stop, return_exceptions=True)
 
-    async def _failed(self, way: Way, letter: Letter, why: str) -> float:
+    async def _failed(self, letter: Letter, why: str) -> float:
         self._failures += 1
         # The note names the way, and not where it leads: that may be somebody's address.
         self._shared.notes[self.note] = f"{why}; it is tried again"

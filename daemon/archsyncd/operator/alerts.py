@@ -8,7 +8,7 @@ from typing import Any
 from archsyncd.config import EXCEPTION_KINDS
 from archsyncd.domain.alert_texts import plain, trial
 from archsyncd.domain.cases import TEXTS, CaseKind, Severity
-from archsyncd.domain.mutes import LONGEST_MS, MUTES_MOST, Mute, MuteKind
+from archsyncd.domain.mutes import LONGEST_MS, MUTES_MOST, Mute, MuteKind, figures_of, root_of
 from archsyncd.domain.reasons import CODES, STORE_BROKEN, Level
 from archsyncd.domain.times import rfc3339, utc_ms
 from archsyncd.engine.alerting import WAYS, try_ways
@@ -129,10 +129,10 @@ class AlertDesk:
         await self._status.status()
         verdict = self._status.verdict
         there = [*verdict.reasons, *(reason for reason, _ in verdict.muted)]
-        same = [reason for reason in there if reason.code == code and subject in {"", reason.subject}]
-        return (
-            max((int(reason.level) for reason in same), default=0),
-            max((reason.count for reason in same), default=0),
+        return figures_of(
+            reason
+            for reason in there
+            if root_of(reason.code) == root_of(code) and subject in {"", reason.subject}
         )
 
     async def mutes(self, arguments: Arguments) -> dict[str, Any]:
