@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from archsyncd.adapters.sqlite.store import SqliteStore
-from archsyncd.domain.alerting import AlertRules, Message
-from archsyncd.domain.cases import FOLD_LIMIT_CASES
+from archsyncd.domain.alerting import AlertRules, Decided, Message
+from archsyncd.domain.cases import FOLD_LIMIT_CASES, CaseKind, NewCase
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.alerting import GIVE_UP_MS, Lookout, Seen, Sender
 from archsyncd.engine.alerts import Letter, WayFault
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.store import Store
 from archsyncd.operator.commands import Commands
+from archsyncd.operator.observing import Observer
 from tests.operator.alarm import Alarm, Box, known, unknown
 from tests.operator.daemon import LEDGER, SmallDaemon, break_store, small_daemon
 from tests.support.virtual_time import virtual
@@ -269,6 +271,24 @@ async def test_a_feed_that_falls_silent_is_one_cause_from_late_to_stale(tmp_path
         ]
 
 
+@virtual
+async def test_a_restart_tells_of_nothing_that_it_is_over_before_that_can_be_known(tmp_path: Path) -> None:
+    """A feed that is silent, its case, and orders that are not known: told once, whatever restarts."""
+    async with small_daemon(tmp_path) as daemon:
+        alarm = Alarm(daemon)
+        daemon.freshness.verdicts["main"] = "stale"
+        await daemon.store.cases.open(NewCase(CaseKind.STALE_FEED, "main", "main", "silent"))
+        await alarm.last(1)
+        daemon.started_monotonic = daemon.clock.monotonic()
+        daemon.freshness.verdicts["main"] = "fresh"
+        assert await Alarm(daemon).last(1) == []
+        daemon.freshness.verdicts["main"] = "late"
+        assert await Alarm(daemon).last(0.7) == []
+        daemon.freshness.verdicts["main"] = "stale"
+        assert await Alarm(daemon).last(5) == []
+        assert [message.code for message in alarm.told] == ["feed_stale"]
+
+
 class Crowded:
     """A store in which for a while there is no room to note what went."""
 
@@ -311,6 +331,72 @@ async def test_what_went_goes_no_second_time_while_the_disk_is_full(tmp_path: Pa
         await sender.turn()
         assert box.tried == 1
         assert (await daemon.store.alerts.waiting("webhook"))[0] == 0
+
+
+@virtual
+async def test_what_cannot_be_kept_for_lack_of_room_is_in_the_journal_at_once_and_once(
+    tmp_path: Path,
+) -> None:
+    """A full disk keeps every message from going out; it is sent when there is room, and not told twice."""
+
+    class Roomless(Crowded):
+        async def book(self, decided: Decided, ways: Collection[str]) -> int:
+            if self.full:
+                raise StoreFull("no room")
+            return await self._store.alerts.book(decided, ways)
+
+    class Roomy:
+        """The daemon's store with room for nothing told."""
+
+        def __init__(self, store: SqliteStore) -> None:
+            self.alerts = Roomless(store)
+            self.mutes = store.mutes
+
+    async with small_daemon(tmp_path) as daemon:
+        alarm, store = Alarm(daemon), Roomy(daemon.store)
+        await daemon.level("told", 1)
+        await unknown(daemon, "A1")
+        look, tell = Observer(daemon).observe, alarm.told.append
+        rules = AlertRules(group_seconds=0)
+        lookout = Lookout(cast("Store", store), daemon.shared, look, dict, rules, tell, lambda: None)
+        for _ in range(3):
+            with pytest.raises(StoreFull):
+                await lookout.look()
+            await daemon.clock.sleep(5)
+        assert [message.code for message in alarm.told] == ["sku_not_found"]
+        store.alerts.full = False
+        await lookout.look()
+        assert len(alarm.told) == 1
+        assert len(await daemon.store.alerts.listed(10)) == 1
+
+
+@virtual
+async def test_a_fault_of_a_sender_itself_is_noted_and_ends_nothing(tmp_path: Path) -> None:
+    """It goes on at the next turn."""
+    # The first turn is followed by one at once, for a message has just come.
+    faults = [LookupError("nothing there")] * 2
+
+    def ledger() -> str:
+        if faults:
+            raise faults.pop()
+        return LEDGER
+
+    async with small_daemon(tmp_path) as daemon:
+        box = boxed(daemon)["webhook"]
+        alarm = Alarm(daemon)
+        await unknown(daemon, "A1")
+        await alarm.last(1)
+        sender = Sender(
+            "webhook", daemon.store, daemon.shared, lambda: box, ledger, lambda: 0.5, lambda: None
+        )
+        running = asyncio.create_task(sender.run())
+        await daemon.clock.sleep(1)
+        assert "LookupError, see the journal" in daemon.shared.notes["alerts by webhook"]
+        await daemon.clock.sleep(30)
+        assert box.kinds == ["began"]
+        assert daemon.shared.notes == {}
+        daemon.shared.begin_stop()
+        await running
 
 
 @virtual

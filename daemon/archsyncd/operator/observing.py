@@ -10,6 +10,7 @@ from archsyncd.domain.cases import TEXTS, CaseKind
 from archsyncd.domain.explained import REASONS, told
 from archsyncd.domain.mutes import Mute, figures_of
 from archsyncd.domain.reasons import Reason
+from archsyncd.domain.unjudged import unjudged
 from archsyncd.engine.alerting import Seen
 from archsyncd.operator.daemon import Daemon
 
@@ -40,7 +41,8 @@ class Observer:
                 made = await self._cases(made, causes, apart.get(reason.code, ()))
             observed.append(made)
         observed += [self._observation(reason, "", muted=True) for reason, _ in verdict.muted]
-        return Seen(observed, verdict.outgrown, _covered(verdict.muted))
+        unknown = unjudged(self._daemon.desk.facts, self._daemon.freshness.unheard())
+        return Seen(observed, verdict.outgrown, _covered(verdict.muted), unknown)
 
     def _observation(self, reason: Reason, remark: str, *, muted: bool = False) -> Observation:
         settings, kind = self._daemon.settings, OWNED_AS.get(reason.code, reason.code)
