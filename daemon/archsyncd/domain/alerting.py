@@ -32,9 +32,15 @@ SAME: Mapping[str, str] = {
     "orders_behind": "orders",
 }
 # What follows from these is not told beside them.
+_UNWRITTEN = frozenset(
+    {"decrease_waits", "in_doubt", "orders_behind", "orders_unknown", "lease", "marker_type"}
+)
+# Without commercetools there is no lease either.
 FOLLOWS: Mapping[str, frozenset[str]] = {
-    root: frozenset({"decrease_waits", "in_doubt", "orders_behind", "orders_unknown", "lease", "marker_type"})
-    for root in ("credential_refused", "commercetools_unreachable", "copied", "idle")
+    "credential_refused": _UNWRITTEN | {"idle"},
+    "commercetools_unreachable": _UNWRITTEN | {"idle"},
+    "copied": _UNWRITTEN,
+    "idle": _UNWRITTEN,
 }
 
 
