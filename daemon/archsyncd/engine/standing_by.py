@@ -30,7 +30,8 @@ from archsyncd.engine.store import Store
 # What keeps it from its work; all else is judged by whoever holds the store.
 TOLD = frozenset({"credential_refused", "commercetools_unreachable", "copied", "idle"})
 WAITING_MOST = 20
-SEND_SECONDS = 60.0
+# Longer than a way may take for one message.
+SEND_SECONDS = 120.0
 NOTE = "alerts"
 _LOG = logging.getLogger("archsyncd.alerts")
 

@@ -26,8 +26,8 @@ def kept_text(arguments: Mapping[str, Any]) -> str:
     lists = {name: value for name, value in arguments.items() if isinstance(value, list)}
     short = {name: value for name, value in arguments.items() if name not in lists and value != ""}
     counted = {name: len(value) for name, value in lists.items()}
-    whole = json.dumps(short | counted, ensure_ascii=False)
-    rest = f" {json.dumps(lists, ensure_ascii=False)}" if lists else ""
+    whole = json.dumps(short | counted)
+    rest = f" {json.dumps(lists)}" if lists else ""
     return (whole + rest)[:KEPT_LIMIT_CHARACTERS]
 
 
