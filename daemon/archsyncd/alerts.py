@@ -17,6 +17,7 @@ from archsyncd.domain.events import Event
 from archsyncd.engine.alerting import WAYS, Lookout, Sender
 from archsyncd.engine.alerts import Way
 from archsyncd.engine.ports import Clock, SecretFault
+from archsyncd.engine.standing_by import StandingBy
 from archsyncd.engine.supervise import Pump
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.observing import Observer
@@ -123,6 +124,16 @@ class Alerting:
             rules_of_alerts(daemon.settings),
             tell,
             beater("alerts"),
+        )
+        self.standing_by = StandingBy(
+            daemon.store,
+            daemon.shared,
+            Observer(daemon).observe,
+            lambda: self.ways,
+            lambda: self.lookout.rules,
+            tell,
+            lambda: daemon.store.ledger.id,
+            world.chance,
         )
         self.senders = [
             Sender(

@@ -371,12 +371,19 @@ class App:
         """The database is a copy whose original may be at work: only say so, and answer operators, until stopped."""
         self.shared.notes["host"] = COPIED
         self.holding.text = "not taken: the database was made on another host"
-        await self._supervisor.run([Pump("status", self._tell_status)])
+        async with self._beside(self.alerting.standing_by.run()):
+            await self._supervisor.run([Pump("status", self._tell_status)])
 
     async def _work(self) -> None:
         """Hold the store, under the lease unless the rollout only plans, and run the pumps until stopped."""
-        if not self.holding.planning and not await self.holding.begin_to_write() and self.shared.stopping:
-            return
+        if not self.holding.planning:
+            # Meanwhile the loops of alerts, which keep what they tell, cannot run.
+            async with self._beside(self.alerting.standing_by.run()):
+                holds = await self.holding.begin_to_write()
+            if holds:
+                await self.alerting.standing_by.hand_over()
+            elif self.shared.stopping:
+                return
         if self.holding.lease is None:
             await self.holding.only_plan()
         await self.store.mend_times()

@@ -57,9 +57,10 @@ class Course:
         self.rules = rules
         self.causes: dict[tuple[str, str], Cause] = {}
         self.told: list[Message] = []
+        self.unjudged: set[tuple[str, str]] = set()
 
     def look(self, *seen: Observation) -> list[Message]:
-        decided = decide(self.causes, seen, self.now_ms, self.rules)
+        decided = decide(self.causes, seen, self.now_ms, self.rules, self.unjudged)
         self.causes |= {cause.key: cause for cause in decided.kept}
         for key in decided.forgotten:
             del self.causes[key]
@@ -126,6 +127,35 @@ def test_a_cause_that_comes_and_goes_is_told_three_times_an_hour_at_most() -> No
     assert len(first_hour) == 3
     course.last(minutes=61)
     assert course.told[-1].kind is MessageKind.OVER
+
+
+def test_that_it_became_critical_is_told_though_flaps_have_used_up_the_hour() -> None:
+    """Late, back, late, and then stale for good: nobody waits an hour to hear that. Once, and no fifth time."""
+    course, late = Course(), replace(STALE, code="feed_late", level=1)
+    course.last(late, minutes=1)
+    course.last(minutes=1)
+    course.last(late, minutes=1)
+    (message,) = course.last(STALE, minutes=2)
+    assert (message.kind, message.level) == (MessageKind.WORSE, 2)
+    for _ in range(10):
+        course.last(minutes=1)
+        course.last(late, minutes=1)
+        course.last(STALE, minutes=1)
+    assert len(course.told) == 4
+
+
+def test_what_nobody_can_know_yet_is_neither_there_nor_over() -> None:
+    """After a restart; what is seen all the same is told, and the case that repeats a silent feed waits with it."""
+    course, case = Course(), replace(UNKNOWN, code="stale_feed")
+    course.last(STALE, case, minutes=2)
+    course.unjudged = {STALE.key}
+    assert course.last(case, minutes=4) == []
+    assert kinds(course.last(replace(STALE, code="feed_late", level=1), case, minutes=4)) == []
+    course.unjudged = set()
+    assert [message.code for message in course.last(STALE, case, minutes=4)] == []
+    assert kinds(course.last(minutes=4)) == [MessageKind.OVER]
+    course.unjudged = {STALE.key}
+    assert kinds(course.last(STALE, minutes=4)) == [MessageKind.BEGAN]
 
 
 def test_worse_is_told_at_once() -> None:
@@ -235,7 +265,7 @@ observations = st.lists(
 
 
 @given(st.lists(st.tuples(observations, st.integers(1, 400)), max_size=12))
-def test_whatever_happens_nobody_gets_more_than_three_messages_an_hour_of_a_cause(
+def test_whatever_happens_nobody_gets_more_than_three_messages_an_hour_of_a_cause_and_a_critical_one(
     course_of: list[tuple[list[Observation], int]],
 ) -> None:
     """And what is there for an hour and a window at the end is told; what is gone for as long is told as over or was not told."""
@@ -247,12 +277,17 @@ def test_whatever_happens_nobody_gets_more_than_three_messages_an_hour_of_a_caus
     assert course.causes[STALE.key].told_level == 2
     course.last(minutes=122)
     assert course.causes == {}
-    of: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    of: dict[tuple[str, str, str], list[Message]] = defaultdict(list)
     for message in course.told:
         name = "feed" if message.code.startswith("feed") else message.code
-        of[message.owner, name, message.subject].append(message.at_ms)
-    for times in of.values():
-        assert all(later - first >= HOUR_MS for first, later in zip(times, times[3:], strict=False))
+        of[message.owner, name, message.subject].append(message)
+    for told in of.values():
+        times = [message.at_ms for message in told]
+        assert all(later - first >= HOUR_MS for first, later in zip(times, times[4:], strict=False))
+        fourths = [
+            late for early, late in zip(told, told[3:], strict=False) if late.at_ms - early.at_ms < HOUR_MS
+        ]
+        assert all(late.level == 2 for late in fourths)
     last = {(one.code, one.subject): one for one in course.told}
     assert last["feed_stale", "main"].kind is MessageKind.OVER
 

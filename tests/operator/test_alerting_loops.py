@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from archsyncd.adapters.sqlite.store import SqliteStore
-from archsyncd.domain.alerting import AlertRules, Message
-from archsyncd.domain.cases import FOLD_LIMIT_CASES
+from archsyncd.domain.alerting import AlertRules, Decided, Message
+from archsyncd.domain.cases import FOLD_LIMIT_CASES, CaseKind, NewCase
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.alerting import GIVE_UP_MS, Lookout, Seen, Sender
 from archsyncd.engine.alerts import Letter, WayFault
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.store import Store
+from archsyncd.operator.commands import Commands
+from archsyncd.operator.observing import Observer
 from tests.operator.alarm import Alarm, Box, known, unknown
 from tests.operator.daemon import LEDGER, SmallDaemon, break_store, small_daemon
 from tests.support.virtual_time import virtual
@@ -105,6 +108,34 @@ async def test_an_open_case_is_escalated_once_to_whoever_is_named(tmp_path: Path
 
 
 @virtual
+async def test_what_is_muted_by_itself_is_neither_escalated_nor_an_example_nor_new(tmp_path: Path) -> None:
+    """One SKU of a kind is muted: the message tells of the rest alone."""
+    async with small_daemon(tmp_path, ESCALATING) as daemon:
+        alarm, commands = Alarm(daemon), Commands(daemon)
+        await unknown(daemon, "A1")
+        about = {"code": "sku_not_found", "subject": "A1", "for_seconds": 86_400, "reason": "known"}
+        await commands.answer("mute", about, "anna")
+        assert await alarm.last(20, 30) == []
+        await unknown(daemon, "B2")
+        (message,) = await alarm.last(3)
+        assert (message.kind.value, message.count, message.examples) == ("began", 1, ("B2",))
+        await known(daemon, "A1")
+        await unknown(daemon, "A1")
+        assert [each.kind.value for each in await alarm.last(6, 30)] == []
+
+
+@virtual
+async def test_a_mute_is_set_with_what_is_folded_and_with_all_feeds_that_it_covers(tmp_path: Path) -> None:
+    """The figures that it is compared with later."""
+    async with small_daemon(tmp_path) as daemon:
+        commands = Commands(daemon)
+        await unknown(daemon, *(f"S{number}" for number in range(FOLD_LIMIT_CASES + 700)))
+        await commands.answer("mute", {"code": "sku_not_found", "for_seconds": 7200, "reason": "known"}, "a")
+        (mute,) = await daemon.store.mutes.holding()
+        assert mute.count == FOLD_LIMIT_CASES + 700
+
+
+@virtual
 async def test_a_failing_way_is_noted_tried_again_and_holds_no_other(tmp_path: Path) -> None:
     """The mail server is away; the webhook is not. The note goes when it is back."""
     async with small_daemon(tmp_path) as daemon:
@@ -116,7 +147,7 @@ async def test_a_failing_way_is_noted_tried_again_and_holds_no_other(tmp_path: P
         await alarm.deliver("email", 1)
         await alarm.deliver("webhook", 1)
         assert boxes["webhook"].kinds == ["began"]
-        assert daemon.shared.notes["alerts by email"] == "box: no connection; it is tried again"
+        assert daemon.shared.notes["alerts by email"] == "no connection; it is tried again"
         await alarm.deliver("email", 8)
         assert boxes["email"].kinds == ["began"]
         assert boxes["email"].tried == 3
@@ -126,6 +157,20 @@ async def test_a_failing_way_is_noted_tried_again_and_holds_no_other(tmp_path: P
             ("email", "delivered", 3),
             ("webhook", "delivered", 1),
         ]
+
+
+@virtual
+async def test_where_a_failing_way_leads_stands_in_no_note(tmp_path: Path) -> None:
+    """Notes are on the page and in the status, and it may be somebody's address."""
+    async with small_daemon(tmp_path) as daemon:
+        box = Box(target="anna@example.com", dead="answers 500")
+        daemon.alert_ways = {"email": box}
+        alarm = Alarm(daemon)
+        await unknown(daemon, "A1")
+        await alarm.last(1)
+        await alarm.deliver("email", 1)
+        assert "answers 500" in daemon.shared.notes["alerts by email"]
+        assert "anna" not in str(daemon.shared.notes)
 
 
 @virtual
@@ -226,6 +271,24 @@ async def test_a_feed_that_falls_silent_is_one_cause_from_late_to_stale(tmp_path
         ]
 
 
+@virtual
+async def test_a_restart_tells_of_nothing_that_it_is_over_before_that_can_be_known(tmp_path: Path) -> None:
+    """A feed that is silent, its case, and orders that are not known: told once, whatever restarts."""
+    async with small_daemon(tmp_path) as daemon:
+        alarm = Alarm(daemon)
+        daemon.freshness.verdicts["main"] = "stale"
+        await daemon.store.cases.open(NewCase(CaseKind.STALE_FEED, "main", "main", "silent"))
+        await alarm.last(1)
+        daemon.started_monotonic = daemon.clock.monotonic()
+        daemon.freshness.verdicts["main"] = "fresh"
+        assert await Alarm(daemon).last(1) == []
+        daemon.freshness.verdicts["main"] = "late"
+        assert await Alarm(daemon).last(0.7) == []
+        daemon.freshness.verdicts["main"] = "stale"
+        assert await Alarm(daemon).last(5) == []
+        assert [message.code for message in alarm.told] == ["feed_stale"]
+
+
 class Crowded:
     """A store in which for a while there is no room to note what went."""
 
@@ -271,6 +334,72 @@ async def test_what_went_goes_no_second_time_while_the_disk_is_full(tmp_path: Pa
 
 
 @virtual
+async def test_what_cannot_be_kept_for_lack_of_room_is_in_the_journal_at_once_and_once(
+    tmp_path: Path,
+) -> None:
+    """A full disk keeps every message from going out; it is sent when there is room, and not told twice."""
+
+    class Roomless(Crowded):
+        async def book(self, decided: Decided, ways: Collection[str]) -> int:
+            if self.full:
+                raise StoreFull("no room")
+            return await self._store.alerts.book(decided, ways)
+
+    class Roomy:
+        """The daemon's store with room for nothing told."""
+
+        def __init__(self, store: SqliteStore) -> None:
+            self.alerts = Roomless(store)
+            self.mutes = store.mutes
+
+    async with small_daemon(tmp_path) as daemon:
+        alarm, store = Alarm(daemon), Roomy(daemon.store)
+        await daemon.level("told", 1)
+        await unknown(daemon, "A1")
+        look, tell = Observer(daemon).observe, alarm.told.append
+        rules = AlertRules(group_seconds=0)
+        lookout = Lookout(cast("Store", store), daemon.shared, look, dict, rules, tell, lambda: None)
+        for _ in range(3):
+            with pytest.raises(StoreFull):
+                await lookout.look()
+            await daemon.clock.sleep(5)
+        assert [message.code for message in alarm.told] == ["sku_not_found"]
+        store.alerts.full = False
+        await lookout.look()
+        assert len(alarm.told) == 1
+        assert len(await daemon.store.alerts.listed(10)) == 1
+
+
+@virtual
+async def test_a_fault_of_a_sender_itself_is_noted_and_ends_nothing(tmp_path: Path) -> None:
+    """It goes on at the next turn."""
+    # The first turn is followed by one at once, for a message has just come.
+    faults = [LookupError("nothing there")] * 2
+
+    def ledger() -> str:
+        if faults:
+            raise faults.pop()
+        return LEDGER
+
+    async with small_daemon(tmp_path) as daemon:
+        box = boxed(daemon)["webhook"]
+        alarm = Alarm(daemon)
+        await unknown(daemon, "A1")
+        await alarm.last(1)
+        sender = Sender(
+            "webhook", daemon.store, daemon.shared, lambda: box, ledger, lambda: 0.5, lambda: None
+        )
+        running = asyncio.create_task(sender.run())
+        await daemon.clock.sleep(1)
+        assert "LookupError, see the journal" in daemon.shared.notes["alerts by webhook"]
+        await daemon.clock.sleep(30)
+        assert box.kinds == ["began"]
+        assert daemon.shared.notes == {}
+        daemon.shared.begin_stop()
+        await running
+
+
+@virtual
 async def test_a_fault_of_the_alerts_themselves_is_noted_and_ends_nothing(tmp_path: Path) -> None:
     """Neither one in the look nor one in a way: the stock goes on."""
 
@@ -287,7 +416,7 @@ async def test_a_fault_of_the_alerts_themselves_is_noted_and_ends_nothing(tmp_pa
         await unknown(daemon, "A1")
         await alarm.last(1)
         await alarm.deliver("webhook", 1)
-        assert daemon.shared.notes["alerts by webhook"] == "box: LookupError; it is tried again"
+        assert daemon.shared.notes["alerts by webhook"] == "LookupError; it is tried again"
         rules, tell = AlertRules(), alarm.told.append
         lookout = Lookout(daemon.store, daemon.shared, blind, dict, rules, tell, lambda: None)
         running = asyncio.create_task(lookout.run())

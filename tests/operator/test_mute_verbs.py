@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,9 @@ async def test_what_is_not_there_cannot_be_acknowledged_but_muted_beforehand(tmp
         (("mute", "drift", "--until", "tomorrow", *REASON), 64, "takes a time like"),
         (("mute", "drift", "--until", "2025-01-01T00:00:00Z", *REASON), 64, "A mute must end"),
         (("mute", "drift", "--for", "2h", "--reason", "a\nb"), 64, "printable"),
+        (("mute", "feed_stale", "--subject", "mian", "--for", "2h", *REASON), 1, "no feed 'mian' that"),
+        (("mute", "stale_feed", "--subject", "mian", "--for", "2h", *REASON), 1, "there is main"),
+        (("mute", "channel_paused", "--subject", "x", "--for", "2h", *REASON), 1, "there is warehouse-1"),
         (("unmute", "drift"), 1, ""),
         (("alerts", "test"), 1, "No way is configured"),
         (("alerts", "test", "--way", "email"), 1, "The way email is not configured"),
@@ -219,6 +223,27 @@ async def test_who_did_what_is_kept_with_what_came_of_it(tmp_path: Path) -> None
         assert "the new range" in rows[2]["arguments"]
         await asyncio.to_thread(nameless, str(daemon.settings.daemon.control_socket))
         assert (await ask_json(daemon, "actions", "--limit", "1"))["rows"][0]["who"] is None
+
+
+async def test_a_bulk_act_is_kept_with_its_list_its_reason_and_how_much_of_it_was_done(
+    tmp_path: Path,
+) -> None:
+    """However many cases there are: what matters comes first, and the numbers as far as there is room."""
+    async with served(tmp_path) as daemon:
+        await unknown(daemon, *(f"S{number}" for number in range(60)))
+        kind, reason = ("--kind", "sku_not_found"), "the range was cancelled by purchasing"
+        digest = (await ask_json(daemon, "exceptions", "list", *kind))["digest"]
+        shown = ("--shown", digest, "--reason", reason)
+        assert (await ctl(daemon, "exceptions", "dismiss", *kind, *shown))[0] == 0
+        (row,) = (await ask_json(daemon, "actions"))["rows"]
+        assert (row["verb"], row["outcome"], row["says"]) == ("exceptions.bulk", "done", "60 of 60 dismissed")
+        kept, _ = json.JSONDecoder().raw_decode(row["arguments"])
+        assert kept == {"act": "dismiss", "kind": kind[1], "shown": digest, "reason": reason, "cases": 60}
+        assert len(row["arguments"]) <= 1_000
+        await ctl(daemon, "exceptions", "retry", "901", "902")
+        (row,) = (await ask_json(daemon, "actions", "--limit", "1"))["rows"]
+        assert (row["outcome"], row["says"]) == ("nothing", "0 of 2 tried again")
+        assert '"cases": 2} {"cases": [[901], [902]]}' in row["arguments"]
 
 
 def nameless(path: str) -> None:

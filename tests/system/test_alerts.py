@@ -112,3 +112,52 @@ async def test_f148_no_name_and_no_address_is_in_any_alert() -> None:
             (case,) = await running.cases(CaseKind.ORDER_REJECTED)
             assert (await Commands(running.app).answer("exceptions.retry", {"id": case.id}, "anna"))["done"]
         assert [line for line in house.journal.lines if sung(line)] == []
+
+
+@virtual
+async def test_a_credential_that_is_refused_at_the_start_is_told_though_there_is_no_lease() -> None:
+    """Nothing can be kept before there is a lease; people are told all the same, once, and of nothing that follows from it."""
+    async with inside(seed=53) as (site, house), hooked() as hook:
+        site.open({"A": 10})
+        more = f'[alerts]\nwebhook_url = "{hook.address}"\n'
+        secret = house.place("one") / "credentials" / "commercetools-client-secret"
+        secret.write_text("the wrong one")
+        async with house.daemon(ready=False, quiet=False, lease_seconds=30, more=more) as running:
+            await hook.until(running, "[critical] commercetools refuses our credential")
+            await running.app.clock.sleep(1_800)
+            assert len(hook.heads) == 1
+            assert not running.app.ready.is_set()
+            assert await running.app.store.alerts.causes() == {}
+
+
+@virtual
+async def test_a_copied_database_is_told_though_nothing_is_written_there() -> None:
+    """Whoever started the wrong host gets a message, and the copy keeps none of it."""
+    async with inside(seed=54) as (site, house), hooked() as hook:
+        site.open({"A": 10})
+        more = f'[alerts]\nwebhook_url = "{hook.address}"\n'
+        async with house.daemon(more=more) as running:
+            await site.until_stock({"A": 10})
+        async with house.daemon(host="b", ready=False, quiet=False) as running:
+            hook.status = 503
+            await running.app.clock.sleep(60)
+            hook.status = 200
+            await hook.until(running, "[critical] the database was made on another host")
+            await running.app.clock.sleep(1_800)
+            assert len(hook.heads) == 1
+            assert ("copied", "") not in await running.app.store.alerts.causes()
+
+
+@virtual
+async def test_what_was_told_while_waiting_for_the_lease_is_over_once_it_is_held() -> None:
+    """A second host waits while the first one works: told once, and its end, from what was handed over."""
+    async with inside(seed=55) as (site, house), hooked() as hook:
+        site.open({"A": 10})
+        more = f'[alerts]\nwebhook_url = "{hook.address}"\n'
+        async with house.daemon(quiet=False, lease_seconds=30) as first:
+            await site.until_stock({"A": 10})
+            async with house.daemon("two", ready=False, quiet=False, lease_seconds=30, more=more) as second:
+                await hook.until(second, "nothing is written here", seconds=600)
+                first.app.stop()
+                await hook.until(second, "over: nothing is written here", seconds=900)
+                assert len(hook.heads) == 2

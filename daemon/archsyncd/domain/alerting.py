@@ -1,8 +1,8 @@
 """Alerts: from what is wrong at each look to the messages people get, few and none twice. Knows no clock, store or way.
 
 A cause is a code with its subject. It is told once when it has lasted for a short window, then in digests, and once when it
-is over; never more than three times in an hour. What a step returns is kept with the messages in one transaction: whoever
-looks next, after a crash too, goes on from there.
+is over; never more than three times in an hour, and a fourth time that it has become critical. What a step returns is kept
+with the messages in one transaction: whoever looks next, after a crash too, goes on from there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from archsyncd.domain.mutes import REPEATED
 
 HOUR_MS = 3600 * 1000
 MESSAGES_AN_HOUR = 3
+CRITICAL = 2
 # Digests leave room for what must be told: worse, escalated, over.
 DIGESTS_UP_TO = 2
 EXAMPLES_MOST = 5
@@ -31,9 +32,15 @@ SAME: Mapping[str, str] = {
     "orders_behind": "orders",
 }
 # What follows from these is not told beside them.
+_UNWRITTEN = frozenset(
+    {"decrease_waits", "in_doubt", "orders_behind", "orders_unknown", "lease", "marker_type"}
+)
+# Without commercetools there is no lease either.
 FOLLOWS: Mapping[str, frozenset[str]] = {
-    root: frozenset({"decrease_waits", "in_doubt", "orders_behind", "orders_unknown", "lease", "marker_type"})
-    for root in ("credential_refused", "commercetools_unreachable", "copied", "idle")
+    "credential_refused": _UNWRITTEN | {"idle"},
+    "commercetools_unreachable": _UNWRITTEN | {"idle"},
+    "copied": _UNWRITTEN,
+    "idle": _UNWRITTEN,
 }
 
 
@@ -148,9 +155,10 @@ def decide(
     observed: Iterable[Observation],
     now_ms: int,
     rules: AlertRules,
+    unjudged: Collection[tuple[str, str]] = (),
 ) -> Decided:
-    """Take a look in: every cause that is known or seen makes one step."""
-    seen, following = by_cause(observed)
+    """Take a look in: every cause that is known or seen makes one step. `unjudged`: causes that nobody can know of yet."""
+    seen, following = by_cause(observed, unjudged)
     kept, forgotten, messages = [], [], []
     for key in sorted({*causes, *seen} - following):
         before, now = causes.get(key), seen.get(key)
@@ -166,19 +174,23 @@ def decide(
 
 def by_cause(
     observed: Iterable[Observation],
+    unjudged: Collection[tuple[str, str]] = (),
 ) -> tuple[dict[tuple[str, str], Observation], set[tuple[str, str]]]:
     """One observation a cause, the worst of several; and causes of which nothing is told now.
 
-    Neither that these are there nor that they are over: they follow from another that is there, or repeat it.
+    Neither that these are there nor that they are over: they follow from another that is there, or repeat it, or after a start
+    nobody can know yet whether they, or what they repeat, are there.
     """
     found = list(observed)
+    names = {name for name, _ in unjudged}
     codes = {each.code for each in found if not each.muted}
+    codes |= {root for root in REPEATED.values() if SAME.get(root, root) in names}
     following = {each.key for each in found if _follows(each.code, codes)}
     seen: dict[tuple[str, str], Observation] = {}
     for each in sorted(found, key=lambda one: (one.muted, -one.level)):
         if each.key not in following:
             seen.setdefault(each.key, each)
-    return seen, following
+    return seen, following | (set(unjudged) - seen.keys())
 
 
 def _follows(code: str, codes: Collection[str]) -> bool:
@@ -235,7 +247,9 @@ def _gone(cause: Cause, now_ms: int, rules: AlertRules) -> bool:
 
 def _kind(cause: Cause, seen: Observation, now_ms: int, rules: AlertRules) -> MessageKind | None:
     """What is to be told of a cause that is there, None: nothing now."""
-    if len(cause.sent) >= MESSAGES_AN_HOUR:
+    # That it is critical now passes beyond the limit, once: flaps of what is not must not silence it.
+    beyond = 1 if seen.level >= CRITICAL > cause.told_level else 0
+    if len(cause.sent) >= MESSAGES_AN_HOUR + beyond:
         return None
     lasted_ms = now_ms - cause.began_ms
     if not cause.told_level:

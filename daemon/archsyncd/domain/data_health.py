@@ -96,16 +96,16 @@ def location_reasons(locations: Iterable[LocationHealth], uptime_seconds: float)
     withheld = [each for each in locations if each.withheld]
     if withheld:
         says = f"{_named(withheld)}: nothing is offered from there until a feed of it is heard of again"
-        yield because(Level.CRITICAL, "withheld", says)
+        yield because(Level.CRITICAL, "withheld", says, count=len(withheld))
     unheard = [each for each in locations if not each.heard and each.verdict == "fresh"]
     if unheard and uptime_seconds > FIRST_LEVELS_SECONDS:
         says = f"{_named(unheard)}: no level was ever told, though the feed lives"
-        yield because(Level.DEGRADED, "location_unheard", says)
+        yield because(Level.DEGRADED, "location_unheard", says, count=len(unheard))
     quiet = [each for each in locations if each.quiet]
     if quiet:
         longest = max(each.told_seconds or 0.0 for each in quiet)
         says = f"{_named(quiet)}: no level was told for {age(longest)}, though the feed gives signs of life"
-        yield because(Level.DEGRADED, "location_quiet", says)
+        yield because(Level.DEGRADED, "location_quiet", says, count=len(quiet))
 
 
 def _named(locations: list[LocationHealth]) -> str:
@@ -131,10 +131,10 @@ def share_reasons(wrong: Wrong, limits: HealthLimits) -> Iterator[Reason]:
     if _beyond(wrong.unknown, wrong.keys, limits.unknown_percent):
         told = f"{wrong.unknown:,} of {wrong.keys:,} keys ({_percent(wrong.unknown, wrong.keys)})"
         says = f"{told} have no product in commercetools"
-        yield because(Level.CRITICAL, "unknown_skus", says)
+        yield because(Level.CRITICAL, "unknown_skus", says, count=wrong.unknown)
     if _beyond(wrong.drifting, wrong.keys, limits.drift_percent):
         says = f"{wrong.drifting:,} of {wrong.keys:,} keys ({_percent(wrong.drifting, wrong.keys)}) were changed by others"
-        yield because(Level.CRITICAL, "drifting", says)
+        yield because(Level.CRITICAL, "drifting", says, count=wrong.drifting)
 
 
 def _beyond(part: int, whole: int, percent: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from archsyncd.domain.data_health import (
@@ -48,7 +48,8 @@ class FeedHealth:
 class OpenCases:
     """Open exceptions of one kind. `escalate_seconds`: how long its owner may leave one open.
 
-    `apart`: how many of them are about a subject that is muted by itself, and the age of the oldest of these.
+    `apart`: how many of them are about a subject that is muted by itself, and the age of the oldest of these; `rest_seconds`: the
+    age of the oldest of the others, None where nothing is apart. `folded`: how many more the folded ones stand for.
     """
 
     kind: str
@@ -60,11 +61,14 @@ class OpenCases:
     escalate_seconds: float
     next_step: str
     apart: tuple[tuple[str, int, float], ...] = ()
+    folded: int = 0
+    rest_seconds: float | None = None
 
     @property
     def overdue(self) -> bool:
-        """Whether the oldest one has waited longer than its owner's limit."""
-        return self.oldest_seconds > self.escalate_seconds
+        """Whether the oldest one that is not muted by itself has waited longer than its owner's limit."""
+        waited = self.oldest_seconds if self.rest_seconds is None else self.rest_seconds
+        return waited > self.escalate_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +144,25 @@ class Verdict:
 
 def judge(facts: Facts) -> Verdict:
     """Give the verdict on these facts."""
-    heard: list[Reason] = []
-    muted: list[tuple[Reason, Mute]] = []
-    outgrown: dict[Mute, str] = {}
-    for reason in sorted(_reasons(facts), key=lambda reason: -reason.level):
-        mute = covering(facts.mutes, reason.code, reason.subject)
-        why = mute.outgrown(int(reason.level), reason.count) if mute else ""
-        if mute is not None and not why:
-            muted.append((reason, mute))
-            continue
-        if mute is not None:
-            outgrown[mute] = why
-        heard.append(reason)
+    found = sorted(_reasons(facts), key=lambda reason: -reason.level)
+    covered = [(reason, covering(facts.mutes, reason.code, reason.subject)) for reason in found]
+    outgrown = _outgrown(covered)
+    heard = [reason for reason, mute in covered if mute is None or mute in outgrown]
+    muted = [(reason, mute) for reason, mute in covered if mute is not None and mute not in outgrown]
     level = max((reason.level for reason in heard), default=Level.HEALTHY)
     return Verdict(level, tuple(heard), facts.unlooked, tuple(muted), tuple(outgrown.items()))
+
+
+def _outgrown(covered: Sequence[tuple[Reason, Mute | None]]) -> dict[Mute, str]:
+    """Mutes that hold no more, and why: one of their causes has grown, or they cover one more."""
+    found: dict[Mute, str] = {}
+    for mute in dict.fromkeys(mute for _, mute in covered if mute is not None):
+        own = [reason for reason, its in covered if its == mute]
+        grown = (mute.outgrown(int(reason.level), reason.count) for reason in own)
+        why = next((each for each in grown if each), "") or mute.joined(own)
+        if why:
+            found[mute] = why
+    return found
 
 
 def _reasons(facts: Facts) -> Iterator[Reason]:
@@ -274,6 +283,7 @@ def _doubts(facts: Facts) -> Iterator[Reason]:
 def _cases(cases: OpenCases) -> Iterator[Reason]:
     count = cases.cases - sum(number for _, number, _ in cases.apart)
     if count > 0:
+        count += cases.folded
         late = ", overdue" if cases.overdue else ""
         says = f"{count} open {cases.kind} (owner {cases.owner}{late})"
         step = f"archsyncctl exceptions list --kind {cases.kind}"

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from archsyncd.domain.reasons import Reason
+
 LONGEST_MS = 7 * 24 * 3600 * 1000
 MUTES_MOST = 100
 # A mute ends when there is more than twice as much of it, and so many more at least.
 GROWN_FACTOR = 2
 GROWN_LEAST = 10
+NAMED = 5
 # Cases that only repeat a cause which has a code of its own: who mutes one of the two means both.
 REPEATED: Mapping[str, str] = {"stale_feed": "feed_stale"}
 
@@ -52,6 +55,25 @@ class Mute:
         if count > GROWN_FACTOR * self.count and count >= self.count + GROWN_LEAST:
             return f"there are {count:,} by now, and {self.count:,} when it was muted"
         return ""
+
+    def joined(self, reasons: Iterable[Reason]) -> str:
+        """Why it holds no more, now that it covers all these: one subject more than when it was set; "" while it holds."""
+        subjects = sorted({reason.subject for reason in reasons if reason.subject})
+        if self.subject or not self.level or len(subjects) <= self.count:
+            return ""
+        return f"it is of {', '.join(subjects[:NAMED])} by now, and was of {self.count:,} when it was muted"
+
+
+def figures_of(reasons: Iterable[Reason]) -> tuple[int, int]:
+    """How bad these causes are together, and how much there is: of those that have a subject, how many subjects; 0 for none."""
+    level, count, subjects = 0, 0, set()
+    for reason in reasons:
+        level = max(level, int(reason.level))
+        if reason.subject:
+            subjects.add(reason.subject)
+        else:
+            count = max(count, reason.count)
+    return level, max(count, len(subjects))
 
 
 def root_of(code: str) -> str:

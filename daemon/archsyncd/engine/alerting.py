@@ -7,14 +7,13 @@ waits for these loops.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archsyncd.domain.alerting import AlertRules, Cause, Message, Observation, decide
-from archsyncd.domain.mutes import Mute, MuteKind
+from archsyncd.domain.alerting import SAME, AlertRules, Cause, Decided, Message, Observation, decide
+from archsyncd.domain.mutes import Mute, MuteKind, root_of
 from archsyncd.domain.retry import steady_delay
 from archsyncd.engine.alerts import Letter, Way, WayFault
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
@@ -39,11 +38,15 @@ _LOG = logging.getLogger("archsyncd.alerts")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look. `outgrown`: mutes that hold no more, and why; `covered`: those of which something is there, how bad, how many."""
+    """One look. `outgrown`: mutes that hold no more, and why; `covered`: those of which something is there, how bad, how many.
+
+    `unjudged`: causes that nobody can know of yet, so soon after the start.
+    """
 
     observed: Sequence[Observation]
     outgrown: Sequence[tuple[Mute, str]] = ()
     covered: Sequence[tuple[Mute, int, int]] = ()
+    unjudged: Collection[tuple[str, str]] = ()
 
 
 Observe = Callable[[Mapping[tuple[str, str], Cause]], Awaitable[Seen]]
@@ -72,6 +75,8 @@ class Lookout:
         self._beat = beat
         self._absent: dict[tuple[str, str], float] = {}
         self._tidied = float("-inf")
+        # In the journal already, and nowhere else, as there is no room.
+        self._unkept: set[tuple[str, str, str]] = set()
 
     async def run(self) -> None:
         """Look until the stop."""
@@ -98,15 +103,29 @@ class Lookout:
         """Look once. Raises StoreFull."""
         causes = await self._store.alerts.causes()
         seen = await self._observe(causes)
-        decided = decide(causes, seen.observed, self._shared.clock.wall_ms(), self.rules)
+        now_ms = self._shared.clock.wall_ms()
+        decided = decide(causes, seen.observed, now_ms, self.rules, seen.unjudged)
         if decided.kept or decided.forgotten or decided.messages:
-            await self._store.alerts.book(decided, list(self._ways()))
+            await self._book(decided)
         for message in decided.messages:
-            self._tell(message)
+            if _name(message) not in self._unkept:
+                self._tell(message)
+        self._unkept.clear()
         if decided.messages:
             self._shared.alerts.set()
         await self._mind_mutes(seen)
         await self._tidy()
+
+    async def _book(self, decided: Decided) -> None:
+        """Keep what a look came to; without room for it the journal says it at once, and once. Raises StoreFull."""
+        try:
+            await self._store.alerts.book(decided, list(self._ways()))
+        except StoreFull:
+            for message in decided.messages:
+                if _name(message) not in self._unkept:
+                    self._unkept.add(_name(message))
+                    self._tell(message)
+            raise
 
     async def _mind_mutes(self, seen: Seen) -> None:
         mutes = self._store.mutes
@@ -117,13 +136,15 @@ class Lookout:
         for mute, level, count in seen.covered:
             if not mute.level:
                 await mutes.seen(mute, level, count)
-        await self._re_arm(there)
+        await self._re_arm(there, seen.unjudged)
 
-    async def _re_arm(self, there: set[tuple[str, str]]) -> None:
+    async def _re_arm(self, there: set[tuple[str, str]], unjudged: Collection[tuple[str, str]]) -> None:
         """End acknowledgements whose cause is gone, so that it is told when it comes back."""
         now = self._shared.clock.monotonic()
         acknowledged = [
-            mute for mute in await self._store.mutes.holding() if mute.kind is MuteKind.ACK and mute.level
+            mute
+            for mute in await self._store.mutes.holding()
+            if mute.kind is MuteKind.ACK and mute.level and not _in_doubt(mute, unjudged)
         ]
         names = {(mute.code, mute.subject) for mute in acknowledged} - there
         self._absent = {name: self._absent.get(name, now) for name in names}
@@ -137,6 +158,15 @@ class Lookout:
         if now - self._tidied >= TIDY_SECONDS:
             self._tidied = now
             await self._store.alerts.tidy()
+
+
+def _in_doubt(mute: Mute, unjudged: Collection[tuple[str, str]]) -> bool:
+    root = root_of(mute.code)
+    return any(name == SAME.get(root, root) and mute.subject in {"", subject} for name, subject in unjudged)
+
+
+def _name(message: Message) -> tuple[str, str, str]:
+    return message.kind.value, message.code, message.subject
 
 
 def _about(mute: Mute) -> str:
@@ -178,8 +208,17 @@ class Sender:
         while not self._shared.stopping:
             self._beat()
             pause_seconds = WAIT_SECONDS
-            with contextlib.suppress(StoreFull):
+            try:
                 pause_seconds = await self.turn()
+            except StoreFull:
+                pass
+            except (StoreBroken, FencedOff):
+                raise
+            except Exception as error:  # noqa: BLE001 - noted, and told with its trace
+                # As in the lookout: the stock goes on.
+                if self.note not in self._shared.notes:
+                    _LOG.exception("%s: a turn failed", self.note)
+                self._shared.notes[self.note] = f"nothing is sent: {type(error).__name__}, see the journal"
             if pause_seconds == WAIT_SECONDS:
                 await wait_for(self._shared.alerts, pause_seconds)
             else:
@@ -207,10 +246,10 @@ class Sender:
             try:
                 told = await self._unless_stopped(way.send(number, letter.message))
             except WayFault as fault:
-                return await self._failed(way, letter, str(fault))
+                return await self._failed(letter, str(fault))
             except Exception as error:  # noqa: BLE001 - one way's fault must not end the process
                 _LOG.exception("%s failed at what was not expected", self.note)
-                return await self._failed(way, letter, type(error).__name__)
+                return await self._failed(letter, type(error).__name__)
             if told is None:
                 return PAUSE_SECONDS
             said = told
@@ -232,9 +271,10 @@ class Sender:
             stop.cancel()
             await asyncio.gather(task, stop, return_exceptions=True)
 
-    async def _failed(self, way: Way, letter: Letter, why: str) -> float:
+    async def _failed(self, letter: Letter, why: str) -> float:
         self._failures += 1
-        self._shared.notes[self.note] = f"{way.target}: {why}; it is tried again"
+        # The note names the way, and not where it leads: that may be somebody's address.
+        self._shared.notes[self.note] = f"{why}; it is tried again"
         wait = steady_delay(
             letter.attempts,
             self._chance(),

@@ -92,12 +92,26 @@ class Alerts(Protocol):
         """Open cases of a kind by some subjects."""
         ...
 
-    async def examples(self, kind: str, limit: int) -> tuple[str, ...]:
-        """What the newest open cases of a kind are about."""
+    async def examples(
+        self, kind: str, limit: int, subjects: Collection[str] = (), *, within: bool = False
+    ) -> tuple[str, ...]:
+        """What the newest open cases of a kind are about. `subjects`, `within`: as of `scope`."""
         ...
 
-    async def overdue(self, kind: str, opened_by_ms: int, opened_after_ms: int) -> int:
-        """How many open cases of a kind were opened between two times."""
+    async def scope(self, kind: str, subjects: Collection[str] = (), *, within: bool = False) -> CaseFigures:
+        """Open cases of a kind by these subjects (`within`), or by all others; zeros where there is none."""
+        ...
+
+    async def overdue(
+        self,
+        kind: str,
+        opened_by_ms: int,
+        opened_after_ms: int,
+        subjects: Collection[str] = (),
+        *,
+        within: bool = False,
+    ) -> int:
+        """How many open cases of a kind were opened between two times. `subjects`, `within`: as of `scope`."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from archsyncd.domain.times import rfc3339
@@ -14,9 +15,20 @@ from archsyncd.operator.protocol import Arguments, Refusal
 
 LIST_LIMIT = 50
 LIST_MOST = 2_000
+KEPT_LIMIT_CHARACTERS = 1_000
 # Without its table the act itself goes on: the journal has it as well.
 _UNKEPT = (StoreFull, StoreBroken, FencedOff)
 _LOG = logging.getLogger("archsyncd.operator")
+
+
+def kept_text(arguments: Mapping[str, Any]) -> str:
+    """What was asked for, in JSON and cut: what is short, how long each list is, then as much of the lists as fits."""
+    lists = {name: value for name, value in arguments.items() if isinstance(value, list)}
+    short = {name: value for name, value in arguments.items() if name not in lists and value != ""}
+    counted = {name: len(value) for name, value in lists.items()}
+    whole = json.dumps(short | counted)
+    rest = f" {json.dumps(lists)}" if lists else ""
+    return (whole + rest)[:KEPT_LIMIT_CHARACTERS]
 
 
 class ActionDesk:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from typing import Any
 
 from archsyncd.config import EXCEPTION_KINDS
 from archsyncd.domain.alert_texts import plain, trial
 from archsyncd.domain.cases import TEXTS, CaseKind, Severity
-from archsyncd.domain.mutes import LONGEST_MS, MUTES_MOST, Mute, MuteKind
+from archsyncd.domain.mutes import LONGEST_MS, MUTES_MOST, Mute, MuteKind, figures_of, root_of
 from archsyncd.domain.reasons import CODES, STORE_BROKEN, Level
 from archsyncd.domain.times import rfc3339, utc_ms
 from archsyncd.engine.alerting import WAYS, try_ways
@@ -23,6 +24,10 @@ SHORTEST_SECONDS = 60
 ACK_SECONDS = 24 * 3600
 REASON_LIMIT_CHARACTERS = 200
 SUBJECT_LIMIT_CHARACTERS = 1_000
+NAMES_MOST = 20
+FEED_CODES = frozenset(
+    {"feed_late", "feed_stale", "feed_fault", "feed_stuck", "feed_paused", "snapshot_due", "stale_feed"}
+)
 MUTABLE = (*CODES, *EXCEPTION_KINDS)
 
 
@@ -85,6 +90,7 @@ class AlertDesk:
 
     async def _put(self, arguments: Arguments, kind: MuteKind, usual_seconds: int) -> dict[str, Any]:
         code, subject = _code(arguments), _subject(arguments)
+        self._check_subject(code, subject)
         until_ms = self._until(arguments, usual_seconds)
         reason = arguments.text("reason", limit=REASON_LIMIT_CHARACTERS)
         arguments.finish()
@@ -101,6 +107,19 @@ class AlertDesk:
         gone = ", or until it is gone," if kind is MuteKind.ACK else ""
         says = f"{_named(code, subject)} is muted until {rfc3339(until_ms)}{gone} and ends earlier when it gets worse."
         return {"done": True, "says": says, "until": rfc3339(until_ms)}
+
+    def _check_subject(self, code: str, subject: str) -> None:
+        """Raises Refusal for a feed or channel that is none: such a mute would cover nothing."""
+        known: Collection[str]
+        if code in FEED_CODES:
+            what, known = "feed", [feed.name for feed in self._daemon.settings.feeds]
+        elif code == "channel_paused":
+            what, known = "channel", self._daemon.store.rules.policies.channels
+        else:
+            return
+        if subject and subject not in known:
+            names = ", ".join(sorted(known)[:NAMES_MOST]) or "none"
+            raise Refusal(f"There is no {what} {subject!r} that {code} could be of; there is {names}.")
 
     def _until(self, arguments: Arguments, usual_seconds: int) -> int:
         longest_seconds = LONGEST_MS // 1000
@@ -129,10 +148,10 @@ class AlertDesk:
         await self._status.status()
         verdict = self._status.verdict
         there = [*verdict.reasons, *(reason for reason, _ in verdict.muted)]
-        same = [reason for reason in there if reason.code == code and subject in {"", reason.subject}]
-        return (
-            max((int(reason.level) for reason in same), default=0),
-            max((reason.count for reason in same), default=0),
+        return figures_of(
+            reason
+            for reason in there
+            if root_of(reason.code) == root_of(code) and subject in {"", reason.subject}
         )
 
     async def mutes(self, arguments: Arguments) -> dict[str, Any]:

@@ -37,13 +37,15 @@ class BulkDesk:
     async def act(self, arguments: Arguments) -> dict[str, Any]:
         """Retry or dismiss up to 100 cases: a row for each, whether it was `done` and what it `says`.
 
-        `cases`: [id, count, last_seen] as a list told them; one that has changed since is left alone. `shown`: the digest of
-        that list, for the journal.
+        `cases`: [id, count, last_seen] as a list told them; one that has changed since is left alone. `kind`, `owner`, `shown`:
+        the filters and the digest of that list, for the journal. `done`: whether any was.
         """
         act = arguments.choice("act", ACTS)
         cases = [_shown(each) for each in arguments.listing("cases", CASES_AT_ONCE)]
         reason = arguments.text("reason", limit=REASON_LIMIT_CHARACTERS, default="")
-        arguments.text("shown", limit=DIGEST_LIMIT_CHARACTERS, default="")
+        # What the list was of stands in the record of who did what, and is compared by whoever asks.
+        for name in ("kind", "owner", "shown"):
+            arguments.text(name, limit=DIGEST_LIMIT_CHARACTERS, default="")
         arguments.finish()
         desk = self._exceptions
         more = {"reason": reason} if act == "dismiss" else {}
@@ -52,7 +54,9 @@ class BulkDesk:
         for case in cases:
             told = await self._changed(case) or await _one(step, case.id, more)
             rows.append({"id": case.id, **told})
-        return {"rows": rows}
+        done = sum(row["done"] for row in rows)
+        what = "dismissed" if act == "dismiss" else "tried again"
+        return {"done": done > 0, "says": f"{done} of {len(rows)} {what}", "rows": rows}
 
     async def _changed(self, shown: Shown) -> dict[str, Any] | None:
         """What to say of a case that is not any more as it was shown; None when it is."""

@@ -158,6 +158,7 @@ def _several(
     try:
         for start in range(0, len(cases), AT_ONCE):
             wanted = {"act": options.act, "cases": cases[start : start + AT_ONCE], "shown": options.shown}
+            wanted |= {"kind": options.kind, "owner": options.owner}
             rows += client.ask("exceptions.bulk", {**wanted, "reason": reason})["rows"]
             progress.to(len(rows))
     finally:

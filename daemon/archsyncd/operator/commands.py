@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
@@ -13,7 +12,7 @@ from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.inventory import StockKey
 from archsyncd.engine.ports import FencedOff, StoreBroken, StoreFull
-from archsyncd.operator.actions import ActionDesk
+from archsyncd.operator.actions import ActionDesk, kept_text
 from archsyncd.operator.alerts import AlertDesk
 from archsyncd.operator.auditing import AuditDesk
 from archsyncd.operator.backlog import BacklogDesk
@@ -129,7 +128,7 @@ class Commands:
             )
         if verb not in CHANGING:
             return await self._done(known, Arguments(arguments, by))
-        told = json.dumps(dict(arguments))[:1000]
+        told = kept_text(arguments)
         who = by or "an operator"
         say(_LOG, Event.OPERATOR, f"{who} asked for {verb} {told}")
         return await self._actions.kept(by, verb, told, lambda: self._done(known, Arguments(arguments, by)))

@@ -25,6 +25,7 @@ from archsyncd.domain.mutes import Mute, root_of
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import Backlog, FeedState, Room
 from archsyncd.domain.reporting import ReportKind
+from archsyncd.engine.alerts import CaseFigures
 from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept
@@ -117,7 +118,11 @@ class Lookout:
         keys = await self._keys.get(old_seconds)
         parked = await self._parked.get()
         mutes = await store.mutes.holding()
-        cases = self._cases(await store.cases.counts(), await self._apart(mutes))
+        cases = await self._scoped(
+            self._cases(
+                await store.cases.counts(), await self._apart(mutes), await store.alerts.case_figures()
+            )
+        )
         room = store.health.room()
         locations = self._locations(await store.health.told())
         # Cases fold when there are very many; what is suspected by the key is counted whole.
@@ -250,6 +255,7 @@ class Lookout:
         self,
         counts: Mapping[str, tuple[int, int, int]],
         apart: Mapping[str, tuple[tuple[str, int, float], ...]],
+        figures: Mapping[str, CaseFigures],
     ) -> tuple[OpenCases, ...]:
         found: list[OpenCases] = []
         for kind, (cases, occurrences, first_ms) in counts.items():
@@ -268,9 +274,22 @@ class Lookout:
                     limit_seconds,
                     step,
                     apart.get(kind, ()),
+                    figures[kind].count - figures[kind].rows if kind in figures else 0,
                 )
             )
         return tuple(_worst_first(found))
+
+    async def _scoped(self, cases: Sequence[OpenCases]) -> tuple[OpenCases, ...]:
+        """Where some subjects are muted by themselves: the age of the oldest case of the rest."""
+        found = []
+        for each in cases:
+            if not each.apart:
+                found.append(each)
+                continue
+            names = [subject for subject, _, _ in each.apart]
+            rest = await self._daemon.store.alerts.scope(each.kind, names, within=False)
+            found.append(replace(each, rest_seconds=self.age_seconds(rest.oldest_ms or None) or 0.0))
+        return tuple(found)
 
 
 def _worst_first(cases: Sequence[OpenCases]) -> list[OpenCases]:

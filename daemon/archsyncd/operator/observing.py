@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from archsyncd.config import EXCEPTION_KINDS
 from archsyncd.domain.alerting import EXAMPLES_MOST, Cause, Observation
 from archsyncd.domain.cases import TEXTS, CaseKind
 from archsyncd.domain.explained import REASONS, told
-from archsyncd.domain.mutes import Mute
+from archsyncd.domain.mutes import Mute, figures_of
 from archsyncd.domain.reasons import Reason
+from archsyncd.domain.unjudged import unjudged
 from archsyncd.engine.alerting import Seen
-from archsyncd.engine.alerts import CaseFigures
 from archsyncd.operator.daemon import Daemon
 
 # Causes that belong to the owner of a kind of exception; all others belong to the default owner.
@@ -29,30 +29,25 @@ class Observer:
         """Everything that is wrong now, the muted too. `causes`: what was told of each."""
         await self._daemon.desk.status()
         verdict = self._daemon.desk.verdict
-        figures = await self._daemon.store.alerts.case_figures()
         ended = {mute.code: _ended(mute, why) for mute, why in verdict.outgrown}
-        observed = [
-            await self._observation(reason, figures, causes, ended.get(reason.code, ""))
-            for reason in verdict.reasons
-        ]
-        observed += [
-            await self._observation(reason, figures, causes, "", muted=True) for reason, _ in verdict.muted
-        ]
-        covered = [(mute, int(reason.level), reason.count) for reason, mute in verdict.muted]
-        return Seen(observed, verdict.outgrown, covered)
+        apart: dict[str, list[str]] = {}
+        for reason in (*verdict.reasons, *(reason for reason, _ in verdict.muted)):
+            if reason.subject:
+                apart.setdefault(reason.code, []).append(reason.subject)
+        observed = []
+        for reason in verdict.reasons:
+            made = self._observation(reason, ended.get(reason.code, ""))
+            if reason.code in EXCEPTION_KINDS:
+                made = await self._cases(made, causes, apart.get(reason.code, ()))
+            observed.append(made)
+        observed += [self._observation(reason, "", muted=True) for reason, _ in verdict.muted]
+        unknown = unjudged(self._daemon.desk.facts, self._daemon.freshness.unheard())
+        return Seen(observed, verdict.outgrown, _covered(verdict.muted), unknown)
 
-    async def _observation(
-        self,
-        reason: Reason,
-        figures: Mapping[str, CaseFigures],
-        causes: Mapping[tuple[str, str], Cause],
-        remark: str,
-        *,
-        muted: bool = False,
-    ) -> Observation:
+    def _observation(self, reason: Reason, remark: str, *, muted: bool = False) -> Observation:
         settings, kind = self._daemon.settings, OWNED_AS.get(reason.code, reason.code)
         owner = settings.owner(kind)
-        made = Observation(
+        return Observation(
             owner.team,
             reason.code,
             reason.subject,
@@ -66,38 +61,42 @@ class Observer:
             muted=muted,
             remark=remark,
         )
-        if reason.code in EXCEPTION_KINDS and not muted:
-            return await self._cases(made, figures.get(reason.code), causes)
-        return made
 
     async def _cases(
-        self,
-        made: Observation,
-        figures: CaseFigures | None,
-        causes: Mapping[tuple[str, str], Cause],
+        self, made: Observation, causes: Mapping[tuple[str, str], Cause], apart: Collection[str]
     ) -> Observation:
-        alerts, kind = self._daemon.store.alerts, made.code
+        """`apart`: subjects of the kind that are muted by themselves. One of them has its own cases, the kind all others."""
+        alerts, kind, within = self._daemon.store.alerts, made.code, bool(made.subject)
+        subjects = (made.subject,) if within else apart
+        figures = await alerts.scope(kind, subjects, within=within)
         cause = causes.get(made.key)
         limit_ms = self._daemon.clock.wall_ms() - int(made.escalate_seconds * 1000)
-        overdue = await alerts.overdue(kind, limit_ms, cause.escalated_ms if cause else 0)
-        # What is folded into one case counts as many.
-        count = made.count + (figures.count - figures.rows if figures else 0)
+        after_ms = cause.escalated_ms if cause else 0
+        overdue = await alerts.overdue(kind, limit_ms, after_ms, subjects, within=within)
         return Observation(
             made.owner,
             kind,
             made.subject,
             made.level,
-            count,
-            f"{count:,} open {kind}",
+            made.count,
+            f"{made.count:,} open {kind}{f' of {made.subject}' if within else ''}",
             TEXTS[CaseKind(kind)].next_step,
             f"{_COMMAND}exceptions list --kind {kind}",
             made.escalate_to,
             made.escalate_seconds,
-            figures.newest if figures else 0,
-            await alerts.examples(kind, EXAMPLES_MOST),
+            figures.newest,
+            await alerts.examples(kind, EXAMPLES_MOST, subjects, within=within),
             overdue,
             remark=made.remark,
         )
+
+
+def _covered(muted: Iterable[tuple[Reason, Mute]]) -> list[tuple[Mute, int, int]]:
+    """Each mute with all that it covers: how bad, how much."""
+    found: dict[Mute, list[Reason]] = {}
+    for reason, mute in muted:
+        found.setdefault(mute, []).append(reason)
+    return [(mute, *figures_of(reasons)) for mute, reasons in found.items()]
 
 
 def _look(reason: Reason) -> str:

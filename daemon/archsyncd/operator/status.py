@@ -40,6 +40,7 @@ class StatusDesk:
         self.meter = Meter()
         self.lookout = Lookout(daemon)
         self.verdict = Verdict(Level.HEALTHY, ())
+        self.facts = Facts()
         self._orders = Kept(clock, report.order_counts, COUNTS_KEEP_SECONDS)
         self._carrying = Kept(clock, lambda: carrying(daemon), COUNTS_KEEP_SECONDS)
         self._reconciled = Kept(clock, lambda: reconciled(daemon), STATUS_KEEP_SECONDS)
@@ -69,7 +70,7 @@ class StatusDesk:
     async def _whole(self) -> dict[str, Any]:
         self.tick()
         look = await self.lookout.look()
-        self.verdict = look.verdict
+        self.verdict, self.facts = look.verdict, look.facts
         daemon, facts, backlog = self._daemon, look.facts, look.backlog
         open_orders, oldest_order = await self._orders.get()
         orders = self._order_figures() | {

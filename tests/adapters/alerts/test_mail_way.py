@@ -104,7 +104,7 @@ async def test_no_header_can_be_smuggled_in() -> None:
     [
         ({"mail": "451 later\x1b"}, "refused: 451 later"),
         ({"rcpt": "550 nobody"}, "every address is refused: 550 nobody"),
-        ({"rcpt TO:<data": "550 nobody"}, "taken, but not for data@example.com"),
+        ({"rcpt": "550 5.1.1 <ops@example.com>: unknown"}, r"is refused: 550 5.1.1 \(an address\): unknown"),
     ],
 )
 async def test_a_refusal_is_told_with_the_servers_words(answers: dict[str, str], told: str) -> None:
@@ -113,6 +113,14 @@ async def test_a_refusal_is_told_with_the_servers_words(answers: dict[str, str],
         with pytest.raises(WayFault, match=told) as fault:
             await way(server).send("msg_1", MESSAGE)
     assert str(fault.value).isprintable()
+
+
+async def test_a_letter_that_one_address_took_is_delivered_and_says_who_did_not_get_it() -> None:
+    """Sent again, it would come to the others all day."""
+    post = Post({"rcpt TO:<data": "550 nobody"})
+    async with listening(post) as server:
+        assert await way(server).send("msg_1", MESSAGE) == "taken, but not for data@example.com"
+    assert len(post.letters) == 1
 
 
 async def test_a_server_that_never_ends_its_greeting_is_cut_off_and_the_thread_ends() -> None:

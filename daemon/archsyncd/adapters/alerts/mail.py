@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import smtplib
 import socket
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from archsyncd.engine.ports import Clock
 STEP_SECONDS: Final = 10.0
 SECONDS: Final = 30.0
 _SHOWN: Final = 80
+_ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,64}@[^\s<>@]{1,255}>?")
 
 
 class MailWay:
@@ -51,7 +53,7 @@ class MailWay:
         return ", ".join(self._receivers)
 
     async def send(self, number: str, message: Message) -> str:
-        """Hand it to the mail server; who takes it. Raises WayFault."""
+        """Hand it to the mail server; who takes it, and for whom not. Raises WayFault when it is taken for nobody."""
         talk = _Talk(self._server, self._host_name)
         letter = self._letter(number, message)
         working = asyncio.ensure_future(asyncio.to_thread(talk.send, self._sender, self._receivers, letter))
@@ -68,7 +70,8 @@ class MailWay:
                 talk.cut()
                 await asyncio.gather(working, return_exceptions=True)
         if refused:
-            raise WayFault(f"taken, but not for {', '.join(sorted(refused))}"[:500])
+            # Sent again, the letter would come a second time to those who have it.
+            return f"taken, but not for {', '.join(sorted(refused))}"[:500]
         return f"taken by {self._server[0]}"
 
     def _letter(self, number: str, message: Message) -> bytes:
@@ -125,4 +128,6 @@ def _named(error: Exception) -> str:
 
 def _clean(told: bytes | str) -> str:
     text = told.decode("utf-8", "replace") if isinstance(told, bytes) else told
+    # A server repeats the address that it refuses, and what is said here is told where no address belongs.
+    text = _ADDRESS.sub("(an address)", text)
     return "".join(each if each.isprintable() else " " for each in text[:_SHOWN])

@@ -130,15 +130,33 @@ class AlertStore:
             rows = await tx.rows("alert_case_subjects", (kind, array(subjects)))
         return {row[0]: CaseFigures(row[1], row[2], row[1], row[3]) for row in rows}
 
-    async def examples(self, kind: str, limit: int) -> tuple[str, ...]:
-        """What the newest open cases of a kind are about."""
+    async def examples(
+        self, kind: str, limit: int, subjects: Collection[str] = (), *, within: bool = False
+    ) -> tuple[str, ...]:
+        """What the newest open cases of a kind are about, by these subjects (`within`) or by all others."""
+        values = (kind, limit, array(subjects), within)
         async with self._session.read() as tx:
-            return tuple(row[0] for row in await tx.rows("alert_case_examples", (kind, limit)))
+            return tuple(row[0] for row in await tx.rows("alert_case_examples", values))
 
-    async def overdue(self, kind: str, opened_by_ms: int, opened_after_ms: int) -> int:
-        """How many open cases of a kind were opened between two times."""
+    async def scope(self, kind: str, subjects: Collection[str] = (), *, within: bool = False) -> CaseFigures:
+        """Open cases of a kind by these subjects (`within`), or by all others."""
         async with self._session.read() as tx:
-            row = await tx.row("alert_case_overdue", (kind, opened_by_ms, opened_after_ms))
+            row = await tx.row("alert_case_scope", (kind, array(subjects), within))
+        return CaseFigures(*(int(value or 0) for value in row)) if row else CaseFigures(0, 0, 0)
+
+    async def overdue(
+        self,
+        kind: str,
+        opened_by_ms: int,
+        opened_after_ms: int,
+        subjects: Collection[str] = (),
+        *,
+        within: bool = False,
+    ) -> int:
+        """How many open cases of a kind were opened between two times, by these subjects (`within`) or by all others."""
+        values = (kind, opened_by_ms, opened_after_ms, array(subjects), within)
+        async with self._session.read() as tx:
+            row = await tx.row("alert_case_overdue", values)
         return int(row[0]) if row else 0
 
 

@@ -69,11 +69,18 @@ WHERE kind = ?1 AND state IN ('open', 'waiting') AND subject IN (SELECT value FR
 
 -- name: alert_case_examples
 SELECT subject FROM exception_case
-WHERE kind = ?1 AND state IN ('open', 'waiting') AND substr(subject, 1, 8) <> '(folded)' ORDER BY id DESC LIMIT ?2
+WHERE kind = ?1 AND state IN ('open', 'waiting') AND substr(subject, 1, 8) <> '(folded)'
+    AND (subject IN (SELECT value FROM json_each(?3))) = ?4 ORDER BY id DESC LIMIT ?2
+
+-- name: alert_case_scope
+SELECT sum(CASE WHEN substr(subject, 1, 8) = '(folded)' THEN count ELSE 1 END), max(id), count(*), min(first_ms)
+FROM exception_case
+WHERE kind = ?1 AND state IN ('open', 'waiting') AND (subject IN (SELECT value FROM json_each(?2))) = ?3
 
 -- name: alert_case_overdue
 SELECT count(*) FROM exception_case
 WHERE kind = ?1 AND state IN ('open', 'waiting') AND first_ms <= ?2 AND first_ms > ?3
+    AND (subject IN (SELECT value FROM json_each(?4))) = ?5
 
 -- name: mutes
 SELECT code, subject, kind, level, count, at_ms, until_ms, reason, by_whom FROM mute
