@@ -6,9 +6,7 @@ before left it; those that need it running say so.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,8 +33,6 @@ pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON or "it can"),
     pytest.mark.timeout(300),
 ]
-FAKE_TIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-PRELOADED = "/run/libfaketime.so"
 STATUS_SOCKET = "/run/archsyncd/status.sock"
 NEWER_SYSTEMD = 254
 # Prints the schema's number and writes another.
@@ -257,44 +253,6 @@ def test_f064_a_link_that_flaps_heals_by_itself(site: Site) -> None:
         site.sell("B", 1) if number % 2 else site.sale("C", 1)
     site.settled()
     assert site.pid() == before
-
-
-@pytest.mark.skipif(not FAKE_TIME.exists(), reason="libfaketime is not installed")
-def test_f042_a_wall_clock_that_jumps_moves_nothing(site: Site) -> None:
-    """An hour back and forth, ten years ahead, 1970: the real process under the real watchdog goes on and settles all."""
-    machine = site.machine
-    machine.write("/run/wall-clock", "+0\n")
-    # Debian 13 is booted without it; the host's serves there too.
-    machine.run(
-        "sh", "-c", f"base64 -d > {PRELOADED}", text=base64.b64encode(FAKE_TIME.read_bytes()).decode()
-    )
-    with site.drop_in(
-        f"[Service]\nEnvironment=LD_PRELOAD={PRELOADED} FAKETIME_TIMESTAMP_FILE=/run/wall-clock FAKETIME_NO_CACHE=1 "
-        "FAKETIME_DONT_FAKE_MONOTONIC=1\nWatchdogSec=5s\n"
-    ):
-        machine.run("systemctl", "restart", UNIT)
-        site.settled()
-        before = site.pid()
-        seen = set()
-        for offset in ("-1h", "+1h", "+10y", "-56y", "+0"):
-            machine.write("/run/wall-clock", f"{offset}\n")
-            answer = machine.run(
-                "curl", "--silent", "--include", "--unix-socket", STATUS_SOCKET, "http://archsyncd/healthz"
-            )
-            seen.update(re.findall(r"^Date: .*?(\d{4}) ", answer, re.MULTILINE))
-            site.sell("C", 1)
-            site.sale("B", 1)
-            site.settled()
-        assert site.pid() == before
-        assert len(seen) >= 3, "its clock did not jump"
-        for offset in ("+10y", "-56y", "+0"):
-            machine.write("/run/wall-clock", f"{offset}\n")
-            machine.run("systemctl", "restart", UNIT)
-            site.sell("C", 1)
-            site.sale("B", 1)
-            site.settled()
-    machine.run("systemctl", "restart", UNIT)
-    site.settled()
 
 
 def test_f014_a_stop_under_load_ends_by_itself(site: Site) -> None:
