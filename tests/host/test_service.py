@@ -6,7 +6,11 @@ before left it; those that need it running say so.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +37,10 @@ pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON or "it can"),
     pytest.mark.timeout(300),
 ]
+WALL_CLOCK = Path(__file__).with_name("wall_clock.c")
+PRELOADED = "/run/wall-clock.so"
+HOUR = 3_600
+YEAR = 31_557_600
 STATUS_SOCKET = "/run/archsyncd/status.sock"
 NEWER_SYSTEMD = 254
 # Prints the schema's number and writes another.
@@ -253,6 +261,41 @@ def test_f064_a_link_that_flaps_heals_by_itself(site: Site) -> None:
         site.sell("B", 1) if number % 2 else site.sale("C", 1)
     site.settled()
     assert site.pid() == before
+
+
+def test_f042_a_wall_clock_that_jumps_moves_nothing(site: Site) -> None:
+    """An hour back and forth, ten years ahead, 1970: the real process under the real watchdog goes on and settles all."""
+    machine = site.machine
+    with tempfile.NamedTemporaryFile(suffix=".so") as made:
+        command = ["gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", made.name, str(WALL_CLOCK)]
+        subprocess.run(command, check=True)
+        library = base64.b64encode(Path(made.name).read_bytes()).decode()
+    machine.run("sh", "-c", f"base64 -d > {PRELOADED}", text=library)
+    machine.write("/run/wall-clock", "0\n")
+    with site.drop_in(f"[Service]\nEnvironment=LD_PRELOAD={PRELOADED}\nWatchdogSec=10s\n"):
+        machine.run("systemctl", "restart", UNIT)
+        site.settled()
+        before = site.pid()
+        seen = set()
+        for moved in (-HOUR, HOUR, 10 * YEAR, -56 * YEAR, 0):
+            machine.write("/run/wall-clock", f"{moved}\n")
+            answer = machine.run(
+                "curl", "--silent", "--include", "--unix-socket", STATUS_SOCKET, "http://archsyncd/healthz"
+            )
+            seen.update(re.findall(r"^Date: .*?(\d{4}) ", answer, re.MULTILINE))
+            site.sell("C", 1)
+            site.sale("B", 1)
+            site.settled()
+        assert site.pid() == before
+        assert len(seen) >= 3, "its clock did not jump"
+        for moved in (10 * YEAR, -56 * YEAR, 0):
+            machine.write("/run/wall-clock", f"{moved}\n")
+            machine.run("systemctl", "restart", UNIT)
+            site.sell("C", 1)
+            site.sale("B", 1)
+            site.settled()
+    machine.run("systemctl", "restart", UNIT)
+    site.settled()
 
 
 def test_f014_a_stop_under_load_ends_by_itself(site: Site) -> None:
