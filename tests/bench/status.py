@@ -1,4 +1,4 @@
-"""What it costs to ask a daemon of many keys how it is: from the shell, by HTTP, by Prometheus."""
+"""What it costs to ask a daemon of many keys how it is: from the shell, by HTTP, by Prometheus, in a browser."""
 
 from __future__ import annotations
 
@@ -47,12 +47,16 @@ async def _asked(keys: int, calls: int, sockets: str) -> list[Figure]:
 
         async def page(path: str) -> int:
             async with session.get(path) as answer:
-                return len(await answer.text())
+                text = await answer.text()
+                assert answer.status in {200, 503}, f"{path} answered {answer.status}"
+                return len(text)
 
         cold = await _timed(shell, calls, 0.0)
         status = await _timed(lambda: page("/status.json"), calls, APART_SECONDS)
         scrape = await _timed(lambda: page("/metrics"), calls, APART_SECONDS)
         shared = await _timed(lambda: page("/metrics"), calls, 0.0)
+        overview = await _timed(lambda: page("/"), calls, APART_SECONDS)
+        worklist = await _timed(lambda: page("/exceptions"), calls, APART_SECONDS)
     return [
         Figure(
             f"status from the shell at {keys:,} keys",
@@ -66,6 +70,9 @@ async def _asked(keys: int, calls: int, sockets: str) -> list[Figure]:
         Figure(f"the slowest of them at {keys:,} keys", 1000 * max(status), "ms"),
         Figure(f"scrape at {keys:,} keys", 1000 * statistics.median(scrape), "ms"),
         Figure(f"scrape of the same second at {keys:,} keys", 1000 * statistics.median(shared), "ms"),
+        Figure(f"the page's overview at {keys:,} keys", 1000 * statistics.median(overview), "ms"),
+        Figure(f"the slowest of them at {keys:,} keys", 1000 * max(overview), "ms"),
+        Figure(f"its exceptions at {keys:,} keys", 1000 * statistics.median(worklist), "ms"),
     ]
 
 
