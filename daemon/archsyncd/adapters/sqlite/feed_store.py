@@ -94,14 +94,13 @@ class FeedStore:
         return await self._session.write(lambda scope: record_batch(scope, batch))
 
     async def record_again(self, batch: Batch) -> Outcome:
-        """Merge a batch from an earlier place; neither the checkpoint nor the head of the feed goes back with it."""
+        """Merge a batch from an earlier place; neither checkpoint nor head nor freshness of the feed changes with it."""
 
         async def step(scope: Scope) -> Outcome:
             row = await scope.tx.row("feed", (batch.feed,))
             assert row is not None, "a feed that was never read has no earlier place"
-            return await record_batch(
-                scope, replace(batch, checkpoint=row[0], head_seq=row[5], head_at=row[6])
-            )
+            stays = replace(batch, checkpoint=row[0], head_seq=row[5], head_at=row[6])
+            return await record_batch(scope, stays, again=True)
 
         await self._session.require_room()
         return await self._session.write(step)
