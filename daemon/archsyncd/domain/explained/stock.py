@@ -161,8 +161,9 @@ STOCK_KINDS = (
         by_itself="Goes on writing the quantity, which does not help: commercetools does not look at it.",
         look=("archsyncctl exceptions show ID", "archsyncctl sku SKU"),
         next_step="Unset restockableInDays on the entry: while it is set, commercetools sells this SKU without stock.",
-        remedy=("archsyncctl exceptions dismiss ID --reason TEXT",),
-        closes="It closes itself when the entry is read anew and the field is unset; dismiss it where that is done already.",
+        remedy=("archsyncctl exceptions retry ID",),
+        closes="It closes itself when the entry is read anew and the field is unset.",
+        retry="retry reads the entry now, which closes the case if the field is unset.",
     ),
     Explained(
         code="untracked_demand",
