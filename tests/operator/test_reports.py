@@ -266,7 +266,7 @@ async def test_finance_for_people_and_as_csv_is_safe_to_open(tmp_path: Path) -> 
         assert tuple(rows[0]) == FINANCE_FIELDS
         assert (rows[0]["number"], rows[0]["reason"]) == ("'=CT-0", "'=why")
         _, out, _ = await ctl(daemon, "report", "finance", "--limit", "1")
-        assert "1 may go by its payment, and cannot be fulfilled as it is, the oldest for" in out
+        assert "1 cannot be shipped as ordered, though paid, the oldest for" in out
         assert "3 shipped, and not booked in commercetools" in out
         assert "and 2 more orders; --csv tells all" in out
 

@@ -28,7 +28,7 @@ FINANCE_FIELDS = (
     "reason",
 )
 SECTIONS = {
-    "unfulfillable": "may go by its payment, and cannot be fulfilled as it is",
+    "unfulfillable": "cannot be shipped as ordered, though paid",
     "shipped_not_booked": "shipped, and not booked in commercetools",
     "booked_not_acknowledged": "booked, and Archean does not know it yet",
     "open_return": "returned, and not booked yet",
