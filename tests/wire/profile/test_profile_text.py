@@ -142,18 +142,19 @@ _NAMES = [
     "skip",
     "not",
     "csv",
+    "sku",
+]
+_NAMES += [
     "columns",
     "pattern",
     "kind",
     "parts",
-    "sku",
     "onHand",
     "lines",
     "const",
     "factors",
     "unit",
     "split",
-    "delimiter",
     "asOf",
     "id",
 ]
