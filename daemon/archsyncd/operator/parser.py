@@ -16,7 +16,7 @@ GROUPS = ("exceptions", "orders", "snapshot", "report", "credentials", "alerts")
 DEFAULT_CONFIG = "/etc/archsyncd/config.toml"
 DEFAULT_CREDENTIALS = "/etc/archsyncd/credentials"
 FORMATS = ("json", "ndjson", "csv", "xml")
-RECORD_KINDS = ("stock.level", "stock.movement", "fulfilment", "return.received", "order.accepted")
+RECORD_TYPES = ("stock.level", "stock.movement", "fulfilment", "return.received", "order.accepted")
 ORDER_STATES = (
     "",
     "learned",
@@ -273,7 +273,7 @@ def _inspects(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
         "--format", default="", choices=FORMATS, help="how the sample is written; else it is found out"
     )
     inspect.add_argument(
-        "--kind", default="", choices=RECORD_KINDS, help="what its records are about; else it is found out"
+        "--type", default="", choices=RECORD_TYPES, help="what its records are about; else it is found out"
     )
     inspect.add_argument("--tz", default="", metavar="ZONE", help="of times that tell none, as Europe/London")
     inspect.add_argument(

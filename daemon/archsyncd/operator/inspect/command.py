@@ -113,7 +113,7 @@ def _proposed(options: argparse.Namespace, data: bytes) -> dict[str, Any]:
         except ValueError as fault:
             raise Refusal(f"--tz {options.tz}: {fault}.", EXIT_USAGE) from None
     proposal = propose(
-        sample, Path(options.sample).stem[:64] or "site", options.kind or None, options.tz or None
+        sample, Path(options.sample).stem[:64] or "site", options.type or None, options.tz or None
     )
     text = json.dumps(proposal.profile, indent=1, ensure_ascii=False) + "\n"
     profile = _compiled(text, proposal)

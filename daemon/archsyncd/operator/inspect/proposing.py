@@ -28,6 +28,7 @@ _ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "return.received": ("returnId", "orderNumber", "orderId", "location"),
     "order.accepted": ("orderNumber", "orderId", "sourceOrder"),
 }  # fmt: skip
+TYPES_OFFERED: Final = tuple(_ORDER)
 _RECORD_NAMES: Final[Mapping[str, frozenset[str]]] = {
     "fulfilment": frozenset(
         {"shipment", "shipments", "fulfilment", "fulfillment", "despatch", "dispatch", "lieferung"}
