@@ -282,7 +282,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "rejected": "records that were set aside",
         "rows": "[line, record (as r247/1 has it)], the first of those that were read",
         "faults": "[line, code, says, path, value, sku]; up to 1,000",
-        "name": "kind, number, at, parts: what the file's name tells by the profile; null: it tells nothing",
+        "name": "kind, number (null: ordered by time), at, parts: what the file's name tells by the profile; null: nothing",
         "fields": "[field, path, confidence (sure | likely | a guess), samples, note], of a proposal",
         "missing": "sentences: what has to be found out",
         "unused": "paths that nothing is made of",

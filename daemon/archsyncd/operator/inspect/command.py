@@ -79,7 +79,7 @@ def _tried(options: argparse.Namespace, data: bytes) -> dict[str, Any]:
         else:
             answer["name"] = {
                 "kind": named.rule.kind,
-                "number": str(named.number),
+                "number": str(named.number) if named.counted else None,
                 "at": named.at,
                 "parts": dict(named.parts),
             }
@@ -165,8 +165,10 @@ def _show(answer: dict[str, Any], options: argparse.Namespace, out: TextIO) -> N
     out.write(_summary(answer) + "\n")
     if answer["name"]:
         name = answer["name"]
-        when = f", of {name['at']}" if name["at"] else ""
-        out.write(f"Its name makes it a {name['kind']} file, number {name['number']}{when}.\n")
+        order = (
+            f"number {name['number']}" if name["number"] else f"of {name['at']}; a missing one is not noticed"
+        )
+        out.write(f"Its name makes it a {name['kind']} file, {order}.\n")
     if answer["fields"]:
         out.write("\n")
         columns = [("field", LEFT), ("from", LEFT), ("", LEFT), ("values", LEFT), ("look at", LEFT)]

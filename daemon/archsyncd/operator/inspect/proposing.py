@@ -179,6 +179,12 @@ class _Proposer:
                 f"Is {lone[0].path} what lies on the shelf (onHand), or what is left to sell after orders (available)? Ask: one "
                 "taken for the other sells goods twice, or hides them."
             )
+        units = next((guess.samples for guess in made.guesses if guess.name == "uom"), ())
+        if len(units) > 1:
+            made.missing.append(
+                f"There are several units ({', '.join(units)}): say with unit and factors what one of each is in pieces, "
+                "or a carton counts as one piece."
+            )
         if kind == "fulfilment" and "status" in fields:
             made.missing.append(
                 "Translate its status as values of fields.status: allocated, picking, picked, packed, shipped, short, cancelled."

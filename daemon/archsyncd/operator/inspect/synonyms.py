@@ -17,7 +17,7 @@ NAMES: Final[Mapping[str, str]] = {
     "onHand": "onHand on_hand quantityOnHand qtyOnHand in_stock stockLevel numberOfItems physical physicalStock stock "
     "quantity qty units bestand lagerbestand menge",
     "available": "available availableQuantity qtyAvailable totalAvailability availableToPromise ATP ATS unallocated AFP AOS "
-    "free freeStock inventory sellable verfuegbar",
+    "free freeStock inventory sellable verfuegbar frei",
     "allocated": "allocated committed in_reserve reserved reserve quantityOnPicklist reserviert",
     "picked": "picked quantityPicked qty_in_totes",
     "unavailable": "unavailable non_sellable damaged quality_control blocked isStatusLockedForSale gesperrt",

@@ -24,6 +24,7 @@ _VALUE_KEYS: Final = frozenset(
     {*WRITING, *_ORIGINS, "with", "values", "split", "format", "factor", "unit", "factors", "optional"}
 )
 _NEST_KEYS: Final = frozenset({"records", "const", "fields", "optional"})
+FIELD_KEYS: Final = _VALUE_KEYS | _NEST_KEYS
 _FACTOR: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12}|/[0-9]{1,12})?")
 _DEPTH_LIMIT: Final = 4
 # Keys that mean something only for fields that hold this.
