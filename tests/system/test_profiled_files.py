@@ -55,10 +55,11 @@ async def test_a_nightly_file_becomes_stock_and_its_faults_become_exceptions() -
             await site.until_stock({"A": 1199})
             await daemon.until_case(CaseKind.INVALID_RECORD)
             cases = {one.subject: one.reason for one in await daemon.cases(CaseKind.INVALID_RECORD)}
+            told = "files/site.json:31 onHand: "
+            number = 'is no number written with "," before the fraction and "." between thousands'
             assert cases == {
-                "B at WH1 unknown_unit": 'files/site.json:31 onHand: is a unit that factors does not name at /ME (it is "PAL")',
-                "C at WH1 not_an_integer": 'files/site.json:31 onHand: is no number written with "," before the fraction and "." between '
-                'thousands at /Bestand (it is "viel")',
+                "B at WH1 unknown_unit": f'{told}is a unit that factors does not name at /ME (it is "PAL")',
+                "C at WH1 not_an_integer": f'{told}{number} at /Bestand (it is "viel")',
             }
             assert (site.stock("B"), site.stock("C")) == (30, 7)
         receipt = json.loads((root / "receipts/AENDERUNG_20260501_0930.csv.ack.json").read_text())

@@ -97,8 +97,7 @@ class _Compiler:
     def _check_movements(self, variants: Iterable[Variant], names: Iterable[NameRule]) -> None:
         """Changes without the balance after them are right only where a missing file is noticed."""
         bare = any(
-            variant.const.get("type") == "stock.movement" and "/balanceAfter" not in variant.places
-            for variant in variants
+            "/delta" in variant.places and "/balanceAfter" not in variant.places for variant in variants
         )
         for rule in names:
             if bare and not rule.pattern.number and rule.kind != "full":
