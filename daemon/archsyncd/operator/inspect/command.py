@@ -10,7 +10,7 @@ from typing import Any, Final, TextIO
 
 from archsyncd.config.profiles import load_profile
 from archsyncd.domain.fatal import EXIT_CONFIGURATION
-from archsyncd.operator.inspect.proposing import Proposal, propose, shown_samples
+from archsyncd.operator.inspect.proposing import Guess, Proposal, propose, shown_samples
 from archsyncd.operator.inspect.reading import Reading, read_sample
 from archsyncd.operator.inspect.sampling import look
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
@@ -106,38 +106,34 @@ def _answer(sample: str, form: str, reading: Reading | None) -> dict[str, Any]:
 
 
 def _proposed(options: argparse.Namespace, data: bytes) -> dict[str, Any]:
+    _check_zone(options.tz)
     sample = look(data, Form(options.format) if options.format else None)
-    if options.tz:
-        try:
-            zone(options.tz)
-        except ValueError as fault:
-            raise Refusal(f"--tz {options.tz}: {fault}.", EXIT_USAGE) from None
-    proposal = propose(
-        sample, Path(options.sample).stem[:64] or "site", options.type or None, options.tz or None
-    )
+    name = Path(options.sample).stem[:64] or "site"
+    proposal = propose(sample, name, options.type or None, options.tz or None)
     text = json.dumps(proposal.profile, indent=1, ensure_ascii=False) + "\n"
     profile = _compiled(text, proposal)
     reading = read_sample(profile, data, options.limit, {}) if profile is not None else None
     answer = _answer(options.sample, sample.form.value, reading)
     answer["records"] = answer["records"] or sample.number
-    answer["fields"] = [
-        {
-            "field": one.name,
-            "path": one.path,
-            "confidence": one.says,
-            "samples": list(one.samples),
-            "note": one.note,
-        }
-        for one in proposal.guesses
-    ]
-    answer["missing"], answer["unused"], answer["profile"] = (
-        proposal.missing,
-        proposal.unused,
-        proposal.profile,
-    )
+    answer["fields"] = [_told(guess) for guess in proposal.guesses]
+    answer["missing"], answer["unused"] = proposal.missing, proposal.unused
+    answer["profile"] = proposal.profile
     if options.write:
         _write(Path(options.write), text)
     return answer
+
+
+def _check_zone(name: str) -> None:
+    try:
+        if name:
+            zone(name)
+    except ValueError as fault:
+        raise Refusal(f"--tz {name}: {fault}.", EXIT_USAGE) from None
+
+
+def _told(guess: Guess) -> dict[str, Any]:
+    told = {"field": guess.name, "path": guess.path, "confidence": guess.says}
+    return {**told, "samples": list(guess.samples), "note": guess.note}
 
 
 def _compiled(text: str, proposal: Proposal) -> Profile | None:

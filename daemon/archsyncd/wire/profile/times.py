@@ -104,38 +104,45 @@ def _check_order(found: frozenset[str]) -> None:
 
 
 def _expression(text: str) -> tuple[str, list[str]]:
+    """The regular expression of a pattern, and the figures that it names. Raises ValueError."""
     parts: list[str] = []
     names: list[str] = []
     depth, variable = 0, False
     for found in _RUN.finditer(text):
         run = found.group()
-        if found[4] is not None:
-            raise ValueError("opens a quote that does not end")
         if found[2] is not None:
-            if run not in TOKENS:
-                raise ValueError(
-                    f"says {run}, which is no figure; letters that stand for themselves go in '…'"
-                )
-            name, expression = TOKENS[run]
-            if variable and expression.startswith("[0-9]"):
-                raise ValueError(f"has {run} right behind a figure of unknown length")
+            name, expression = _token(run, behind_variable=variable)
             parts.append(f"(?P<{name}>{expression})")
             names.append(name)
             variable = run in _VARIABLE
-            continue
-        variable = False
-        if found[1] is not None:
-            parts.append(re.escape(found[1].replace("''", "'") or "'"))
         elif run in "[]":
+            # What may be missing changes nothing about what stands before it.
             depth += 1 if run == "[" else -1
             if depth not in {0, 1}:
                 raise ValueError("has brackets that do not match, or stand within each other")
             parts.append("(?:" if run == "[" else ")?")
         else:
-            parts.append(re.escape(run))
+            variable = False
+            parts.append(_literal(found))
     if depth:
         raise ValueError("has a bracket that is not closed")
     return "".join(parts), names
+
+
+def _token(run: str, *, behind_variable: bool) -> tuple[str, str]:
+    if run not in TOKENS:
+        raise ValueError(f"says {run}, which is no figure; letters that stand for themselves go in '…'")
+    name, expression = TOKENS[run]
+    if behind_variable and expression.startswith("[0-9]"):
+        raise ValueError(f"has {run} right behind a figure of unknown length")
+    return name, expression
+
+
+def _literal(found: re.Match[str]) -> str:
+    if found[4] is not None:
+        raise ValueError("opens a quote that does not end")
+    quoted = found[1]
+    return re.escape(found.group() if quoted is None else quoted.replace("''", "'") or "'")
 
 
 def zone(name: str) -> tzinfo:
