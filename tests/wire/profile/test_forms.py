@@ -310,7 +310,7 @@ def test_names_of_files_order_them_by_number_or_by_time() -> None:
     """Two kinds of one time keep an order; a time that does not exist is no name."""
     names = [
         {"pattern": "BESTAND_{time:yyyyMMdd_HHmm}.csv", "kind": "full", "tz": "Europe/Berlin"},
-        {"pattern": "BEWEGUNG_{time:yyyyMMdd_HHmm}{any}.csv", "kind": "delta", "tz": "Europe/Berlin"},
+        {"pattern": "BEWEGUNG_{time:yyyyMMdd_HHmm}-{any}.csv", "kind": "delta", "tz": "Europe/Berlin"},
     ]
     found = profile("csv", names=names)
     full, delta, later = (
@@ -330,11 +330,13 @@ def test_names_of_files_order_them_by_number_or_by_time() -> None:
     [
         ("stock.csv", "in what order"),
         ("a/{number}.csv", "without a directory"),
-        ("{number}{number}.csv", "each once"),
+        ("{number__}-{number}.csv", "a brace that is no placeholder"),
+        ("{number}-{number}.csv", "each once"),
         ("{time}.csv", "is not understood"),
         ("{time:HHmm}.csv", "must tell one day"),
         ("{number.csv", "a brace that is no placeholder"),
-        ("{a}{b}{c}{d}{e}{number}", "at most 4 parts"),
+        ("{a}_{b}_{any}_{c}_{number}", "at most 3 parts"),
+        ("x{a}{number}", "where one ends could not be told"),
         ("{time:yyyyMMdd}.csv", 'needs "tz"'),
     ],
 )
