@@ -125,8 +125,8 @@ async def test_a_day_with_work_tells_it_by_owner_and_the_worst_first(tmp_path: P
         code, out, _ = await ctl(daemon, "report", "daily")
         lines = out.splitlines()
         assert code == 1
-        told = "5 things to do, marked ! (operations 4, data 1); 3 to look at when there is time, marked ?"
-        assert lines[0].endswith(told)
+        heading = "5 things to do, marked ! (operations 4, data 1); 3 to look at when there is time, marked ?"
+        assert lines[0].endswith(heading)
         told = [line.split()[:3] for line in lines[2:]]
         assert [words[2] for words in told[:5]] == [
             "held_snapshot",
