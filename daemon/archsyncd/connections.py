@@ -10,11 +10,14 @@ from archsyncd.adapters.commercetools.options import ClientOptions
 from archsyncd.adapters.commercetools.transport import TrustMissing, trusted_context
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
+from archsyncd.adapters.webhook import PushFeed, PushOptions
+from archsyncd.adapters.webhook.feed import Memory
 from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings
 from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
+from archsyncd.wire.webhook import Scheme
 
 SPARE_CONNECTIONS = 8
 
@@ -91,9 +94,20 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
         raise Fatal(EXIT_CONFIGURATION, f"commercetools: {error}") from error
 
 
-def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
-    """The feed of one [[feed]] table, which beats while it reads. Raises Fatal."""
+def _nothing_remembered() -> Memory:
+    raise LookupError("there is no store to remember calls")
+
+
+def feed_of(
+    feed: FeedSettings,
+    world: Surroundings,
+    beat: Callable[[], None],
+    memory: Callable[[], Memory] = _nothing_remembered,
+) -> Feed:
+    """The feed of one [[feed]] table, which beats while it reads. `memory`: of what was received. Raises Fatal."""
     try:
+        if feed.transport == "push":
+            return PushFeed(push_options(feed), secret_of(world, f"feed-{feed.name}"), memory, beat)
         return _drop(feed, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
     except (ValueError, TrustMissing) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
@@ -135,6 +149,29 @@ def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
     )
     sessions = Sessions(trusted_context(feed.ca_file), feed.allow_cidr)
     return PullFeed(options, secret_of(world, f"feed-{feed.name}"), world.clock, sessions, beat)
+
+
+def push_options(feed: FeedSettings) -> PushOptions:
+    """How one source's calls are received."""
+    how = feed.signature
+    return PushOptions(
+        name=feed.name,
+        path=feed.path,
+        scheme=Scheme(
+            header=how.header,
+            algorithm=how.algorithm,
+            encoding=how.encoding,
+            prefix=how.prefix,
+            content=how.content,
+            id_header=how.id_header,
+            ts_header=how.ts_header,
+        ),
+        fetch=feed.fetch,
+        sku_path=feed.sku_path,
+        trusted_proxies=feed.trusted_proxies,
+        rate_per_second=float(feed.calls_per_second),
+        burst=2 * feed.calls_per_second,
+    )
 
 
 def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:

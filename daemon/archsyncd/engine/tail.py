@@ -48,8 +48,11 @@ class Tail:
         options: TailOptions,
         chance: Callable[[], float],
         beat: Callable[[], None],
+        keys: Feed | None = None,
     ) -> None:
+        """`keys`: where single keys are read, if not at the feed itself."""
         self._feed = feed
+        self._keys = keys or feed
         self._store = store
         self._shared = shared
         self.options = options
@@ -236,14 +239,14 @@ class Tail:
 
     async def _resync(self) -> None:
         """Read keys singly whose movements could not be applied. That it fails is no reason to stop reading the feed."""
-        if not self._feed.offers_lookup:
+        if not self._keys.offers_lookup:
             return
         before = self._shared.clock.wall_ms() - RESYNC_ASK_AGAIN_MS
         for wanted in await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS):
             self._beat()
             await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
             try:
-                reading = await self._feed.read_key(wanted.sku)
+                reading = await self._keys.read_key(wanted.sku)
             except FeedFault as fault:
                 self._shared.notes[f"resync {self._feed.name}"] = (
                     f"{wanted.sku} cannot be read: {fault.reason}"
@@ -251,7 +254,7 @@ class Tail:
                 return
             self._shared.notes.pop(f"resync {self._feed.name}", None)
             if reading is not None:
-                await self._store.feeds.record_reading(reading)
+                await self._store.feeds.record_reading(reading, wanted)
                 self._shared.work.set()
                 self._shared.bases.set()
 
