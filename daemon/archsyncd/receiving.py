@@ -21,9 +21,11 @@ from archsyncd.config import CredentialFault, FeedSettings, ListenAddress, key_c
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.ports import Clock
 from archsyncd.operator.page.door import served
-from archsyncd.operator.sockets import BACKLOG, WEBHOOK, listen
+from archsyncd.operator.sockets import WEBHOOK, listen
 
 CALLERS = 128
+# After an outage all that was not taken comes again at once.
+CALLERS_WAITING = 1_024
 CALL_SECONDS = 30.0
 NOT_OPENED = "nothing listens for feed {name}: systemctl enable archsyncd-webhook.socket && systemctl restart archsyncd"
 
@@ -85,11 +87,7 @@ async def receiving(
                 opened = _opened(stack, members[0][0].listen, passed.get(WEBHOOK))
                 context = None if tls is None else tls.context
                 routes = _routes([feed for _, feed in members], clock, notes)
-                await stack.enter_async_context(
-                    served(
-                        routes, opened, connections=CALLERS, seconds=CALL_SECONDS, tls=context, unpacks=False
-                    )
-                )
+                await stack.enter_async_context(_served(routes, opened, context))
             except (OSError, ValueError, Fatal, CredentialFault) as error:
                 told = error.sentence if isinstance(error, Fatal) else str(error)
                 for _, feed in members:
@@ -100,6 +98,21 @@ async def receiving(
                 feed.listens(None)
                 stack.callback(feed.listens, "the daemon stops")
         yield certificates
+
+
+def _served(
+    routes: web.Application, opened: socket.socket, tls: ssl.SSLContext | None
+) -> contextlib.AbstractAsyncContextManager[None]:
+    # Signatures are over the bytes as they came, so nothing is unpacked.
+    return served(
+        routes,
+        opened,
+        connections=CALLERS,
+        seconds=CALL_SECONDS,
+        tls=tls,
+        unpacks=False,
+        backlog=CALLERS_WAITING,
+    )
 
 
 def renew_certificates(certificates: Sequence[Tls]) -> None:
@@ -133,7 +146,7 @@ def _opened(
         return listening.socket
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        found = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+        found = socket.create_server((address.host, address.port), family=family, backlog=CALLERS_WAITING)
     except OSError as error:
         told = f"{address} cannot be listened at ({error.strerror})"
         raise ValueError(f"{told}; under systemd leave listen out and use archsyncd-webhook.socket") from None

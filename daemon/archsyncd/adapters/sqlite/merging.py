@@ -331,7 +331,8 @@ def _set_aside(
     if verdict is Verdict.RESYNC:
         reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
         if not done.ordered:
-            reason = f"a movement of {subject} came without its balance, by calls that may overtake each other: its level is awaited"
+            told = "came without the balance after it, by a way that promises no order: its level is awaited"
+            reason = f"a movement of {subject} {told}"
         done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="no_baseline"))
     elif verdict is Verdict.OTHER_FEED:
         kept = done.levels[record.location, record.sku]

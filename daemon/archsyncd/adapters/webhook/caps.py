@@ -1,4 +1,4 @@
-"""How much is looked at: calls a second over all, and refused calls of one address. Counts only what it is told, reads no clock."""
+"""How much is looked at: calls a second over all, and refused calls of one address. Counts what it is told; reads no clock."""
 
 from __future__ import annotations
 

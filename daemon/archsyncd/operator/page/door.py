@@ -34,10 +34,11 @@ async def served(
     seconds: float = CONNECTION_SECONDS,
     tls: ssl.SSLContext | None = None,
     unpacks: bool = True,
+    backlog: int = BACKLOG,
 ) -> AsyncIterator[None]:
     """Serve an application on a listening socket for as long as the context lasts.
 
-    `connections` at once, each for `seconds`. `unpacks`: what clients have compressed is read as it was before that.
+    `connections` at once, each for `seconds`, and `backlog` that are not let in yet. `unpacks`: what clients have compressed is read as it was before that.
     """
     runner = web.AppRunner(
         application,
@@ -53,7 +54,7 @@ async def served(
     server = await asyncio.get_running_loop().create_server(
         Doorman(runner.server, connections, seconds),
         sock=listening,
-        backlog=BACKLOG,
+        backlog=backlog,
         ssl=tls,
         ssl_handshake_timeout=None if tls is None else HANDSHAKE_SECONDS,
     )
