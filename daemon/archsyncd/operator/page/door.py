@@ -38,7 +38,8 @@ async def served(
 ) -> AsyncIterator[None]:
     """Serve an application on a listening socket for as long as the context lasts.
 
-    `connections` at once, each for `seconds`, and `backlog` that are not let in yet. `unpacks`: what clients have compressed is read as it was before that.
+    `connections` at once, each for `seconds`; `backlog` more wait at the door. `unpacks`: what clients have compressed is read
+    as it was before that.
     """
     runner = web.AppRunner(
         application,
