@@ -86,6 +86,7 @@ COPIED = (
 TAIL_LIMIT_SECONDS = 120.0
 # Where the configuration states the rules of quantities, which may be held.
 RULE_PATHS = ("locations.", "channels.")
+ASKED_ITSELF = ("pull", "drop")
 LOGGER = logging.getLogger("archsyncd")
 
 
@@ -236,7 +237,7 @@ class App:
             for settings, feed in zip(self.settings.feeds, self.feeds, strict=True)
             if isinstance(feed, PushFeed)
         ]
-        return receiving(called, self.clock, self.shared.notes, self.world.secret, self.world.sockets)
+        return receiving(called, self.shared, self.world.secret, self.world.sockets)
 
     @contextlib.asynccontextmanager
     async def _beside(self, endless: Coroutine[None, None, None]) -> AsyncIterator[None]:
@@ -339,9 +340,11 @@ class App:
             )
 
     def _reads_keys_of(self, feed: str) -> Feed | None:
-        """The feed that is asked for single keys of one that cannot be; None: nobody but itself."""
-        wanted = self.settings.feed(feed).snapshot_from
-        return next((other for other in self.feeds if other.name == wanted), None)
+        """The feed that is asked for single keys and fulls of one that cannot be; None: nobody but itself."""
+        told = self.settings.feed(feed)
+        if told.transport in ASKED_ITSELF:
+            return None
+        return next((other for other in self.feeds if other.name == told.snapshot_from), None)
 
     def _build_judges(self, rules: Rules) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater

@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -17,9 +17,10 @@ from pathlib import Path
 from aiohttp import web
 
 from archsyncd.adapters.webhook import PushFeed, Receiver
+from archsyncd.adapters.webhook.receiver import KNOWN, PUT_OFF, STORED
 from archsyncd.config import CredentialFault, FeedSettings, ListenAddress, key_credential
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
-from archsyncd.engine.ports import Clock
+from archsyncd.engine.shared import Shared
 from archsyncd.operator.page.door import served
 from archsyncd.operator.sockets import WEBHOOK, listen
 
@@ -68,14 +69,13 @@ def _no_password() -> str:
 @contextlib.asynccontextmanager
 async def receiving(
     feeds: Sequence[tuple[FeedSettings, PushFeed]],
-    clock: Clock,
-    notes: MutableMapping[str, str],
+    shared: Shared,
     secret: Callable[[str], str],
     passed: Mapping[str, socket.socket],
 ) -> AsyncIterator[Sequence[Tls]]:
     """Have feeds called for as long as the context lasts; yields what holds certificates.
 
-    `notes`: what people should know. `passed`: the sockets that systemd opened, by name.
+    `passed`: the sockets that systemd opened, by name.
     """
     async with contextlib.AsyncExitStack() as stack:
         certificates: list[Tls] = []
@@ -86,12 +86,12 @@ async def receiving(
                 tls = _tls(members[0][0], secret)
                 opened = _opened(stack, members[0][0].listen, passed.get(WEBHOOK))
                 context = None if tls is None else tls.context
-                routes = _routes([feed for _, feed in members], clock, notes)
+                routes = _routes([feed for _, feed in members], shared)
                 await stack.enter_async_context(_served(routes, opened, context))
             except (OSError, ValueError, Fatal, CredentialFault) as error:
                 told = error.sentence if isinstance(error, Fatal) else str(error)
                 for _, feed in members:
-                    feed.listens(told.format(name=feed.name))
+                    feed.listens(told)
                 continue
             certificates += [] if tls is None else [tls]
             for _, feed in members:
@@ -155,16 +155,28 @@ def _opened(
     return found
 
 
-def _routes(feeds: Sequence[PushFeed], clock: Clock, notes: MutableMapping[str, str]) -> web.Application:
+def _routes(feeds: Sequence[PushFeed], shared: Shared) -> web.Application:
     made = web.Application()
     for feed in feeds:
-        receiver = Receiver(feed, clock, partial(_note, notes, f"calls {feed.name}"))
+        note = partial(_note, shared, f"calls {feed.name}", f"feed {feed.name}")
+        receiver = Receiver(feed, shared.clock, note, partial(_count, shared))
         made.router.add_post(feed.options.path, receiver.answer)
     return made
 
 
-def _note(notes: MutableMapping[str, str], name: str, text: str | None) -> None:
-    if text is None:
-        notes.pop(name, None)
+def _count(shared: Shared, status: int) -> None:
+    if status == STORED:
+        shared.count("calls_stored")
+    elif status == KNOWN:
+        shared.count("calls_known")
+    elif status in PUT_OFF:
+        shared.count("calls_put_off")
     else:
-        notes[name] = text
+        shared.count("calls_refused")
+
+
+def _note(shared: Shared, name: str, whose: str, text: str | None) -> None:
+    if text is None:
+        shared.notes.pop(name, None)
+    else:
+        shared.notes[name] = f"{whose}: {text}"

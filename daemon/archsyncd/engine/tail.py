@@ -50,7 +50,7 @@ class Tail:
         beat: Callable[[], None],
         keys: Feed | None = None,
     ) -> None:
-        """`keys`: where single keys are read, if not at the feed itself."""
+        """`keys`: the feed that is asked for single keys and full pictures, where this one cannot be."""
         self._feed = feed
         self._keys = keys or feed
         self._store = store
@@ -191,6 +191,8 @@ class Tail:
         if source is None:
             # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
             self._note(f"waiting for a full ({cause})")
+            if self._keys is not self._feed:
+                await self._store.feeds.needs_snapshot(self._keys.name, cause)
             await self._store.feeds.needs_snapshot(self._feed.name, None)
             return
         await self._apply(source)

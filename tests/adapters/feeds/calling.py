@@ -16,6 +16,7 @@ import aiohttp
 from archsyncd.adapters.webhook import PushFeed, PushOptions
 from archsyncd.config import FeedSettings
 from archsyncd.domain.feed import Batch, Outcome
+from archsyncd.engine.shared import Shared
 from archsyncd.receiving import receiving
 from archsyncd.wire.webhook import STANDARD, Scheme, keys_of, signature
 from tests.support.virtual_time import VirtualClock
@@ -112,7 +113,8 @@ class Desk:
         self.clock = clock
         self.url = url
         self.port = port
-        self.notes: dict[str, str] = {}
+        self.shared = Shared(clock)
+        self.notes = self.shared.notes
         # Time jumps while the system connects: only the receiver's own limits shall end anything here.
         patience = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None)
         self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=patience)
@@ -159,7 +161,7 @@ async def called(
         PushOptions(name="calls", scheme=scheme, **options), lambda: secret, lambda: shelf, lambda: None
     )
     desk = Desk(feed, shelf, clock, f"http://127.0.0.1:{port}", port)
-    async with receiving([(settings, feed)], clock, desk.notes, lambda _: "", {"webhook": opened}):
+    async with receiving([(settings, feed)], desk.shared, lambda _: "", {"webhook": opened}):
         reading = asyncio.create_task(pump(feed, shelf, clock)) if reads else None
         try:
             await asyncio.sleep(0.1)

@@ -12,6 +12,7 @@ import aiohttp
 
 from archsyncd.adapters.webhook import PushFeed, PushOptions
 from archsyncd.config import FeedSettings
+from archsyncd.engine.shared import Shared
 from archsyncd.receiving import receiving
 from tests.adapters.feeds.calling import PATH, SECRET, Shelf, batch, level, standard
 from tests.adapters.feeds.contract import FeedContract, Site
@@ -38,7 +39,9 @@ class PushSite:
         self.feed = PushFeed(options, lambda: SECRET, lambda: self._shelf, lambda: None)
         opened = {"webhook": socket.create_server(("127.0.0.1", self._port))}
         told = (FeedSettings(name="calls", transport="push"), self.feed)
-        await self._listening.enter_async_context(receiving([told], self._clock, {}, lambda _: "", opened))
+        await self._listening.enter_async_context(
+            receiving([told], Shared(self._clock), lambda _: "", opened)
+        )
 
     async def _send(self) -> None:
         async with aiohttp.ClientSession() as session:

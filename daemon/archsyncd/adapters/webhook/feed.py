@@ -77,6 +77,8 @@ class PushFeed:
     async def batches(self, after: str | None) -> AsyncIterator[Batch | SnapshotDue | SnapshotSource]:
         """Yield what callers brought, and an empty batch now and then. Raises FeedFault while nobody can call."""
         number = int(after) if after is not None and after.isdecimal() else 0
+        if self.inbox.is_read:
+            raise FeedFault(f"{self.name} is called: it is read once, and nothing of it can be read again")
         self._check()
         epoch = await self._memory().newest_epoch(self.name)
         self.inbox.open()

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientError, web
+from aiohttp.http import HttpProcessingError
 
 from archsyncd.adapters.webhook.caps import Rate, Refusals
 from archsyncd.adapters.webhook.feed import PushFeed
@@ -25,6 +26,7 @@ from archsyncd.wire.webhook_body import Told, read_batch, read_envelope, read_en
 READ_ASIDE_BYTES = 64 * 1024
 TOKEN_QUERY = "token"  # noqa: S105 - the parameter's name
 STORED, KNOWN = 202, 200
+PUT_OFF = frozenset({429, 503})
 LOOPBACK = "127.0.0.1"
 
 
@@ -52,13 +54,23 @@ class Stamp:
 
 
 class Receiver:
-    """The answers of one feed. `note` is told what people should know of refused calls, None once all is well."""
+    """The answers of one feed.
 
-    def __init__(self, feed: PushFeed, clock: Clock, note: Callable[[str | None], None]) -> None:
+    `note` is told what people should know of refused calls, None once all is well; `count` the status of each answer.
+    """
+
+    def __init__(
+        self,
+        feed: PushFeed,
+        clock: Clock,
+        note: Callable[[str | None], None],
+        count: Callable[[int], None],
+    ) -> None:
         self.feed = feed
         self._options = feed.options
         self._clock = clock
         self._note = note
+        self._count = count
         self._rate = Rate(self._options.rate_per_second, self._options.burst)
         self._refusals = Refusals(self._options.refusals_per_minute)
         self._arriving_bytes = 0
@@ -75,6 +87,7 @@ class Receiver:
             wait = refused.retry_after_seconds
             headers = {} if wait is None else {"Retry-After": str(wait)}
             answer = web.json_response(told, status=refused.status, headers=headers)
+        self._count(answer.status)
         # The door bounds how long a connection lasts: the next call gets one of its own.
         answer.force_close()
         return answer
@@ -169,6 +182,9 @@ class Receiver:
                         raise self._later("full")
         except TimeoutError:
             raise Refused(408, "too_slow") from None
+        except (OSError, ClientError, HttpProcessingError):
+            # Whoever sent it is gone, or does not know how to.
+            raise Refused(400, "broken_off") from None
         finally:
             self._arriving_bytes -= len(body)
         return bytes(body)
