@@ -20,9 +20,10 @@ from archsyncd.adapters.webhook import PushFeed, Receiver
 from archsyncd.adapters.webhook.receiver import KNOWN, PUT_OFF, STORED
 from archsyncd.config import CredentialFault, FeedSettings, ListenAddress, key_credential
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
+from archsyncd.domain.loopback import is_loopback
 from archsyncd.engine.shared import Shared
 from archsyncd.operator.page.door import served
-from archsyncd.operator.sockets import WEBHOOK, listen
+from archsyncd.operator.sockets import WEBHOOK, address_of, listen
 
 CALLERS = 128
 # After an outage all that was not taken comes again at once.
@@ -84,7 +85,7 @@ async def receiving(
             members = list(group)
             try:
                 tls = _tls(members[0][0], secret)
-                opened = _opened(stack, members[0][0].listen, passed.get(WEBHOOK))
+                opened = _opened(stack, members[0][0].listen, passed.get(WEBHOOK), plain=tls is None)
                 context = None if tls is None else tls.context
                 routes = _routes([feed for _, feed in members], shared)
                 await stack.enter_async_context(_served(routes, opened, context))
@@ -131,14 +132,22 @@ def _tls(feed: FeedSettings, secret: Callable[[str], str]) -> Tls | None:
 
 
 def _opened(
-    stack: contextlib.AsyncExitStack, address: ListenAddress | None, passed: socket.socket | None
+    stack: contextlib.AsyncExitStack,
+    address: ListenAddress | None,
+    passed: socket.socket | None,
+    *,
+    plain: bool,
 ) -> socket.socket:
-    """The listening socket. Raises OSError, Fatal, or ValueError where systemd should have opened it and did not."""
+    """The listening socket. Raises OSError, Fatal, or ValueError where systemd did not open it as it should have."""
     if address is None:
         if passed is None:
             raise ValueError(NOT_OPENED)
         passed.setblocking(False)
         stack.callback(passed.close)
+        if plain and passed.family != socket.AF_UNIX and not is_loopback(passed.getsockname()[0]):
+            told = f"archsyncd-webhook.socket opens {address_of(passed)}, which is beyond this machine"
+            passed.close()
+            raise ValueError(f"{told}: state certificate, or open 127.0.0.1 and let a proxy end TLS")
         return passed
     if address.path is not None:
         listening = listen(address.path, None, WEBHOOK)

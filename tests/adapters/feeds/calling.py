@@ -16,6 +16,7 @@ import aiohttp
 from archsyncd.adapters.webhook import PushFeed, PushOptions
 from archsyncd.config import FeedSettings
 from archsyncd.domain.feed import Batch, Outcome
+from archsyncd.engine.ports import Clock
 from archsyncd.engine.shared import Shared
 from archsyncd.receiving import receiving
 from archsyncd.wire.webhook import STANDARD, Scheme, keys_of, signature
@@ -76,7 +77,7 @@ class Shelf:
         return Outcome(read=len(told.records), applied=len(told.records))
 
 
-async def pump(feed: PushFeed, shelf: Shelf, clock: VirtualClock) -> None:
+async def pump(feed: PushFeed, shelf: Shelf, clock: Clock) -> None:
     """Read the feed for ever, as its tail does: store, then tell; wait where there is no room."""
     checkpoint: str | None = None
     while True:
@@ -107,7 +108,7 @@ class Answer:
 class Desk:
     """A feed that is called, and its caller."""
 
-    def __init__(self, feed: PushFeed, shelf: Shelf, clock: VirtualClock, url: str, port: int) -> None:
+    def __init__(self, feed: PushFeed, shelf: Shelf, clock: Clock, url: str, port: int) -> None:
         self.feed = feed
         self.shelf = shelf
         self.clock = clock
@@ -150,10 +151,15 @@ def standard(message_id: str, timestamp: str, body: bytes, *secrets: str) -> dic
 
 @asynccontextmanager
 async def called(
-    *, secret: str = SECRET, scheme: Scheme = STANDARD, reads: bool = True, **options: Any
+    *,
+    secret: str = SECRET,
+    scheme: Scheme = STANDARD,
+    reads: bool = True,
+    clock: Clock | None = None,
+    **options: Any,
 ) -> AsyncIterator[Desk]:
     """A receiver on loopback, and a reader behind it unless `reads` says that nobody stores."""
-    clock, shelf = VirtualClock(), Shelf()
+    clock, shelf = clock or VirtualClock(), Shelf()
     opened = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = opened.getsockname()[1]
     settings = FeedSettings(name="calls", transport="push")

@@ -12,7 +12,7 @@ import pytest
 
 from archsyncd.domain.feed import Level, Movement
 from tests.adapters.feeds.calling import NEXT_SECRET, SECRET, batch, called, level, standard
-from tests.support.virtual_time import virtual
+from tests.support.virtual_time import VirtualClock, virtual
 
 
 @virtual
@@ -186,12 +186,13 @@ async def test_f168_old_and_future_times_are_refused(seconds: int) -> None:
 @virtual
 async def test_f047_a_clock_that_is_wrong_refuses_and_says_what_to_compare() -> None:
     """Rather than take what may be a recording; people are told."""
-    async with called() as desk:
-        sent_at = desk.clock.wall_ms() // 1000
-        desk.clock.jump_wall(-3600)
+    clock = VirtualClock()
+    async with called(clock=clock) as desk:
+        sent_at = clock.wall_ms() // 1000
+        clock.jump_wall(-3600)
         assert (await desk.call("m1", batch(level(1)), at=sent_at)).word == "stale_timestamp"
         assert "compare both sides' clocks" in desk.notes["calls calls"]
-        desk.clock.jump_wall(3600)
+        clock.jump_wall(3600)
         assert (await desk.call("m1", batch(level(1)), at=sent_at)).status == 202
         assert desk.notes == {}
 

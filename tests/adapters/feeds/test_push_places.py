@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -51,6 +50,11 @@ async def places(
             for task in reading:
                 task.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
+
+
+def left(directory: Path) -> list[Path]:
+    """What stands in a directory."""
+    return list(directory.iterdir())
 
 
 def free_port() -> int:
@@ -127,7 +131,7 @@ async def test_two_feeds_at_one_place_are_told_by_their_paths(tmp_path: Path) ->
         assert await post(session, f"http://localhost{PATH}") == 202
         assert await post(session, "http://localhost/hooks/other") == 202
         assert [len(shelf.batches) for shelf in shelves] == [1, 1]
-    assert not os.path.lexists(tmp_path / "calls.sock")
+    assert not left(tmp_path)
 
 
 @virtual
@@ -135,8 +139,19 @@ async def test_without_a_place_the_feed_says_what_to_do() -> None:
     """Neither a socket of systemd nor an address: its fault is the command that helps."""
     async with places(FeedSettings(name="calls", transport="push")) as (feeds, _, _):
         with pytest.raises(FeedFault, match=r"systemctl enable archsyncd-webhook\.socket") as fault:
-            await anext(feeds[0].batches(None))  # type: ignore[call-overload]
+            await anext(feeds[0].batches(None))
         assert not fault.value.blind
+
+
+@virtual
+async def test_a_socket_of_systemd_that_leaves_this_machine_is_not_served_in_the_clear() -> None:
+    """A drop-in of the socket opened it to everybody: with a certificate it may be."""
+    opened = socket.create_server(("0.0.0.0", 0))
+    feed = FeedSettings(name="calls", transport="push")
+    async with places(feed, passed={"webhook": opened}) as (feeds, _, _):
+        with pytest.raises(FeedFault, match="certificate"):
+            await anext(feeds[0].batches(None))
+        assert opened.fileno() == -1
 
 
 @virtual
@@ -153,7 +168,7 @@ async def test_a_certificate_that_cannot_be_used_keeps_its_feed_alone_from_worki
     async with places(spoilt, good, secrets={"feed-spoilt-key": "x"}) as (feeds, _, _), patient() as session:
         assert await post(session, f"http://127.0.0.1:{port}{PATH}") == 202
         with pytest.raises(FeedFault):
-            await anext(feeds[0].batches(None))  # type: ignore[call-overload]
+            await anext(feeds[0].batches(None))
 
 
 @virtual
@@ -183,7 +198,7 @@ async def test_a_feed_is_read_once() -> None:
     """A second reader would take calls away from the first."""
     async with called() as desk:
         with pytest.raises(FeedFault, match="read once"):
-            await anext(desk.feed.batches("0"))  # type: ignore[call-overload]
+            await anext(desk.feed.batches("0"))
         assert (await desk.call("m1", batch(level(1)))).status == 202
 
 
