@@ -146,8 +146,7 @@ class SqliteStore:
 
     async def fence(self) -> int:
         """The highest fence this store was held under or has seen."""
-        async with self._session.read() as tx:
-            row = await tx.row("tenure")
+        row = await self._session.row("tenure")
         return int(row[2]) if row else 0
 
     async def use_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> int:
@@ -236,8 +235,7 @@ class SqliteStore:
         others = [name for name in policies.channels if own is None or name != own.channel]
         changed, after = 0, ""
         while True:
-            async with self._session.read() as tx:
-                rows = await tx.rows("levels_after", (location, after, RECOMPUTE_KEYS))
+            rows = await self._session.rows("levels_after", (location, after, RECOMPUTE_KEYS))
             if not rows:
                 break
             keys = [StockKey(own.channel, row[1]) for row in rows] if own else []
@@ -276,8 +274,7 @@ class SqliteStore:
                 beat()
 
     async def _outbox_page(self, channel: str, after: str) -> list[Row]:
-        async with self._session.read() as tx:
-            return await tx.rows("outbox_after", (channel, after, RECOMPUTE_KEYS))
+        return await self._session.rows("outbox_after", (channel, after, RECOMPUTE_KEYS))
 
     async def _roll_out_keys(self, scope: Scope, keys: Sequence[StockKey]) -> None:
         changed = []
