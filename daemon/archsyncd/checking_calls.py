@@ -24,7 +24,8 @@ def call_notes(
     feed: FeedSettings, secret: Callable[[str], str], enabled: Path = ENABLED
 ) -> Iterator[MappingNote]:
     """Every fact and fault of one `push` feed. `enabled`: the mark of the socket unit."""
-    yield from _secret(feed, secret)
+    if feed.signature.algorithm is not Algorithm.OIDC:
+        yield from _secret(feed, secret)
     yield from _scheme(feed)
     yield from _certificate(feed, secret)
     if feed.listen is None:
@@ -53,6 +54,9 @@ def _scheme(feed: FeedSettings) -> Iterator[MappingNote]:
     if how.algorithm is Algorithm.TOKEN:
         told = "the caller shows a secret and signs nothing: who learns it can say anything, so it must travel by TLS alone"
         yield MappingNote(_LOOK, subject, told)
+    elif how.algorithm is Algorithm.OIDC:
+        told = f"Google says that {how.email} calls for {how.audience}; its keys are fetched from www.googleapis.com"
+        yield MappingNote(_FACT, subject, told)
     elif not how.ts_header:
         told = "the time is not signed: a call that was recorded can be played again, and changes nothing that is newer"
         yield MappingNote(_LOOK, subject, told)

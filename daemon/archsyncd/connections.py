@@ -12,12 +12,12 @@ from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
 from archsyncd.adapters.webhook import PushFeed, PushOptions
 from archsyncd.adapters.webhook.feed import Memory
-from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings
+from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings, SignatureSettings
 from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
-from archsyncd.wire.webhook import Scheme
+from archsyncd.wire.webhook import Algorithm, Scheme, google_scheme
 
 SPARE_CONNECTIONS = 8
 
@@ -153,24 +153,29 @@ def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
 
 def push_options(feed: FeedSettings) -> PushOptions:
     """How one source's calls are received."""
-    how = feed.signature
     return PushOptions(
         name=feed.name,
         path=feed.path,
-        scheme=Scheme(
-            header=how.header,
-            algorithm=how.algorithm,
-            encoding=how.encoding,
-            prefix=how.prefix,
-            content=how.content,
-            id_header=how.id_header,
-            ts_header=how.ts_header,
-        ),
+        scheme=_scheme(feed.signature),
         fetch=feed.fetch,
         sku_path=feed.sku_path,
         trusted_proxies=feed.trusted_proxies,
         rate_per_second=float(feed.calls_per_second),
         burst=2 * feed.calls_per_second,
+    )
+
+
+def _scheme(how: SignatureSettings) -> Scheme:
+    if how.algorithm is Algorithm.OIDC:
+        return google_scheme(how.audience, how.email)
+    return Scheme(
+        header=how.header,
+        algorithm=how.algorithm,
+        encoding=how.encoding,
+        prefix=how.prefix,
+        content=how.content,
+        id_header=how.id_header,
+        ts_header=how.ts_header,
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from archsyncd.adapters.webhook import PushFeed, Receiver
+from archsyncd.adapters.webhook.google_keys import GoogleKeys
 from archsyncd.adapters.webhook.receiver import KNOWN, PUT_OFF, STORED
 from archsyncd.config import CredentialFault, FeedSettings, ListenAddress, key_credential
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
@@ -73,11 +74,13 @@ async def receiving(
     shared: Shared,
     secret: Callable[[str], str],
     passed: Mapping[str, socket.socket],
+    google: GoogleKeys | None = None,
 ) -> AsyncIterator[Sequence[Tls]]:
     """Have feeds called for as long as the context lasts; yields what holds certificates.
 
-    `passed`: the sockets that systemd opened, by name.
+    `passed`: the sockets that systemd opened, by name. `google`: the keys that Google's tokens are verified with.
     """
+    google = google or GoogleKeys(shared.clock, ssl.create_default_context)
     async with contextlib.AsyncExitStack() as stack:
         certificates: list[Tls] = []
         place_of = lambda each: str(each[0].listen or "")  # noqa: E731 - sorted and grouped by it
@@ -87,7 +90,7 @@ async def receiving(
                 tls = _tls(members[0][0], secret)
                 opened = _opened(stack, members[0][0].listen, passed.get(WEBHOOK), plain=tls is None)
                 context = None if tls is None else tls.context
-                routes = _routes([feed for _, feed in members], shared)
+                routes = _routes([feed for _, feed in members], shared, google)
                 await stack.enter_async_context(_served(routes, opened, context))
             except (OSError, ValueError, Fatal, CredentialFault) as error:
                 told = error.sentence if isinstance(error, Fatal) else str(error)
@@ -164,11 +167,11 @@ def _opened(
     return found
 
 
-def _routes(feeds: Sequence[PushFeed], shared: Shared) -> web.Application:
+def _routes(feeds: Sequence[PushFeed], shared: Shared, google: GoogleKeys) -> web.Application:
     made = web.Application()
     for feed in feeds:
         note = partial(_note, shared, f"calls {feed.name}", f"feed {feed.name}")
-        receiver = Receiver(feed, shared.clock, note, partial(_count, shared))
+        receiver = Receiver(feed, shared.clock, note, partial(_count, shared), google)
         made.router.add_post(feed.options.path, receiver.answer)
     return made
 

@@ -47,6 +47,8 @@ def test_without_a_source_of_full_pictures_it_is_refused() -> None:
         ('[feed.signature]\nid_header = ""\n', "feed[1].signature.id_header", "signs the id"),
         ('[feed.signature]\nts_header = ""\n', "feed[1].signature.ts_header", "signs the time"),
         ('[feed.signature]\ncontent = "{body}"\n', "feed[1].signature.ts_header", "does not sign the time"),
+        ('[feed.signature]\nalgorithm = "oidc"\nemail = "a@b"\n', "feed[1].signature.audience", "oidc"),
+        ('[feed.signature]\nalgorithm = "oidc"\naudience = "a"\n', "feed[1].signature.email", "oidc"),
         ('[feed.signature]\nalgorithm = "md5"\n', "feed[1].signature.algorithm", "hmac-sha256"),
         ('[feed.signature]\nsecret = "x"\n', "feed[1].signature.secret", "feed-calls"),
     ],

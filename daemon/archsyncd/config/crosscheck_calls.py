@@ -5,6 +5,7 @@ from typing import Final
 
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import quoted
+from archsyncd.config.signing import SignatureSettings
 from archsyncd.config.sources import FeedSettings
 from archsyncd.domain.loopback import is_loopback
 from archsyncd.wire.webhook import Algorithm
@@ -89,18 +90,28 @@ def _signatures_hold_together(draft: Draft) -> None:
         path = ("feed", index, "signature")
         if not draft.sound(*path):
             continue
-        how, near = feed.signature, ("feed", index, "transport")
-        if how.algorithm is Algorithm.TOKEN:
-            continue
-        if not how.header:
-            draft.fault((*path, "header"), "must name the header that holds the signature", near=near)
-        if "{id}" in how.content and not how.id_header:
-            draft.fault((*path, "id_header"), "is required, as content signs the id", near=near)
-        if "{ts}" in how.content and not how.ts_header:
-            draft.fault((*path, "ts_header"), "is required, as content signs the time", near=near)
-        if how.ts_header and "{ts}" not in how.content:
-            told = 'must be "": content does not sign the time, and anybody could write another one'
-            draft.fault((*path, "ts_header"), told, near=near)
+        for name, told in _untied(feed.signature):
+            draft.fault((*path, name), told, near=("feed", index, "transport"))
+
+
+def _untied(how: SignatureSettings) -> Iterator[tuple[str, str]]:
+    """Keys of a signature that others ask for, each with what is wrong."""
+    if how.algorithm is Algorithm.OIDC:
+        yield from (
+            (name, 'is required by algorithm "oidc"')
+            for name in ("audience", "email")
+            if not getattr(how, name)
+        )
+    if how.algorithm is not Algorithm.HMAC_SHA256:
+        return
+    if not how.header:
+        yield "header", "must name the header that holds the signature"
+    if "{id}" in how.content and not how.id_header:
+        yield "id_header", "is required, as content signs the id"
+    if "{ts}" in how.content and not how.ts_header:
+        yield "ts_header", "is required, as content signs the time"
+    if how.ts_header and "{ts}" not in how.content:
+        yield "ts_header", 'must be "": content does not sign the time, and anybody could write another one'
 
 
 def _a_caller_takes_no_orders(draft: Draft) -> None:

@@ -20,6 +20,7 @@ from archsyncd.config.reading import TEXT_LIMIT_CHARACTERS, draft_of
 from archsyncd.config.secrecy import secret_faults
 from archsyncd.config.service import StatusSettings
 from archsyncd.config.settings import Settings
+from archsyncd.wire.webhook import Algorithm
 
 CLIENT_SECRET: Final = "commercetools-client-secret"  # noqa: S105  # the file's name, not the secret
 ALERT_WEBHOOK: Final = "alert-webhook"
@@ -70,7 +71,8 @@ def required_credentials(settings: Settings) -> tuple[str, ...]:
     ]
     for feed in settings.feeds:
         if feed.transport == "push":
-            feeds += [f"feed-{feed.name}", *([key_credential(feed.name)] if feed.certificate else [])]
+            feeds += [] if feed.signature.algorithm is Algorithm.OIDC else [f"feed-{feed.name}"]
+            feeds += [key_credential(feed.name)] if feed.certificate else []
     listen = settings.status.listen
     page = [STATUS_TOKEN] if listen is not None and listen.path is None else []
     return tuple(dict.fromkeys([CLIENT_SECRET, *feeds, *page]))

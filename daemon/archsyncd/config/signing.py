@@ -27,7 +27,8 @@ class SignatureSettings:
         metadata=key(
             Choice(tuple(Algorithm), Algorithm),
             """How it is made. `token`: the header holds the secret itself, which proves who calls and not what is said;
-            only where a sender cannot sign, and only by TLS.""",
+            only where a sender cannot sign, and only by TLS. `oidc`: Google's own token of an authenticated Pub/Sub push,
+            which needs `audience` and `email` and nothing else here.""",
             restart=True,
         ),
     )
@@ -66,6 +67,23 @@ class SignatureSettings:
             Word("the name of a header", _HEADER, empty=True),
             """The header with the time of sending, in seconds or milliseconds since 1970; a call that is 300 s off is
             refused. "": the sender tells none, and a call that somebody recorded can be played again.""",
+            restart=True,
+        ),
+    )
+    audience: str = field(
+        default="",
+        metadata=key(
+            Word("the audience of the push subscription", empty=True),
+            "With `oidc`: the audience that the push subscription states.",
+            restart=True,
+        ),
+    )
+    email: str = field(
+        default="",
+        metadata=key(
+            Word("a service account's address", r"[^@\s]{1,128}@[^@\s]{1,128}", empty=True),
+            """With `oidc`: the service account that the push subscription authenticates with. Without it anybody's account at
+            Google could call.""",
             restart=True,
         ),
     )

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from archsyncd.adapters.webhook import PushFeed, PushOptions
+from archsyncd.adapters.webhook.google_keys import GoogleKeys
 from archsyncd.config import FeedSettings
 from archsyncd.domain.feed import Batch, Outcome
 from archsyncd.engine.ports import Clock
@@ -156,6 +157,7 @@ async def called(
     scheme: Scheme = STANDARD,
     reads: bool = True,
     clock: Clock | None = None,
+    google: GoogleKeys | None = None,
     **options: Any,
 ) -> AsyncIterator[Desk]:
     """A receiver on loopback, and a reader behind it unless `reads` says that nobody stores."""
@@ -167,7 +169,7 @@ async def called(
         PushOptions(name="calls", scheme=scheme, **options), lambda: secret, lambda: shelf, lambda: None
     )
     desk = Desk(feed, shelf, clock, f"http://127.0.0.1:{port}", port)
-    async with receiving([(settings, feed)], desk.shared, lambda _: "", {"webhook": opened}):
+    async with receiving([(settings, feed)], desk.shared, lambda _: "", {"webhook": opened}, google):
         reading = asyncio.create_task(pump(feed, shelf, clock)) if reads else None
         try:
             await asyncio.sleep(0.1)

@@ -10,7 +10,7 @@ from archsyncd.adapters.webhook.inbox import Call, Fate, Inbox
 from archsyncd.adapters.webhook.options import PushOptions
 from archsyncd.domain.feed import Batch, Delivery, KeyReading, OrderLookup, Outcome, SnapshotDue
 from archsyncd.engine.ports import FeedFault, SecretFault, SnapshotSource
-from archsyncd.wire.webhook import keys_of
+from archsyncd.wire.webhook import Algorithm, keys_of
 
 
 class Memory(Protocol):
@@ -67,6 +67,8 @@ class PushFeed:
 
     def keys(self) -> tuple[bytes, ...]:
         """What calls are verified with now. Raises FeedFault where the credential is of no use."""
+        if self.options.scheme.algorithm is Algorithm.OIDC:
+            return ()
         try:
             return keys_of(self._secret())
         except SecretFault as fault:

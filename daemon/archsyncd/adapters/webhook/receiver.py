@@ -16,9 +16,11 @@ from aiohttp.http import HttpProcessingError
 
 from archsyncd.adapters.webhook.caps import Rate, Refusals
 from archsyncd.adapters.webhook.feed import PushFeed
+from archsyncd.adapters.webhook.google_keys import GoogleKeys
 from archsyncd.adapters.webhook.inbox import Call, Fate
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.ports import Clock, FeedFault
+from archsyncd.wire.oidc import NoIdentity, identify
 from archsyncd.wire.r247_values import Unreadable
 from archsyncd.wire.webhook import Algorithm, is_id, own_id, seconds_of, verified
 from archsyncd.wire.webhook_body import Told, read_batch, read_envelope, read_enveloped, read_skus
@@ -65,12 +67,14 @@ class Receiver:
         clock: Clock,
         note: Callable[[str | None], None],
         count: Callable[[int], None],
+        google: GoogleKeys,
     ) -> None:
         self.feed = feed
         self._options = feed.options
         self._clock = clock
         self._note = note
         self._count = count
+        self._google = google
         self._rate = Rate(self._options.rate_per_second, self._options.burst)
         self._refusals = Refusals(self._options.refusals_per_minute)
         self._arriving_bytes = 0
@@ -97,8 +101,11 @@ class Receiver:
         self._let_in(request, address)
         try:
             stamp = self._stamp(request)
+            if self._options.scheme.algorithm is Algorithm.OIDC:
+                await self._identify(stamp.signatures)
             body = await self._body(request)
-            self._verify(stamp, body)
+            if self._options.scheme.algorithm is not Algorithm.OIDC:
+                self._verify(stamp, body)
         except Refused as refused:
             if refused.status == web.HTTPUnauthorized.status_code:
                 self._tell_refusal(refused.word, address)
@@ -189,6 +196,23 @@ class Receiver:
             self._arriving_bytes -= len(body)
         return bytes(body)
 
+    async def _identify(self, told: str) -> None:
+        """Have Google's token say who calls, before a byte of the body is read. Raises Refused."""
+        scheme = self._options.scheme
+        token = told.removeprefix(scheme.prefix)
+        for newer in (False, True):
+            try:
+                keys = await self._google.get(newer=newer)
+                identify(token, keys, scheme.audience, scheme.email, self._clock.wall_ms() / 1000)
+            except FeedFault as fault:
+                self._note(fault.reason)
+                raise self._later("not_reading") from None
+            except NoIdentity as refused:
+                if newer or not refused.unknown_key:
+                    raise Refused(401, "bad_signature") from None
+            else:
+                return
+
     def _verify(self, stamp: Stamp, body: bytes) -> None:
         try:
             keys = self.feed.keys()
@@ -210,6 +234,8 @@ class Receiver:
         remedy = (
             "compare both sides' clocks"
             if word == "stale_timestamp"
+            else "compare audience and email with the push subscription"
+            if self._options.scheme.algorithm is Algorithm.OIDC
             else f"compare the source's secret with the credential feed-{self.feed.name}"
         )
         self._note(f"{many} refused as {word} since the last good one{whose}, {at}: {remedy}")
@@ -239,8 +265,7 @@ class Receiver:
         if envelope is None:
             return read_batch(body), ""
         told = read_enveloped(envelope)
-        signs = self._options.scheme.algorithm is not Algorithm.TOKEN and self._options.scheme.signs_id
-        return told, "" if signs else f"pubsub.{envelope.message_id}"
+        return told, "" if self._options.scheme.signs_id else f"pubsub.{envelope.message_id}"
 
     def _check_feed(self, told: Told) -> None:
         """Refuse positions of another feed: they cannot be compared with ours. Raises Unreadable."""
