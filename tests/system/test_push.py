@@ -11,13 +11,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.times import rfc3339
+from archsyncd.operator.protocol import Refusal
 from tests.adapters.feeds.calling import NEXT_SECRET, PATH, SECRET, batch, level, standard
 from tests.process.harness import PULL
 from tests.process.site import LOCATION, Site
 from tests.support.virtual_time import virtual
+from tests.system.circling import ask
 from tests.system.inside import House, Running, inside
 
 SETTLED_SECONDS = 240.0
@@ -248,3 +251,32 @@ async def test_f014_a_stop_answers_who_waits_and_ends_in_time() -> None:
         stored = {f"s{n}" for n, one in enumerate(answers, 1) if isinstance(one, tuple) and one[0] == 202}
         with sqlite3.connect(house.database()) as file:
             assert stored <= {row[0] for row in file.execute("SELECT id FROM delivery")}
+
+
+@virtual
+async def test_what_a_caller_cannot_be_asked_for_is_refused_with_whom_to_ask() -> None:
+    """Neither records nor fulls nor single SKUs come from a source that calls; the feed beside it has them."""
+    async with calling(311) as (site, _, caller, daemon):
+        asked = (
+            ("replay", {"feed": "calls", "sku": "A"}),
+            ("replay", {"feed": "calls", "place": "1h"}),
+            ("snapshot.request", {"feed": "calls"}),
+        )
+        for verb, words in asked:
+            with pytest.raises(Refusal, match="snapshot request main"):
+                await ask(daemon, verb, **words)
+        assert (await caller.call(caller.level(1, "A", 4)))[0] == 202
+        await site.until_stock({"A": 4})
+
+
+@virtual
+async def test_a_new_epoch_of_calls_has_the_partner_take_a_full() -> None:
+    """The source was restored: what it told before may not hold."""
+    async with calling(312) as (site, _, caller, daemon):
+        taken = daemon.app.shared.counters["snapshots"]
+        assert (await caller.call(caller.level(1, "A", 4)))[0] == 202
+        await site.clock.sleep(20)
+        assert daemon.app.shared.counters["snapshots"] == taken
+        now = rfc3339(daemon.app.clock.wall_ms())
+        assert (await caller.call(batch(level(1, "A", 3, available=3, asOf=now), epoch="e2")))[0] == 202
+        await site.until(lambda: daemon.app.shared.counters["snapshots"] > taken, "a full of the partner")
