@@ -38,6 +38,7 @@ from archsyncd.assembly import (
 )
 from archsyncd.carriers import Carriers, carriers
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
+from archsyncd.config.sources import ANSWERING
 from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
@@ -86,7 +87,6 @@ COPIED = (
 TAIL_LIMIT_SECONDS = 120.0
 # Where the configuration states the rules of quantities, which may be held.
 RULE_PATHS = ("locations.", "channels.")
-ASKED_ITSELF = ("pull", "drop")
 LOGGER = logging.getLogger("archsyncd")
 
 
@@ -342,7 +342,7 @@ class App:
     def _reads_keys_of(self, feed: str) -> Feed | None:
         """The feed that is asked for single keys and fulls of one that cannot be; None: nobody but itself."""
         told = self.settings.feed(feed)
-        if told.transport in ASKED_ITSELF:
+        if told.transport in ANSWERING:
             return None
         return next((other for other in self.feeds if other.name == told.snapshot_from), None)
 

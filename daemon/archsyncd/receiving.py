@@ -30,7 +30,10 @@ CALLERS = 128
 # After an outage all that was not taken comes again at once.
 CALLERS_WAITING = 1_024
 CALL_SECONDS = 30.0
-NOT_OPENED = "nothing listens for it: systemctl enable archsyncd-webhook.socket && systemctl restart archsyncd (by hand: feed.listen)"
+NOT_OPENED = (
+    "nothing listens for it: systemctl enable archsyncd-webhook.socket && systemctl restart archsyncd; "
+    "in a run by hand state feed.listen"
+)
 
 
 class Tls:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archsyncd.config import Settings, read_settings, required_credentials
+from archsyncd.assembly import placement_of, policies_of
+from archsyncd.config import Settings, mapping_report, read_settings, required_credentials
 from archsyncd.connections import push_options
 from archsyncd.wire.webhook import STANDARD
 from tests.config.texts import FEED, LEAST, PROJECT, only_fault, settings_of
@@ -89,6 +90,18 @@ def test_a_listening_place_beyond_this_machine_has_a_certificate() -> None:
     """Then it may be anywhere."""
     text = LEAST + CALLS + 'listen = "0.0.0.0:8443"\ncertificate = "/etc/calls.pem"\n'
     assert str(settings_of(text).feed("calls").listen) == "0.0.0.0:8443"
+
+
+def test_a_feed_that_is_called_leaves_its_partner_s_locations_to_it() -> None:
+    """It tells of the same places: the partner is still asked for all of them, and what its fulls leave out is noticed."""
+    places = '[locations]\nWH1 = { channel = "web" }\nWH2 = { channel = "web" }\n'
+    rules = '[channels.web]\norder_location = "WH1"\n'
+    settings = settings_of(LEAST + CALLS + places + rules)
+    assert settings.locations_of_feed("main") == ("WH1", "WH2")
+    assert [note.subject for note in mapping_report(settings) if note.subject.startswith("feed")] == []
+    stated = settings_of(LEAST + CALLS + 'locations = ["WH2"]\n' + places + rules)
+    assert placement_of(stated, {}, policies_of(stated)).sources == {"WH1": "main", "WH2": "main"}
+    assert stated.locations_of_feed("calls") == ("WH2",)
 
 
 def example() -> Settings:

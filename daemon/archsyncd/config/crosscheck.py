@@ -9,7 +9,7 @@ from typing import Final
 from archsyncd.config.crosscheck_calls import CALL_RULES
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import nearest, quoted
-from archsyncd.config.sources import NONE_ACCEPTED, FeedSettings, LocationSettings
+from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED, FeedSettings, LocationSettings
 
 AVAILABLE_TRANSPORTS: Final = ("pull", "drop", "push")
 _ADDRESS_KEYS: Final = {"pull": "url", "drop": "directory", "pubsub": "subscription", "push": "listen"}
@@ -81,7 +81,7 @@ def _feeds_have_their_address(draft: Draft) -> None:
             )
             _needs_snapshots(draft, index, feed)
             continue
-        if feed.transport == "push":
+        if feed.transport not in ANSWERING:
             _needs_snapshots(draft, index, feed)
         for transport, name in _ADDRESS_KEYS.items():
             _check_address(draft, index, feed, transport, name)

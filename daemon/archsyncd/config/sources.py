@@ -14,6 +14,8 @@ from archsyncd.config.signing import SignatureSettings
 from archsyncd.domain.feed import Figure
 
 NONE_ACCEPTED: Final = "none-accepted"
+# Transports whose sources can be asked, or write full files; the others stand beside one of these.
+ANSWERING: Final = ("pull", "drop")
 CHANNEL_KEY: Final = Word("a channel's key: 2 to 256 letters, digits, '_' or '-'", r"[A-Za-z0-9_-]{2,256}")
 LOCATION_NAME: Final = Word(
     "a location's name: 1 to 128 characters without blanks around it", most_characters=128

@@ -217,8 +217,8 @@ def _enclosed(data: bytes) -> Iterator[Record | Reject]:
         try:
             _, items = decode_list_document(data, "items")
         except Unreadable:
-            items = []
-        if items:
+            pass
+        else:
             yield from (_read_item(item) for item in items)
             return
     try:

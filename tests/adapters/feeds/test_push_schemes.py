@@ -131,6 +131,7 @@ async def test_poison_that_pubsub_pushes_is_set_aside_or_it_would_come_for_ever(
             answer = await desk.post(envelope(data, f"p{number}"), {}, params=token)
             assert (answer.status, answer.told["items"]) == (202, 1)
         assert [len(got.rejects) for got in desk.shelf.batches] == [1, 1, 1, 1]
+        assert (await desk.post(envelope(b'{"items":[]}', "none"), {}, params=token)).told["items"] == 0
         bomb = envelope(gzip.compress(b" " * 20_000_000), "b", contentEncoding="gzip")
         for body in (bomb, envelope(b"x", "g", contentEncoding="gzip"), envelope(b"{}", "e", epoch="")):
             assert (await desk.post(body, {}, params=token)).status == 400
