@@ -176,3 +176,18 @@ def test_a_body_in_doubt_is_read_as_a_clean_one_record_by_record() -> None:
         ("A", 5, "2026-01-01T00:00:00Z"),
     ]
     assert [one.code for one in told.rejects] == ["duplicate_key", "not_an_integer", "too_deep"]
+
+
+def test_a_name_that_is_stated_twice_is_seen_though_all_else_is_clean() -> None:
+    """A fast parser would take the last of them, and nobody would know."""
+    good = b'{"id":"r1","type":"stock.level","seq":"1","sku":"A","location":"WH1","onHand":5}'
+    start, end = b'{"type":"stock.batch","data":{"epoch":"e1","feed":"f","schema":"r247/1","items":[', b"]}}"
+    told = read_batch(start + good.replace(b'"onHand":5', b'"onHand":5,"onHand":6') + end)
+    assert [one.code for one in told.rejects] == ["duplicate_key"]
+    for twice in (
+        start + good + b'],"epoch":"e2"}}',
+        start + good + b']},"data":{}}',
+        start + good + b']},"type":"x"}',
+    ):
+        with pytest.raises(Unreadable):
+            read_batch(twice)

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from archsyncd.adapters.webhook.caps import ADDRESSES, Refusals
 from archsyncd.domain.feed import Level, Movement
 from tests.adapters.feeds.calling import NEXT_SECRET, SECRET, batch, called, level, standard
 from tests.support.virtual_time import VirtualClock, virtual
@@ -453,3 +454,20 @@ async def test_a_movement_without_a_time_has_that_of_its_message() -> None:
         (one,) = desk.shelf.batches[0].records
         assert isinstance(one, Movement)
         assert one.occurred_at == "2026-01-01T00:00:00Z"
+
+
+def test_refusals_are_counted_by_the_minute_and_of_so_many_addresses() -> None:
+    """A minute later an address begins anew; the one that was refused longest ago is forgotten first."""
+    found = Refusals(2)
+    for now in (0.0, 59.0):
+        found.note("a", now)
+    assert found.beyond("a", 59.5)
+    assert not found.beyond("a", 60.0)
+    found.note("a", 61.0)
+    assert not found.beyond("a", 61.0)
+    found.note("a", 62.0)
+    assert found.beyond("a", 62.0)
+    for number in range(ADDRESSES):
+        found.note(f"b{number}", 63.0)
+    assert not found.beyond("a", 63.0)
+    assert not found.beyond("b1", 63.0)

@@ -52,6 +52,11 @@ async def places(
             await asyncio.gather(*reading, return_exceptions=True)
 
 
+def keep(file: Path) -> bytes:
+    """What stands in a file."""
+    return file.read_bytes()
+
+
 def left(directory: Path) -> list[Path]:
     """What stands in a directory."""
     return list(directory.iterdir())
@@ -110,6 +115,11 @@ async def test_calls_come_by_tls_and_a_certificate_is_replaced_without_a_restart
         with pytest.raises(Fatal, match="stays as it was"):
             renew_certificates(certificates)
         secrets["feed-calls-key"] = good
+        before = keep(file)
+        issued(second, file)
+        with pytest.raises(Fatal, match="stays as it was"):
+            renew_certificates(certificates)
+        file.write_bytes(before)
         assert await post(session, url, "m3", trusts[0]) == 202
         secrets["feed-calls-key"] = issued(second, file)
         renew_certificates(certificates)
