@@ -314,7 +314,10 @@ class RecordFault:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch: counts that add up to `read`, and the first faults (at most 100)."""
+    """What became of a batch: counts that add up to `read`, and the first faults (at most 100).
+
+    `forgotten`: messages of before that are not known any more, for lack of room.
+    """
 
     read: int = 0
     applied: int = 0
@@ -322,6 +325,7 @@ class Outcome:
     stale: int = 0
     rejected: int = 0
     faults: tuple[RecordFault, ...] = ()
+    forgotten: int = 0
 
     def plus(self, other: Outcome) -> Outcome:
         """Both together; the faults stay capped."""
@@ -332,6 +336,7 @@ class Outcome:
             self.stale + other.stale,
             self.rejected + other.rejected,
             (self.faults + other.faults)[:100],
+            self.forgotten + other.forgotten,
         )
 
 

@@ -102,10 +102,6 @@ class Feeds(Protocol):
         """Which of these pushed messages of a feed are remembered."""
         ...
 
-    async def deliveries_dropped(self, feed: str) -> int:
-        """How many pushed messages of a feed were forgotten before their time, for lack of room."""
-        ...
-
     async def record_reading(self, reading: KeyReading, wanted: Resync | None = None) -> Outcome:
         """Merge the answer to a single-key read; `wanted`: what needed it, where that is another feed's."""
         ...

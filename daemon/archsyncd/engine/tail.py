@@ -171,6 +171,8 @@ class Tail:
         self._recovered()
         self._shared.count("records", outcome.read)
         self._shared.count("batches")
+        if outcome.forgotten:
+            self._shared.count("calls_forgotten", outcome.forgotten)
         if outcome.applied or outcome.read:
             self._shared.work.set()
             self._shared.bases.set()

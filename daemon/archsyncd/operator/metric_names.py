@@ -133,6 +133,10 @@ METRICS: Mapping[str, Metric] = {
     "archsyncd_calls_refused": Metric(
         "counter", "Calls that were refused: not signed, too large, malformed."
     ),
+    "archsyncd_calls_forgotten": Metric(
+        "counter",
+        "Calls whose ids were forgotten early, of more than 200,000: a repeat of one is read again.",
+    ),
     "archsyncd_writes_settled": Metric("counter", "Writes of stock whose outcome was booked."),
     "archsyncd_write_conflicts": Metric("counter", "Writes that found a newer version of their entry."),
     "archsyncd_doubts_resolved": Metric("counter", "Writes of unknown outcome that were settled."),
@@ -154,6 +158,7 @@ COUNTERS: Mapping[str, str] = {
     "archsyncd_calls_known": "calls_known",
     "archsyncd_calls_put_off": "calls_put_off",
     "archsyncd_calls_refused": "calls_refused",
+    "archsyncd_calls_forgotten": "calls_forgotten",
     "archsyncd_writes_settled": "settled",
     "archsyncd_write_conflicts": "conflicts",
     "archsyncd_doubts_resolved": "resolved",

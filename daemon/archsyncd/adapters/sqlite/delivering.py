@@ -6,7 +6,6 @@ single-key read, or for a figure that another feed took later.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 
 from archsyncd.adapters.sqlite.cases import resolve_case
@@ -23,8 +22,11 @@ FORGET_AT_ONCE = 1_000
 
 async def keep_deliveries(
     scope: Scope, batch: Batch, epoch: int, waiting: Sequence[tuple[str, str, int]]
-) -> None:
-    """Remember a batch's messages, and what of it must be read; `waiting`: SKU, location and position of keys that wait."""
+) -> int:
+    """Remember a batch's messages, and what of it must be read; `waiting`: SKU, location and position of keys that wait.
+
+    How many messages were forgotten before their time, for lack of room.
+    """
     tx = scope.tx
     if waiting and not batch.ordered:
         since_ms = max(scope.now_ms, *(one.sent_ms for one in batch.deliveries), 0)
@@ -33,12 +35,11 @@ async def keep_deliveries(
     if batch.skus:
         await tx.run_many("resync_want", [(batch.feed, sku, epoch) for sku in batch.skus])
     if not batch.deliveries:
-        return
+        return 0
     rows = [(batch.feed, one.id, scope.now_ms) for one in batch.deliveries]
     await tx.run_many("delivery_put", rows)
     await tx.run("deliveries_old", (scope.now_ms - KEEP_MS, FORGET_AT_ONCE))
-    dropped = Counter(row[0] for row in await tx.rows("deliveries_beyond", (KEEP_ROWS,)))
-    await tx.run_many("deliveries_dropped", list(dropped.items()))
+    return await tx.run("deliveries_beyond", (KEEP_ROWS,))
 
 
 async def settle_overtaken(scope: Scope, feed: str, levels: Collection[KeptLevel]) -> None:

@@ -114,12 +114,6 @@ class FeedStore:
         async with self._session.read() as tx:
             return frozenset(row[0] for row in await tx.rows("deliveries_seen", (feed, array(sorted(ids)))))
 
-    async def deliveries_dropped(self, feed: str) -> int:
-        """How many messages of a feed were forgotten before their time, for lack of room."""
-        async with self._session.read() as tx:
-            row = await tx.row("deliveries_dropped_of", (feed,))
-        return 0 if row is None else int(row[0])
-
     async def record_reading(self, reading: KeyReading, wanted: Resync | None = None) -> Outcome:
         """Merge the answer to a single-key read: the key as of `seq_at`, however old its last record is.
 

@@ -86,6 +86,7 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
     touched |= await book_order_records(scope, batch.feed, epoch, orders)
     await _finish(scope, batch.feed, done, touched)
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
+    forgotten = await keep_deliveries(scope, batch, epoch, done.resync)
     outcome = Outcome(
         read=len(batch.records) + len(batch.rejects),
         applied=done.applied + len(batch.records) - len(stock),
@@ -93,8 +94,8 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
         stale=done.stale,
         rejected=done.rejected + len(batch.rejects),
         faults=(*_reject_faults(batch.rejects), *done.faults)[:FAULTS_LIMIT],
+        forgotten=forgotten,
     )
-    await keep_deliveries(scope, batch, epoch, done.resync)
     await _watch_epoch(scope, batch, epoch)
     await _progress(scope, batch, epoch, outcome, again)
     return outcome

@@ -9,12 +9,6 @@ CREATE TABLE delivery (
     UNIQUE (feed, id)
 ) STRICT;
 
--- How many were forgotten before their time, for lack of room.
-CREATE TABLE delivery_dropped (
-    feed TEXT PRIMARY KEY,
-    dropped INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- By which time, UTC milliseconds, what a key waits for had happened: a figure of another feed that was taken later has it.
 -- 0: only a level or a read of this feed's own tells.
 ALTER TABLE resync ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;

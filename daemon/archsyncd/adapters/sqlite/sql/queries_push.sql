@@ -10,13 +10,7 @@ INSERT INTO delivery (feed, id, at_ms) VALUES (?, ?, ?) ON CONFLICT (feed, id) D
 DELETE FROM delivery WHERE n IN (SELECT n FROM delivery ORDER BY n LIMIT ?2) AND at_ms < ?1
 
 -- name: deliveries_beyond
-DELETE FROM delivery WHERE n <= (SELECT max(n) FROM delivery) - ?1 RETURNING feed
-
--- name: deliveries_dropped
-INSERT INTO delivery_dropped (feed, dropped) VALUES (?1, ?2) ON CONFLICT (feed) DO UPDATE SET dropped = dropped + ?2
-
--- name: deliveries_dropped_of
-SELECT dropped FROM delivery_dropped WHERE feed = ?
+DELETE FROM delivery WHERE n <= (SELECT max(n) FROM delivery) - ?
 
 -- name: resync_since
 UPDATE resync SET since_ms = max(since_ms, ?1)
