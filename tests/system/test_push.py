@@ -16,6 +16,7 @@ import pytest
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.protocol import Refusal
+from archsyncd.simulators.r247 import Answer, Asked
 from tests.adapters.feeds.calling import NEXT_SECRET, PATH, SECRET, batch, level, standard
 from tests.process.harness import PULL
 from tests.process.site import LOCATION, Site
@@ -280,3 +281,33 @@ async def test_a_new_epoch_of_calls_has_the_partner_take_a_full() -> None:
         now = rfc3339(daemon.app.clock.wall_ms())
         assert (await caller.call(batch(level(1, "A", 3, available=3, asOf=now), epoch="e2")))[0] == 202
         await site.until(lambda: daemon.app.shared.counters["snapshots"] > taken, "a full of the partner")
+
+
+@virtual
+async def test_f115_a_partner_that_hangs_keeps_no_caller_waiting() -> None:
+    """What must be read there waits; calls are stored and answered, and once it answers again all of it is read."""
+    async with calling(313) as (site, _, caller, daemon):
+        daemon.app.shared.paused_feeds.add("main")
+        await site.clock.sleep(10)
+        hangs = True
+
+        async def hang(asked: Asked) -> Answer | None:
+            if hangs and asked.path.startswith("/v1/stock/"):
+                await site.clock.sleep(3600)
+            return None
+
+        site.house.before = hang
+        site.house.warehouse.store_sale("A", LOCATION, 3)
+        move = {"type": "stock.movement", "sku": "A", "location": LOCATION, "delta": -1, "state": "available"}
+        for number in range(1, 31):
+            began = site.clock.now()
+            told = batch(
+                move | {"id": f"v{number}", "seq": str(number)}, {**move, "id": f"w{number}", "seq": "1"}
+            )
+            assert (await caller.call(told))[0] == 202
+            assert site.clock.now() - began < 5
+            await site.clock.sleep(1)
+        assert "silent for" in daemon.app.shared.notes["resync calls"]
+        hangs = False
+        await site.until_stock({"A": 7}, SETTLED_SECONDS)
+        await daemon.until_case(CaseKind.NEEDS_RESYNC, open_=False)

@@ -23,6 +23,9 @@ FULL_DISK_SECONDS = 5.0
 PAUSED_SECONDS = 1.0
 RESYNC_KEYS = 20
 RESYNC_ASK_AGAIN_MS = 60_000
+# A feed that is read for another one: so long at a time, and after a failure not again for so long.
+BESIDE_SECONDS = 2.0
+BESIDE_AGAIN_SECONDS = 10.0
 STALE_WARN_FACTOR = 2
 STALE_CRITICAL_FACTOR = 5
 
@@ -53,6 +56,7 @@ class Tail:
         """`keys`: the feed that is asked for single keys and full pictures, where this one cannot be."""
         self._feed = feed
         self._keys = keys or feed
+        self._keys_again_at = 0.0
         self._store = store
         self._shared = shared
         self.options = options
@@ -243,24 +247,29 @@ class Tail:
 
     async def _resync(self) -> None:
         """Read keys singly whose movements could not be applied. That it fails is no reason to stop reading the feed."""
-        if not self._keys.offers_lookup:
+        beside, began = self._keys is not self._feed, self._shared.clock.monotonic()
+        if not self._keys.offers_lookup or began < self._keys_again_at:
             return
         before = self._shared.clock.wall_ms() - RESYNC_ASK_AGAIN_MS
         for wanted in await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS):
             self._beat()
             await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
             try:
-                reading = await self._keys.read_key(wanted.sku)
-            except FeedFault as fault:
-                self._shared.notes[f"resync {self._feed.name}"] = (
-                    f"{wanted.sku} cannot be read: {fault.reason}"
-                )
+                # Whoever calls us waits meanwhile, whatever becomes of the feed that is asked.
+                async with asyncio.timeout(BESIDE_SECONDS if beside else None):
+                    reading = await self._keys.read_key(wanted.sku)
+            except (FeedFault, TimeoutError) as fault:
+                told = fault.reason if isinstance(fault, FeedFault) else f"silent for {BESIDE_SECONDS:g} s"
+                self._shared.notes[f"resync {self._feed.name}"] = f"{wanted.sku} cannot be read: {told}"
+                self._keys_again_at = self._shared.clock.monotonic() + (BESIDE_AGAIN_SECONDS if beside else 0)
                 return
             self._shared.notes.pop(f"resync {self._feed.name}", None)
             if reading is not None:
                 await self._store.feeds.record_reading(reading, wanted)
                 self._shared.work.set()
                 self._shared.bases.set()
+            if beside and self._shared.clock.monotonic() - began > BESIDE_SECONDS:
+                return
 
     async def _failed(self, fault: FeedFault) -> None:
         self._failures += 1
