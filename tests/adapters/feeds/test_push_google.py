@@ -171,6 +171,7 @@ async def test_f177_without_keys_callers_come_again_and_with_old_ones_they_are_l
         google.answer = None
         await desk.clock.sleep(ASK_AGAIN_SECONDS + 1)
         assert (await desk.post(message(1), bearer(token(exp=NOW + 90_000)))).status == 202
+        assert desk.notes == {}
         google.answer = answer
         await desk.clock.sleep(2 * KEEP_LEAST_SECONDS)
         assert (await desk.post(message(2), bearer(token(exp=NOW + 90_000)))).status == 202

@@ -116,9 +116,8 @@ class Receiver:
         fate = await self._fate(call)
         if fate is Fate.NOT_NOW:
             raise self._later("not_stored")
-        if self._refused:
-            self._refused = 0
-            self._note(None)
+        self._refused = 0
+        self._note(None)
         if fate is Fate.DUPLICATE:
             return web.json_response({"status": "duplicate"}, status=KNOWN)
         return web.json_response({"status": "stored", "items": call.told.items}, status=STORED)
@@ -126,7 +125,8 @@ class Receiver:
     def _let_in(self, request: web.Request, address: str) -> None:
         """Everything that costs nothing to see. Raises Refused."""
         now, size = self._clock.monotonic(), request.content_length or 0
-        if not self._rate.take(now) or self._refusals.beyond(address, now):
+        # Who is left alone uses up no place of others.
+        if self._refusals.beyond(address, now) or not self._rate.take(now):
             raise Refused(429, "too_many", retry_after_seconds=self._options.retry_after_seconds)
         if size > self._options.body_limit_bytes:
             raise Refused(413, "too_large")
