@@ -289,10 +289,12 @@ async def test_f115_a_partner_that_hangs_keeps_no_caller_waiting() -> None:
     async with calling(313) as (site, _, caller, daemon):
         daemon.app.shared.paused_feeds.add("main")
         await site.clock.sleep(10)
-        hangs = True
+        hangs, hung = True, 0
 
         async def hang(asked: Asked) -> Answer | None:
+            nonlocal hung
             if hangs and asked.path.startswith("/v1/stock/"):
+                hung += 1
                 await site.clock.sleep(3600)
             return None
 
@@ -308,6 +310,7 @@ async def test_f115_a_partner_that_hangs_keeps_no_caller_waiting() -> None:
             assert site.clock.now() - began < 5
             await site.clock.sleep(1)
         assert "silent for" in daemon.app.shared.notes["resync calls"]
+        assert hung <= 5
         hangs = False
         await site.until_stock({"A": 7}, SETTLED_SECONDS)
         await daemon.until_case(CaseKind.NEEDS_RESYNC, open_=False)
