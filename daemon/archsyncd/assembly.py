@@ -234,6 +234,11 @@ def proving_options(settings: Settings) -> ProvingOptions:
         refresh_after_seconds=REFRESH_AFTER_SECONDS,
         linearizable=frozenset(feed.name for feed in settings.feeds if feed.linearizable),
         reflected_before_ms=_reflected_before_ms(settings),
+        beside={
+            feed.name: feed.snapshot_from
+            for feed in settings.feeds
+            if feed.transport not in ANSWERING and feed.snapshot_from != NONE_ACCEPTED
+        },
     )
 
 
