@@ -33,6 +33,7 @@ from archsyncd.assembly import (
     order_options,
     proving_options,
     reconcile_options,
+    renaming_permission,
     tail_options,
 )
 from archsyncd.carriers import Carriers, carriers
@@ -49,11 +50,14 @@ from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.history import HistoryKeeper
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
+from archsyncd.engine.named_feed import NamedFeed
+from archsyncd.engine.naming import Naming, Terms
 from archsyncd.engine.orders import HAND_OVER, Orders
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.reconcile import Reconcile
+from archsyncd.engine.renaming import Renaming, RenamingRefused
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import (
@@ -70,7 +74,7 @@ from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.engine.tenure import LeaseNews
 from archsyncd.engine.withholding import Withholding
 from archsyncd.holding import Holding
-from archsyncd.opening import another_project, damaged, opened, project_of, stated_rules
+from archsyncd.opening import another_project, damaged, opened, project_of, stated_rules, stated_terms
 from archsyncd.operator.status import StatusDesk
 from archsyncd.world import World
 
@@ -112,8 +116,10 @@ class App:
         )
         self.client: HttpCommercetools = commercetools_client(settings, world, self.limiter)
         self.watch = Watch(world.clock)
+        self.naming = Naming(Terms())
         self.feeds: Sequence[Feed] = [
-            feed_of(each, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
+            NamedFeed(feed_of(each, world, self.watch.beater(_pump_of(each.name))), self.naming)
+            for each in settings.feeds
         ]
         self.announcer = Announcer(
             LOGGER, self.shared, self.limiter, lambda kind: self.settings.owner(kind.value).team
@@ -132,6 +138,7 @@ class App:
         self.auditing: Auditing
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
+        self.renaming: Renaming
         self.withholding: Withholding
         self.holding: Holding
         self.carriers: Carriers | None = None
@@ -165,6 +172,7 @@ class App:
     async def run(self) -> None:
         """Start, work until stopped, stop."""
         rules = stated_rules(self.settings)
+        self.naming.use(stated_terms(self.settings))
         state_dir = self.settings.daemon.state_dir
         lock = host_lock.take(state_dir, self.world.pid)
         try:
@@ -333,6 +341,8 @@ class App:
         self.reckoning = Reckoning(
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
+        self.naming.book = self.store.names
+        self.renaming = Renaming(self.store, self.store.names, self.naming, beater("rules"))
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
         self.suspecting = Suspecting(
             self.store, shared, float(settings.health.oversell_seconds), beater("suspecting")
@@ -390,6 +400,8 @@ class App:
         if not hands_over(self.settings):
             await self.store.handovers.put_down(HAND_OVER)
         await self.reckoning.begin()
+        await self._check_names(self.naming.terms, self.settings)
+        await self.renaming.put_in_force(self.naming.terms)
         self.ready.set()
         try:
             await self._supervisor.run(self._pumps())
@@ -400,6 +412,19 @@ class App:
             raise
         finally:
             await self.holding.let_go()
+
+    async def _check_names(self, terms: Terms, settings: Settings) -> None:
+        """Raise Fatal for aliases that a person must allow first."""
+        try:
+            await self.renaming.check(terms, renaming_permission(settings))
+        except RenamingRefused as refused:
+            raise Fatal(EXIT_CONFIGURATION, str(refused)) from refused
+
+    async def _rename(self, terms: Terms) -> None:
+        """Translate by these terms; who was told otherwise before is asked anew, also where a batch is on its way."""
+        if await self.renaming.put_in_force(terms):
+            for tail in self.tails.values():
+                tail.wake()
 
     def _pumps(self) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
@@ -518,9 +543,14 @@ class App:
             reloadable, restart = changes(self.settings, fresh)
             # What needs a restart stays as it is, in the rules too.
             kept = in_force(self.settings, fresh)
-            rules = stated_rules(kept)
+            rules, terms = stated_rules(kept), stated_terms(kept)
+            await self._check_names(terms, kept)
             renew_trust(self.client, self.feeds, self.settings.feeds)
             await self._put_in_force(kept, rules)
+            if self.ready.is_set():
+                await self._rename(terms)
+            else:
+                self.naming.use(terms)
         except (ConfigurationFaults, Fatal) as fault:
             say(LOGGER, Event.CONFIGURATION_REFUSED, f"the configuration before stays in force: {fault}")
             raise

@@ -18,6 +18,7 @@ from archsyncd.engine.handing_over import HandOverOptions
 from archsyncd.engine.orders import OrderOptions
 from archsyncd.engine.proving import ProvingOptions
 from archsyncd.engine.reconcile import ReconcileOptions
+from archsyncd.engine.renaming import Permission
 from archsyncd.engine.tail import TailOptions
 
 SWEEP_EVERY_SECONDS = 15.0
@@ -100,6 +101,11 @@ def guards_of(settings: Settings) -> GuardLimits:
         guards.maximum_changed_percent,
         guards.maximum_unmapped_percent,
     )
+
+
+def renaming_permission(settings: Settings) -> Permission:
+    """How much aliases may rename without a person's word."""
+    return Permission(settings.guards.maximum_to_zero_percent, settings.aliases.accept)
 
 
 def drain_options(settings: Settings, ledger: str, fence: int) -> DrainOptions:

@@ -28,6 +28,7 @@ from archsyncd.config.loading import (
     required_credentials,
 )
 from archsyncd.config.mapping import MappingNote, Weight, mapping_report
+from archsyncd.config.naming import AliasSettings, UnitSettings, factor_of
 from archsyncd.config.platform import CommercetoolsSettings, DrainSettings, LeaseSettings, ReconcileSettings
 from archsyncd.config.reading import read_settings
 from archsyncd.config.rules import (
@@ -58,6 +59,7 @@ __all__ = [
     "EXIT_CONFIGURATION",
     "STATUS_TOKEN",
     "AlertSettings",
+    "AliasSettings",
     "ChannelSettings",
     "CommercetoolsSettings",
     "ConfigurationFaults",
@@ -84,12 +86,14 @@ __all__ = [
     "Secret",
     "Settings",
     "StatusSettings",
+    "UnitSettings",
     "UnknownKey",
     "Weight",
     "changes",
     "credential_directory",
     "described",
     "explain",
+    "factor_of",
     "in_force",
     "load",
     "mapping_report",

@@ -100,7 +100,12 @@ def _placed(draft: Draft, path: Path, environment: Mapping[str, str]) -> Setting
     )
     state = environment.get("STATE_DIRECTORY", "").partition(":")[0]
     daemon = replace(settings.daemon, state_dir=Path(state)) if state.startswith("/") else settings.daemon
-    return replace(settings, feeds=feeds, daemon=daemon)
+    aliases, units = settings.aliases, settings.units
+    if aliases.file:
+        aliases = replace(aliases, file=beside / aliases.file)
+    if units.file:
+        units = replace(units, file=beside / units.file)
+    return replace(settings, feeds=feeds, daemon=daemon, aliases=aliases, units=units)
 
 
 def _check_files(draft: Draft) -> None:
@@ -108,6 +113,8 @@ def _check_files(draft: Draft) -> None:
     named: list[tuple[KeyPath, Path | None]] = [
         (("commercetools", "ca_file"), settings.commercetools.ca_file),
         (("rollout", "skus_file"), settings.rollout.skus_file),
+        (("aliases", "file"), settings.aliases.file),
+        (("units", "file"), settings.units.file),
     ]
     for index, feed in enumerate(settings.feeds):
         named += [(("feed", index, "profile"), feed.profile), (("feed", index, "ca_file"), feed.ca_file)]

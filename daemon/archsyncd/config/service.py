@@ -87,6 +87,8 @@ def shipped_owners() -> Mapping[str, OwnerSettings]:
             DEFAULT_OWNER: OwnerSettings(),
             "sku_not_found": OwnerSettings(team="data", escalate_minutes=480),
             "stray_entry": OwnerSettings(team="data", escalate_minutes=480),
+            "sku_collision": OwnerSettings(team="data", escalate_minutes=480),
+            "unit_changed": OwnerSettings(team="data", escalate_minutes=480),
         },
     )
 

@@ -64,6 +64,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "sku": {
         "sku": "as asked",
+        "archean_sku": "what Archean calls it, as far as it was told under an alias; else the same",
         "levels": "[location, channel, sells, counts, buffer, withheld, feed, epoch, seq, on_hand, available, as_of]",
         "keys": "[channel, f, reflected, untracked, closed, known, x_target, x_applied, base, parked, attempts, entry, "
         "operation, waiting, sentence, checks, adds_up]",

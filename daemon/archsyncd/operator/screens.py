@@ -272,7 +272,8 @@ def sku_lines(story: Answer) -> list[str]:
 
 
 def _sku(story: Answer) -> Iterator[str]:
-    yield f"SKU {story['sku']}"
+    other = story["archean_sku"] != story["sku"]
+    yield f"SKU {story['sku']}" + (f", Archean's {story['archean_sku']}" if other else "")
     for level in story["levels"]:
         yield _level(level)
     timelines = {timeline["channel"]: timeline for timeline in story["timelines"]}

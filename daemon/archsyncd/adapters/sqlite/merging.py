@@ -406,6 +406,9 @@ def _unmapped_case(feed: str, location: str, count: int) -> NewCase:
 
 def reject_case(feed: str, reject: Reject) -> NewCase:
     """The case of a record that could not be read: one an SKU and fault, or one a place in the feed."""
+    if reject.code == CaseKind.SKU_COLLISION:
+        # Nothing of it is of the key that its name would be, whose next record must not close this.
+        return NewCase(CaseKind.SKU_COLLISION, feed, reject.record_id or "", reject.reason, code=reject.code)
     subject = reject.sku or reject.record_id or (f"seq {reject.seq}" if reject.seq is not None else None)
     if reject.sku and reject.location:
         subject = f"{reject.sku} at {reject.location}"

@@ -22,6 +22,7 @@ from archsyncd.adapters.sqlite.history import keep_unbasing
 from archsyncd.adapters.sqlite.history_store import HistoryStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.mending import mend
+from archsyncd.adapters.sqlite.name_store import NameStore
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
 from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
@@ -71,6 +72,7 @@ class SqliteStore:
         self.samples = SampleStore(session)
         self.health = HealthStore(session)
         self.history = HistoryStore(session)
+        self.names = NameStore(session)
         self.reporting = ReportingStore(session)
 
     @property

@@ -85,6 +85,8 @@ class Stockroom:
         self.skus: set[str] = set()
         self.journal: list[JournalEntry] = []
         self.through_ms: int | None = None
+        # In which unit a SKU is counted here; pieces where it does not say.
+        self.units: dict[str, str] = {}
 
     def holding(self, sku: str, location: str) -> Holding:
         """Return the holding. Raises Refused unknown_sku or unknown_location."""
@@ -188,7 +190,8 @@ class Stockroom:
         fields: dict[str, Any] = {"sku": sku, "location": location}
         fields |= {name: figures[name] for name in self._config.figures}
         fields |= {"allocated": holding.allocated, "picked": holding.picked}
-        fields |= {"unavailable": holding.unavailable, "asOf": stamp(self._log.now_ms()), "uom": "EA"}
+        fields |= {"unavailable": holding.unavailable, "asOf": stamp(self._log.now_ms())}
+        fields["uom"] = self.units.get(sku, "EA")
         if self._config.reflection.lists_orders:
             fields["ordersIncluded"] = list(holding.included)
         if self._config.reflection.tells_through and self.through_ms is not None:
@@ -209,6 +212,8 @@ class Stockroom:
                 continue
             fields: dict[str, Any] = {"sku": change.sku, "location": change.location}
             fields |= {"delta": deltas[figure], "state": figure, "reason": reason, "ref": ref}
+            if change.sku in self.units:
+                fields["uom"] = self.units[change.sku]
             if self._config.movements is Movements.BALANCE:
                 fields["balanceAfter"] = {name: balance[name] for name in self._config.figures}
             seqs.append(self._log.append("stock.movement", fields, location=change.location))
