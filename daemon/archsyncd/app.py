@@ -26,6 +26,7 @@ from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
     base_options,
     carrying_of,
+    channel_rests,
     drain_options,
     guards_of,
     hands_over,
@@ -34,6 +35,7 @@ from archsyncd.assembly import (
     proving_options,
     reconcile_options,
     renaming_permission,
+    rests,
     tail_options,
 )
 from archsyncd.carriers import Carriers, carriers
@@ -329,7 +331,13 @@ class App:
 
     def _build_judges(self, rules: Rules) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
-        self.freshness = Freshness(self.store, shared, intervals_of(settings), beater("freshness"))
+        self.freshness = Freshness(
+            self.store,
+            shared,
+            intervals_of(settings),
+            beater("freshness"),
+            lambda feed: rests(self.settings, feed, self.clock.wall_ms()),
+        )
         withheld = (
             policies_of_text(self.store.ledger.in_force).withheld
             if self.store.ledger.in_force
@@ -345,7 +353,11 @@ class App:
         self.renaming = Renaming(self.store, self.store.names, self.naming, beater("rules"))
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
         self.suspecting = Suspecting(
-            self.store, shared, float(settings.health.oversell_seconds), beater("suspecting")
+            self.store,
+            shared,
+            float(settings.health.oversell_seconds),
+            beater("suspecting"),
+            lambda channel: channel_rests(self.settings, channel, self.clock.wall_ms()),
         )
         self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
         self.auditing = Auditing(

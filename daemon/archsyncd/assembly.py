@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from archsyncd.config import Settings
+from archsyncd.config import FeedSettings, Settings, zone_of
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.handover import EligibleRule, Placement
+from archsyncd.domain.quiet import QuietHours
 from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.rules import Carrying, Rules
 from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
@@ -231,6 +232,30 @@ def proving_options(settings: Settings) -> ProvingOptions:
         linearizable=frozenset(feed.name for feed in settings.feeds if feed.linearizable),
         reflected_before_ms=_reflected_before_ms(settings),
     )
+
+
+def quiet_of(feed: FeedSettings) -> QuietHours:
+    """When no news is expected of a feed."""
+    return QuietHours(feed.quiet, zone_of(feed.timezone))
+
+
+def alert_hours(settings: Settings) -> QuietHours:
+    """When what is not critical is told to nobody."""
+    return QuietHours(settings.alerts.quiet, zone_of(settings.alerts.timezone))
+
+
+def rests(settings: Settings, feed: str, now_ms: int) -> bool:
+    """Whether no news is expected of a feed just now."""
+    return any(quiet_of(each).holds(now_ms) for each in settings.feeds if each.name == feed)
+
+
+def channel_rests(settings: Settings, channel: str, now_ms: int) -> bool:
+    """Whether no news is expected just now of any location of a channel."""
+    places = set(settings.locations_of(channel))
+    telling = [
+        feed for feed in settings.feeds if places & set(settings.locations_of_feed(feed.name) or places)
+    ]
+    return bool(telling) and all(quiet_of(feed).holds(now_ms) for feed in telling)
 
 
 def intervals_of(settings: Settings) -> dict[str, float]:

@@ -30,6 +30,7 @@ from archsyncd.config.loading import (
 from archsyncd.config.mapping import MappingNote, Weight, mapping_report
 from archsyncd.config.naming import AliasSettings, UnitSettings, factor_of
 from archsyncd.config.platform import CommercetoolsSettings, DrainSettings, LeaseSettings, ReconcileSettings
+from archsyncd.config.quieting import zone_of
 from archsyncd.config.reading import read_settings
 from archsyncd.config.rules import (
     EligibleSettings,
@@ -104,4 +105,5 @@ __all__ = [
     "refuse_secrets",
     "required_credentials",
     "secret_faults",
+    "zone_of",
 ]

@@ -10,7 +10,9 @@ from typing import Final
 from archsyncd.config.addresses import Network, NetworkKind, Url
 from archsyncd.config.keys import key
 from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Whole, Word
+from archsyncd.config.quieting import Hours, TimeZone
 from archsyncd.domain.feed import Figure
+from archsyncd.domain.quiet import Span
 
 NONE_ACCEPTED: Final = "none-accepted"
 CHANNEL_KEY: Final = Word("a channel's key: 2 to 256 letters, digits, '_' or '-'", r"[A-Za-z0-9_-]{2,256}")
@@ -74,6 +76,19 @@ class FeedSettings:
             """How often news, or at least a heartbeat, is expected. A feed that is silent for twice as long is a
             warning, for five times as long it is critical. For a nightly file give 86400.""",
         ),
+    )
+    quiet: tuple[Span, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(Hours()),
+            """Hours of the week in which no news is expected, in `timezone`: nights, weekends. The feed's age stands still
+            in them, and at their end it has its interval anew; one that was silent for too long before stays so. What it
+            tells is read at any hour.""",
+        ),
+    )
+    timezone: str = field(
+        default="",
+        metadata=key(TimeZone(), "The time zone of `quiet`. Summer time is taken into account."),
     )
     locations: tuple[str, ...] = field(
         default=(),

@@ -41,8 +41,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "paused": "channels, feeds",
         "notes": "by name, a sentence each",
         "counters": "by name, since the start",
-        "feeds": "[name, transport, verdict, age_seconds, interval_seconds, fault, paused, snapshot_due, epoch, seq, behind, "
-        "read, applied, rejected]",
+        "feeds": "[name, transport, verdict, age_seconds, interval_seconds, fault, paused, snapshot_due, quiet_until, epoch, "
+        "seq, behind, read, applied, rejected]",
         "locations": "[name, channel, state (fresh | late | stale | quiet | unheard), feeds, told_seconds, withheld], worst "
         "first, at most 100",
         "waiting": "[class, name, keys, oldest_seconds]",

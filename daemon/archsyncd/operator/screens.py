@@ -75,6 +75,7 @@ def _feed(feed: Answer) -> str:
         parts.append(f"{feed['behind']:,} behind")
     parts += ["paused"] if feed["paused"] else []
     parts += [f"snapshot due ({feed['snapshot_due']})"] if feed["snapshot_due"] else []
+    parts += [f"quiet hours until {feed['quiet_until']}"] if feed["quiet_until"] else []
     parts += [feed["fault"]] if feed["fault"] else []
     return f"feed        {feed['name']}: {', '.join(parts)}"
 
