@@ -21,6 +21,7 @@ from archsyncd.engine.proving import ProvingOptions
 from archsyncd.engine.reconcile import ReconcileOptions
 from archsyncd.engine.renaming import Permission
 from archsyncd.engine.tail import TailOptions
+from archsyncd.policy_files import sku_rules_of
 
 SWEEP_EVERY_SECONDS = 15.0
 LOOKUP_AFTER_SECONDS = 30.0
@@ -68,11 +69,12 @@ def _channel_policy(settings: Settings, name: str, locations: dict[str, Location
         channel.maximum,
         channel.order_location or "",
         channel.maximum_factor,
+        sku_rules_of(channel),
     )
 
 
 def rules_of(settings: Settings) -> Rules:
-    """Policies and the rollout. Raises RolloutFault."""
+    """Policies and the rollout. Raises RolloutFault and PolicyFileFault."""
     stage, listed = settings.rollout.stage, settings.rollout.skus_file
     rollout: frozenset[str] | None = None
     if stage == "plan":

@@ -43,10 +43,10 @@ async def adopt(settings: Settings, world: World) -> str:
 
 
 def stated_rules(settings: Settings) -> Rules:
-    """The rules of a configuration. Raises Fatal where its rollout cannot be read."""
+    """The rules of a configuration. Raises Fatal where a file that it names cannot be used."""
     try:
         return rules_of(settings)
-    except RolloutFault as fault:
+    except (RolloutFault, PolicyFileFault) as fault:
         raise Fatal(EXIT_CONFIGURATION, str(fault)) from fault
 
 

@@ -8,15 +8,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from archsyncd.config import AliasSettings, Settings, UnitSettings, factor_of
+from archsyncd.config import AliasSettings, ChannelSettings, Settings, UnitSettings, factor_of
 from archsyncd.domain.aliases import Aliases
 from archsyncd.domain.feed import SKU_LIMIT_CHARACTERS
+from archsyncd.domain.sku_rules import PATTERN_SIGNS, SkuRule, SkuRules
 from archsyncd.domain.units import UNIT_LIMIT_CHARACTERS, Units
 from archsyncd.engine.naming import Terms
 
 LINES_LIMIT: Final = 500_000
 BYTES_LIMIT: Final = 64 * 1024 * 1024
 FAULTS_SHOWN: Final = 50
+PATTERNS_LIMIT: Final = 200
+SAFETY_MOST: Final = 10**15
+SKU_COLUMNS: Final = ("sku", "safety_stock", "percentage", "offer")
+OFFERS: Final = {"": True, "yes": True, "true": True, "no": False, "false": False}
 
 
 class PolicyFileFault(Exception):
@@ -86,6 +91,52 @@ def units_of(settings: UnitSettings) -> Units:
     if faults:
         raise PolicyFileFault(faults)
     return Units(settings.factors, own, frozenset(settings.pieces))
+
+
+def sku_rules_of(settings: ChannelSettings) -> SkuRules:
+    """The rules of single SKUs in a channel. Raises PolicyFileFault."""
+    path, faults = settings.skus_file, list[str]()
+    if path is None:
+        return SkuRules()
+    found: dict[str, SkuRule] = {}
+    at: dict[str, int] = {}
+    for line, (sku, safety, percentage, offer) in rows(path, SKU_COLUMNS, faults):
+        rule = _rule(safety, percentage, offer)
+        if not usable(sku):
+            faults.append(
+                f"{path}:{line}: sku must be a SKU of 1 to {SKU_LIMIT_CHARACTERS} printable characters"
+            )
+        elif isinstance(rule, str):
+            faults.append(f"{path}:{line}: {rule}")
+        elif sku in found:
+            faults.append(f"{path}:{line}: {sku!r} has a rule by line {at[sku]} already")
+        else:
+            found[sku], at[sku] = rule, line
+    patterns = tuple((sku, rule) for sku, rule in found.items() if PATTERN_SIGNS & set(sku))
+    if len(patterns) > PATTERNS_LIMIT:
+        faults.append(f"{path}: has more than {PATTERNS_LIMIT} lines with * or ?")
+    if faults:
+        raise PolicyFileFault(faults)
+    return SkuRules({sku: rule for sku, rule in found.items() if not PATTERN_SIGNS & set(sku)}, patterns)
+
+
+def _rule(safety: str, percentage: str, offer: str) -> SkuRule | str:
+    """One line's rule, or what is wrong with it."""
+    stock, share = _whole(safety, SAFETY_MOST), _whole(percentage, 100)
+    if safety and stock is None:
+        return (
+            f"safety_stock must be empty or a whole number from 0 to {SAFETY_MOST}, which {safety!r} is not"
+        )
+    if percentage and share is None:
+        return f"percentage must be empty or a whole number from 0 to 100, which {percentage!r} is not"
+    if offer not in OFFERS:
+        return f"offer must be empty, yes or no, which {offer!r} is not"
+    return SkuRule(stock, share, OFFERS[offer])
+
+
+def _whole(text: str, most: int) -> int | None:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else None
+    return number if number is not None and number <= most else None
 
 
 def usable(sku: str) -> bool:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -105,7 +106,13 @@ def _placed(draft: Draft, path: Path, environment: Mapping[str, str]) -> Setting
         aliases = replace(aliases, file=beside / aliases.file)
     if units.file:
         units = replace(units, file=beside / units.file)
-    return replace(settings, feeds=feeds, daemon=daemon, aliases=aliases, units=units)
+    channels = MappingProxyType(
+        {
+            name: replace(each, skus_file=beside / each.skus_file) if each.skus_file else each
+            for name, each in settings.channels.items()
+        }
+    )
+    return replace(settings, feeds=feeds, daemon=daemon, aliases=aliases, units=units, channels=channels)
 
 
 def _check_files(draft: Draft) -> None:
@@ -116,6 +123,7 @@ def _check_files(draft: Draft) -> None:
         (("aliases", "file"), settings.aliases.file),
         (("units", "file"), settings.units.file),
     ]
+    named += [(("channels", name, "skus_file"), each.skus_file) for name, each in settings.channels.items()]
     for index, feed in enumerate(settings.feeds):
         named += [(("feed", index, "profile"), feed.profile), (("feed", index, "ca_file"), feed.ca_file)]
     for key_path, file in named:

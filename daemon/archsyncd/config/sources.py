@@ -335,6 +335,16 @@ class ChannelSettings:
             person; one that lowers it is applied. Nothing is cut off at this number.""",
         ),
     )
+    skus_file: Path | None = field(
+        default=None,
+        metadata=key(
+            FilePath(relative=True),
+            """A CSV file with the columns sku, safety_stock, percentage and offer: what differs for single SKUs
+            (commercetools'). An empty cell is as the channel says; * and ? in a SKU stand for what differs, and the first such
+            line that fits counts where no line names the SKU. `offer` no draws it down to what is owed. A relative path starts
+            at this file's directory.""",
+        ),
+    )
     maximum_factor: int = field(
         default=0,
         metadata=key(

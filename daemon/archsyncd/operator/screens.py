@@ -308,7 +308,7 @@ def _level(level: Answer) -> str:
 
 
 def _key(key: Answer) -> Iterator[str]:
-    yield f"channel {key['channel']}"
+    yield f"channel {key['channel']}" + (f": {key['rule']}" if key["rule"] else "")
     yield f"  ledger    {key['sentence']}"
     for name in ("f", "reflected", "untracked", "known"):
         note = (
