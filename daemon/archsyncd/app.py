@@ -47,6 +47,7 @@ from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.alerts import Way
 from archsyncd.engine.auditing import Auditing
 from archsyncd.engine.bases import Bases
+from archsyncd.engine.deliveries import Deliveries
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.history import HistoryKeeper
@@ -129,6 +130,7 @@ class App:
         self.tails: dict[str, Tail] = {}
         self.store: SqliteStore
         self.drain: Drain
+        self.deliveries: Deliveries
         self.bases: Bases
         self.reconcile: Reconcile
         self.orders: Orders
@@ -288,6 +290,16 @@ class App:
             self.world.chance,
             beater("resolve"),
         )
+        self.deliveries = Deliveries(
+            self.store.deliveries,
+            self.client,
+            self.limiter,
+            shared,
+            lambda: self.drain.options.writes,
+            lambda: self.drain.batch_now,
+            beater("deliveries"),
+        )
+        self.drain.riders = self.deliveries
         self.bases = Bases(
             self.store,
             self.client,
@@ -414,6 +426,7 @@ class App:
         await self.reckoning.begin()
         await self._check_names(self.naming.terms, self.settings)
         await self.renaming.put_in_force(self.naming.terms)
+        await self._deliver(self.settings)
         self.ready.set()
         try:
             await self._supervisor.run(self._pumps())
@@ -432,6 +445,12 @@ class App:
         except RenamingRefused as refused:
             raise Fatal(EXIT_CONFIGURATION, str(refused)) from refused
 
+    async def _deliver(self, settings: Settings) -> None:
+        """Show expected deliveries in the channels that want them."""
+        channels = frozenset(name for name, each in settings.channels.items() if each.expected_delivery)
+        self.deliveries.on = bool(channels)
+        await self.store.deliveries.use(channels)
+
     async def _rename(self, terms: Terms) -> None:
         """Translate by these terms; who was told otherwise before is asked anew, also where a batch is on its way."""
         if await self.renaming.put_in_force(terms):
@@ -446,6 +465,8 @@ class App:
             Pump("rules", self.reckoning.run),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
+            # It takes what the others leave of the requests, which may be nothing for long.
+            Pump("deliveries", self.deliveries.run, excused=lambda: True),
             Pump("bases", self.bases.run, excused=held_back),
             Pump("reconcile", self.reconcile.run, excused=held_back),
             Pump("proving", self.proving.run, limit_seconds=asking_seconds, excused=held_back),
@@ -609,6 +630,8 @@ class App:
         if self.ready.is_set():
             # Without room for it now the pump that keeps the rules goes on trying.
             await self.reckoning.put_in_force()
+            with contextlib.suppress(StoreFull):
+                await self._deliver(kept)
             if self.carriers is not None:
                 with contextlib.suppress(StoreFull):
                     await self.store.handovers.look_again()

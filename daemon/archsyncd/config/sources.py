@@ -335,6 +335,14 @@ class ChannelSettings:
             person; one that lowers it is applied. Nothing is cut off at this number.""",
         ),
     )
+    expected_delivery: bool = field(
+        default=False,
+        metadata=key(
+            Flag(),
+            """Show on entries when more is expected (expectedDelivery), by the earliest date that Archean tells for any
+            location of the channel. It never changes a quantity. Taking it away leaves what is there.""",
+        ),
+    )
     skus_file: Path | None = field(
         default=None,
         metadata=key(

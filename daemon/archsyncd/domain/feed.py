@@ -39,6 +39,7 @@ class Level:
 
     `unit`: what the source tells it in, None where it does not say. As it was read its figures are in that unit, and those that
     were told as decimal texts stand in `decimals`, by the contract's name, and are None themselves; translated they are pieces.
+    `expected`: the earliest time at which more is expected (UTC, to the millisecond), "" for nothing, None: that is not told.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Level:
     orders_through_ms: int | None = None
     unit: str | None = None
     decimals: tuple[tuple[str, str], ...] = ()
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,11 +68,12 @@ class Entry:
 
 
 class WriteKind(StrEnum):
-    """What a write does: create an entry, move it by a delta, or set it (untracked mode only)."""
+    """What a write does: create an entry, move it by a delta, set it (untracked mode only), show an expected delivery alone."""
 
     CREATE = "create"
     INCREMENT = "increment"
     SET = "set"
+    DELIVERY = "delivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class EntryWrite:
 
     `quantity` is the signed delta of an INCREMENT (never 0), the absolute quantity of CREATE and SET.
     `entry_id` and `version` are None for CREATE. `needs_type` asks for setCustomType with our fields instead of
-    setCustomField (the entry has no custom type yet). `marker` is None in untracked mode.
+    setCustomField (the entry has no custom type yet). `marker` is None in untracked mode. `delivery`: when more is expected
+    (RFC 3339), "" for never, None: what the entry shows of it stays; it is all that a DELIVERY does.
     """
 
     kind: WriteKind
@@ -91,6 +93,7 @@ class EntryWrite:
     entry_id: str | None = None
     version: int | None = None
     needs_type: bool = False
+    delivery: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

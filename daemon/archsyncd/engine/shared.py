@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from archsyncd.domain.inventory import StockKey
 from archsyncd.engine.ports import Clock
 
 
@@ -47,6 +48,21 @@ class Shared:
     notes: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    aside: dict[StockKey, float] = field(default_factory=dict)
+
+    def set_aside(self, keys: Iterable[StockKey], seconds: float) -> None:
+        """Something else than a quantity is being written of these keys' entries; for so long at most quantities wait."""
+        until = self.clock.monotonic() + seconds
+        self.aside.update(dict.fromkeys(keys, until))
+
+    def take_back(self, keys: Iterable[StockKey]) -> None:
+        """That is done."""
+        for key in keys:
+            self.aside.pop(key, None)
+
+    def is_aside(self, key: StockKey) -> bool:
+        """Whether another write of the key's entry is under way."""
+        return bool(self.aside) and self.aside.get(key, 0.0) > self.clock.monotonic()
 
     @property
     def stopping(self) -> bool:

@@ -161,6 +161,9 @@ class Commands:
             hint = f"Did you mean {near!r}?" if near else "Archean has not told of it, and no order names it."
             raise Refusal(f"Nothing is known of the SKU {sku!r}. {hint}", near=near)
         told = story.told(self._daemon.clock.wall_ms())
+        deliveries = await self._daemon.store.deliveries.of(sku)
+        for key in told["keys"]:
+            key["expected_delivery"], key["expected_written"] = deliveries.get(key["channel"], (None, None))
         told["archean_sku"] = (await self._daemon.store.names.owners([sku])).get(sku, sku)
         told["timelines"] = await self._history.newest(sku, newest)
         cases = {case.id: case for case in story.found.cases}

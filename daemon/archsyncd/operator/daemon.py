@@ -48,12 +48,25 @@ class Names(Protocol):
         ...
 
 
+class Expected(Protocol):
+    """What entries show of expected goods."""
+
+    async def of(self, sku: str) -> Mapping[str, tuple[str | None, str | None]]:
+        """By channel, what the entry should show and what we wrote last."""
+        ...
+
+
 class OperatedStore(Store, Protocol):
     """The store with what only operators use."""
 
     @property
     def names(self) -> Names:
         """SKUs that have two names."""
+        ...
+
+    @property
+    def deliveries(self) -> Expected:
+        """What entries show of expected goods."""
         ...
 
     @property

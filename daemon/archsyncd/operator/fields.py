@@ -67,7 +67,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "archean_sku": "what Archean calls it, as far as it was told under an alias; else the same",
         "levels": "[location, channel, sells, counts, buffer, withheld, feed, epoch, seq, on_hand, available, as_of]",
         "keys": "[channel, rule (what [channels.X] skus_file says of it), f, reflected, untracked, closed, known, x_target, "
-        "x_applied, base, parked, attempts, entry, operation, waiting, sentence, checks, adds_up]",
+        "x_applied, base, parked, attempts, expected_delivery (what the entry should show), expected_written, entry, "
+        "operation, waiting, sentence, checks, adds_up]",
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",
         "timelines": "by channel, as keys of history, with rows (the newest) and more: whether there are earlier ones",

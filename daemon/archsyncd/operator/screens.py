@@ -318,6 +318,8 @@ def _key(key: Answer) -> Iterator[str]:
         )
         yield f"  {name:<9} {key[name]:>10,}{note}"
     yield f"  X         {key['x_target']:>10,}   applied {shown(key['x_applied'])} (base {key['base']})"
+    if key["expected_delivery"] or key["expected_written"]:
+        yield f"  expected  {shown(key['expected_delivery'])}, the entry shows {shown(key['expected_written'])}"
     wrong = [check["says"] for check in key["checks"] if not check["ok"]]
     yield f"  checked   {'DOES NOT ADD UP: ' + '; '.join(wrong) if wrong else 'the arithmetic adds up'}"
     entry = key["entry"]

@@ -34,12 +34,14 @@ from archsyncd.domain.feed import (
     ReturnedLine,
     ReturnReceived,
 )
+from archsyncd.domain.times import rfc3339
 from archsyncd.domain.units import UNIT_LIMIT_CHARACTERS, is_decimal
 from archsyncd.wire.r247_values import (
     LIST_LIMIT,
     SEQ_LIMIT_DIGITS,
     Misread,
     Repeated,
+    checked_instant,
     checked_text,
     entries,
     flag,
@@ -53,6 +55,7 @@ from archsyncd.wire.r247_values import (
     sequence,
     stated,
     text,
+    to_ms,
 )
 
 FULFILMENT_STATUSES: Final = frozenset(
@@ -61,6 +64,7 @@ FULFILMENT_STATUSES: Final = frozenset(
 _PLAIN_TIMES: Final = re.compile(
     r"(?:\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3})?Z\n)*+", re.ASCII
 )
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _Fields = Mapping[str, Any]
 
 
@@ -113,7 +117,7 @@ def read_clean(items: list[Any]) -> list[Record] | None:
             record_id, seq, sku, location = fields["id"], fields["seq"], fields["sku"], fields["location"]
             on_hand, available = get("onHand"), get("available")
             as_of, occurred_at = get("asOf"), get("occurredAt")
-            rev, included, unit = get("rev"), get("ordersIncluded"), get("uom")
+            rev, included, unit, future = get("rev"), get("ordersIncluded"), get("uom"), get("future")
             if as_of is not None:
                 note_time(as_of)
             if occurred_at is not None and occurred_at != as_of:
@@ -149,6 +153,7 @@ def read_clean(items: list[Any]) -> list[Record] | None:
                         rev,
                         orders,
                         unit=unit,
+                        expected=None if future is None else _expected(future),
                     )
                 )
             else:
@@ -210,7 +215,34 @@ def _level(fields: _Fields, record_id: str, seq: int) -> Level:
         orders_through_ms=instant_ms(fields, "ordersThrough"),
         unit=unit,
         decimals=tuple(decimals.items()),
+        expected=_expected(fields.get("future")),
     )
+
+
+def _expected(future: Any) -> str | None:
+    """When the next goods are expected; None where that cannot be read: it is never a reason to lose a level."""
+    if type(future) is not list or len(future) > LIST_LIMIT:
+        return None
+    found = []
+    for entry in future:
+        quantity, at = (
+            (entry.get("quantity"), entry.get("expectedAt")) if type(entry) is dict else (None, None)
+        )
+        moment = _moment(at) if isinstance(at, str) else None
+        if type(quantity) is not int or moment is None:
+            return None
+        if quantity > 0:
+            found.append(moment)
+    return min(found, default="")
+
+
+def _moment(written: str) -> str | None:
+    """A date, which is its first moment, or a time with its offset, in UTC to the millisecond."""
+    try:
+        ms = to_ms(checked_instant(f"{written}T00:00:00Z" if _DATE.fullmatch(written) else written, ""))
+    except (Misread, OverflowError):
+        return None
+    return rfc3339(ms) if ms >= 0 else None
 
 
 def _unit(fields: _Fields, path: str = "") -> str | None:

@@ -15,6 +15,7 @@ from archsyncd.adapters.sqlite.case_store import CaseStore
 from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.connection import CHECK_FIRST_BYTES, Row, Transaction, open_database
+from archsyncd.adapters.sqlite.delivery_store import DeliveryStore
 from archsyncd.adapters.sqlite.feed_store import FeedStore
 from archsyncd.adapters.sqlite.handover_store import HandoverStore
 from archsyncd.adapters.sqlite.health_store import HealthStore
@@ -73,6 +74,7 @@ class SqliteStore:
         self.health = HealthStore(session)
         self.history = HistoryStore(session)
         self.names = NameStore(session)
+        self.deliveries = DeliveryStore(session)
         self.reporting = ReportingStore(session)
 
     @property
