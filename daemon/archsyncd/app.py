@@ -300,6 +300,7 @@ class App:
             beater("deliveries"),
         )
         self.drain.riders = self.deliveries
+        shared.listed = self.deliveries.compare
         self.bases = Bases(
             self.store,
             self.client,
@@ -453,7 +454,15 @@ class App:
 
     async def _rename(self, terms: Terms) -> None:
         """Translate by these terms; who was told otherwise before is asked anew, also where a batch is on its way."""
-        if await self.renaming.put_in_force(terms):
+        try:
+            told_anew = await self.renaming.put_in_force(terms)
+        except StoreFull as full:
+            self.shared.notes["names"] = (
+                f"names that were given up are not drawn down yet ({full}): reload once there is room"
+            )
+            return
+        self.shared.notes.pop("names", None)
+        if told_anew:
             for tail in self.tails.values():
                 tail.wake()
 

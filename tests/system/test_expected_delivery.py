@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archsyncd.engine.deliveries import FOREIGN_NOTE
 from archsyncd.operator.screens import sku_lines
 from archsyncd.simulators.commercetools import FaultKind
 from tests.process.site import CHANNEL, LOCATION, Site
@@ -122,3 +123,23 @@ async def test_nothing_is_shown_unless_a_channel_wants_it_and_what_was_told_befo
             await ask(running, "reload")
             expects(site, "A")
             await site.stays(lambda: shown(site, "A") == FIRST, "it was cleared", 120)
+
+
+@virtual
+async def test_a_date_that_somebody_else_set_is_told_and_left() -> None:
+    """The walk over the inventory notices it; it is information, and no exception."""
+    async with inside(seed=844) as (site, house):
+        site.open({"A": 10})
+        async with house.daemon(more=MORE) as running:
+            await site.until_stock({"A": 10})
+            expects(site, "A", (9, "2026-12-01"))
+            await until_shown(site, "A", FIRST)
+            other = {"action": "setExpectedDelivery", "expectedDelivery": SECOND}
+            site.shop.update_entry("A", CHANNEL, other)
+            await ask(running, "reconcile", mode="dry-run")
+            notes = running.app.shared.notes
+            await site.until(lambda: FOREIGN_NOTE in notes, "it is told")
+            assert "1 entries" in notes[FOREIGN_NOTE]
+            assert shown(site, "A") == SECOND
+            expects(site, "A", (9, "2026-12-24"))
+            await until_shown(site, "A", "2026-12-24T00:00:00.000Z", 200)

@@ -121,6 +121,29 @@ async def test_f167_aliases_that_would_empty_the_shop_are_refused_until_allowed(
 
 
 @virtual
+async def test_a_name_given_up_and_told_by_archean_itself_is_that_skus_again() -> None:
+    """While nobody tells of it, orders for it are for the goods that it named; a line wins over whoever was met first."""
+    async with inside(seed=817) as (site, house):
+        stocked(site, ("OLD", "B", "C", "D"), X=10, B=4, C=5, D=6)
+        aliases(house, "X,OLD")
+        async with house.daemon(more=ALIASES) as running:
+            await site.until_stock({"OLD": 10})
+            aliases(house)
+            await ask(running, "reload")
+            await site.until_stock({"OLD": 0})
+            naming = running.app.naming
+            assert await naming.archean_of(["OLD"]) == {"OLD": "X"}
+            site.house.warehouse.seed("OLD", LOCATION, 0)
+            site.house.warehouse.receipt("OLD", LOCATION, 3)
+            await site.until_stock({"OLD": 3})
+            assert await naming.archean_of(["OLD"]) == {"OLD": "OLD"}
+            book = running.app.store.names
+            assert await book.claim({"N": "first"}) == {"N": "first"}
+            assert await book.claim({"N": "second"}) == {"N": "first"}
+            assert await book.claim({"N": "second"}, ["N"]) == {"N": "second"}
+
+
+@virtual
 async def test_names_that_change_between_two_runs_are_drawn_down_at_the_start() -> None:
     """A restart with another file is a reload with another file; and a third start finds nothing left to do."""
     async with inside(seed=814) as (site, house):

@@ -51,6 +51,7 @@ class Entry:
     """An inventory entry as read. Quantities in pieces, negative ones are legal.
 
     `type_id` is the id of the entry's custom type, None without one. `written_by` is lastModifiedBy.externalUserId.
+    `expected_delivery` is told by REST alone.
     `created_at_ms` is UTC. `read_at_ms` is the server's clock (its Date header) when the answer was made.
     """
 
@@ -65,6 +66,7 @@ class Entry:
     read_at_ms: int
     restockable_in_days: int | None = None
     written_by: str | None = None
+    expected_delivery: str | None = None
 
 
 class WriteKind(StrEnum):

@@ -12,6 +12,7 @@ from typing import Protocol
 from archsyncd.domain.delivery import DueDelivery
 from archsyncd.domain.inventory import (
     Conflict,
+    Entry,
     EntryWrite,
     Failure,
     Missing,
@@ -33,6 +34,8 @@ AGAIN_MS = 30_000
 REFUSED_AGAIN_MS = 3_600_000
 ASIDE_SECONDS = 2.0
 NOTE = "expected deliveries"
+FOREIGN_NOTE = "expected deliveries of others"
+FOREIGN_KEPT = 1_000
 
 
 class DeliveryBook(Protocol):
@@ -44,6 +47,10 @@ class DeliveryBook(Protocol):
 
     async def riding(self, keys: Collection[StockKey]) -> Mapping[StockKey, str]:
         """What writes of these keys' quantities may carry ("": that nothing is expected)."""
+        ...
+
+    async def settled(self, keys: Collection[StockKey]) -> Mapping[StockKey, str]:
+        """What entries of these keys show by our last write ("": nothing), where nothing newer is to be shown."""
         ...
 
     async def written(self, shown: Mapping[StockKey, str], again_ms: int) -> None:
@@ -85,6 +92,7 @@ class Deliveries:
         self._versions: dict[StockKey, int] = {}
         # Refused once: they ride with no quantity any more, so that no quantity is ever refused for them.
         self._refused: set[StockKey] = set()
+        self._foreign: set[StockKey] = set()
 
     async def run(self) -> None:
         """Write until the limiter lets nothing more begin."""
@@ -188,6 +196,29 @@ class Deliveries:
         self._shared.notes[NOTE] = (
             f"the entry of {due.key.sku} in {due.key.channel} cannot show its expected delivery ({describe(answer)}); its stock "
             "is kept in step all the same"
+        )
+
+    async def compare(self, entries: Sequence[Entry]) -> None:
+        """Tell of entries that somebody else gave another date. Nothing is done about it: it is information, not stock."""
+        if not self.on:
+            return
+        ours = await self._book.settled([entry.key for entry in entries])
+        listed = {entry.key for entry in entries}
+        differing = {
+            each.key
+            for each in entries
+            if each.key in ours and (each.expected_delivery or "") != ours[each.key]
+        }
+        self._foreign = (
+            (self._foreign - listed) | differing if len(self._foreign) < FOREIGN_KEPT else differing
+        )
+        if not self._foreign:
+            self._shared.notes.pop(FOREIGN_NOTE, None)
+            return
+        first = min(self._foreign)
+        self._shared.notes[FOREIGN_NOTE] = (
+            f"{len(self._foreign):,} entries show another expected delivery than was written, {first.sku} in {first.channel} for "
+            "one: somebody else set it, and it stays until Archean tells another date"
         )
 
     async def riding(self, keys: Collection[StockKey]) -> Mapping[StockKey, str]:

@@ -148,6 +148,7 @@ class Drain:
         """
         # What came back to an earlier run that failed is nobody's either.
         self._results, self._coming_back = asyncio.Queue(), 0
+        self._riding.clear()
         if await self._store.outbox.doubt_leased():
             self._shared.doubt.set()
         settler = asyncio.create_task(self._settle_all(), name="settle")

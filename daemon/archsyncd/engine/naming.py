@@ -23,12 +23,18 @@ Name = TypeVar("Name", str, tuple[str, str])
 class NameBook(Protocol):
     """What Archean's SKUs were called and in which units they were told, kept in the store."""
 
-    async def claim(self, names: Mapping[str, str]) -> Mapping[str, str]:
-        """Archean's SKUs by commercetools' SKU that they would be: whose each is from now on, the first one's."""
+    async def claim(self, names: Mapping[str, str], certain: Collection[str] = ()) -> Mapping[str, str]:
+        """Archean's SKUs by commercetools' SKU that they would be: whose each is from now on, the first one's.
+
+        `certain`: names that a line gives, whoever was met with them first.
+        """
         ...
 
     async def owners(self, skus: Collection[str]) -> Mapping[str, str]:
-        """Archean's SKUs of commercetools' SKUs, as far as any was called otherwise."""
+        """Archean's SKUs of commercetools' SKUs, as far as any was called otherwise.
+
+        Of a name that was given up the last one, unless Archean tells of a SKU of that very name since.
+        """
         ...
 
     async def units(
@@ -144,7 +150,8 @@ class Naming:
             # What nobody renames cannot be another's: only what rules may make is claimed under its own name.
             if named != archean or aliases.rules:
                 claims.setdefault(named, archean)
-        owners = dict(await self.book.claim(claims)) if claims else {}
+        certain = claims.keys() & aliases.owners.keys()
+        owners = dict(await self.book.claim(claims, certain)) if claims else {}
         _remember(self._claimed, owners)
         for archean, named in found.items():
             owner = self._claimed.get(named, archean) if isinstance(named, str) else archean

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.engine.ports import Clock
+
+
+async def _nobody(_entries: Sequence[Entry]) -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -20,6 +24,7 @@ class Shared:
     `tenure_since_ms`: we alone write since then (0: unknown). `server_lead_ms`: their clock minus our monotonic one.
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
     and `channels_stale` asks for it now; `export_channels` have the role OrderExport. `may_increase`: the lease allows raising.
+    `listed` is told of entries as the walk over the inventory lists them.
     `late_until`: monotonic seconds until a request of the lease's former holder may land; None: there was none.
     """
 
@@ -49,6 +54,7 @@ class Shared:
     counters: dict[str, int] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     aside: dict[StockKey, float] = field(default_factory=dict)
+    listed: Callable[[Sequence[Entry]], Awaitable[None]] = _nobody
 
     def set_aside(self, keys: Iterable[StockKey], seconds: float) -> None:
         """Something else than a quantity is being written of these keys' entries; for so long at most quantities wait."""

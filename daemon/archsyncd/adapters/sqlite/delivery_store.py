@@ -92,6 +92,12 @@ class DeliveryStore:
             rows = await tx.rows("deliveries_among", (pairs(keys),))
         return {StockKey(row[0], row[1]): row[2] or "" for row in rows}
 
+    async def settled(self, keys: Collection[StockKey]) -> Mapping[StockKey, str]:
+        """What entries of these keys show by our last write ("": nothing), where nothing newer is to be shown."""
+        async with self._session.read() as tx:
+            rows = await tx.rows("deliveries_settled", (pairs(keys),))
+        return {StockKey(row[0], row[1]): row[2] or "" for row in rows}
+
     async def written(self, shown: Mapping[StockKey, str], again_ms: int) -> None:
         """Entries show this by our writes ("": nothing). The next write of its own goes after `again_ms`, of each."""
         now_ms = self._session.clock.wall_ms()

@@ -22,8 +22,11 @@ class NameStore:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def claim(self, names: Mapping[str, str]) -> Mapping[str, str]:
-        """Archean's SKUs by commercetools' SKU that they would be: whose each is from now on, the first one's."""
+    async def claim(self, names: Mapping[str, str], certain: Collection[str] = ()) -> Mapping[str, str]:
+        """Archean's SKUs by commercetools' SKU that they would be: whose each is from now on, the first one's.
+
+        `certain`: names that a line gives, whoever was met with them first.
+        """
         async with self._session.read() as tx:
             known = {
                 sku: archean
@@ -31,19 +34,30 @@ class NameStore:
                 if not retired
             }
         fresh = [(sku, archean) for sku, archean in names.items() if sku not in known]
-        if not fresh:
+        given = [(names[sku], sku) for sku in certain if known.get(sku, names[sku]) != names[sku]]
+        if not fresh and not given:
             return known
 
         async def step(scope: Scope) -> dict[str, str]:
             await scope.tx.run_many("names_claim", fresh)
+            await scope.tx.run_many("names_give", given)
             return {row[0]: row[1] for row in await scope.tx.rows("names_of", (array(names),))}
 
         return await self._session.write(step)
 
     async def owners(self, skus: Collection[str]) -> Mapping[str, str]:
-        """Archean's SKUs of commercetools' SKUs, as far as any was called otherwise."""
+        """Archean's SKUs of commercetools' SKUs, as far as any was called otherwise.
+
+        Of a name that was given up the last one, unless Archean tells of a SKU of that very name since.
+        """
         async with self._session.read() as tx:
-            return {row[0]: row[1] for row in await tx.rows("names_of", (array(skus),))}
+            rows = await tx.rows("names_of", (array(skus),))
+            given_up = array(row[0] for row in rows if row[2])
+            places = await tx.rows("level_locations") if given_up != "[]" else []
+            told = {
+                row[0] for place in places for row in await tx.rows("levels_telling", (place[0], given_up))
+            }
+        return {row[0]: row[1] for row in rows if not row[2] or row[0] not in told}
 
     async def called(self, archean: str) -> str:
         """What an Archean SKU is called in commercetools, "" where it was not met under an alias."""

@@ -153,6 +153,7 @@ def entry_of(tree: Any, channels: ChannelMap, server_ms: int) -> Entry:
         written_by=strict.optional_text(modified_by, "externalUserId")
         if isinstance(modified_by, dict)
         else None,
+        expected_delivery=expected if isinstance(expected := item.get("expectedDelivery"), str) else None,
     )
 
 

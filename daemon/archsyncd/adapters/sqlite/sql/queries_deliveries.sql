@@ -42,6 +42,10 @@ SELECT 1 FROM delivery WHERE wanted IS NOT written LIMIT 1
 SELECT d.channel, d.sku, d.wanted FROM json_each(?1) AS w JOIN delivery AS d ON d.channel = w.value ->> 0 AND d.sku = w.value ->> 1
 WHERE d.wanted IS NOT d.written
 
+-- name: deliveries_settled
+SELECT d.channel, d.sku, d.written FROM json_each(?1) AS w JOIN delivery AS d ON d.channel = w.value ->> 0 AND d.sku = w.value ->> 1
+WHERE d.wanted IS d.written
+
 -- name: expected_delivery_written
 UPDATE delivery SET written = ?3, not_before_ms = ?4 WHERE channel = ?1 AND sku = ?2
 

@@ -4,6 +4,13 @@
 INSERT INTO sku_name (sku, archean) VALUES (?, ?)
 ON CONFLICT (sku) DO UPDATE SET archean = excluded.archean, retired = 0 WHERE retired = 1
 
+-- name: names_give
+UPDATE sku_name SET archean = ?, retired = 0 WHERE sku = ?
+
+-- name: levels_telling
+SELECT sku FROM level WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
+    AND (on_hand IS NOT NULL OR available IS NOT NULL)
+
 -- name: names_of
 SELECT n.sku, n.archean, n.retired FROM json_each(?1) AS w JOIN sku_name AS n ON n.sku = w.value
 
@@ -14,7 +21,7 @@ SELECT sku FROM sku_name WHERE archean = ?1 AND sku <> ?1 AND retired = 0 LIMIT 
 UPDATE sku_name SET retired = 1 WHERE sku IN (SELECT value FROM json_each(?1))
 
 -- name: names_keep
--- A name that was given up and had no row went by Archean's own.
+-- A name that had no row when it was given up was Archean's own.
 INSERT INTO sku_name (sku, archean, retired) VALUES (?, ?, 1) ON CONFLICT (sku) DO NOTHING
 
 -- name: units_of
