@@ -40,26 +40,26 @@ class Untranslatable(Exception):
 
 def skus_of(record: Record) -> Iterable[str]:
     """Every SKU that a record names."""
-    if isinstance(record, Level | Movement | Removal):
+    if isinstance(record, (Level, Movement, Removal)):
         return (record.sku,)
     if isinstance(record, Fulfilment):
         packed = (sku for parcel in record.parcels for sku in parcel.pieces)
         return (*(line.sku for line in record.lines), *packed)
-    if isinstance(record, OrderAccepted | ReturnReceived):
+    if isinstance(record, (OrderAccepted, ReturnReceived)):
         return tuple(line.sku for line in record.lines)
     return ()
 
 
 def stock_unit(record: Record) -> tuple[str, str] | None:
     """The SKU whose stock a record tells, with the unit it is told in ("": none was)."""
-    return (record.sku, record.unit or "") if isinstance(record, Level | Movement) else None
+    return (record.sku, record.unit or "") if isinstance(record, (Level, Movement)) else None
 
 
 def plain(record: Record, units: Units) -> bool:
     """Whether a record is in pieces as it was told, which nearly all are."""
-    if isinstance(record, Level | Movement):
+    if isinstance(record, (Level, Movement)):
         return units.plain(record.unit) and not record.decimals
-    if isinstance(record, Fulfilment | OrderAccepted | ReturnReceived):
+    if isinstance(record, (Fulfilment, OrderAccepted, ReturnReceived)):
         return all(units.plain(line.unit) for line in record.lines)
     return True
 
@@ -71,7 +71,7 @@ def in_our_units(record: Record, units: Units, before: Mapping[str, str]) -> Rec
             return _level(record, _factor(record.sku, record.unit, units, before), units)
         if isinstance(record, Movement):
             return _movement(record, _factor(record.sku, record.unit, units, before), units)
-        if isinstance(record, Fulfilment | OrderAccepted):
+        if isinstance(record, (Fulfilment, OrderAccepted)):
             shares = tuple(_share(line, _factor(line.sku, line.unit, units, {})) for line in record.lines)
             return replace(record, lines=shares)
         if isinstance(record, ReturnReceived):
@@ -99,7 +99,27 @@ def _level(record: Level, factor: Fraction, units: Units) -> Level:
     if factor == 1 and not record.decimals:
         return record
     found = _pieces(record, _FIGURES, factor, units)
-    return replace(record, decimals=(), **found)
+    return _level_as(record, record.sku, found["on_hand"], found["available"])
+
+
+def _level_as(record: Level, sku: str, on_hand: int | None, available: int | None) -> Level:
+    """A level under another name or with other figures, in whole pieces; a third of the price of `replace`, as nearly all are."""
+    return Level(
+        record.id,
+        record.seq,
+        sku,
+        record.location,
+        on_hand,
+        available,
+        record.as_of,
+        record.occurred_at,
+        record.rev,
+        record.orders_included,
+        record.orders_through_ms,
+        record.unit,
+        (),
+        record.expected,
+    )
 
 
 def _movement(record: Movement, factor: Fraction, units: Units) -> Movement:
@@ -145,7 +165,7 @@ def _returned(line: ReturnedLine, factor: Fraction) -> ReturnedLine:
 
 
 def _rejected(record: Record, fault: Untranslatable) -> Reject:
-    stock = isinstance(record, Level | Movement)
+    stock = isinstance(record, (Level, Movement))
     return Reject(
         fault.code,
         fault.reason,
@@ -153,8 +173,8 @@ def _rejected(record: Record, fault: Untranslatable) -> Reject:
         fault.value,
         record.id,
         record.seq,
-        record.sku if isinstance(record, Level | Movement) else None,
-        record.location if isinstance(record, Level | Movement) else None,
+        record.sku if isinstance(record, (Level, Movement)) else None,
+        record.location if isinstance(record, (Level, Movement)) else None,
         stock=stock,
     )
 
@@ -165,9 +185,13 @@ def in_our_names(record: Record, names: Mapping[str, Named]) -> Record | Reject:
     if collision is not None:
         return _collided(record, collision, names)
     called = partial(_called, names)
-    if isinstance(record, Level | Movement | Removal):
+    if isinstance(record, (Level, Movement, Removal)):
         sku = called(record.sku)
-        return record if sku == record.sku else replace(record, sku=sku)
+        if sku == record.sku:
+            return record
+        if isinstance(record, Level):
+            return _level_as(record, sku, record.on_hand, record.available)
+        return replace(record, sku=sku)
     if isinstance(record, Fulfilment):
         lines = tuple(replace(line, sku=called(line.sku)) for line in record.lines)
         parcels = tuple(

@@ -62,4 +62,6 @@ class Units:
 
 def in_pieces(quantity: int | str, factor: Fraction) -> int:
     """A quantity (a whole number, or a text that `is_decimal`) in whole pieces, rounded towards minus infinity."""
+    if isinstance(quantity, int):
+        return quantity * factor.numerator // factor.denominator
     return floor(Fraction(quantity) * factor)
