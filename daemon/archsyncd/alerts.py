@@ -10,6 +10,7 @@ from typing import Protocol
 from archsyncd.adapters.alerts import CommandWay, MailWay, WebhookWay
 from archsyncd.adapters.commercetools.transport import TrustMissing, trusted_context
 from archsyncd.adapters.journal import say
+from archsyncd.assembly import alert_hours
 from archsyncd.config import ALERT_WEBHOOK, ALERT_WEBHOOK_SECRET, CredentialFault, CredentialMissing, Settings
 from archsyncd.domain.alert_texts import headline
 from archsyncd.domain.alerting import AlertRules, Message, MessageKind
@@ -124,13 +125,14 @@ class Alerting:
             rules_of_alerts(daemon.settings),
             tell,
             beater("alerts"),
+            lambda: alert_hours(daemon.settings).holds(world.clock.wall_ms()),
         )
         self.standing_by = StandingBy(
             daemon.store,
             daemon.shared,
             Observer(daemon).observe,
             lambda: self.ways,
-            lambda: self.lookout.rules,
+            self.lookout.rules_now,
             tell,
             lambda: daemon.store.ledger.id,
             world.chance,

@@ -27,6 +27,7 @@ from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
     base_options,
     carrying_of,
+    channel_rests,
     drain_options,
     guards_of,
     hands_over,
@@ -34,28 +35,34 @@ from archsyncd.assembly import (
     order_options,
     proving_options,
     reconcile_options,
+    renaming_permission,
+    rests,
     tail_options,
 )
 from archsyncd.carriers import Carriers, carriers
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
 from archsyncd.config.sources import ANSWERING
-from archsyncd.connections import commercetools_client, feed_of, renew_trust
+from archsyncd.connections import commercetools_client, feed_of, renew_trust, source_of
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
 from archsyncd.engine.alerts import Way
 from archsyncd.engine.auditing import Auditing
 from archsyncd.engine.bases import Bases
+from archsyncd.engine.deliveries import Deliveries
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.history import HistoryKeeper
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
+from archsyncd.engine.named_feed import NamedFeed
+from archsyncd.engine.naming import Naming, Terms
 from archsyncd.engine.orders import HAND_OVER, Orders
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.reconcile import Reconcile
+from archsyncd.engine.renaming import Renaming, RenamingRefused
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import (
@@ -72,7 +79,7 @@ from archsyncd.engine.tail import Freshness, Keeper, Tail
 from archsyncd.engine.tenure import LeaseNews
 from archsyncd.engine.withholding import Withholding
 from archsyncd.holding import Holding
-from archsyncd.opening import another_project, damaged, opened, project_of, stated_rules
+from archsyncd.opening import another_project, damaged, opened, project_of, stated_rules, stated_terms
 from archsyncd.operator.status import StatusDesk
 from archsyncd.receiving import Tls, receiving, renew_certificates
 from archsyncd.world import World
@@ -115,8 +122,12 @@ class App:
         )
         self.client: HttpCommercetools = commercetools_client(settings, world, self.limiter)
         self.watch = Watch(world.clock)
+        self.naming = Naming(Terms())
         self.feeds: Sequence[Feed] = [
-            feed_of(each, world, self.watch.beater(_pump_of(each.name)), lambda: self.store.feeds)
+            NamedFeed(
+                feed_of(each, world, self.watch.beater(_pump_of(each.name)), lambda: self.store.feeds),
+                self.naming,
+            )
             for each in settings.feeds
         ]
         self.announcer = Announcer(
@@ -125,6 +136,7 @@ class App:
         self.tails: dict[str, Tail] = {}
         self.store: SqliteStore
         self.drain: Drain
+        self.deliveries: Deliveries
         self.bases: Bases
         self.reconcile: Reconcile
         self.orders: Orders
@@ -136,6 +148,7 @@ class App:
         self.auditing: Auditing
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
+        self.renaming: Renaming
         self.withholding: Withholding
         self.holding: Holding
         self.carriers: Carriers | None = None
@@ -170,6 +183,7 @@ class App:
     async def run(self) -> None:
         """Start, work until stopped, stop."""
         rules = stated_rules(self.settings)
+        self.naming.use(stated_terms(self.settings))
         state_dir = self.settings.daemon.state_dir
         lock = host_lock.take(state_dir, self.world.pid)
         try:
@@ -234,7 +248,7 @@ class App:
     def _receiving(self) -> contextlib.AbstractAsyncContextManager[Sequence[Tls]]:
         called = [
             (settings, feed)
-            for settings, feed in zip(self.settings.feeds, self.feeds, strict=True)
+            for settings, feed in zip(self.settings.feeds, map(source_of, self.feeds), strict=True)
             if isinstance(feed, PushFeed)
         ]
         return receiving(called, self.shared, self.world.secret, self.world.sockets)
@@ -292,6 +306,17 @@ class App:
             self.world.chance,
             beater("resolve"),
         )
+        self.deliveries = Deliveries(
+            self.store.deliveries,
+            self.client,
+            self.limiter,
+            shared,
+            lambda: self.drain.options.writes,
+            lambda: self.drain.batch_now,
+            beater("deliveries"),
+        )
+        self.drain.riders = self.deliveries
+        shared.listed = self.deliveries.compare
         self.bases = Bases(
             self.store,
             self.client,
@@ -348,7 +373,13 @@ class App:
 
     def _build_judges(self, rules: Rules) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
-        self.freshness = Freshness(self.store, shared, intervals_of(settings), beater("freshness"))
+        self.freshness = Freshness(
+            self.store,
+            shared,
+            intervals_of(settings),
+            beater("freshness"),
+            lambda feed: rests(self.settings, feed, self.clock.wall_ms()),
+        )
         withheld = (
             policies_of_text(self.store.ledger.in_force).withheld
             if self.store.ledger.in_force
@@ -360,9 +391,15 @@ class App:
         self.reckoning = Reckoning(
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
+        self.naming.book = self.store.names
+        self.renaming = Renaming(self.store, self.store.names, self.naming, beater("rules"))
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
         self.suspecting = Suspecting(
-            self.store, shared, float(settings.health.oversell_seconds), beater("suspecting")
+            self.store,
+            shared,
+            float(settings.health.oversell_seconds),
+            beater("suspecting"),
+            lambda channel: channel_rests(self.settings, channel, self.clock.wall_ms()),
         )
         self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
         self.auditing = Auditing(
@@ -417,6 +454,9 @@ class App:
         if not hands_over(self.settings):
             await self.store.handovers.put_down(HAND_OVER)
         await self.reckoning.begin()
+        await self._check_names(self.naming.terms, self.settings)
+        await self.renaming.put_in_force(self.naming.terms)
+        await self._deliver(self.settings)
         self.ready.set()
         try:
             await self._supervisor.run(self._pumps())
@@ -428,6 +468,33 @@ class App:
         finally:
             await self.holding.let_go()
 
+    async def _check_names(self, terms: Terms, settings: Settings) -> None:
+        """Raise Fatal for aliases that a person must allow first."""
+        try:
+            await self.renaming.check(terms, renaming_permission(settings))
+        except RenamingRefused as refused:
+            raise Fatal(EXIT_CONFIGURATION, str(refused)) from refused
+
+    async def _deliver(self, settings: Settings) -> None:
+        """Show expected deliveries in the channels that want them."""
+        channels = frozenset(name for name, each in settings.channels.items() if each.expected_delivery)
+        self.deliveries.on = bool(channels)
+        await self.store.deliveries.use(channels)
+
+    async def _rename(self, terms: Terms) -> None:
+        """Translate by these terms; who was told otherwise before is asked anew, also where a batch is on its way."""
+        try:
+            told_anew = await self.renaming.put_in_force(terms)
+        except StoreFull as full:
+            self.shared.notes["names"] = (
+                f"names that were given up are not drawn down yet ({full}): reload once there is room"
+            )
+            return
+        self.shared.notes.pop("names", None)
+        if told_anew:
+            for tail in self.tails.values():
+                tail.wake()
+
     def _pumps(self) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
         asking_seconds = TAIL_LIMIT_SECONDS + max((feed.step_seconds for feed in self.feeds), default=0.0)
@@ -436,6 +503,8 @@ class App:
             Pump("rules", self.reckoning.run),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
+            # It takes what the others leave of the requests, which may be nothing for long.
+            Pump("deliveries", self.deliveries.run, excused=lambda: True),
             Pump("bases", self.bases.run, excused=held_back),
             Pump("reconcile", self.reconcile.run, excused=held_back),
             Pump("proving", self.proving.run, limit_seconds=asking_seconds, excused=held_back),
@@ -545,10 +614,15 @@ class App:
             reloadable, restart = changes(self.settings, fresh)
             # What needs a restart stays as it is, in the rules too.
             kept = in_force(self.settings, fresh)
-            rules = stated_rules(kept)
+            rules, terms = stated_rules(kept), stated_terms(kept)
+            await self._check_names(terms, kept)
             renew_trust(self.client, self.feeds, self.settings.feeds)
             renew_certificates(self.certificates)
             await self._put_in_force(kept, rules)
+            if self.ready.is_set():
+                await self._rename(terms)
+            else:
+                self.naming.use(terms)
         except (ConfigurationFaults, Fatal) as fault:
             say(LOGGER, Event.CONFIGURATION_REFUSED, f"the configuration before stays in force: {fault}")
             raise
@@ -595,6 +669,8 @@ class App:
         if self.ready.is_set():
             # Without room for it now the pump that keeps the rules goes on trying.
             await self.reckoning.put_in_force()
+            with contextlib.suppress(StoreFull):
+                await self._deliver(kept)
             if self.carriers is not None:
                 with contextlib.suppress(StoreFull):
                     await self.store.handovers.look_again()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from archsyncd.config import FeedSettings, Settings
+from archsyncd.config import FeedSettings, Settings, zone_of
 from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.handover import EligibleRule, Placement
+from archsyncd.domain.quiet import QuietHours
 from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.rules import Carrying, Rules
 from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
@@ -19,7 +20,9 @@ from archsyncd.engine.handing_over import HandOverOptions
 from archsyncd.engine.orders import OrderOptions
 from archsyncd.engine.proving import ProvingOptions
 from archsyncd.engine.reconcile import ReconcileOptions
+from archsyncd.engine.renaming import Permission
 from archsyncd.engine.tail import TailOptions
+from archsyncd.policy_files import sku_rules_of
 
 SWEEP_EVERY_SECONDS = 15.0
 LOOKUP_AFTER_SECONDS = 30.0
@@ -67,11 +70,12 @@ def _channel_policy(settings: Settings, name: str, locations: dict[str, Location
         channel.maximum,
         channel.order_location or "",
         channel.maximum_factor,
+        sku_rules_of(channel),
     )
 
 
 def rules_of(settings: Settings) -> Rules:
-    """Policies and the rollout. Raises RolloutFault."""
+    """Policies and the rollout. Raises RolloutFault and PolicyFileFault."""
     stage, listed = settings.rollout.stage, settings.rollout.skus_file
     rollout: frozenset[str] | None = None
     if stage == "plan":
@@ -101,6 +105,11 @@ def guards_of(settings: Settings) -> GuardLimits:
         guards.maximum_changed_percent,
         guards.maximum_unmapped_percent,
     )
+
+
+def renaming_permission(settings: Settings) -> Permission:
+    """How much aliases may rename without a person's word."""
+    return Permission(settings.guards.maximum_to_zero_percent, settings.aliases.accept)
 
 
 def drain_options(settings: Settings, ledger: str, fence: int) -> DrainOptions:
@@ -240,6 +249,30 @@ def proving_options(settings: Settings) -> ProvingOptions:
             if feed.transport not in ANSWERING and feed.snapshot_from != NONE_ACCEPTED
         },
     )
+
+
+def quiet_of(feed: FeedSettings) -> QuietHours:
+    """When no news is expected of a feed."""
+    return QuietHours(feed.quiet, zone_of(feed.timezone))
+
+
+def alert_hours(settings: Settings) -> QuietHours:
+    """When what is not critical is told to nobody."""
+    return QuietHours(settings.alerts.quiet, zone_of(settings.alerts.timezone))
+
+
+def rests(settings: Settings, feed: str, now_ms: int) -> bool:
+    """Whether no news is expected of a feed just now."""
+    return any(quiet_of(each).holds(now_ms) for each in settings.feeds if each.name == feed)
+
+
+def channel_rests(settings: Settings, channel: str, now_ms: int) -> bool:
+    """Whether no news is expected just now of any location of a channel."""
+    places = set(settings.locations_of(channel))
+    telling = [
+        feed for feed in settings.feeds if places & set(settings.locations_of_feed(feed.name) or places)
+    ]
+    return bool(telling) and all(quiet_of(feed).holds(now_ms) for feed in telling)
 
 
 def intervals_of(settings: Settings) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from archsyncd.assembly import dispatch_options, hand_over_options, placement_of
 from archsyncd.config import Settings
@@ -13,6 +14,7 @@ from archsyncd.domain.stock import Policies
 from archsyncd.engine.dispatching import Dispatching
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.named_feed import archean_lines
 from archsyncd.engine.noting import Noting
 from archsyncd.engine.ports import Commercetools, Feed
 from archsyncd.engine.shared import Shared
@@ -72,6 +74,7 @@ def carriers(
             chance,
             beater("hand-over"),
             may_write,
+            partial(archean_lines, source),
         ),
         Noting(
             store,

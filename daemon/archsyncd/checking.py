@@ -20,6 +20,7 @@ from archsyncd.config import ConfigurationFaults, MappingNote, Settings, Unknown
 from archsyncd.config.profiles import profile_notes
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
 from archsyncd.engine.ports import Clock
+from archsyncd.policy_files import PolicyFileFault, terms_of
 
 EXIT_ACT = 1
 _MARKS = {Weight.FACT: "   ", Weight.LOOK: "?  ", Weight.WRONG: "!! "}
@@ -67,11 +68,15 @@ async def check(
             path, credentials, environment, require_credentials=online or directory is not None
         )
         rules_of(settings)
+        terms_of(settings)
     except ConfigurationFaults as faults:
         count = len(faults.faults)
         return EXIT_CONFIGURATION, f"{faults}\n{count} fault{'s' if count != 1 else ''}; nothing was started."
     except RolloutFault as fault:
         return EXIT_CONFIGURATION, f"{path}: {fault}\n1 fault; nothing was started."
+    except PolicyFileFault as fault:
+        count = fault.count
+        return EXIT_CONFIGURATION, f"{fault}\n{count} fault{'s' if count != 1 else ''}; nothing was started."
     parts: Answers = [
         ("mapping", mapping_report(settings)),
         ("credentials", _credentials(settings, directory)),

@@ -18,6 +18,7 @@ from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.config.profiles import load_profile
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
+from archsyncd.engine.named_feed import NamedFeed
 from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
 from archsyncd.wire.profile.faults import ProfileFaults
 from archsyncd.wire.profile.profile import Profile
@@ -119,7 +120,13 @@ def feed_of(
 
 def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
     """Where each source takes orders, by feed."""
-    return {feed.name: feed.desk for feed in feeds if isinstance(feed, PullFeed | DropFeed)}
+    sources = map(source_of, feeds)
+    return {source.name: source.desk for source in sources if isinstance(source, PullFeed | DropFeed)}
+
+
+def source_of(feed: Feed) -> Feed:
+    """The feed that speaks to the source itself, below what puts its terms into ours."""
+    return feed.source if isinstance(feed, NamedFeed) else feed
 
 
 def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequence[FeedSettings]) -> None:
@@ -127,7 +134,7 @@ def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequ
     fresh = []
     name = ""
     try:
-        for feed, said in zip(feeds, settings, strict=True):
+        for feed, said in zip(map(source_of, feeds), settings, strict=True):
             if isinstance(feed, PullFeed):
                 name = f"feed.{said.name}"
                 fresh.append((feed, trusted_context(said.ca_file)))

@@ -8,7 +8,9 @@ from archsyncd.assembly import RolloutFault, rules_of
 from archsyncd.config import Settings
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules
+from archsyncd.engine.naming import Terms
 from archsyncd.engine.ports import StoreBroken, StoreFull, StoreNewer
+from archsyncd.policy_files import PolicyFileFault, terms_of
 from archsyncd.world import World
 
 
@@ -41,10 +43,18 @@ async def adopt(settings: Settings, world: World) -> str:
 
 
 def stated_rules(settings: Settings) -> Rules:
-    """The rules of a configuration. Raises Fatal where its rollout cannot be read."""
+    """The rules of a configuration. Raises Fatal where a file that it names cannot be used."""
     try:
         return rules_of(settings)
-    except RolloutFault as fault:
+    except (RolloutFault, PolicyFileFault) as fault:
+        raise Fatal(EXIT_CONFIGURATION, str(fault)) from fault
+
+
+def stated_terms(settings: Settings) -> Terms:
+    """How the sources' terms become ours. Raises Fatal where a file of aliases or units cannot be used."""
+    try:
+        return terms_of(settings)
+    except PolicyFileFault as fault:
         raise Fatal(EXIT_CONFIGURATION, str(fault)) from fault
 
 

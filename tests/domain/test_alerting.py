@@ -107,6 +107,31 @@ def test_ten_thousand_unknown_skus_are_one_message_and_one_digest() -> None:
     assert len(told[0].examples) == 5
 
 
+def test_in_quiet_hours_only_what_is_critical_is_told() -> None:
+    """What is not waits for their end, and is told then if it is there still; that it was over by then, nobody is told."""
+    course = Course(replace(RULES, holds=True))
+    passing = replace(LATE, code="saturated")
+    assert kinds(course.last(STALE, LATE, passing, minutes=60)) == [MessageKind.BEGAN]
+    assert course.told[0].code == STALE.code
+    assert {each.code for each in course.last(STALE, LATE, minutes=60)} == {STALE.code}
+    course.rules = RULES
+    told = course.last(STALE, LATE, minutes=1)
+    assert (told[0].kind, told[0].code) == (MessageKind.BEGAN, LATE.code)
+
+
+def test_what_was_told_and_ends_in_quiet_hours_is_told_as_over_after_them() -> None:
+    """Unless it was critical: that is over at any hour. What becomes critical is told at once."""
+    course = Course()
+    course.last(STALE, LATE, minutes=60)
+    course.rules = replace(RULES, holds=True)
+    assert [(each.kind, each.code) for each in course.last(minutes=60)] == [(MessageKind.OVER, STALE.code)]
+    course.rules = RULES
+    assert [(each.kind, each.code) for each in course.last(minutes=60)] == [(MessageKind.OVER, LATE.code)]
+    course.last(LATE, minutes=60)
+    course.rules = replace(RULES, holds=True)
+    assert kinds(course.last(replace(LATE, level=2), minutes=1))[0] is MessageKind.WORSE
+
+
 def test_its_end_is_told_once_when_it_has_been_gone_for_the_window() -> None:
     """A moment without it is not its end."""
     course = Course()

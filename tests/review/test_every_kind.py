@@ -49,6 +49,8 @@ SHOWN: dict[CaseKind, tuple[str, ...]] = {
     K.INVALID_RECORD: (
         f"{STORE}/test_feeds.py::test_f104_an_unreadable_record_is_made_up_for_at_its_own_location_only",
     ),
+    K.SKU_COLLISION: (f"{SYSTEM}/test_names.py::test_two_skus_that_a_rule_makes_one_are_never_summed",),
+    K.UNIT_CHANGED: (f"{SYSTEM}/test_names.py::test_f122_a_sku_that_is_told_in_another_unit_is_noticed",),
     K.HELD_SNAPSHOT: (
         f"{STORE}/test_snapshots.py::test_f102_a_full_beyond_the_guards_is_held_and_publishes_nothing",
         f"{SYSTEM}/test_feed.py::test_f101_f102_an_empty_snapshot_is_held_and_deltas_go_on",

@@ -29,7 +29,9 @@ from archsyncd.config.loading import (
     required_credentials,
 )
 from archsyncd.config.mapping import MappingNote, Weight, mapping_report
+from archsyncd.config.naming import AliasSettings, UnitSettings, factor_of
 from archsyncd.config.platform import CommercetoolsSettings, DrainSettings, LeaseSettings, ReconcileSettings
+from archsyncd.config.quieting import zone_of
 from archsyncd.config.reading import read_settings
 from archsyncd.config.rules import (
     EligibleSettings,
@@ -60,6 +62,7 @@ __all__ = [
     "EXIT_CONFIGURATION",
     "STATUS_TOKEN",
     "AlertSettings",
+    "AliasSettings",
     "ChannelSettings",
     "CommercetoolsSettings",
     "ConfigurationFaults",
@@ -87,12 +90,14 @@ __all__ = [
     "Settings",
     "SignatureSettings",
     "StatusSettings",
+    "UnitSettings",
     "UnknownKey",
     "Weight",
     "changes",
     "credential_directory",
     "described",
     "explain",
+    "factor_of",
     "in_force",
     "key_credential",
     "load",
@@ -104,4 +109,5 @@ __all__ = [
     "refuse_secrets",
     "required_credentials",
     "secret_faults",
+    "zone_of",
 ]

@@ -9,7 +9,9 @@ from typing import Final
 from archsyncd.config.crosscheck_calls import CALL_RULES
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import nearest, quoted
+from archsyncd.config.service import AlertSettings
 from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED, FeedSettings, LocationSettings
+from archsyncd.domain.quiet import cover_the_week
 
 AVAILABLE_TRANSPORTS: Final = ("pull", "drop", "push")
 _ADDRESS_KEYS: Final = {"pull": "url", "drop": "directory", "pubsub": "subscription", "push": "listen"}
@@ -273,6 +275,18 @@ def _late_comes_before_critical(draft: Draft) -> None:
         draft.fault(path, told, value=health.decrease_late_seconds, near=other)
 
 
+def _quiet_hours_have_a_zone(draft: Draft) -> None:
+    tables: list[tuple[tuple[str | int, ...], FeedSettings | AlertSettings]] = [
+        (("feed", index), feed) for index, feed in enumerate(draft.settings.feeds)
+    ]
+    for path, table in [*tables, (("alerts",), draft.settings.alerts)]:
+        hours, zone = (*path, "quiet"), (*path, "timezone")
+        if table.quiet and not table.timezone and draft.sound(*zone):
+            draft.fault(zone, "is required beside quiet", near=hours)
+        if table.quiet and draft.sound(*hours) and cover_the_week(table.quiet):
+            draft.fault(hours, "must leave some hour of the week")
+
+
 def _sockets_differ(draft: Draft) -> None:
     listen = draft.settings.status.listen
     path = ("status", "listen")
@@ -334,5 +348,6 @@ _RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _a_directory_answers_no_look_up,
     _an_allow_list_has_its_file,
     _late_comes_before_critical,
+    _quiet_hours_have_a_zone,
     _sockets_differ,
 )

@@ -287,6 +287,8 @@ def _nest_as_toml(value: Sequence[object] | Mapping[str, object], depth: int) ->
     most = _SHOWN_ITEMS if depth < _SHOWN_DEPTH else 0
     rest = ["…"] if most < len(value) else []
     if isinstance(value, Mapping):
+        if not value:
+            return "{}"
         told = [
             f"{path_text((name,))} = {as_toml(item, depth + 1)}" for name, item in list(value.items())[:most]
         ]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -113,7 +114,18 @@ def _placed(draft: Draft, path: Path, environment: Mapping[str, str]) -> Setting
     )
     state = environment.get("STATE_DIRECTORY", "").partition(":")[0]
     daemon = replace(settings.daemon, state_dir=Path(state)) if state.startswith("/") else settings.daemon
-    return replace(settings, feeds=feeds, daemon=daemon)
+    aliases, units = settings.aliases, settings.units
+    if aliases.file:
+        aliases = replace(aliases, file=beside / aliases.file)
+    if units.file:
+        units = replace(units, file=beside / units.file)
+    channels = MappingProxyType(
+        {
+            name: replace(each, skus_file=beside / each.skus_file) if each.skus_file else each
+            for name, each in settings.channels.items()
+        }
+    )
+    return replace(settings, feeds=feeds, daemon=daemon, aliases=aliases, units=units, channels=channels)
 
 
 def _check_files(draft: Draft) -> None:
@@ -121,7 +133,10 @@ def _check_files(draft: Draft) -> None:
     named: list[tuple[KeyPath, Path | None]] = [
         (("commercetools", "ca_file"), settings.commercetools.ca_file),
         (("rollout", "skus_file"), settings.rollout.skus_file),
+        (("aliases", "file"), settings.aliases.file),
+        (("units", "file"), settings.units.file),
     ]
+    named += [(("channels", name, "skus_file"), each.skus_file) for name, each in settings.channels.items()]
     for index, feed in enumerate(settings.feeds):
         named += [(("feed", index, "profile"), feed.profile), (("feed", index, "ca_file"), feed.ca_file)]
         named += [(("feed", index, "certificate"), feed.certificate)]

@@ -9,7 +9,9 @@ from typing import Final
 from archsyncd.config.addresses import Listen, ListenAddress, Url
 from archsyncd.config.keys import key
 from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Whole, Word
+from archsyncd.config.quieting import Hours, TimeZone
 from archsyncd.domain.cases import CaseKind
+from archsyncd.domain.quiet import Span
 
 DEFAULT_OWNER: Final = "default"
 _MAIL_ADDRESS: Final = r"[^\s@<>,;\"]{1,64}@[A-Za-z0-9.-]{1,253}"
@@ -87,6 +89,8 @@ def shipped_owners() -> Mapping[str, OwnerSettings]:
             DEFAULT_OWNER: OwnerSettings(),
             "sku_not_found": OwnerSettings(team="data", escalate_minutes=480),
             "stray_entry": OwnerSettings(team="data", escalate_minutes=480),
+            "sku_collision": OwnerSettings(team="data", escalate_minutes=480),
+            "unit_changed": OwnerSettings(team="data", escalate_minutes=480),
         },
     )
 
@@ -151,6 +155,18 @@ class AlertSettings:
             Whole(1, 1_440),
             "What is told already and grows is told again in one digest, this long after the last message at the earliest.",
         ),
+    )
+    quiet: tuple[Span, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(Hours()),
+            """Hours of the week, in `timezone`, in which only what is critical is told. The rest is told when they end, if it
+            is there still.""",
+        ),
+    )
+    timezone: str = field(
+        default="",
+        metadata=key(TimeZone(), "The time zone of `quiet`. Summer time is taken into account."),
     )
 
 

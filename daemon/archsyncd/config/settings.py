@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from archsyncd.config.keys import key
 from archsyncd.config.kinds import Choice, Table, TableList, TableMap
+from archsyncd.config.naming import AliasSettings, UnitSettings
 from archsyncd.config.platform import CommercetoolsSettings, DrainSettings, LeaseSettings, ReconcileSettings
 from archsyncd.config.reporting import ReportSettings
 from archsyncd.config.rules import (
@@ -77,6 +78,14 @@ class Settings:
             TableMap(ChannelSettings, CHANNEL_KEY),
             "Rules for the quantity published on a channel; a channel without a table has the defaults.",
         ),
+    )
+    aliases: AliasSettings = field(
+        default_factory=AliasSettings,
+        metadata=key(Table(AliasSettings), "SKUs that Archean and commercetools write differently."),
+    )
+    units: UnitSettings = field(
+        default_factory=UnitSettings,
+        metadata=key(Table(UnitSettings), "Units of measure that Archean tells quantities in."),
     )
     drain: DrainSettings = field(
         default_factory=DrainSettings,

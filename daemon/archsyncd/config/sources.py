@@ -10,8 +10,10 @@ from typing import Final
 from archsyncd.config.addresses import Listen, ListenAddress, Network, NetworkKind, Url
 from archsyncd.config.keys import key
 from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Table, Whole, Word
+from archsyncd.config.quieting import Hours, TimeZone
 from archsyncd.config.signing import SignatureSettings
 from archsyncd.domain.feed import Figure
+from archsyncd.domain.quiet import Span
 
 NONE_ACCEPTED: Final = "none-accepted"
 # Transports whose sources can be asked, or write full files; the others stand beside one of these.
@@ -77,6 +79,19 @@ class FeedSettings:
             """How often news, or at least a heartbeat, is expected. A feed that is silent for twice as long is a
             warning, for five times as long it is critical. For a nightly file give 86400.""",
         ),
+    )
+    quiet: tuple[Span, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(Hours()),
+            """Hours of the week in which no news is expected, in `timezone`: nights, weekends. The feed's age stands still
+            in them, and at their end it has its interval anew; one that was silent for too long before stays so. What it
+            tells is read at any hour.""",
+        ),
+    )
+    timezone: str = field(
+        default="",
+        metadata=key(TimeZone(), "The time zone of `quiet`. Summer time is taken into account."),
     )
     locations: tuple[str, ...] = field(
         default=(),
@@ -381,6 +396,24 @@ class ChannelSettings:
             Whole(0, _QUANTITY_MOST),
             """The largest believable quantity of one SKU. A level that would raise the offer above it is held for a
             person; one that lowers it is applied. Nothing is cut off at this number.""",
+        ),
+    )
+    expected_delivery: bool = field(
+        default=False,
+        metadata=key(
+            Flag(),
+            """Show on entries when more is expected (expectedDelivery), by the earliest date that Archean tells for any
+            location of the channel. It never changes a quantity. Taking it away leaves what is there.""",
+        ),
+    )
+    skus_file: Path | None = field(
+        default=None,
+        metadata=key(
+            FilePath(relative=True),
+            """A CSV file with the columns sku, safety_stock, percentage and offer: what differs for single SKUs
+            (commercetools'). An empty cell is as the channel says; * and ? in a SKU stand for what differs, and the first such
+            line that fits counts where no line names the SKU. `offer` no draws it down to what is owed. A relative path starts
+            at this file's directory.""",
         ),
     )
     maximum_factor: int = field(

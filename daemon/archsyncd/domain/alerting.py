@@ -135,10 +135,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class AlertRules:
-    """How messages are grouped. `group_seconds`: how long a cause must last, or be gone; `digest_seconds`: between digests."""
+    """How messages are grouped. `group_seconds`: how long a cause must last, or be gone; `digest_seconds`: between digests.
+
+    `holds`: it is quiet, so what is not critical is told later, if it is there still; that such a cause is over, as well.
+    """
 
     group_seconds: int = 30
     digest_seconds: int = 900
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +227,8 @@ def _absent(cause: Cause, now_ms: int, rules: AlertRules) -> tuple[Cause | None,
         cause = replace(cause, quiet_ms=now_ms)
     if not cause.told_level:
         return (None if not cause.sent and _gone(cause, now_ms, rules) else cause), []
-    if not _gone(cause, now_ms, rules) or len(cause.sent) >= MESSAGES_AN_HOUR:
+    held = rules.holds and cause.told_level < CRITICAL
+    if held or not _gone(cause, now_ms, rules) or len(cause.sent) >= MESSAGES_AN_HOUR:
         return cause, []
     message = Message(
         MessageKind.OVER,
@@ -247,6 +252,8 @@ def _gone(cause: Cause, now_ms: int, rules: AlertRules) -> bool:
 
 def _kind(cause: Cause, seen: Observation, now_ms: int, rules: AlertRules) -> MessageKind | None:
     """What is to be told of a cause that is there, None: nothing now."""
+    if rules.holds and seen.level < CRITICAL:
+        return None
     # That it is critical now passes beyond the limit, once: flaps of what is not must not silence it.
     beyond = 1 if seen.level >= CRITICAL > cause.told_level else 0
     if len(cause.sent) >= MESSAGES_AN_HOUR + beyond:

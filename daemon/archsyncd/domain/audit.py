@@ -145,7 +145,8 @@ def _compared(
     advice = (
         "which is in use on both sides: probably another article"
         if found.paired
-        else "which fits nothing either: probably the same article, so write it alike in both systems"
+        else "which fits nothing either: probably the same article, so write it alike in both systems, or give it a line in the "
+        "file of [aliases]"
     )
     return Finding(kind, sku, place, f"{told}, {advice}", found.sku, by)
 

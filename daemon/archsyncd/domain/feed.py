@@ -35,7 +35,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """`stock.level`: what one location holds of one SKU. Units are pieces; a figure that is None was not stated."""
+    """`stock.level`: what one location holds of one SKU. A figure that is None was not stated.
+
+    `unit`: what the source tells it in, None where it does not say. As it was read its figures are in that unit, and those that
+    were told as decimal texts stand in `decimals`, by the contract's name, and are None themselves; translated they are pieces.
+    `expected`: the earliest time at which more is expected (UTC, to the millisecond), "" for nothing, None: that is not told.
+    """
 
     id: str
     seq: int
@@ -48,11 +53,17 @@ class Level:
     rev: str | None = None
     orders_included: tuple[str, ...] = ()
     orders_through_ms: int | None = None
+    unit: str | None = None
+    decimals: tuple[tuple[str, str], ...] = ()
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """`stock.movement`: a change of one figure by `delta` pieces, with the balance after it where the source tells it."""
+    """`stock.movement`: a change of one figure by `delta` pieces, with the balance after it where the source tells it.
+
+    `unit` and `decimals`: as in a Level; a `delta` that was told as a decimal text is 0 itself.
+    """
 
     id: str
     seq: int
@@ -64,6 +75,8 @@ class Movement:
     balance_on_hand: int | None = None
     balance_available: int | None = None
     occurred_at: str | None = None
+    unit: str | None = None
+    decimals: tuple[tuple[str, str], ...] = ()
 
     @property
     def states_balance(self) -> bool:
@@ -83,13 +96,14 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class LineShare:
-    """A quantity of one order line at one location; what is None was not told."""
+    """A quantity of one order line at one location; what is None was not told. In `unit` until translated."""
 
     sku: str
     quantity: int
     line_ref: str | None = None
     location: str | None = None
     short_quantity: int = 0
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +177,13 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReturnedLine:
-    """Pieces that came back. `line_ref`: the line item's id or key, where it is told."""
+    """What came back, in `unit` until translated. `line_ref`: the line item's id or key, where it is told."""
 
     sku: str
     quantity: int
     disposition: Disposition
     line_ref: str | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +272,7 @@ class SnapshotCause(StrEnum):
     CURSOR_EXPIRED = "cursor_expired"
     EPOCH_CHANGED = "epoch_changed"
     GAP = "gap"
+    ALIASES_CHANGED = "aliases_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ _SHIPPED = HealthLimits()
 class FeedHealth:
     """A feed now. `verdict`: fresh, late (2 intervals without a sign of life) or stale (5). `fault`: why it stands.
 
-    `stuck_seconds`: for how long it has told of newer records and given none, None while it does not.
+    `stuck_seconds`: for how long it has told of newer records and given none, None while it does not. `quiet_until_ms`: no news
+    is expected until then (UTC milliseconds), None where it is.
     """
 
     name: str
@@ -42,6 +43,7 @@ class FeedHealth:
     paused: bool = False
     snapshot_due: str | None = None
     stuck_seconds: float | None = None
+    quiet_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

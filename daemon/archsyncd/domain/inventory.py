@@ -51,6 +51,7 @@ class Entry:
     """An inventory entry as read. Quantities in pieces, negative ones are legal.
 
     `type_id` is the id of the entry's custom type, None without one. `written_by` is lastModifiedBy.externalUserId.
+    `expected_delivery` is told by REST alone.
     `created_at_ms` is UTC. `read_at_ms` is the server's clock (its Date header) when the answer was made.
     """
 
@@ -65,14 +66,16 @@ class Entry:
     read_at_ms: int
     restockable_in_days: int | None = None
     written_by: str | None = None
+    expected_delivery: str | None = None
 
 
 class WriteKind(StrEnum):
-    """What a write does: create an entry, move it by a delta, or set it (untracked mode only)."""
+    """What a write does: create an entry, move it by a delta, set it (untracked mode only), show an expected delivery alone."""
 
     CREATE = "create"
     INCREMENT = "increment"
     SET = "set"
+    DELIVERY = "delivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class EntryWrite:
 
     `quantity` is the signed delta of an INCREMENT (never 0), the absolute quantity of CREATE and SET.
     `entry_id` and `version` are None for CREATE. `needs_type` asks for setCustomType with our fields instead of
-    setCustomField (the entry has no custom type yet). `marker` is None in untracked mode.
+    setCustomField (the entry has no custom type yet). `marker` is None in untracked mode. `delivery`: when more is expected
+    (RFC 3339), "" for never, None: what the entry shows of it stays; it is all that a DELIVERY does.
     """
 
     kind: WriteKind
@@ -91,6 +95,7 @@ class EntryWrite:
     entry_id: str | None = None
     version: int | None = None
     needs_type: bool = False
+    delivery: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

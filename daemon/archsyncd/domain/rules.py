@@ -11,6 +11,7 @@ from typing import Any
 
 from archsyncd.domain.feed import Figure
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.sku_rules import sku_rules_of_text
 from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
 
 # Why a key is parked that the rollout does not reach yet, and one whose channel no location fills any more.
@@ -32,7 +33,7 @@ class Rules:
     def fingerprint(self) -> str:
         """The same for the same rules in every process: tells whether stored targets were reckoned by them."""
         rollout = None if self.rollout is None else _rollout_digest(self.rollout)
-        return hashlib.sha256(repr((policies_text(self.policies), rollout)).encode()).hexdigest()
+        return hashlib.sha256(repr((policies_text(self.policies, whole=False), rollout)).encode()).hexdigest()
 
     def mapping(self) -> str:
         """What says in which key an order's line counts, and what proves it: channels, their locations, the fallback."""
@@ -158,8 +159,11 @@ class Carrying:
     not_goods: tuple[str, ...] = ()
 
 
-def policies_text(policies: Policies) -> str:
-    """Policies as text that `policies_of_text` reads; the same for the same policies."""
+def policies_text(policies: Policies, *, whole: bool = True) -> str:
+    """Policies as text that `policies_of_text` reads; the same for the same policies.
+
+    Not `whole`: rules of single SKUs, which may be very many, stand in it by their digest.
+    """
     channels = {
         name: [
             [[each.location, each.sellable.value, each.buffer] for each in _by_name(channel)],
@@ -168,6 +172,7 @@ def policies_text(policies: Policies) -> str:
             channel.maximum,
             channel.order_location,
             channel.maximum_factor,
+            *([channel.skus.text if whole else channel.skus.digest] if channel.skus else []),
         ]
         for name, channel in policies.channels.items()
     }
@@ -179,12 +184,21 @@ def policies_of_text(text: str) -> Policies:
     """The policies that `policies_text` wrote."""
     channels, ignored, withheld, fallback, tracked, reflection = json.loads(text)
     made = {}
-    for name, (places, safety, percentage, maximum, order_location, factor) in channels.items():
+    for name, (places, safety, percentage, maximum, order_location, factor, *skus) in channels.items():
         locations = {
             location: LocationPolicy(location, name, Figure(sells), buffer)
             for location, sells, buffer in places
         }
-        made[name] = ChannelPolicy(name, locations, safety, percentage, maximum, order_location, factor)
+        made[name] = ChannelPolicy(
+            name,
+            locations,
+            safety,
+            percentage,
+            maximum,
+            order_location,
+            factor,
+            sku_rules_of_text(skus[0] if skus else ""),
+        )
     return Policies(made, frozenset(ignored), frozenset(withheld), fallback, tracked, reflection)
 
 

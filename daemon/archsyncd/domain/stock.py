@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from archsyncd.domain.feed import Figure, Position
+from archsyncd.domain.sku_rules import SkuRules
+
+NO_RULES = SkuRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class ChannelPolicy:
     `maximum`: a level that rises above it is held for a person; so is one that rises to more than `maximum_factor` times what
     it was (0: any rise may go).
     `order_location` is where its orders are fulfilled when several locations share the channel ("": Archean chooses).
+    `skus`: what differs for single SKUs; `of` gives the policy of one. `offer` False: nothing of it is offered, and debts stay.
     """
 
     channel: str
@@ -40,6 +44,24 @@ class ChannelPolicy:
     maximum: int = 100_000_000
     order_location: str = ""
     maximum_factor: int = 0
+    skus: SkuRules = NO_RULES
+    offer: bool = True
+
+    def of(self, sku: str) -> ChannelPolicy:
+        """The policy of one SKU, which is the channel's where no rule is about it."""
+        rule = self.skus.of(sku) if self.skus else None
+        if rule is None:
+            return self
+        return ChannelPolicy(
+            self.channel,
+            self.locations,
+            self.safety_stock if rule.safety_stock is None else rule.safety_stock,
+            self.percentage if rule.percentage is None else rule.percentage,
+            self.maximum,
+            self.order_location,
+            self.maximum_factor,
+            offer=rule.offer,
+        )
 
     def place_of(self, told: str | None) -> str | None:
         """The location a line is fulfilled from: as told, as configured, or the only one; None when it stays open."""
@@ -121,6 +143,8 @@ def sellable_quantity(
 ) -> int:
     """f(W) of one SKU in one channel, from the levels its locations have; a location without a level counts nothing.
 
+    `policy` is that of the SKU (`ChannelPolicy.of`).
+
     Source of the rule: the definitions of the stock ledger (packaging/stock-ledger.md).
     """
     total = 0
@@ -133,7 +157,8 @@ def sellable_quantity(
         # Withholding may only take away: a location in debt stays a debt.
         total += min(counted, 0) if level.location in withheld else counted
     sold = total * policy.percentage // 100 if total > 0 else total
-    return sold - policy.safety_stock
+    offered = sold - policy.safety_stock
+    return offered if policy.offer else min(offered, 0)
 
 
 def needs_person(policy: ChannelPolicy, before: int | None, after: int) -> bool:

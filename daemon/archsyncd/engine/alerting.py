@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archsyncd.domain.alerting import SAME, AlertRules, Cause, Decided, Message, Observation, decide
@@ -65,8 +65,11 @@ class Lookout:
         rules: AlertRules,
         tell: Tell,
         beat: Callable[[], None],
+        holds: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`holds`: whether what is not critical waits just now."""
         self.rules = rules
+        self._holds = holds
         self._store = store
         self._shared = shared
         self._observe = observe
@@ -99,12 +102,16 @@ class Lookout:
                 )
             await self._shared.rest(LOOK_SECONDS)
 
+    def rules_now(self) -> AlertRules:
+        """How messages are grouped, and whether what is not critical waits."""
+        return replace(self.rules, holds=self._holds())
+
     async def look(self) -> None:
         """Look once. Raises StoreFull."""
         causes = await self._store.alerts.causes()
         seen = await self._observe(causes)
         now_ms = self._shared.clock.wall_ms()
-        decided = decide(causes, seen.observed, now_ms, self.rules, seen.unjudged)
+        decided = decide(causes, seen.observed, now_ms, self.rules_now(), seen.unjudged)
         if decided.kept or decided.forgotten or decided.messages:
             await self._book(decided)
         for message in decided.messages:

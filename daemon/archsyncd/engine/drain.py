@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import (
@@ -24,6 +24,7 @@ from archsyncd.domain.inventory import (
     Marker,
     Missing,
     Refused,
+    StockKey,
     Throttled,
     TooLarge,
     Unauthorised,
@@ -61,6 +62,7 @@ SHORTEST_SECONDS = 0.001
 # Made ready beyond the permits at hand while requests are plentiful: a commit costs as much for one key as for many.
 AHEAD_KEYS = 128
 AHEAD_SECONDS = 0.05
+ASIDE_DELAY_MS = 200
 _TOO_MANY_REQUESTS = 429
 _IN_PARTS = Unreached("the batch was too large")
 _SINGLY = Unreached("the batch was refused")
@@ -78,6 +80,22 @@ class DrainOptions:
     writes: bool
     ledger: str
     fence: int
+
+
+class Riders(Protocol):
+    """What rides with writes of quantities; it is theirs what becomes of it."""
+
+    async def riding(self, keys: Collection[StockKey]) -> Mapping[StockKey, str]:
+        """What writes of these keys' quantities carry as well (`EntryWrite.delivery`)."""
+        ...
+
+    def rode(self, key: StockKey, expected: str) -> None:
+        """A write that carried it took effect."""
+        ...
+
+    def refused(self, key: StockKey) -> None:
+        """A write that carried it was refused, perhaps for it; it may not be carried again."""
+        ...
 
 
 class Drain:
@@ -104,6 +122,9 @@ class Drain:
         self._room = asyncio.Event()
         # Operations of creates that met their derived key taken, with the correlation id; the resolver takes them out.
         self.key_taken: dict[str, str] = {}
+        self.riders: Riders | None = None
+        # By operation, what its write carries besides the quantity.
+        self._riding: dict[str, str] = {}
         self.batch_now = options.write_batch
         self._batch_again_at = 0.0
         self._bound_seconds = INCREASE_BOUND_SECONDS
@@ -127,6 +148,7 @@ class Drain:
         """
         # What came back to an earlier run that failed is nobody's either.
         self._results, self._coming_back = asyncio.Queue(), 0
+        self._riding.clear()
         if await self._store.outbox.doubt_leased():
             self._shared.doubt.set()
         settler = asyncio.create_task(self._settle_all(), name="settle")
@@ -231,7 +253,20 @@ class Drain:
         limits = self._limits(self._sustained.places(keys))
         leases = await self._store.outbox.lease(limits, keys)
         self._sustained = self._sustained.after(len(leases))
-        return leases
+        if self.riders is not None:
+            await self._take_along(leases, self.riders)
+        return [lease for lease in leases if not self._left_alone(lease)]
+
+    async def _take_along(self, leases: Sequence[Lease], riders: Riders) -> None:
+        riding = await riders.riding([lease.key for lease in leases])
+        self._riding |= {lease.operation.op_id: riding[lease.key] for lease in leases if lease.key in riding}
+
+    def _left_alone(self, lease: Lease) -> bool:
+        """One whose entry is being written otherwise goes back for a moment: one write of an entry at a time."""
+        aside = self._shared.is_aside(lease.key)
+        if aside:
+            self._settle_later(lease, PutBack(ASIDE_DELAY_MS))
+        return aside
 
     def _ahead(self, size: int) -> int:
         """How many requests are made ready that have no permit yet, so that one commit serves many of them.
@@ -321,6 +356,7 @@ class Drain:
             lease.entry_id,
             lease.version,
             needs_type=lease.needs_type and self.options.tracked,
+            delivery=self._riding.get(lease.operation.op_id),
         )
 
     async def _send_one(self, permit: Permit, lease: Lease) -> None:
@@ -373,10 +409,20 @@ class Drain:
     def _book(self, lease: Lease, answer: WriteAnswer) -> None:
         if isinstance(answer, Conflict | Exists):
             self._shared.count("conflicts")
-        self._settle_later(lease, self._settlement(lease, answer))
+        settlement = self._settlement(lease, answer)
+        carried = self._riding.get(lease.operation.op_id)
+        if carried is not None and self.riders is not None:
+            if isinstance(answer, Written):
+                self.riders.rode(lease.key, carried)
+            elif isinstance(answer, Refused):
+                # Perhaps for what it carried: the quantity goes once more, alone.
+                self.riders.refused(lease.key)
+                settlement = PutBack()
+        self._settle_later(lease, settlement)
 
     def _settle_later(self, lease: Lease, settlement: Settlement) -> None:
         # What is due again at once is waited for before anything else is leased: it may be what is due first.
+        self._riding.pop(lease.operation.op_id, None)
         self._coming_back += settlement == PutBack()
         self._results.put_nowait(Settled(lease.key, lease.operation.op_id, settlement))
 

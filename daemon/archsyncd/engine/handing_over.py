@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from archsyncd.domain.handover import (
     Flaw,
     Hand,
     Objection,
+    PlacedLine,
     Placement,
     Stage,
     asked_for,
@@ -88,6 +89,10 @@ class Sides:
     source_silent: bool
 
 
+async def _as_they_are(lines: Sequence[PlacedLine]) -> Sequence[PlacedLine]:
+    return lines
+
+
 class HandOver:
     """Carries orders from the moment they are learnt until Archean has them, and its wish to cancel after that."""
 
@@ -104,8 +109,12 @@ class HandOver:
         chance: Callable[[], float],
         beat: Callable[[], None],
         may_write: Callable[[], bool] = lambda: True,
+        archean_lines: Callable[[Sequence[PlacedLine]], Awaitable[Sequence[PlacedLine]]] = _as_they_are,
     ) -> None:
-        """`may_write`: whether anything may be written at all; the lease is asked besides."""
+        """`may_write`: whether anything may be written at all; the lease is asked besides.
+
+        `archean_lines`: puts the source's names for SKUs into lines.
+        """
         self._store = store
         self._client = client
         self._feed = feed
@@ -117,6 +126,7 @@ class HandOver:
         self._chance = chance
         self._beat = beat
         self._may_write = may_write
+        self._archean_lines = archean_lines
         self._reader = WholeReader(client, limiter, Priority.ORDERS, beat)
         self._unsettled = True
         self._began_ms = shared.clock.wall_ms()
@@ -224,7 +234,8 @@ class HandOver:
         elif verdict.flaw is not None:
             await self._kept.hold(carried, verdict.flaw, version)
         else:
-            await self._send(carried, self._desk.body(whole, verdict.lines), asked_for(whole.order), version)
+            lines = await self._archean_lines(verdict.lines)
+            await self._send(carried, self._desk.body(whole, lines), asked_for(whole.order), version)
 
     async def _drop(self, carried: Carried, why: str) -> None:
         """It is not wanted any more. Where something was sent once, Archean has the last word on whether it has it."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.engine.ports import Clock
+
+
+async def _nobody(_entries: Sequence[Entry]) -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -19,6 +24,7 @@ class Shared:
     `tenure_since_ms`: we alone write since then (0: unknown). `server_lead_ms`: their clock minus our monotonic one.
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
     and `channels_stale` asks for it now; `export_channels` have the role OrderExport. `may_increase`: the lease allows raising.
+    `listed` is told of entries as the walk over the inventory lists them.
     `late_until`: monotonic seconds until a request of the lease's former holder may land; None: there was none.
     """
 
@@ -47,6 +53,22 @@ class Shared:
     notes: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    aside: dict[StockKey, float] = field(default_factory=dict)
+    listed: Callable[[Sequence[Entry]], Awaitable[None]] = _nobody
+
+    def set_aside(self, keys: Iterable[StockKey], seconds: float) -> None:
+        """Something else than a quantity is being written of these keys' entries; for so long at most quantities wait."""
+        until = self.clock.monotonic() + seconds
+        self.aside.update(dict.fromkeys(keys, until))
+
+    def take_back(self, keys: Iterable[StockKey]) -> None:
+        """That is done."""
+        for key in keys:
+            self.aside.pop(key, None)
+
+    def is_aside(self, key: StockKey) -> bool:
+        """Whether another write of the key's entry is under way."""
+        return bool(self.aside) and self.aside.get(key, 0.0) > self.clock.monotonic()
 
     @property
     def stopping(self) -> bool:

@@ -31,7 +31,17 @@ class Suspecting:
     `after_seconds`: how long a key must owe more than it has.
     """
 
-    def __init__(self, store: Store, shared: Shared, after_seconds: float, beat: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shared: Shared,
+        after_seconds: float,
+        beat: Callable[[], None],
+        rests: Callable[[str], bool] = lambda _channel: False,
+    ) -> None:
+        """`rests`: whether no news is expected just now of any location of a channel; its keys' clocks stand still."""
+        self._rests = rests
+        self._looked = shared.clock.monotonic()
         self._store = store
         self._shared = shared
         self._beat = beat
@@ -58,12 +68,23 @@ class Suspecting:
         await self._close_covered()
         found, self._key = await self._store.health.beyond(self._key, KEYS)
         now = self._shared.clock.monotonic()
+        self._stand_still(now)
         for owed in found:
             if owed.short > 0:
                 await self._suspect(owed, now)
         await self._forget()
         for state in await self._store.feeds.states():
             self._note_head(state, now)
+
+    def _stand_still(self, now: float) -> None:
+        """Whom nobody tells of an import just now is not suspected for that."""
+        passed, self._looked = now - self._looked, now
+        resting = {channel for channel in {key.channel for key in self._since} if self._rests(channel)}
+        if resting:
+            self._since = {
+                key: min(since + passed, now) if key.channel in resting else since
+                for key, since in self._since.items()
+            }
 
     def stuck_seconds(self, feed: str) -> float | None:
         """For how long a feed has told of newer records and given none; None while it does not."""

@@ -308,13 +308,21 @@ class Freshness:
     """Watches how old each feed's last sign of life is, and raises or closes the stale-feed exception."""
 
     def __init__(
-        self, store: Store, shared: Shared, intervals: dict[str, float], beat: Callable[[], None]
+        self,
+        store: Store,
+        shared: Shared,
+        intervals: dict[str, float],
+        beat: Callable[[], None],
+        rests: Callable[[str], bool] = lambda _feed: False,
     ) -> None:
+        """`rests`: whether no news is expected of a feed just now; its age stands still meanwhile."""
         self._store = store
         self._shared = shared
         self.intervals = intervals
         self._beat = beat
-        self._started = shared.clock.monotonic()
+        self._rests = rests
+        self._resting: set[str] = set()
+        self._started = self._looked = shared.clock.monotonic()
         self._signs: dict[str, tuple[int | None, float]] = {}
         self._heard: set[str] = set()
         self._critical_since: dict[str, float] = {}
@@ -339,6 +347,7 @@ class Freshness:
     async def look(self) -> None:
         """Judge every feed once: fresh, late (2 intervals without a sign) or stale (5), counted from the start at most."""
         now = self._shared.clock.monotonic()
+        passed, self._looked = now - self._looked, now
         found = {state.name: state.sign_ms for state in await self._store.feeds.states()}
         for name, interval in self.intervals.items():
             sign = found.get(name)
@@ -347,7 +356,25 @@ class Freshness:
                 since = now
                 self._signs[name] = (sign, now)
                 await self._heard_of(name)
+            else:
+                since = self._without_rest(name, since, passed, now)
+                self._signs[name] = (sign, since)
             await self._judge(name, now - since, interval)
+
+    def _without_rest(self, feed: str, since: float, passed: float, now: float) -> float:
+        """Since when a feed counts as silent: quiet hours do not count, and at their end it has its interval anew.
+
+        One that was stale before them stays so until it is heard of.
+        """
+        if self._rests(feed):
+            self._resting.add(feed)
+            if feed in self._critical_since:
+                self._critical_since[feed] = min(self._critical_since[feed] + passed, now)
+            return min(since + passed, now)
+        if feed in self._resting:
+            self._resting.discard(feed)
+            return since if self.verdicts.get(feed) == "stale" else now
+        return since
 
     async def _heard_of(self, feed: str) -> None:
         """The first sign of a run closes what an earlier run left open."""

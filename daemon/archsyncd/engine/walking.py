@@ -102,6 +102,7 @@ class Walk:
             return False
         self._shared.saw_server_time(page.server_ms)
         self._watch_fences(page)
+        await self._shared.listed(page.entries)
         self._held.append(page)
         self._read_all = not page.full
         self._read_to = page.last

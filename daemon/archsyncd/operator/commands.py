@@ -161,6 +161,10 @@ class Commands:
             hint = f"Did you mean {near!r}?" if near else "Archean has not told of it, and no order names it."
             raise Refusal(f"Nothing is known of the SKU {sku!r}. {hint}", near=near)
         told = story.told(self._daemon.clock.wall_ms())
+        deliveries = await self._daemon.store.deliveries.of(sku)
+        for key in told["keys"]:
+            key["expected_delivery"], key["expected_written"] = deliveries.get(key["channel"], (None, None))
+        told["archean_sku"] = (await self._daemon.store.names.owners([sku])).get(sku, sku)
         told["timelines"] = await self._history.newest(sku, newest)
         cases = {case.id: case for case in story.found.cases}
         for location in story.levels:
@@ -174,7 +178,10 @@ class Commands:
         return Story(await self._daemon.store.report.story(sku), self._daemon.store.rules)
 
     async def _near(self, sku: str) -> str:
-        """The usual slips: spaces around, upper and lower case, leading zeros."""
+        """What commercetools calls it, or the usual slips: spaces around, upper and lower case, leading zeros."""
+        called = await self._daemon.store.names.called(sku)
+        if called:
+            return called
         for other in dict.fromkeys((sku.strip(), sku.upper(), sku.lower(), sku.lstrip("0"))):
             if other and other != sku and not (await self._story(other)).empty:
                 return other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,8 +36,38 @@ class Samples(Protocol):
         ...
 
 
+class Names(Protocol):
+    """What Archean calls SKUs otherwise."""
+
+    async def owners(self, skus: Collection[str]) -> Mapping[str, str]:
+        """Archean's SKUs of commercetools' SKUs, as far as any was called otherwise."""
+        ...
+
+    async def called(self, archean: str) -> str:
+        """What an Archean SKU is called in commercetools, "" where it was not met under an alias."""
+        ...
+
+
+class Expected(Protocol):
+    """What entries show of expected goods."""
+
+    async def of(self, sku: str) -> Mapping[str, tuple[str | None, str | None]]:
+        """By channel, what the entry should show and what we wrote last."""
+        ...
+
+
 class OperatedStore(Store, Protocol):
     """The store with what only operators use."""
+
+    @property
+    def names(self) -> Names:
+        """SKUs that have two names."""
+        ...
+
+    @property
+    def deliveries(self) -> Expected:
+        """What entries show of expected goods."""
+        ...
 
     @property
     def broken(self) -> str | None:

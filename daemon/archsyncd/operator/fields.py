@@ -41,8 +41,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "paused": "channels, feeds",
         "notes": "by name, a sentence each",
         "counters": "by name, since the start",
-        "feeds": "[name, transport, verdict, age_seconds, interval_seconds, fault, paused, snapshot_due, epoch, seq, behind, "
-        "read, applied, rejected]",
+        "feeds": "[name, transport, verdict, age_seconds, interval_seconds, fault, paused, snapshot_due, quiet_until, epoch, "
+        "seq, behind, read, applied, rejected]",
         "locations": "[name, channel, state (fresh | late | stale | quiet | unheard), feeds, told_seconds, withheld], worst "
         "first, at most 100",
         "waiting": "[class, name, keys, oldest_seconds]",
@@ -64,8 +64,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "sku": {
         "sku": "as asked",
+        "archean_sku": "what Archean calls it, as far as it was told under an alias; else the same",
         "levels": "[location, channel, sells, counts, buffer, withheld, feed, epoch, seq, on_hand, available, as_of]",
-        "keys": "[channel, f, reflected, untracked, closed, known, x_target, x_applied, base, parked, attempts, entry, "
+        "keys": "[channel, rule (what [channels.X] skus_file says of it), f, reflected, untracked, closed, known, x_target, "
+        "x_applied, base, parked, attempts, expected_delivery (what the entry should show), expected_written, entry, "
         "operation, waiting, sentence, checks, adds_up]",
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from archsyncd.assembly import quiet_of
 from archsyncd.config import EXCEPTION_KINDS, FeedSettings, Settings
 from archsyncd.domain.cases import TEXTS, CaseKind, Severity
 from archsyncd.domain.data_health import (
@@ -206,6 +207,7 @@ class Lookout:
             feed.name in daemon.shared.paused_feeds,
             state.snapshot_due if state else None,
             daemon.suspecting.stuck_seconds(feed.name),
+            quiet_of(feed).ends_ms(daemon.clock.wall_ms()),
         )
 
     def _locations(self, told: Mapping[str, Mapping[str, int]]) -> tuple[LocationHealth, ...]:
@@ -220,6 +222,7 @@ class Lookout:
             )
             verdict = best_of(self._daemon.freshness.verdicts.get(feed, "fresh") for feed in feeds)
             limit = quiet_limit(limits, min((intervals[feed] for feed in feeds), default=0.0))
+            limit += self._rested_seconds(heard)
             age = self.age_seconds(max(heard.values())) if heard else None
             withheld = name in policies.withheld
             found.append(
@@ -228,6 +231,14 @@ class Lookout:
                 )
             )
         return tuple(found)
+
+    def _rested_seconds(self, heard: Mapping[str, int]) -> float:
+        """How much of the time since a location was told of last was quiet hours of the feed that did."""
+        feed = max(heard, key=lambda name: heard[name], default=None)
+        if feed is None:
+            return 0.0
+        hours = quiet_of(self._daemon.settings.feed(feed))
+        return hours.within_ms(heard[feed], self._daemon.clock.wall_ms()) / 1000
 
     async def _unreported(self) -> float | None:
         """Since when no daily report was told; a new database has none, and is given the time."""

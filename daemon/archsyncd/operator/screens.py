@@ -78,6 +78,7 @@ def _feed(feed: Answer) -> str:
         parts.append(f"{feed['behind']:,} behind")
     parts += ["paused"] if feed["paused"] else []
     parts += [f"snapshot due ({feed['snapshot_due']})"] if feed["snapshot_due"] else []
+    parts += [f"quiet hours until {feed['quiet_until']}"] if feed["quiet_until"] else []
     parts += [feed["fault"]] if feed["fault"] else []
     return f"feed        {feed['name']}: {', '.join(parts)}"
 
@@ -275,7 +276,8 @@ def sku_lines(story: Answer) -> list[str]:
 
 
 def _sku(story: Answer) -> Iterator[str]:
-    yield f"SKU {story['sku']}"
+    other = story["archean_sku"] != story["sku"]
+    yield f"SKU {story['sku']}" + (f", Archean's {story['archean_sku']}" if other else "")
     for level in story["levels"]:
         yield _level(level)
     timelines = {timeline["channel"]: timeline for timeline in story["timelines"]}
@@ -315,7 +317,7 @@ def _parked(reason: str) -> str:
 
 
 def _key(key: Answer) -> Iterator[str]:
-    yield f"channel {key['channel']}"
+    yield f"channel {key['channel']}" + (f": {key['rule']}" if key["rule"] else "")
     yield f"  ledger    {key['sentence']}"
     for name in ("f", "reflected", "untracked", "known"):
         note = (
@@ -325,6 +327,8 @@ def _key(key: Answer) -> Iterator[str]:
         )
         yield f"  {name:<9} {key[name]:>10,}{note}"
     yield f"  X         {key['x_target']:>10,}   applied {shown(key['x_applied'])} (base {key['base']})"
+    if key["expected_delivery"] or key["expected_written"]:
+        yield f"  expected  {shown(key['expected_delivery'])}, the entry shows {shown(key['expected_written'])}"
     wrong = [check["says"] for check in key["checks"] if not check["ok"]]
     yield f"  checked   {'DOES NOT ADD UP: ' + '; '.join(wrong) if wrong else 'the arithmetic adds up'}"
     entry = key["entry"]

@@ -183,6 +183,7 @@ class StatusDesk:
             "fault": feed.fault,
             "paused": feed.paused,
             "snapshot_due": feed.snapshot_due,
+            "quiet_until": None if feed.quiet_until_ms is None else rfc3339(feed.quiet_until_ms),
         }
         if state is None:
             return told | {"epoch": None, "seq": None, "behind": None, "read": 0, "applied": 0, "rejected": 0}

@@ -58,8 +58,9 @@ class Story:
         return not (self.found.levels or self.found.rows or self.found.lines or self.found.cases)
 
     def policy(self, channel: str) -> ChannelPolicy | None:
-        """The channel's rules, None when no location fills it any more."""
-        return self.rules.policies.channels.get(channel)
+        """The channel's rules for this SKU, None when no location fills it any more."""
+        found = self.rules.policies.channels.get(channel)
+        return None if found is None else found.of(self.found.sku)
 
     def reckoned(self, row: OutboxRow) -> Figures | None:
         """The key's figures, reckoned anew from levels and lines."""
@@ -102,6 +103,7 @@ class Story:
         checks = checked(row, self.reckoned(row))
         return {
             "channel": row.key.channel,
+            "rule": self._rule(row.key.channel),
             "f": row.f,
             "reflected": row.refl,
             "untracked": row.ntrk,
@@ -119,6 +121,11 @@ class Story:
             "checks": [{"name": check.name, "ok": check.ok, "says": check.says} for check in checks],
             "adds_up": all(check.ok for check in checks),
         }
+
+    def _rule(self, channel: str) -> str | None:
+        found = self.rules.policies.channels.get(channel)
+        rule = None if found is None else found.skus.of(self.found.sku)
+        return None if rule is None else str(rule)
 
     def _line(self, key: StockKey, line: Line) -> dict[str, Any]:
         policy, head = self.policy(key.channel), self.heads.get(line.order_id)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from archsyncd.domain.units import is_decimal
 from archsyncd.wire.r247_values import Literal, Misread, Unreadable
 
 DELIMITERS: Final = frozenset({",", ";", "\t"})
@@ -71,7 +72,10 @@ class Table:
 
 def _value(column: str, cell: str) -> Any:
     if column in _INTEGERS:
-        return int(cell) if _INTEGER.fullmatch(cell) else Literal(cell)
+        if _INTEGER.fullmatch(cell):
+            return int(cell)
+        # A decimal counts where the row tells a unit; it is a text, as it is in JSON.
+        return cell if is_decimal(cell) else Literal(cell)
     if column in _FLAGS:
         return _WORTH.get(cell, cell)
     if column in _LISTS:

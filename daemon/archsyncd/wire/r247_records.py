@@ -34,11 +34,14 @@ from archsyncd.domain.feed import (
     ReturnedLine,
     ReturnReceived,
 )
+from archsyncd.domain.times import rfc3339
+from archsyncd.domain.units import UNIT_LIMIT_CHARACTERS, is_decimal
 from archsyncd.wire.r247_values import (
     LIST_LIMIT,
     SEQ_LIMIT_DIGITS,
     Misread,
     Repeated,
+    checked_instant,
     checked_text,
     entries,
     flag,
@@ -52,6 +55,7 @@ from archsyncd.wire.r247_values import (
     sequence,
     stated,
     text,
+    to_ms,
 )
 
 FULFILMENT_STATUSES: Final = frozenset(
@@ -60,6 +64,7 @@ FULFILMENT_STATUSES: Final = frozenset(
 _PLAIN_TIMES: Final = re.compile(
     r"(?:\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3})?Z\n)*+", re.ASCII
 )
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _Fields = Mapping[str, Any]
 
 
@@ -112,7 +117,7 @@ def read_clean(items: list[Any]) -> list[Record] | None:
             record_id, seq, sku, location = fields["id"], fields["seq"], fields["sku"], fields["location"]
             on_hand, available = get("onHand"), get("available")
             as_of, occurred_at = get("asOf"), get("occurredAt")
-            rev, included = get("rev"), get("ordersIncluded")
+            rev, included, unit, future = get("rev"), get("ordersIncluded"), get("uom"), get("future")
             if as_of is not None:
                 note_time(as_of)
             if occurred_at is not None and occurred_at != as_of:
@@ -132,6 +137,7 @@ def read_clean(items: list[Any]) -> list[Record] | None:
                 and (on_hand is None or INT64_MINIMUM <= on_hand <= INT64_MAXIMUM)
                 and (available is None or INT64_MINIMUM <= available <= INT64_MAXIMUM)
                 and (rev is None or (0 < len(rev) <= ID_LIMIT_CHARACTERS and rev.isprintable()))
+                and (unit is None or (0 < len(unit) <= UNIT_LIMIT_CHARACTERS and unit.isprintable()))
             ):
                 orders = () if included is None else _plain_orders(included)
                 append(
@@ -146,6 +152,8 @@ def read_clean(items: list[Any]) -> list[Record] | None:
                         occurred_at,
                         rev,
                         orders,
+                        unit=unit,
+                        expected=None if future is None else _expected(future),
                     )
                 )
             else:
@@ -186,8 +194,12 @@ def _are_plain(times: list[str]) -> bool:
 
 
 def _level(fields: _Fields, record_id: str, seq: int) -> Level:
-    on_hand, available = optional_integer(fields, "onHand"), optional_integer(fields, "available")
-    if on_hand is None and available is None:
+    unit = _unit(fields)
+    decimals = _decimals(fields, ("onHand", "available"), unit)
+    on_hand, available = (
+        None if name in decimals else optional_integer(fields, name) for name in ("onHand", "available")
+    )
+    if on_hand is None and available is None and not decimals:
         raise Misread("no_quantity", "states neither onHand nor available", "/onHand")
     return Level(
         id=record_id,
@@ -201,7 +213,46 @@ def _level(fields: _Fields, record_id: str, seq: int) -> Level:
         rev=optional_text(fields, "rev", ID_LIMIT_CHARACTERS),
         orders_included=_orders_included(fields),
         orders_through_ms=instant_ms(fields, "ordersThrough"),
+        unit=unit,
+        decimals=tuple(decimals.items()),
+        expected=_expected(fields.get("future")),
     )
+
+
+def _expected(future: Any) -> str | None:
+    """When the next goods are expected; None where that cannot be read: it is never a reason to lose a level."""
+    if type(future) is not list or len(future) > LIST_LIMIT:
+        return None
+    found = []
+    for entry in future:
+        quantity, at = (
+            (entry.get("quantity"), entry.get("expectedAt")) if type(entry) is dict else (None, None)
+        )
+        moment = _moment(at) if isinstance(at, str) else None
+        if type(quantity) is not int or moment is None:
+            return None
+        if quantity > 0:
+            found.append(moment)
+    return min(found, default="")
+
+
+def _moment(written: str) -> str | None:
+    """A date, which is its first moment, or a time with its offset, in UTC to the millisecond."""
+    try:
+        ms = to_ms(checked_instant(f"{written}T00:00:00Z" if _DATE.fullmatch(written) else written, ""))
+    except (Misread, OverflowError):
+        return None
+    return rfc3339(ms) if ms >= 0 else None
+
+
+def _unit(fields: _Fields, path: str = "") -> str | None:
+    return optional_text(fields, "uom", UNIT_LIMIT_CHARACTERS, path)
+
+
+def _decimals(fields: _Fields, names: tuple[str, ...], unit: str | None) -> dict[str, str]:
+    """Quantities written as decimal texts, which only a record that tells its unit may (section 1)."""
+    found = {name: fields[name] for name in names if unit is not None and isinstance(fields.get(name), str)}
+    return {name: written for name, written in found.items() if is_decimal(written)}
 
 
 def _orders_included(fields: _Fields) -> tuple[str, ...]:
@@ -216,17 +267,25 @@ def _movement(fields: _Fields, record_id: str, seq: int) -> Movement:
     if figure not in (Figure.ON_HAND, Figure.AVAILABLE):
         raise Misread("unknown_value", "must be onHand or available", "/state", figure)
     balance = {} if fields.get("balanceAfter") is None else mapping(fields["balanceAfter"], "/balanceAfter")
+    unit = _unit(fields)
+    decimals, after = _decimals(fields, ("delta",), unit), _decimals(balance, ("onHand", "available"), unit)
+    on_hand, available = (
+        None if name in after else optional_integer(balance, name, "/balanceAfter")
+        for name in ("onHand", "available")
+    )
     return Movement(
         id=record_id,
         seq=seq,
         sku=text(fields, "sku"),
         location=text(fields, "location"),
-        delta=integer(fields, "delta"),
+        delta=0 if decimals else integer(fields, "delta"),
         figure=Figure(figure),
         reason=optional_text(fields, "reason", ID_LIMIT_CHARACTERS),
-        balance_on_hand=optional_integer(balance, "onHand", "/balanceAfter"),
-        balance_available=optional_integer(balance, "available", "/balanceAfter"),
+        balance_on_hand=on_hand,
+        balance_available=available,
         occurred_at=instant(fields, "occurredAt"),
+        unit=unit,
+        decimals=tuple((decimals | after).items()),
     )
 
 
@@ -256,6 +315,7 @@ def _line(fields: _Fields, path: str) -> LineShare:
         line_ref=optional_text(fields, "lineRef", path=path),
         location=optional_text(fields, "location", path=path),
         short_quantity=optional_integer(fields, "shortQuantity", path, minimum=0) or 0,
+        unit=_unit(fields, path),
     )
 
 
@@ -344,6 +404,7 @@ def _returned(fields: _Fields, path: str) -> ReturnedLine:
         quantity=integer(fields, "quantity", path, minimum=0),
         disposition=Disposition(written),
         line_ref=optional_text(fields, "lineRef", path=path),
+        unit=_unit(fields, path),
     )
 
 

@@ -21,6 +21,8 @@ from archsyncd.domain.inventory import (
 )
 from archsyncd.wire.commercetools.entries import (
     ChannelMap,
+    actions_of,
+    draft_of,
     entry_of,
     entry_page,
     marker_fields,
@@ -248,3 +250,20 @@ def test_an_answer_about_another_entry_is_no_answer() -> None:
         written(tree)
     with pytest.raises(MalformedAnswer):
         written(tree, "entry-2")
+
+
+def test_an_expected_delivery_rides_with_an_increment_or_goes_alone() -> None:
+    """Quantity, marker, then the date; alone it is the only action, and cleared it names no date."""
+    riding = EntryWrite(
+        WriteKind.INCREMENT, KEY, 5, MARKER, "entry-1", 3, delivery="2026-12-01T00:00:00.000Z"
+    )
+    actions = actions_of(riding, "archsyncd")
+    assert actions[0] == {"action": "addQuantity", "quantity": 5}
+    assert actions[-1] == {"action": "setExpectedDelivery", "expectedDelivery": "2026-12-01T00:00:00.000Z"}
+    alone = EntryWrite(WriteKind.DELIVERY, KEY, 0, None, "entry-1", 3, delivery="")
+    assert actions_of(alone, "archsyncd") == [{"action": "setExpectedDelivery"}]
+    created = EntryWrite(WriteKind.CREATE, KEY, 5, MARKER, delivery="2026-12-01T00:00:00.000Z")
+    assert draft_of(created, "archsyncd")["expectedDelivery"] == "2026-12-01T00:00:00.000Z"
+    assert "expectedDelivery" not in draft_of(
+        EntryWrite(WriteKind.CREATE, KEY, 5, MARKER, delivery=""), "archsyncd"
+    )

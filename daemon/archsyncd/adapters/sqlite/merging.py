@@ -10,6 +10,7 @@ from typing import Any
 from archsyncd.adapters.sqlite import advising
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.delivering import keep_deliveries, settle_overtaken
+from archsyncd.adapters.sqlite.delivery_store import note_expected
 from archsyncd.adapters.sqlite.proofs import (
     book_order_records,
     enter_epoch,
@@ -61,6 +62,7 @@ class Merge:
     carrying: list[Level] = field(default_factory=list)
     resync: list[tuple[str, str, int]] = field(default_factory=list)
     lost_seq: int = 0
+    expected: dict[tuple[str, str], str] = field(default_factory=dict)
     cases: list[NewCase] = field(default_factory=list)
     faults: list[RecordFault] = field(default_factory=list)
     applied: int = 0
@@ -168,13 +170,23 @@ async def apply_stock(
                 done.applied += 1
             else:
                 done.unchanged += 1
-            if isinstance(record, Level) and record.orders_included:
-                done.carrying.append(record)
+            _note_besides(record, place, done)
         else:
             _set_aside(scope, feed, epoch, record, verdict, level, done)
     told = sorted({record.location for record in records} & by_location.keys())
     await scope.tx.run_many("location_tell", [(location, feed, scope.now_ms) for location in told])
     return done
+
+
+def _note_besides(record: StockRecord, place: tuple[str, str], done: Merge) -> None:
+    """What a record that counts tells besides figures: orders that are in them, and goods to come."""
+    if isinstance(record, Level):
+        if record.orders_included:
+            done.carrying.append(record)
+        if record.expected is not None:
+            done.expected[place] = record.expected
+    elif isinstance(record, Removal):
+        done.expected[place] = ""
 
 
 def _is_orphaned(kept: KeptLevel | None, feed: str, read_still: Collection[str]) -> bool:
@@ -261,6 +273,7 @@ async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) 
         await _settle_resyncs(scope, feed, done)
     if done.changed:
         await _heal(scope, feed, done)
+    await note_expected(scope, done.expected)
     if done.carrying:
         touched |= await levels_carry_orders(scope, feed, done.epoch, done.carrying)
     by_location = scope.policies.by_location
@@ -423,6 +436,9 @@ def _unmapped_case(feed: str, location: str, count: int) -> NewCase:
 
 def reject_case(feed: str, reject: Reject) -> NewCase:
     """The case of a record that could not be read: one an SKU and fault, or one a place in the feed."""
+    if reject.code == CaseKind.SKU_COLLISION:
+        # Nothing of it is of the key that its name would be, whose next record must not close this.
+        return NewCase(CaseKind.SKU_COLLISION, feed, reject.record_id or "", reject.reason, code=reject.code)
     subject = reject.sku or reject.record_id or (f"seq {reject.seq}" if reject.seq is not None else None)
     if reject.sku and reject.location:
         subject = f"{reject.sku} at {reject.location}"

@@ -110,7 +110,7 @@ async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels
     unproven: set[str] = set()
     for key in keys:
         channel, sku = key.channel, key.sku
-        policy = channels[channel]
+        policy = channels[channel].of(sku)
         own = [level for name in policy.locations if (level := levels.get((name, sku))) is not None]
         row = rows.get((channel, sku))
         if row is None and not own:
@@ -167,7 +167,7 @@ async def assess_keys(
     rows = await tx.rows("outbox_for_merge", (policy.channel, array(skus)))
     in_stock = to_zero = raised = 0
     for row in rows:
-        before, after = row[2], sellable_quantity(policy, found[row[1]], withheld)
+        before, after = row[2], sellable_quantity(policy.of(row[1]), found[row[1]], withheld)
         for_sale = before > 0 and row[9] is not None
         in_stock += for_sale
         to_zero += for_sale and after <= 0

@@ -22,7 +22,8 @@ class Scope:
 
     `carrying`: how orders are carried to Archean and their dispatches back, None where another system does that. `lags`:
     what the transaction measures, a name and milliseconds each; told once it is durable. `before`: outbox rows as they were
-    read or written last in it, and `causes`: why one is about to change; both for the history.
+    read or written last in it, and `causes`: why one is about to change; both for the history. `delivering`: channels whose
+    entries show when more goods are expected.
     """
 
     tx: Transaction
@@ -32,6 +33,7 @@ class Scope:
     lags: list[tuple[str, int]] = field(default_factory=list)
     before: dict[StockKey, OutboxRow] = field(default_factory=dict)
     causes: dict[StockKey, Cause] = field(default_factory=dict)
+    delivering: frozenset[str] = frozenset()
 
     @property
     def policies(self) -> Policies:

@@ -46,6 +46,7 @@ class Session:
         self.ledger = ledger
         self.tenure: Tenure | None = None
         self.carrying: Carrying | None = None
+        self.delivering: frozenset[str] = frozenset()
         self.lags = Lags()
         self.free_space_floor_bytes = FREE_SPACE_FLOOR_BYTES
         self.log_limit_bytes = LOG_LIMIT_BYTES
@@ -99,7 +100,7 @@ class Session:
 
     def scope(self, tx: Transaction) -> Scope:
         """What statements work under in this transaction."""
-        return Scope(tx, self.rules, self.clock.wall_ms(), self.carrying)
+        return Scope(tx, self.rules, self.clock.wall_ms(), self.carrying, delivering=self.delivering)
 
     def turn(self) -> Turn:
         """This run of the process and its monotonic time."""

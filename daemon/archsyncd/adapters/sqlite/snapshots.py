@@ -78,9 +78,10 @@ async def stage(scope: Scope, feed: str, snapshot_id: str, page: SnapshotPage) -
 
 
 def _extra(item: Level) -> str | None:
-    if not item.orders_included and item.orders_through_ms is None and item.as_of is None:
+    expected = [] if item.expected is None else [item.expected]
+    if not item.orders_included and item.orders_through_ms is None and item.as_of is None and not expected:
         return None
-    return json.dumps([item.as_of, list(item.orders_included), item.orders_through_ms])
+    return json.dumps([item.as_of, list(item.orders_included), item.orders_through_ms, *expected])
 
 
 async def _digest(scope: Scope, snapshot_id: str) -> str:
@@ -280,7 +281,7 @@ async def _applying(scope: Scope, snapshot: Snapshot) -> bool:
 
 def _level(row: Row) -> Level:
     location, sku, seq, on_hand, available, extra = row
-    as_of, included, through = json.loads(extra) if extra else (None, [], None)
+    as_of, included, through, *expected = json.loads(extra) if extra else (None, [], None)
     return Level(
         "",
         seq,
@@ -291,6 +292,7 @@ def _level(row: Row) -> Level:
         as_of=as_of,
         orders_included=tuple(included),
         orders_through_ms=through,
+        expected=expected[0] if expected else None,
     )
 
 

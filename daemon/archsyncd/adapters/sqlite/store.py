@@ -15,6 +15,7 @@ from archsyncd.adapters.sqlite.case_store import CaseStore
 from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.connection import CHECK_FIRST_BYTES, Row, Transaction, open_database
+from archsyncd.adapters.sqlite.delivery_store import DeliveryStore
 from archsyncd.adapters.sqlite.feed_store import FeedStore
 from archsyncd.adapters.sqlite.handover_store import HandoverStore
 from archsyncd.adapters.sqlite.health_store import HealthStore
@@ -22,6 +23,7 @@ from archsyncd.adapters.sqlite.history import keep_unbasing
 from archsyncd.adapters.sqlite.history_store import HistoryStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.mending import mend
+from archsyncd.adapters.sqlite.name_store import NameStore
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
 from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
@@ -71,6 +73,8 @@ class SqliteStore:
         self.samples = SampleStore(session)
         self.health = HealthStore(session)
         self.history = HistoryStore(session)
+        self.names = NameStore(session)
+        self.deliveries = DeliveryStore(session)
         self.reporting = ReportingStore(session)
 
     @property

@@ -85,6 +85,10 @@ class Stockroom:
         self.skus: set[str] = set()
         self.journal: list[JournalEntry] = []
         self.through_ms: int | None = None
+        # In which unit a SKU is counted here; pieces where it does not say.
+        self.units: dict[str, str] = {}
+        # What is on order, by SKU and location, as levels tell it; nothing is told of any other.
+        self.future: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def holding(self, sku: str, location: str) -> Holding:
         """Return the holding. Raises Refused unknown_sku or unknown_location."""
@@ -150,6 +154,10 @@ class Stockroom:
         fields = self.level_fields(sku, location, holding)
         return self._log.append("stock.level", fields, location=location)
 
+    def tell_level(self, sku: str, location: str) -> int:
+        """Tell a holding as it is; return the seq."""
+        return self._level(sku, location, self.holding(sku, location))
+
     def recount(self, sku: str, location: str, on_hand: int) -> int:
         """Count a holding; a level is told even when nothing differs."""
         holding = self.holding(sku, location)
@@ -188,7 +196,10 @@ class Stockroom:
         fields: dict[str, Any] = {"sku": sku, "location": location}
         fields |= {name: figures[name] for name in self._config.figures}
         fields |= {"allocated": holding.allocated, "picked": holding.picked}
-        fields |= {"unavailable": holding.unavailable, "asOf": stamp(self._log.now_ms()), "uom": "EA"}
+        fields |= {"unavailable": holding.unavailable, "asOf": stamp(self._log.now_ms())}
+        fields["uom"] = self.units.get(sku, "EA")
+        if (sku, location) in self.future:
+            fields["future"] = self.future[sku, location]
         if self._config.reflection.lists_orders:
             fields["ordersIncluded"] = list(holding.included)
         if self._config.reflection.tells_through and self.through_ms is not None:
@@ -209,6 +220,8 @@ class Stockroom:
                 continue
             fields: dict[str, Any] = {"sku": change.sku, "location": change.location}
             fields |= {"delta": deltas[figure], "state": figure, "reason": reason, "ref": ref}
+            if change.sku in self.units:
+                fields["uom"] = self.units[change.sku]
             if self._config.movements is Movements.BALANCE:
                 fields["balanceAfter"] = {name: balance[name] for name in self._config.figures}
             seqs.append(self._log.append("stock.movement", fields, location=change.location))

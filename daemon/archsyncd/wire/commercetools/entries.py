@@ -153,6 +153,7 @@ def entry_of(tree: Any, channels: ChannelMap, server_ms: int) -> Entry:
         written_by=strict.optional_text(modified_by, "externalUserId")
         if isinstance(modified_by, dict)
         else None,
+        expected_delivery=expected if isinstance(expected := item.get("expectedDelivery"), str) else None,
     )
 
 
@@ -233,8 +234,17 @@ def versioned(write: EntryWrite) -> tuple[str, int]:
 
 
 def actions_of(write: EntryWrite, type_key: str) -> list[dict[str, Any]]:
-    """Update actions: the quantity first, then the marker."""
-    return [_quantity_action(write), *_marker_actions(write, type_key)]
+    """Update actions: the quantity first, then the marker, then when more is expected."""
+    if write.kind is WriteKind.DELIVERY:
+        return _delivery_actions(write)
+    return [_quantity_action(write), *_marker_actions(write, type_key), *_delivery_actions(write)]
+
+
+def _delivery_actions(write: EntryWrite) -> list[dict[str, Any]]:
+    if write.delivery is None:
+        return []
+    action = {"action": "setExpectedDelivery"}
+    return [{**action, "expectedDelivery": write.delivery} if write.delivery else action]
 
 
 def _quantity_action(write: EntryWrite) -> dict[str, Any]:
@@ -266,6 +276,8 @@ def draft_of(write: EntryWrite, type_key: str) -> dict[str, Any]:
         "supplyChannel": {"typeId": "channel", "key": write.key.channel},
         "quantityOnStock": write.quantity,
     }
+    if write.delivery:
+        draft["expectedDelivery"] = write.delivery
     if write.marker is not None:
         identifier = {"typeId": "type", "key": type_key}
         draft["custom"] = {"type": identifier, "fields": marker_fields(write.marker)}
