@@ -1,20 +1,15 @@
-"""The feed of one subscription: what is pulled is held, its deadline put off, until it is durable here. Decides nothing.
-
-Nothing is given back because it cannot be stored just now: a subscription with a dead-letter policy counts that as an
-attempt, and a full disk would use up all of them within a minute.
-"""
+"""The feed of one subscription: what is pulled is held until it is durable here, then acknowledged. Decides nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
-from dataclasses import dataclass
 from typing import Final
 
 from archsyncd.adapters.pubsub.gathering import Gathering
+from archsyncd.adapters.pubsub.leases import Leases
 from archsyncd.adapters.pubsub.options import PubsubOptions
 from archsyncd.adapters.pubsub.place import Place
 from archsyncd.adapters.pubsub.subscription import Subscription
@@ -24,17 +19,6 @@ from archsyncd.wire.pubsub import Delivered
 from archsyncd.wire.r247_messages import Message, read_message
 
 ASIDE_BYTES: Final = 256 * 1024
-OWED_LIMIT: Final = 10_000
-CLOSE_SECONDS: Final = 3.0
-
-
-@dataclass(slots=True)
-class Held:
-    """A message that was delivered and is not durable here. Times are monotonic seconds; `until`: put off till then."""
-
-    delivered: Delivered
-    since: float
-    again_at: float
 
 
 class PubsubFeed:
@@ -48,11 +32,9 @@ class PubsubFeed:
         self._subscription = subscription
         self._clock = clock
         self._beat = beat
-        self._held: dict[str, Held] = {}
+        self._leases = Leases(options, subscription, clock)
         self._untold: deque[str] = deque()
         self._told: dict[str, list[str]] = {}
-        self._owed: list[str] = []
-        self._keeper: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -80,56 +62,41 @@ class PubsubFeed:
         While nothing comes an empty Batch at the same checkpoint is told: Pub/Sub answers, which says nothing of the source.
         """
         place = Place.of(after)
-        self._untold, self._told = deque(self._held), {}
+        self._untold, self._told = deque(self._leases.names), {}
         while True:
             self._beat()
             began = self._clock.monotonic()
             if not self._untold:
-                await self._pull()
+                self._untold.extend(one.ack_id for one in await self._leases.pull())
             if not self._untold:
-                yield Batch(
-                    self.name,
-                    place.epoch or "",
-                    (),
-                    (),
-                    place.checkpoint,
-                    ordered=False,
-                    void=place.epoch is None,
-                )
+                yield self._nothing(place)
                 await self._pause_since(began)
                 continue
             gathering = await self._gather(place)
-            place, batch = self._batch_of(gathering)
+            if not gathering.ack_ids:
+                continue
+            batch = gathering.batch(self.name, more=bool(self._untold))
+            self._told[batch.checkpoint] = gathering.ack_ids
+            place = gathering.place
             yield batch
 
-    def _batch_of(self, gathering: Gathering) -> tuple[Place, Batch]:
-        batch = gathering.batch(self.name, more=bool(self._untold))
-        self._told[batch.checkpoint] = gathering.ack_ids
-        return gathering.place, batch
-
-    async def _pull(self) -> None:
-        delivered = await self._subscription.pull()
-        now = self._clock.monotonic()
-        for one in delivered:
-            self._held[one.ack_id] = Held(one, now, now + self._options.first_extension_seconds)
-            self._untold.append(one.ack_id)
-        if self._held and (self._keeper is None or self._keeper.done()):
-            self._keeper = asyncio.create_task(self._keep())
+    def _nothing(self, place: Place) -> Batch:
+        unknown = place.epoch is None
+        return Batch(self.name, place.epoch or "", (), (), place.checkpoint, ordered=False, void=unknown)
 
     async def _gather(self, place: Place) -> Gathering:
         gathering = Gathering(place)
         while self._untold and gathering.size < self._options.batch_records:
-            held = self._held.get(self._untold[0])
-            if held is not None:
-                message = await self._read(held.delivered)
-                if not gathering.take(held.delivered, message):
-                    break
-                self._beat()
+            delivered = self._leases.get(self._untold[0])
+            # One that was held for too long was given back meanwhile.
+            if delivered is not None and not gathering.take(delivered, await self._read(delivered)):
+                break
+            self._beat()
             self._untold.popleft()
         return gathering
 
     async def _read(self, delivered: Delivered) -> Message:
-        if len(delivered.data or b"") < ASIDE_BYTES:
+        if len(delivered.data or b"") < ASIDE_BYTES and "contentEncoding" not in delivered.attributes:
             return read_message(delivered.data, delivered.attributes)
         return await asyncio.to_thread(read_message, delivered.data, delivered.attributes)
 
@@ -138,35 +105,9 @@ class PubsubFeed:
         if left > 0:
             await self._clock.sleep(left)
 
-    async def _keep(self) -> None:
-        """Put off the deadline of what is held, for as long as anything is; what is held too long is given back."""
-        while self._held:
-            await self._clock.sleep(self._options.first_extension_seconds)
-            now = self._clock.monotonic()
-            old = [name for name, held in self._held.items() if now - held.since > self._options.hold_seconds]
-            due = [name for name, held in self._held.items() if now >= held.again_at and name not in set(old)]
-            with contextlib.suppress(FeedFault):
-                if old:
-                    self._forget(old)
-                    await self._subscription.put_off(old, 0)
-                if due:
-                    await self._subscription.put_off(due, self._options.deadline_seconds)
-                    for name in due:
-                        if name in self._held:
-                            self._held[name].again_at = now + self._options.extension_seconds
-
-    def _forget(self, ack_ids: Collection[str]) -> None:
-        for name in ack_ids:
-            self._held.pop(name, None)
-
     async def acknowledge(self, checkpoint: str, outcome: Outcome) -> None:  # noqa: ARG002 - only that it is durable counts
         """Acknowledge the messages of the batch that ends at this checkpoint. Raises FeedFault; it is tried again later."""
-        ack_ids = self._told.pop(checkpoint, [])
-        self._forget(ack_ids)
-        self._owed = [*self._owed, *ack_ids][-OWED_LIMIT:]
-        if self._owed:
-            await self._subscription.acknowledge(self._owed)
-            self._owed = []
+        await self._leases.acknowledge(self._told.pop(checkpoint, []))
 
     async def take_snapshot(self, locations: Collection[str]) -> SnapshotSource | None:  # noqa: ARG002
         """None: nobody listens at the other end. A snapshot comes in parts, or from the feed named by snapshot_from."""
@@ -176,26 +117,14 @@ class PubsubFeed:
         """None: a queue answers no questions."""
         return None
 
-    async def look_up_order(self, reference: str) -> OrderLookup | None:  # noqa: ARG002
-        """Raise FeedFault: a queue knows of no order, which must not be taken for the source's word."""
-        raise FeedFault(f"{self._options.subscription} answers no questions", answered=True)
+    async def look_up_order(self, reference: str) -> OrderLookup | None:
+        """Raise FeedFault: silence of a queue does not mean that the order is unknown."""
+        raise FeedFault(f"{self.name} is a queue and cannot be asked for order {reference[:64]!r}")
 
     def trust(self, tls: ssl.SSLContext) -> None:
         """Verify certificates with this from now on; connections in use keep theirs."""
         self._subscription.caller.trust(tls)
 
     async def close(self) -> None:
-        """Give back what is held, so that it is delivered at once to whoever reads next, and release connections."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-            self._keeper = None
-        held, owed = list(self._held), self._owed
-        self._held, self._owed = {}, []
-        with contextlib.suppress(FeedFault, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                if owed:
-                    await self._subscription.acknowledge(owed)
-                if held:
-                    await self._subscription.put_off(held, 0)
-        await self._subscription.close()
+        """Give back what is held, and release connections."""
+        await self._leases.close()

@@ -26,7 +26,7 @@ from archsyncd.wire.r247_values import Unreadable
 NAMES_LIMIT: Final = 1_000
 NAMES_LIMIT_BYTES: Final = 256 * 1024
 ASIDE_BYTES: Final = 256 * 1024
-_OK, _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _GATEWAY_TIMEOUT = 200, 401, 403, 404, 504
+_OK, _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _NOT_OFFERED, _GATEWAY_TIMEOUT = 200, 401, 403, 404, 501, 504
 _SUBSCRIBER: Final = "grant its account the role roles/pubsub.subscriber on the subscription"
 _VIEWER: Final = "its account has not the role roles/pubsub.viewer, which is needed for this look alone"
 
@@ -93,12 +93,14 @@ class Subscription:
         except Unreadable as fault:
             raise FeedFault(f"{answer.told}: {fault.reason}") from None
 
-    async def may_pull(self) -> bool:
-        """Whether our account may pull, asked without pulling anything. Raises FeedFault."""
+    async def may_pull(self) -> bool | None:
+        """Whether our account may pull, asked without pulling anything; None: an emulator does not say. Raises FeedFault."""
         permission = "pubsub.subscriptions.consume"
         answer = await self._ask(
             "POST", ":testIamPermissions", {"permissions": [permission]}, self._options.request_seconds
         )
+        if answer.status == _NOT_OFFERED and self._options.emulated:
+            return None
         if answer.status != _OK:
             raise self._refusal(answer, _SUBSCRIBER)
         return permission.encode() in answer.body
