@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,3 +144,16 @@ def test_no_answer_breaks_the_readers_of_google(data: bytes) -> None:
     with contextlib.suppress(Unreadable):
         assert isinstance(read_pull(data), list)
     assert read_error(data).message.isprintable()
+
+
+def test_the_examples_that_sites_are_given_read_as_they_say() -> None:
+    """Those of the contract's page: a batch, a part of a snapshot and its end."""
+    page = (Path(__file__).parents[3] / "packaging/r247.md").read_text("utf-8")
+    section = page.partition("## Transport `pubsub`")[2].partition("\n## ")[0]
+    examples = [line.strip() for line in section.splitlines() if line.startswith("    {")]
+    batch, part, end = (message(line.encode()) for line in examples)
+    assert [record.seq for record in batch.records] == [101]
+    assert part.part is not None
+    assert [item.on_hand for item in part.part.items] == [42]
+    assert end.closing is not None
+    assert (end.closing.parts, end.closing.seq_at, end.closing.sum_on_hand) == (1, 101, 42)
