@@ -105,11 +105,7 @@ async def test_f114_a_backlog_of_many_megabytes_is_read_a_bounded_part_at_a_time
         told: list[Batch] = []
         checkpoint: str | None = None
         while sum(len(batch.records) for batch in told) < 200:
-            try:
-                batch = await begun(feed, checkpoint)
-            except FeedFault as fault:
-                assert "bytes" in fault.reason  # noqa: PT017 - the reading goes on
-                continue
+            batch = await begun(feed, checkpoint)
             await feed.acknowledge(batch.checkpoint, Outcome())
             told.append(batch)
             checkpoint = batch.checkpoint
