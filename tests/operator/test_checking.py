@@ -293,16 +293,13 @@ async def test_f125_online_a_catalogue_that_may_not_be_asked_is_wrong(tmp_path: 
         assert "catalogue: " not in text
 
 
-async def test_what_is_set_and_not_in_force_is_something_to_look_at(tmp_path: Path) -> None:
-    """A key of a later version is read, and the report says that it changes nothing."""
+async def test_whatever_is_set_is_in_force(tmp_path: Path) -> None:
+    """The report says so: this version keeps no key for later."""
     async with site(tmp_path) as here:
-        _, text = await check(here.config, None, online=False, environment={})
-        assert "is in force in this version" in text
         with here.config.open("a") as file:
-            file.write('[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nprofile = "config.toml"\n')
+            file.write('[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nsnapshot_from = "main"\n')
         code, text = await check(here.config, None, online=False, environment={})
-        assert code == 0
-        assert line_about(text, "feed.second.profile").lstrip().startswith("?")
+        assert (code, "is in force in this version" in text) == (0, True)
 
 
 async def test_online_channels_are_checked_for_existence_and_role(tmp_path: Path) -> None:
@@ -427,3 +424,24 @@ async def test_only_the_secret_is_judged_when_a_secret_is_tried(tmp_path: Path) 
             file.write_text(secret)
             code, notes = await check_credential(made.config, name, file, VirtualClock())
             assert code == 0, notes
+
+
+async def test_what_a_profile_reads_and_cannot_notice_is_told(tmp_path: Path) -> None:
+    """A line for each profile, and one to look at where files are ordered by time alone."""
+    async with site(tmp_path) as here:
+        text = here.config.read_text()
+        start, end = text.index("[[feed]]"), text.index("[locations]")
+        feed = '[[feed]]\nname = "main"\ntransport = "drop"\ndirectory = "/srv/a"\nready = "rename"\nprofile = "site.json"\n'
+        here.config.write_text(f"{text[:start]}{feed}{text[end:]}")
+        (tmp_path / "site.json").write_text(
+            '{"profile": "nightly", "format": "csv", "const": {"type": "stock.level", "location": "WH1"},'
+            ' "fields": {"sku": "/A", "onHand": "/B"},'
+            ' "names": {"pattern": "S{time:yyyyMMdd}.csv", "kind": "full", "tz": "UTC"}}'
+        )
+        code, report = await check(here.config, None, online=False, environment={})
+        assert code == 0
+        assert (
+            "feed.main.profile: nightly reads csv as stock.level, from files called S{time:yyyyMMdd}.csv"
+            in report
+        )
+        assert "one that never came is not noticed" in report

@@ -68,11 +68,14 @@ class Merge:
     rejected: int = 0
 
 
-async def record_batch(scope: Scope, batch: Batch) -> Outcome:
-    """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt."""
+async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Outcome:
+    """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt.
+
+    `again`: it was read from an earlier place, at a person's wish, and shows nobody that the source has news.
+    """
     await scope.tx.run("feed_insert", (batch.feed,))
     if batch.void:
-        return await _record_void(scope, batch)
+        return await _record_void(scope, batch, again=again)
     epoch, touched = await enter_epoch(scope, batch.feed, batch.epoch)
     stock = [record for record in batch.records if isinstance(record, (Level, Movement, Removal))]
     orders = [record for record in batch.records if isinstance(record, OrderRecord)]
@@ -97,11 +100,11 @@ async def record_batch(scope: Scope, batch: Batch) -> Outcome:
         rejects = await stage_parts(scope, batch)
         await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in rejects), scope.now_ms)
     await watch_deliveries(scope, batch)
-    await _progress(scope, batch, epoch, outcome)
+    await _progress(scope, batch, epoch, outcome, again)
     return outcome
 
 
-async def _record_void(scope: Scope, batch: Batch) -> Outcome:
+async def _record_void(scope: Scope, batch: Batch, *, again: bool) -> Outcome:
     """Count records that may not be applied, and keep what could not be read of them."""
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
     stale, rejected = len(batch.records), len(batch.rejects)
@@ -109,7 +112,7 @@ async def _record_void(scope: Scope, batch: Batch) -> Outcome:
         stale + rejected, stale=stale, rejected=rejected, faults=tuple(_reject_faults(batch.rejects))
     )
     await watch_deliveries(scope, batch)
-    await _progress(scope, batch, 0, outcome)
+    await _progress(scope, batch, 0, outcome, again)
     return outcome
 
 
@@ -462,7 +465,7 @@ def _reject_faults(rejects: Iterable[Reject]) -> list[RecordFault]:
     return [RecordFault(reject.code, reject.line, reject.sku) for reject in rejects]
 
 
-async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome) -> None:
+async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, again: bool) -> None:
     current = await scope.tx.row("feed", (batch.feed,))
     retired = current is not None and epoch < current[1]
     newest = 0 if retired else max((record.seq for record in batch.records), default=0)
@@ -478,8 +481,8 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome) ->
             newest,
             batch.head_seq,
             batch.head_at,
-            scope.now_ms if told or moved else None,
-            scope.now_ms if alive or batch.rejects else None,
+            scope.now_ms if (told or moved) and not again else None,
+            scope.now_ms if (alive or batch.rejects) and not again else None,
             outcome.read,
             outcome.applied,
             outcome.stale,
