@@ -143,6 +143,23 @@ async def test_f100_f102_a_snapshot_in_parts_that_does_not_add_up_is_refused_as_
 
 
 @virtual
+async def test_f110_a_snapshot_whose_last_part_comes_behind_newer_records_is_used() -> None:
+    """They were applied before it by right: it fills in the other keys, and theirs stay as they are."""
+    async with inside(seed=314) as (site, house), publishing(site) as queue:
+        site.open(STOCK)
+        async with house.daemon(feed=queue.table()) as daemon:
+            last, *others = await queue.snapshot(size=1)
+            for message in others:
+                queue.say(message)
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            await site.until_stock({"A": 4})
+            queue.say(last)
+            await site.until_stock({"A": 4, "B": 6, "C": 7})
+            assert [one.state for one in await daemon.app.store.snapshots.listed()] == ["applied"]
+            assert await daemon.app.store.cases.listed() == []
+
+
+@virtual
 async def test_f096_a_movement_without_its_balance_waits_and_the_partner_is_asked() -> None:
     """Over a queue it may have overtaken another: the key is read from the feed that has full pictures."""
     async with inside(seed=307) as (site, house), publishing(site, live=False) as queue:

@@ -45,3 +45,7 @@ DELETE FROM sending WHERE feed = ?1 AND done = 1 AND begun_ms < (SELECT s.begun_
 
 -- name: resync_drop
 DELETE FROM resync WHERE feed = ? AND sku = ? AND location = ?
+
+-- name: mend_sendings
+-- One that began ahead of time would never be given up.
+UPDATE sending SET begun_ms = :now WHERE begun_ms > :now
