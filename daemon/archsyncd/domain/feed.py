@@ -256,7 +256,7 @@ class Batch:
     source has further records ready. `head_seq` and `head_at` describe the source's newest record, for the lag gauge.
     `ordered` False: the transport may deliver records in any order, so a movement alone says nothing of the figure it leads
     to. `void`: of an epoch that the source had left before the one that counts, or of none that is told; nothing of it is
-    applied. `parts` and `closings`: pieces of snapshots among the records. `deliveries`: how often the transport has
+    applied. `parts` and `closings`: pieces of snapshots among the records. `attempts`: how often the transport has
     delivered one of them at the most, as far as it tells (0: it does not).
     """
 
@@ -272,7 +272,7 @@ class Batch:
     void: bool = False
     parts: tuple[SnapshotPart, ...] = ()
     closings: tuple[SnapshotClosing, ...] = ()
-    deliveries: int = 0
+    attempts: int = 0
 
 
 class SnapshotCause(StrEnum):

@@ -144,13 +144,13 @@ async def test_records_of_no_epoch_that_counts_change_nothing(shelf: Shelf) -> N
 
 async def test_f114_many_deliveries_are_a_case_until_one_is_enough(shelf: Shelf) -> None:
     """Whatever does not count deliveries says nothing of them."""
-    await bring(shelf, level(1, 5), deliveries=3)
+    await bring(shelf, level(1, 5), attempts=3)
     assert await shelf.cases() == []
-    await bring(shelf, level(2, 5), deliveries=4)
+    await bring(shelf, level(2, 5), attempts=4)
     assert [case.code for case in await shelf.cases()] == ["delivered_again"]
     await bring(shelf, level(3, 5))
     assert len(await shelf.cases()) == 1
-    await bring(shelf, level(4, 5), deliveries=1)
+    await bring(shelf, level(4, 5), attempts=1)
     assert await shelf.cases() == []
 
 

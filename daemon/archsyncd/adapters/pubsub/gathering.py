@@ -32,7 +32,7 @@ class Gathering:
         self._rejects: list[Reject] = []
         self._parts: list[SnapshotPart] = []
         self._closings: list[SnapshotClosing] = []
-        self._deliveries = 0
+        self._attempts = 0
 
     @property
     def size(self) -> int:
@@ -48,7 +48,7 @@ class Gathering:
         if self.place.feed is None and message.feed is not None:
             self.place = replace(self.place, feed=message.feed)
         self.ack_ids.append(delivered.ack_id)
-        self._deliveries = max(self._deliveries, delivered.attempt)
+        self._attempts = max(self._attempts, delivered.attempt)
         self._records += message.records
         self._rejects += message.rejects
         self._parts += [message.part] if message.part is not None else []
@@ -95,5 +95,5 @@ class Gathering:
             void=not counts,
             parts=tuple(self._parts),
             closings=tuple(self._closings),
-            deliveries=self._deliveries,
+            attempts=self._attempts,
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from archsyncd.adapters.sqlite import advising
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
-from archsyncd.adapters.sqlite.parts import stage_parts, watch_deliveries
+from archsyncd.adapters.sqlite.parts import stage_parts, watch_attempts
 from archsyncd.adapters.sqlite.proofs import (
     book_order_records,
     enter_epoch,
@@ -99,7 +99,7 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
     if epoch == await newest_epoch(scope, batch.feed):
         rejects = await stage_parts(scope, batch)
         await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in rejects), scope.now_ms)
-    await watch_deliveries(scope, batch)
+    await watch_attempts(scope, batch)
     await _progress(scope, batch, epoch, outcome, again)
     return outcome
 
@@ -111,7 +111,7 @@ async def _record_void(scope: Scope, batch: Batch, *, again: bool) -> Outcome:
     outcome = Outcome(
         stale + rejected, stale=stale, rejected=rejected, faults=tuple(_reject_faults(batch.rejects))
     )
-    await watch_deliveries(scope, batch)
+    await watch_attempts(scope, batch)
     await _progress(scope, batch, 0, outcome, again)
     return outcome
 

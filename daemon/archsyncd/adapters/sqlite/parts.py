@@ -16,7 +16,7 @@ OPEN_LIMIT = 3
 ITEMS_LIMIT = 5_000_000
 PARTS_LIMIT = 100_000
 REMEMBERED = 200
-DELIVERIES_TOLD = 4
+ATTEMPTS_TOLD = 4
 UNFINISHED = "(parts)"
 
 
@@ -158,17 +158,17 @@ async def taken(scope: Scope, sending: Sending) -> None:
     await resolve_case(scope.tx, CaseKind.INVALID_RECORD, sending.feed, UNFINISHED, note, scope.now_ms)
 
 
-async def watch_deliveries(scope: Scope, batch: Batch) -> None:
+async def watch_attempts(scope: Scope, batch: Batch) -> None:
     """A transport that delivers the same again and again takes it away in the end: somebody must know before that."""
     subject = f"{batch.feed} delivery"
-    if batch.deliveries >= DELIVERIES_TOLD:
+    if batch.attempts >= ATTEMPTS_TOLD:
         reason = (
-            f"records of feed {batch.feed} were delivered {batch.deliveries} times: acknowledgements do not arrive, or another "
+            f"records of feed {batch.feed} were delivered {batch.attempts} times: acknowledgements do not arrive, or another "
             "reader returns them. What was read is kept and counts once; after the last attempt the dead-letter topic takes "
             "a message away that was never read. Look for a second reader, and at the subscription's deadline"
         )
         case = NewCase(CaseKind.STALE_FEED, batch.feed, subject, reason, code="delivered_again")
         await open_case(scope.tx, case, scope.now_ms)
-    elif batch.deliveries:
+    elif batch.attempts:
         note = "records are taken at their first delivery again"
         await resolve_case(scope.tx, CaseKind.STALE_FEED, batch.feed, subject, note, scope.now_ms)
