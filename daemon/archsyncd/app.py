@@ -42,7 +42,7 @@ from archsyncd.assembly import (
 from archsyncd.carriers import Carriers, carriers
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
 from archsyncd.config.sources import ANSWERING
-from archsyncd.connections import commercetools_client, feed_of, renew_trust, source_of
+from archsyncd.connections import commercetools_client, feed_of, notices_of, renew_trust, source_of
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
@@ -57,6 +57,7 @@ from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.named_feed import NamedFeed
 from archsyncd.engine.naming import Naming, Terms
+from archsyncd.engine.noticing import Noticing
 from archsyncd.engine.orders import HAND_OVER, Orders
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
@@ -130,6 +131,7 @@ class App:
             )
             for each in settings.feeds
         ]
+        self._notices = notices_of(settings, world)
         self.announcer = Announcer(
             LOGGER, self.shared, self.limiter, lambda kind: self.settings.owner(kind.value).team
         )
@@ -200,6 +202,8 @@ class App:
                 async with self._beside(ask_for_time(self.clock, self.world.notifier.extend)):
                     for feed in self.feeds:
                         await feed.close()
+                    if self._notices is not None:
+                        await self._notices.close()
                     await self.client.close()
                     await self.store.close()
         finally:
@@ -363,6 +367,10 @@ class App:
                 beater(_pump_of(feed.name)),
                 self._reads_keys_of(feed.name),
             )
+        for name, tail in self.tails.items():
+            beside = self._reads_keys_of(name)
+            if beside is not None:
+                tail.wake_beside = self.tails[beside.name].wake
 
     def _reads_keys_of(self, feed: str) -> Feed | None:
         """The feed that is asked for single keys and fulls of one that cannot be; None: nobody but itself."""
@@ -519,6 +527,17 @@ class App:
         ]
         if self.settings.orders.mode != "off":
             pumps.append(Pump("orders", self.orders.run, excused=held_back))
+        if self._notices is not None:
+            noticing = Noticing(
+                self._notices,
+                self.orders,
+                self.shared,
+                self.settings.commercetools.project_key,
+                self.world.chance,
+                self.watch.beater("notices"),
+            )
+            limit_seconds = TAIL_LIMIT_SECONDS + self._notices.step_seconds
+            pumps.append(Pump("notices", noticing.run, limit_seconds, excused=held_back))
         if self.carriers is not None:
             pumps += self.carriers.pumps(asking_seconds, held_back)
         pumps += self.alerting.pumps()

@@ -284,4 +284,6 @@ def tail_options(settings: Settings, feed: str) -> TailOptions:
     """How one feed is tailed: which locations it is asked for, and when a full of it is held."""
     interval = float(settings.feed(feed).interval_seconds)
     locations = settings.locations_of_feed(feed)
-    return TailOptions(interval, locations, guards_of(settings), settings.guards.absent)
+    said = settings.feed(feed)
+    parts_seconds = said.snapshot_timeout_minutes * 60.0 if said.transport == "pubsub" else None
+    return TailOptions(interval, locations, guards_of(settings), settings.guards.absent, parts_seconds)

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
+from archsyncd.adapters.pubsub import PubsubFeed
 from archsyncd.adapters.r247_drop.directory import FOLDERS
 from archsyncd.adapters.r247_drop.order_files import DESK_FOLDERS
 from archsyncd.adapters.r247_pull import PullFeed
 from archsyncd.checking_calls import call_notes
-from archsyncd.config import CLIENT_SECRET, FeedSettings, MappingNote, Settings, Weight
-from archsyncd.connections import Surroundings, commercetools_client, feed_of
+from archsyncd.checking_queue import queue_notes
+from archsyncd.config import CLIENT_SECRET, ORDER_NOTIFICATIONS, FeedSettings, MappingNote, Settings, Weight
+from archsyncd.connections import Surroundings, commercetools_client, feed_of, notifications_of
 from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.inventory import (
     Failure,
@@ -62,6 +64,9 @@ async def ask_systems(settings: Settings, person: Surroundings) -> Answers:
     for feed in settings.feeds:
         name = f"feed {feed.name}"
         parts.append((name, await _bounded(name, _feed(feed, settings, person))))
+    if settings.orders.notifications:
+        name = "order notifications"
+        parts.append((name, await _bounded(name, _notifications(settings, person))))
     return parts
 
 
@@ -76,6 +81,8 @@ async def ask_with(name: str, settings: Settings, person: Surroundings) -> list[
         ]
     if name == CLIENT_SECRET:
         return await _bounded(name, _commercetools(settings, person, Asking.token))
+    if name == ORDER_NOTIFICATIONS:
+        return await _bounded(name, _notifications(settings, person))
     return [MappingNote(_FACT, name, "is readable; nobody else can say more about it")]
 
 
@@ -281,6 +288,8 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
         return list(await asyncio.to_thread(lambda: list(call_notes(feed, person.secret))))
     source = feed_of(feed, person, beat=lambda: None)
     try:
+        if isinstance(source, PubsubFeed):
+            return await queue_notes(subject, source.subscription)
         if not isinstance(source, PullFeed):
             return [MappingNote(_LOOK, subject, f"cannot be asked: its transport is {feed.transport}")]
         return list(_locations(subject, feed.name, await source.locations(), settings))
@@ -290,6 +299,15 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
         return [MappingNote(weight, subject, f"{feed.url}: {fault.reason}")]
     finally:
         await source.close()
+
+
+async def _notifications(settings: Settings, person: Surroundings) -> list[MappingNote]:
+    """The subscription that orders' notifications come by."""
+    _, subscription = notifications_of(settings, person)
+    try:
+        return await queue_notes("orders.notifications", subscription)
+    finally:
+        await subscription.close()
 
 
 def _locations(subject: str, feed: str, told: Sequence[str], settings: Settings) -> Iterator[MappingNote]:

@@ -1,31 +1,31 @@
-"""Keys that this version reads and does nothing with."""
+"""Keys that a version reads and does nothing with; this one has none."""
 
-import pytest
+from dataclasses import dataclass, field
 
 from archsyncd.config import described, not_in_force
+from archsyncd.config.keys import key
+from archsyncd.config.kinds import Flag
+from archsyncd.config.waiting import _idle
 from tests.config.texts import LEAST, settings_of
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with a key of a later version."""
+
+    works: bool = field(default=False, metadata=key(Flag(), "Works."))
+    waits: bool = field(default=False, metadata=key(Flag(), "Waits.", in_force=False))
+
+
 def test_what_is_set_and_not_in_force_is_named_by_its_path() -> None:
-    """In tables and feeds; what keeps its default, works, or is switched off is not named."""
-    text = (
-        '[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nprofile = "site1.json"\n'
-        '[reconcile]\nnightly_at = "04:00"\n'
-        '[alerts]\nemail = ["ops@example.com"]\n'
-        '[status]\nlisten = ""\n'
-    )
-    assert not_in_force(settings_of(LEAST + text)) == ("feed.second.profile",)
+    """What keeps its default or works is not named."""
+    assert list(_idle(Table, Table(works=True, waits=True), ("table",), in_force=True)) == [
+        ("table", "waits")
+    ]
+    assert list(_idle(Table, Table(works=True), ("table",), in_force=True)) == []
 
 
-def test_a_least_configuration_is_wholly_in_force() -> None:
-    """Nobody is told of defaults."""
-    assert not_in_force(settings_of(LEAST)) == ()
-
-
-@pytest.mark.parametrize(
-    "path",
-    [],
-)
-def test_the_declaration_is_what_explains_it(path: str) -> None:
-    """One declaration serves the check, the start and the explanation."""
-    assert [each.in_force for each in described() if each.path == path] == [False]
+def test_every_key_of_this_version_is_in_force() -> None:
+    """Nobody is told of defaults, nor of what is set."""
+    assert [each.path for each in described() if not each.in_force] == []
+    assert not_in_force(settings_of(LEAST + '[reconcile]\nnightly_at = "04:00"\n')) == ()

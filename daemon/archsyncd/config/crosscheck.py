@@ -9,11 +9,12 @@ from typing import Final
 from archsyncd.config.crosscheck_calls import CALL_RULES
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import nearest, quoted
+from archsyncd.config.queues import emulators_are_here, subscriptions_differ
 from archsyncd.config.service import AlertSettings
 from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED, FeedSettings, LocationSettings
 from archsyncd.domain.quiet import cover_the_week
 
-AVAILABLE_TRANSPORTS: Final = ("pull", "drop", "push")
+AVAILABLE_TRANSPORTS: Final = ("pull", "drop", "pubsub", "push")
 _ADDRESS_KEYS: Final = {"pull": "url", "drop": "directory", "pubsub": "subscription", "push": "listen"}
 # A socket of systemd may stand for it.
 _OPTIONAL_ADDRESS: Final = "push"
@@ -120,6 +121,17 @@ def _snapshots_come_from_a_feed(draft: Draft) -> None:
             draft.fault(path, "must name another feed than this one", value=feed.snapshot_from)
         elif feed.snapshot_from not in names:
             _refuse_name(draft, path, feed.snapshot_from, names, "must name a feed of this file")
+        elif _transport_of(draft, feed.snapshot_from) not in ANSWERING:
+            told = "must name a pull or drop feed: the one that is named has no full picture of its own"
+            draft.fault(path, told, value=feed.snapshot_from)
+
+
+def _transport_of(draft: Draft, name: str) -> str:
+    """The transport of a feed; "pull" where another fault leaves it open."""
+    for index, feed in enumerate(draft.settings.feeds):
+        if feed.name == name and draft.sound("feed", index, "transport"):
+            return feed.transport
+    return "pull"
 
 
 def _directories_differ(draft: Draft) -> None:
@@ -243,6 +255,16 @@ def _orders_go_to_a_feed(draft: Draft) -> None:
     chosen = draft.settings.orders.hand_over_to
     if draft.stated(*path) and draft.sound(*path) and draft.sound("feed") and chosen not in names:
         _refuse_name(draft, path, chosen, names, "must name a feed of this file")
+        return
+    if not draft.stated(*path) and len(names) == 1:
+        chosen = names[0]  # whoever has one feed means that one
+    if draft.settings.orders.mode == "hand-over" and chosen in names and draft.sound(*path):
+        transport = _transport_of(draft, chosen)
+        if transport not in ANSWERING:
+            told = (
+                f"must name a feed whose source takes orders (pull or drop); {chosen} is read by {transport}"
+            )
+            draft.fault(path, told, value=chosen, near=("orders", "mode"))
 
 
 def _a_directory_answers_no_look_up(draft: Draft) -> None:
@@ -337,6 +359,8 @@ _RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _feeds_have_their_address,
     _snapshots_come_from_a_feed,
     _directories_differ,
+    subscriptions_differ,
+    emulators_are_here,
     _feeds_tell_of_mapped_locations,
     _locations_fill_a_channel,
     _channels_are_filled,

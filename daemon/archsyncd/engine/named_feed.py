@@ -17,6 +17,7 @@ from archsyncd.domain.feed import (
     SnapshotEnd,
     SnapshotHead,
     SnapshotPage,
+    SnapshotPart,
     SnapshotStatus,
 )
 from archsyncd.domain.handover import PlacedLine
@@ -65,7 +66,16 @@ class NamedFeed:
             records=tuple(records),
             rejects=(*self._naming.rejects(batch.rejects), *rejects),
             skus=self._naming.ours(batch.skus),
+            parts=tuple([await self._part(part) for part in batch.parts]),
+            # Counted in the source's units: only where its terms are ours can it be checked against what is kept.
+            closings=tuple(replace(each, sum_on_hand=None) for each in batch.closings)
+            if self._naming.terms.fingerprint()
+            else batch.closings,
         )
+
+    async def _part(self, part: SnapshotPart) -> SnapshotPart:
+        items, rejects = await self._naming.levels(self.name, part.items)
+        return replace(part, items=items, rejects=(*self._naming.rejects(part.rejects), *rejects))
 
     async def acknowledge(self, checkpoint: str, outcome: Outcome) -> None:
         """Tell the source that everything up to `checkpoint` is durable here."""

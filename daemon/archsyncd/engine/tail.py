@@ -16,6 +16,7 @@ from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.again import Again
 from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
 from archsyncd.engine.replaying import Places, Replay
+from archsyncd.engine.sent_parts import SentParts
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
@@ -32,12 +33,16 @@ STALE_CRITICAL_FACTOR = 5
 
 @dataclass(frozen=True, slots=True)
 class TailOptions:
-    """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it tells of."""
+    """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it tells of.
+
+    `parts_seconds`: how long the parts of a snapshot may take that come among its records; None: none come so.
+    """
 
     interval_seconds: float
     locations: tuple[str, ...]
     guards: GuardLimits
     absent: str
+    parts_seconds: float | None = None
 
 
 class Tail:
@@ -68,7 +73,10 @@ class Tail:
         self._reading: asyncio.Task[None] | None = None
         self._places = Places(feed.name, store, shared)
         self._again = Again(feed, store, shared, chance)
+        self._parts = SentParts(feed.name, store, shared, beat)
         self._woken = False
+        # Has the tail of the feed that is asked in this one's place look at once.
+        self.wake_beside: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Tail until told to stop; faults of the source are waited out, each longer than the one before."""
@@ -129,6 +137,7 @@ class Tail:
 
     async def _read(self) -> None:
         await self._finish_left()
+        await self._take_sent(None)
         state = await self._store.feeds.state(self._feed.name)
         if state.snapshot_due:
             await self._take_snapshot(state.snapshot_due)
@@ -142,6 +151,7 @@ class Tail:
                 self._beat()
                 if isinstance(event, Batch):
                     again = await self._record(event)
+                    await self._take_sent(event)
                     await self._resync()
                 elif isinstance(event, SnapshotDue):
                     await self._store.feeds.needs_snapshot(self._feed.name, event.cause)
@@ -165,6 +175,14 @@ class Tail:
                 await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
                 self._shared.work.set()
                 self._shared.bases.set()
+
+    async def _take_sent(self, batch: Batch | None) -> None:
+        """Judge snapshots whose last part a batch has brought; None: any that is whole."""
+        timeout_seconds = self.options.parts_seconds
+        if timeout_seconds is None or not self._parts.due(batch):
+            return
+        while (source := await self._parts.next(timeout_seconds)) is not None:
+            await self._apply(source)
 
     async def _record(self, batch: Batch) -> bool:
         """Commit a batch, then tell the source; whether reading must start anew (a new epoch wants a snapshot)."""
@@ -199,6 +217,7 @@ class Tail:
             self._note(f"waiting for a full ({cause})")
             if self._keys is not self._feed:
                 await self._store.feeds.needs_snapshot(self._keys.name, cause)
+                self.wake_beside()
             await self._store.feeds.needs_snapshot(self._feed.name, None)
             return
         await self._apply(source)
@@ -214,8 +233,9 @@ class Tail:
         async for page in source.pages():
             self._beat()
             await self._store.snapshots.stage(self._feed.name, snapshot_id, page)
-            read += len(page.items) + len(page.rejects)
-            rejected += len(page.rejects)
+            unread = len(page.rejects) + page.set_aside
+            read += len(page.items) + unread
+            rejected += unread
         snapshot = await self._store.snapshots.assess(
             snapshot_id,
             source.end(),
@@ -224,6 +244,7 @@ class Tail:
             self.options.guards,
             resumes=not head.over_gap,
             absent=self.options.absent,
+            among_records=head.among_records,
         )
         self._shared.count("snapshots")
         await self._conclude(source, snapshot)

@@ -15,6 +15,7 @@ _STOCK = (
     "mend_feeds",
     "mend_locations",
     "mend_snapshots",
+    "mend_sendings",
     "mend_walks",
     "mend_raises",
     "mend_held",

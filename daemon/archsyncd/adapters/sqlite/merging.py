@@ -11,6 +11,7 @@ from archsyncd.adapters.sqlite import advising
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.delivering import keep_deliveries, settle_overtaken
 from archsyncd.adapters.sqlite.delivery_store import note_expected
+from archsyncd.adapters.sqlite.parts import stage_parts, watch_attempts
 from archsyncd.adapters.sqlite.proofs import (
     book_order_records,
     enter_epoch,
@@ -77,6 +78,8 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
     `again`: it was read from an earlier place, at a person's wish, and shows nobody that the source has news.
     """
     await scope.tx.run("feed_insert", (batch.feed,))
+    if batch.void:
+        return await _record_void(scope, batch, again=again)
     epoch, touched = await enter_epoch(scope, batch.feed, batch.epoch)
     stock = [record for record in batch.records if isinstance(record, (Level, Movement, Removal))]
     orders = [record for record in batch.records if isinstance(record, OrderRecord)]
@@ -99,7 +102,23 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
         forgotten=forgotten,
     )
     await _watch_epoch(scope, batch, epoch)
+    if epoch == await newest_epoch(scope, batch.feed):
+        rejects = await stage_parts(scope, batch)
+        await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in rejects), scope.now_ms)
+    await watch_attempts(scope, batch)
     await _progress(scope, batch, epoch, outcome, again)
+    return outcome
+
+
+async def _record_void(scope: Scope, batch: Batch, *, again: bool) -> Outcome:
+    """Count records that may not be applied, and keep what could not be read of them."""
+    await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
+    stale, rejected = len(batch.records), len(batch.rejects)
+    outcome = Outcome(
+        stale + rejected, stale=stale, rejected=rejected, faults=tuple(_reject_faults(batch.rejects))
+    )
+    await watch_attempts(scope, batch)
+    await _progress(scope, batch, 0, outcome, again)
     return outcome
 
 

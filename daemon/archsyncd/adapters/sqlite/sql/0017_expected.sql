@@ -8,7 +8,7 @@ CREATE TABLE level_expected (
 
 -- What entries should show as expectedDelivery, and what we wrote there last; NULL: nothing. `not_before_ms`: when a write of
 -- its own may go, `again`: how often that failed.
-CREATE TABLE delivery (
+CREATE TABLE expected_delivery (
     channel TEXT NOT NULL,
     sku TEXT NOT NULL,
     wanted TEXT,
@@ -17,4 +17,4 @@ CREATE TABLE delivery (
     PRIMARY KEY (channel, sku)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX delivery_due ON delivery (not_before_ms) WHERE wanted IS NOT written;
+CREATE INDEX expected_delivery_due ON expected_delivery (not_before_ms) WHERE wanted IS NOT written;
