@@ -40,8 +40,8 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     options.json = getattr(options, "json", False)
     path = getattr(options, "socket", DEFAULT_SOCKET)
     try:
-        if options.verb == "probe":
-            code = _probe(options, out, err)
+        if options.verb in _WITHOUT_DAEMON:
+            code = _WITHOUT_DAEMON[options.verb](options, out, err)
         elif options.verb == "explain":
             from archsyncd.operator.explain import explain, explain_lines  # noqa: PLC0415 - the other verbs need no texts
 
@@ -92,6 +92,24 @@ def _probe(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     else:
         out.write(shown_lines(text) + "\n")
     return EXIT_OK if answer["done"] else EXIT_ACT
+
+
+def _verify(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    from archsyncd.operator.verifying import verify_source  # noqa: PLC0415 - the other verbs need no network
+
+    del err
+    answer, text, code = verify_source(options)
+    if options.json:
+        write_json(out, answer)
+    else:
+        out.write(shown_lines(text) + "\n")
+    return code
+
+
+_WITHOUT_DAEMON: Mapping[str, Callable[[argparse.Namespace, TextIO, TextIO], int]] = {
+    "probe": _probe,
+    "verify-source": _verify,
+}
 
 
 def _run(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:

@@ -43,6 +43,7 @@ EXAMPLES: Mapping[str, str] = {
     "mutes": "mutes",
     "unmute": "unmute sku_not_found",
     "actions": "actions --limit 20",
+    "verify-source": "verify-source https://r247.example/api --credential secret-file",
     "credentials.check": "credentials check feed-main --from new-secret",
 }
 
