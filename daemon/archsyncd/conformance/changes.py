@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from archsyncd.conformance.asking import OK, Asker, Query, Reply, Useless
-from archsyncd.conformance.findings import Evidence, Notebook
+from archsyncd.conformance.findings import Evidence, Notebook, number
 from archsyncd.conformance.records import RecordBook, shown
 from archsyncd.engine.ports import Clock
 from archsyncd.wire.r247 import Page, read_page
@@ -213,8 +213,7 @@ class Reader:
         """Hold a second reading of the same range against the first."""
         low = max(_oldest(first), _oldest(second))
         if not (first.records or second.records):
-            for name in ("repeatable_reads", "tail_stable"):
-                self._notebook.unasked(name, "the feed keeps no record")
+            self._nothing_kept(first, asked)
             return
         # Only what both readings passed is compared; one that came to the head passed all that the first was told.
         ends = (first.newest or 0, second.newest or 0)
@@ -224,12 +223,21 @@ class Reader:
         changed = [seq for seq in told & again if first.records[seq] != second.records[seq]]
         self._judge_repeat(first, second, told, again, changed, asked)
 
+    def _nothing_kept(self, walk: Walk, asked: str) -> None:
+        page = walk.last_page
+        if page is not None and page.head is not None and _oldest(walk) < page.head.seq:
+            says = f"oldest is {_oldest(walk)}, head is {page.head.seq}, and no record is told"
+            self._notebook.fails("repeatable_reads", says, Evidence(asked))
+        for name in ("repeatable_reads", "tail_stable"):
+            self._notebook.unasked(name, "the feed keeps no record")
+
     def _judge_repeat(
         self, first: Walk, second: Walk, told: set[int], again: set[int], changed: list[int], asked: str
     ) -> None:
         gone, come = sorted(told - again), sorted(again - told)
         if gone:
-            says = f"{len(gone)} of {len(told)} records are not told when their range is read again, the first is seq {gone[0]}"
+            says = f"{len(gone)} of {number(len(told), 'record')} not told when their range is read again"
+            says = f"{says}, the first is seq {gone[0]}"
             self._notebook.fails("repeatable_reads", says, Evidence(asked, shown(first.records[gone[0]])))
         elif changed:
             both = f"{shown(first.records[changed[0]])[:140]} / {shown(second.records[changed[0]])[:140]}"
@@ -237,7 +245,7 @@ class Reader:
                 "repeatable_reads", f"seq {changed[0]} says something else", Evidence(asked, both)
             )
         else:
-            self._notebook.holds("repeatable_reads", f"{len(told):,} records were told twice alike")
+            self._notebook.holds("repeatable_reads", f"{number(len(told), 'record')} told twice alike")
         if come and not gone:
             says = f"seq {come[0]} appeared behind records that were told before it"
             self._notebook.fails("tail_stable", says, Evidence(asked, shown(second.records[come[0]])))

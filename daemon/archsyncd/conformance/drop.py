@@ -17,7 +17,7 @@ from archsyncd.adapters.r247_drop import DropOptions, Readiness
 from archsyncd.adapters.r247_drop.content import Checked, Content, faulty_entry
 from archsyncd.adapters.r247_drop.directory import DONE, ERROR, IN, WORK
 from archsyncd.conformance.asking import NoMore
-from archsyncd.conformance.findings import Evidence, Notebook, Report
+from archsyncd.conformance.findings import Evidence, Notebook, Report, Rule, number
 from archsyncd.conformance.records import RecordBook
 from archsyncd.conformance.rules import DROP_RULES, RECORD_RULES
 from archsyncd.domain.feed import Reject
@@ -81,8 +81,15 @@ def verify_drop(wishes: DropWishes, clock: Clock) -> Report:
             "folders", f"the directory cannot be read: {error.strerror}", Evidence(str(error.filename))
         )
     survey.book.judge()
-    findings = notebook.findings((*RECORD_RULES, *DROP_RULES), why)
+    findings = notebook.findings((*RECORD_RULES, *rules_of(wishes.options.ready)), why)
     return Report(str(wishes.options.directory), findings, survey.files, clock.monotonic() - began)
+
+
+def rules_of(ready: Readiness) -> tuple[Rule, ...]:
+    """The rules for files that become ready in this way: those of manifests where there are any."""
+    if ready is Readiness.MANIFEST:
+        return DROP_RULES
+    return tuple(rule for rule in DROP_RULES if not rule.name.startswith("manifest_"))
 
 
 class Survey:
@@ -120,13 +127,8 @@ class Survey:
         self._held(found)
 
     def _held(self, found: list[Lying]) -> None:
-        by_manifest = self._wishes.options.ready is Readiness.MANIFEST
         for name, says in _HELD.items():
-            if name.startswith("manifest_") and not by_manifest:
-                self._notebook.unasked(
-                    name, f"files are ready by {self._wishes.options.ready.value}, not by manifest"
-                )
-            elif found and (self.files or name not in _HELD_BY_CONTENT):
+            if found and (self.files or name not in _HELD_BY_CONTENT):
                 self._notebook.holds(name, says)
 
     def _names(self, folder: str) -> Iterator[Lying]:
@@ -229,7 +231,7 @@ class Survey:
         fulls = [one for one in found if one.name.kind is Kind.FULL]
         if not found:
             return
-        says = f"{len(fulls)} full files" if fulls else "no full file lies there"
+        says = number(len(fulls), "full file") if fulls else "no full file lies there"
         self._notebook.judge("full_there", bool(fulls), says, says, Evidence(fulls[-1].told if fulls else IN))
         for one in fulls:
             manifest = self._manifests.get(one.told)
@@ -271,8 +273,9 @@ class Survey:
             ("records", manifest.records, checked.records),
         ):
             if told is not None and told != found:
-                says = f"{one.told}: its manifest says {name} {told}, found is {found}"
-                self._notebook.fails("manifest_agrees", says, Evidence(f"{one.told}.done", says))
+                says = f"{one.told}: its {name} is not what its manifest says"
+                seen = f"{name} {told} in the manifest, {found} of the file"
+                self._notebook.fails("manifest_agrees", says, Evidence(f"{one.told}.done", seen))
                 return False
         return True
 

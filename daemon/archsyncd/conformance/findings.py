@@ -62,12 +62,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that was found of one source, in the order of the rules."""
+    """Everything that was found of one source, in the order of the rules.
+
+    `requests`: how many were sent; of a directory, files that were read. `reached`: whether anything usable came back.
+    """
 
     source: str
     findings: tuple[Finding, ...]
     requests: int
     seconds: float
+    reached: bool = True
 
     def of(self, verdict: Verdict, weight: Weight | None = None) -> tuple[Finding, ...]:
         """The findings of one verdict, of one weight or of both."""
@@ -77,7 +81,9 @@ class Report:
 
     @property
     def exit(self) -> int:
-        """0: every MUST holds. 1: one fails. 2: none fails, but one could not be asked."""
+        """0: every MUST holds. 1: one fails. 2: the source could not be asked, or not for a MUST of which none fails."""
+        if not self.reached:
+            return EXIT_UNASKED
         if self.of(Verdict.FAILS, Weight.MUST):
             return EXIT_FAILS
         return EXIT_UNASKED if self.of(Verdict.UNASKED, Weight.MUST) else EXIT_HOLDS
@@ -85,7 +91,11 @@ class Report:
     @property
     def says(self) -> str:
         """The report in a sentence or two."""
-        counts = [f"{len(self.of(Verdict.HOLDS))} of {len(self.findings)} rules hold"]
+        counts = (
+            [f"{len(self.of(Verdict.HOLDS))} of {len(self.findings)} rules hold"]
+            if self.reached
+            else ["it could not be asked"]
+        )
         for weight, fault in ((Weight.MUST, "must be mended"), (Weight.SHOULD, "should be")):
             failing = self.of(Verdict.FAILS, weight)
             if failing:
@@ -107,7 +117,7 @@ class Notebook:
     def fails(self, name: str, says: str, *evidence: Evidence) -> None:
         """A rule does not hold; the first sentence about it is kept."""
         kept = self._failed.setdefault(name, (says, []))[1]
-        kept.extend(evidence[: EVIDENCE_LIMIT - len(kept)])
+        kept.extend([one for one in evidence if one not in kept][: EVIDENCE_LIMIT - len(kept)])
 
     def holds(self, name: str, says: str, *evidence: Evidence) -> None:
         """A rule held here; the last sentence about it is kept."""
@@ -140,6 +150,11 @@ class Notebook:
             says, evidence = self._held[rule.name]
             return Finding(rule, Verdict.HOLDS, says, evidence)
         return Finding(rule, Verdict.UNASKED, self._unasked.get(rule.name, otherwise))
+
+
+def number(count: int, noun: str) -> str:
+    """So many of a thing: 1 record, 2,000 records."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def told(report: Report) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from archsyncd.conformance.asking import OK, Asker, Query, Reply
 from archsyncd.conformance.changes import Walk
-from archsyncd.conformance.findings import Evidence, Notebook
+from archsyncd.conformance.findings import Evidence, Notebook, number
 from archsyncd.conformance.records import RecordBook, shown
 from archsyncd.domain.feed import Level
 from archsyncd.engine.ports import Clock
@@ -145,7 +145,9 @@ class Fulls:
         if not last.complete:
             self._notebook.fails("snapshot_complete", 'the last page does not say "complete":true', seen)
             return
-        self._notebook.holds("snapshot_complete", f"{full.records:,} records, ended by the trailer", seen)
+        self._notebook.holds(
+            "snapshot_complete", f"{number(full.records, 'record')}, ended by the trailer", seen
+        )
         counted = f"check.records is {last.records}, {full.records} were told"
         if last.records is None:
             counted = "the last page has no check.records"
@@ -171,8 +173,10 @@ class Fulls:
             key for key, item in newest.items() if item["type"] != "stock.removed" and key not in full.levels
         )
         named = ", ".join(f"{sku} at {location}" for sku, location in missing[:NAMED])
-        covers = f"{len(newest):,} keys of the feed are in it"
-        lacks = f"{len(missing)} of {len(newest)} keys that the feed told of are not in it: {named}"
+        covers = f"{number(len(newest), 'key')} of the feed found in it"
+        lacks = (
+            f"{len(missing)} of {number(len(newest), 'key')} that the feed told of not found in it: {named}"
+        )
         if newest:
             self._notebook.judge("snapshot_covers", not missing, covers, lacks, Evidence(full.asked, named))
         else:
@@ -197,7 +201,7 @@ class Fulls:
                 )
                 self._notebook.fails("snapshot_agrees", says, Evidence(full.asked, pair))
         if compared:
-            self._notebook.holds("snapshot_agrees", f"{compared:,} keys show the same in both")
+            self._notebook.holds("snapshot_agrees", f"{number(compared, 'key')} alike in both")
         else:
             self._notebook.unasked("snapshot_agrees", "no key has a level at the same seq in both")
 
@@ -222,9 +226,7 @@ class Fulls:
                 says += f" alone, and {level.on_hand}, {level.available} in the snapshot"
                 self._notebook.fails("single_key", says, reply.evidence())
         if read:
-            self._notebook.holds(
-                "single_key", f"{read} SKUs show alone what the snapshot shows, or something newer"
-            )
+            self._notebook.holds("single_key", f"{number(read, 'SKU')} alone as in the snapshot, or newer")
 
     def _alone(self, reply: Reply, key: Key) -> Level | None:
         if reply.status != OK:

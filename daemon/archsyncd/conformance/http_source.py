@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from archsyncd.adapters.r247_pull import PullAuth, PullOptions, Sessions
 from archsyncd.adapters.r247_pull.caller import Call, Caller
 from archsyncd.conformance.asking import Query, Reply, told
 from archsyncd.engine.ports import Clock, FeedFault
+
+# The request and its correlation id, which stand in `asked` already.
+_OURS: Final = re.compile(r"^[A-Z]+ \S+ \[[^\]]*\](?: \d{3})?:? ?")
 
 
 class HttpSource:
@@ -43,7 +47,7 @@ class HttpSource:
         try:
             answer = await caller.ask(Call(method, path, query, body, wait_seconds=wait_seconds))
         except FeedFault as fault:
-            return Reply(asked, fault=fault.reason, seconds=self._clock.monotonic() - began)
+            return Reply(asked, fault=_OURS.sub("", fault.reason), seconds=self._clock.monotonic() - began)
         return Reply(
             asked,
             answer.status,

@@ -21,7 +21,7 @@ from archsyncd.conformance.asking import (
     Useless,
 )
 from archsyncd.conformance.changes import BAD_REQUEST, CHANGES, GONE, Pages, Reader, Walk
-from archsyncd.conformance.findings import Evidence, Notebook, Report
+from archsyncd.conformance.findings import Evidence, Notebook, Report, number
 from archsyncd.conformance.fulls import NOT_FOUND, NOT_OFFERED, Full, Fulls
 from archsyncd.conformance.records import RecordBook
 from archsyncd.conformance.rules import PULL_RULES, RECORD_RULES
@@ -72,7 +72,7 @@ async def verify_pull(source: Source, named: str, wishes: Wishes, clock: Clock) 
     why = await questions.all()
     otherwise = why if asker.answered else f"the source gave no usable answer: {why}"
     findings = notebook.findings((*RECORD_RULES, *PULL_RULES), otherwise)
-    return Report(named, findings, asker.requests, asker.seconds)
+    return Report(named, findings, asker.requests, asker.seconds, reached=asker.answered > 0)
 
 
 class Questions:
@@ -132,7 +132,7 @@ class Questions:
         if found is None:
             return
         self._now = found.page.next
-        says = f"`cursor=now` gives {len(found.items)} records"
+        says = f"`cursor=now` gives {number(len(found.items), 'record')}"
         self._notebook.judge("cursor_now", not found.items, says, says, found.reply.evidence())
 
     async def _manners(self) -> None:
@@ -216,7 +216,7 @@ class Questions:
         missing = ", ".join(sorted(seen - told)[:NAMED])
         says = f"locations that records speak of are not told: {missing}"
         self._notebook.judge(
-            "locations_told", not missing, f"{len(told)} locations are told", says, reply.evidence()
+            "locations_told", not missing, f"{number(len(told), 'location')} told", says, reply.evidence()
         )
 
     async def _at_head(self) -> None:
@@ -234,7 +234,7 @@ class Questions:
         if found is None:
             return
         took = found.reply.seconds
-        says = f"asked to wait {wait} s at the head, it answered after {took:.1f} s with {len(found.items)} records"
+        says = f"asked to wait {wait} s at the head, it answered after {took:.1f} s with {number(len(found.items), 'record')}"
         held = bool(found.items) or took >= wait * 0.8
         self._notebook.judge("long_poll", held, says, says, found.reply.evidence(says))
 
@@ -273,7 +273,7 @@ class Questions:
             if seq > first.seq_at and seq not in after.records and (end is None or seq <= end)
         )
         held = f"nothing after seqAt {first.seq_at} is missed"
-        says = f"{len(missed)} records after the snapshot's seqAt {first.seq_at} are not read from its cursor"
+        says = f"{number(len(missed), 'record')} after the snapshot's seqAt {first.seq_at} not read from its cursor"
         if missed:
             says = f"{says}, the first is seq {missed[0]}"
         asked = f"GET {CHANGES}?cursor={first.cursor}, and on"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from archsyncd.conformance.findings import Evidence, Notebook
+from archsyncd.conformance.findings import Evidence, Notebook, number
 from archsyncd.domain.feed import Reject
 from archsyncd.wire.r247_fields import RECORD_FIELDS
 from archsyncd.wire.r247_records import RECORD_TYPES
@@ -102,11 +102,11 @@ class RecordBook:
         notebook = self.notebook
         if not self.seen:
             return
-        count = f"{self.seen:,} records"
-        notebook.holds("records_readable", f"{count} were read")
-        notebook.holds("known_types", f"{count} are of {', '.join(sorted(self._types)) or 'no type'}")
-        notebook.holds("id_unique", f"{len(self._ids):,} ids, each at one place")
-        notebook.holds("times_told", f"{count} say when they occurred")
+        count = number(self.seen, "record")
+        notebook.holds("records_readable", f"{count} read")
+        notebook.holds("known_types", f"{count} of the types {', '.join(sorted(self._types)) or 'no type'}")
+        notebook.holds("id_unique", f"{number(len(self._ids), 'id')}, each at one place")
+        notebook.holds("times_told", f"{count} with the time of it")
         if self._strange_fields:
             names = ", ".join(sorted(self._strange_fields)[:12])
             evidence = [Evidence(asked, name) for name, asked in self._strange_fields.items()]
@@ -114,13 +114,15 @@ class RecordBook:
         else:
             notebook.holds("known_fields", "every field is one of r247/1")
         if self._movements:
-            notebook.holds("movement_balance", f"{self._movements:,} movements state their balance")
+            notebook.holds(
+                "movement_balance", f"{number(self._movements, 'movement')} with the balance after it"
+            )
         else:
             notebook.unasked("movement_balance", "no movement was told")
         self._judge_proofs()
 
     def _judge_proofs(self) -> None:
-        told = f"{self._proving:,} of {self._levels:,} levels tell their orders, {self._acceptances:,} acceptances"
+        told = f"{self._proving:,} of {number(self._levels, 'level')} with orders, {number(self._acceptances, 'acceptance')}"
         if self._proving or self._acceptances:
             self.notebook.holds("orders_included", told)
         elif self._levels:

@@ -406,14 +406,16 @@ def _verifies(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
         choices=("manifest", "rename", "stable"),
         help="of files: how they become ready",
     )
-    verb.add_argument("--delimiter", default="", choices=(",", ";", "\t"), help="of CSV files")
+    verb.add_argument(
+        "--delimiter", default="", metavar="SIGN", help="of CSV files: a comma, a semicolon or a tab"
+    )
 
 
 _VERIFIED = """\
 exit status of verify-source:
   0   every MUST holds (what a SHOULD costs is told)
   1   a MUST does not hold
-  2   none fails, but one could not be asked
+  2   none fails, but one could not be asked; or the source could not be asked at all
 """
 
 

@@ -143,7 +143,9 @@ def _drop_wishes(directory: Path, options: argparse.Namespace, feed: FeedSetting
 def text_of(report: Report) -> str:
     """The report as lines for people: what fails first, then what was not asked, then the rest."""
     found = sorted(report.findings, key=lambda each: (_ORDER.index(each.verdict), each.rule.weight.value))
-    rows = [[WORDS[each.verdict], each.rule.weight.value, each.rule.name, each.says] for each in found]
+    # Of a source that says nothing the long list of what was not asked says nothing either.
+    listed = [each for each in found if report.reached or each.verdict is Verdict.FAILS]
+    rows = [[WORDS[each.verdict], each.rule.weight.value, each.rule.name, each.says] for each in listed]
     lines = Table([("", LEFT), ("", LEFT), ("rule", LEFT), ("what was seen", LEFT)], rows).lines()
     for each in found:
         if each.verdict is Verdict.FAILS:

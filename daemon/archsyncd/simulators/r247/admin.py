@@ -11,8 +11,9 @@ from archsyncd.simulators.r247.held import AskedLine, AskedOrder, SourceOrder
 from archsyncd.simulators.r247.judge import Commitment, Judge, Outage
 from archsyncd.simulators.r247.simulator import R247Simulator
 from archsyncd.simulators.r247.stockroom import Refused
-from archsyncd.simulators.r247.switches import SWITCHES, switch_off, switch_on
+from archsyncd.simulators.r247.switches import switch_off, switch_on
 from archsyncd.simulators.r247.warehouse import Backup
+from archsyncd.simulators.switch_names import FAULTS
 
 Shape = dict[str, type | tuple[type, ...]]
 TEXT: type = str
@@ -75,7 +76,7 @@ class Admin:
                 for order in self._house.book.orders.values()
             ]
         if what == "switches":
-            return {name: switch.says for name, switch in SWITCHES.items()}
+            return dict(FAULTS)
         if what == "faults":
             return [asdict(fault) for fault in self._simulator.script.waiting]
         raise Problem(404, "unknown_look", "one can look at state, levels, orders, faults, switches")
