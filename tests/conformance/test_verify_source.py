@@ -32,7 +32,7 @@ client_id = "archsyncd"
 name = "house"
 url = "{url}"
 [[feed]]
-name = "files"
+name = "main"
 transport = "drop"
 directory = "{directory}"
 ready = "rename"
@@ -120,8 +120,8 @@ def test_source_and_credential_may_come_from_the_configuration(tmp_path: Path) -
         code, out, _ = typed(*given)
         assert (code, "credential_taken" in out) == (0, True)
         code, out, err = typed(*given, "--feed", "houses")
-        assert (code, "it has house, files" in err) == (64, True)
-    code, out, _ = typed(*given, "--feed", "files")
+        assert (code, "it has house, main" in err) == (64, True)
+    code, out, _ = typed(*given, "--feed", "main")
     assert code == 0
     assert "manifest" not in out
     (tmp_path / "feed-house").unlink()
