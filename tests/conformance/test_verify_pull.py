@@ -388,6 +388,28 @@ async def test_the_limits_hold() -> None:
 
 
 @virtual
+async def test_a_stock_too_large_to_be_read_whole_leaves_the_other_questions() -> None:
+    """Its first pages are held against single SKUs; what only the whole could show is told as not asked."""
+
+    def change(asked: str, members: dict[str, Any]) -> None:
+        if asked.startswith("GET /v1/stock?"):
+            members.update(complete=False, nextPage=f"p{len(asked)}")
+            members.pop("check", None)
+
+    async with trading() as source:
+        source.spoil = in_json(change, "/v1/stock")
+        report = await verified(source, requests_limit=81)
+    assert failing(report) == {}
+    verdicts = {each.rule.name: (each.verdict, each.says) for each in report.findings}
+    assert verdicts["snapshot_count"] == (
+        Verdict.UNASKED,
+        "only its first 24 records were read; --limit allows for more",
+    )
+    assert verdicts["single_key"][0] is Verdict.HOLDS
+    assert report.exit == 2
+
+
+@virtual
 async def test_the_answer_for_programs_is_plain_json_and_holds_no_secret() -> None:
     """With every rule of both lists."""
     async with trading() as source:

@@ -45,9 +45,12 @@ class Full:
 class Fulls:
     """Reads the stock whole, then some SKUs alone."""
 
-    def __init__(self, asker: Asker, clock: Clock, notebook: Notebook, book: RecordBook) -> None:
+    def __init__(
+        self, asker: Asker, clock: Clock, notebook: Notebook, book: RecordBook, pages_most: int
+    ) -> None:
         self._asker = asker
         self._clock = clock
+        self._pages_most = pages_most
         self._notebook = notebook
         self._book = book
 
@@ -80,7 +83,7 @@ class Fulls:
 
     async def _pages(self, path: str, begun: Reply | None = None) -> Full | None:
         full, page, reply = Full(), None, begun
-        while True:
+        for _ in range(self._pages_most):
             if reply is None:
                 more: Query = () if page is None else (("page", page),)
                 reply = await self._asker.get(path, (*more, ("limit", str(PAGE_LIMIT))))
@@ -101,6 +104,16 @@ class Fulls:
                     return full
                 page = found.next_page
             reply = None
+        for name in (
+            "snapshot_complete",
+            "snapshot_count",
+            "snapshot_sum",
+            "snapshot_covers",
+            "snapshot_agrees",
+        ):
+            why = f"only its first {number(full.records, 'record')} were read; --limit allows for more"
+            self._notebook.unasked(name, why)
+        return full
 
     def _page(self, reply: Reply) -> StockPage | SnapshotPending | None:
         if reply.status not in {OK, ACCEPTED}:

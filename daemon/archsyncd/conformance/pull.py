@@ -39,6 +39,8 @@ WEEK_SECONDS: Final = 7 * DAY_SECONDS
 SKEW_SECONDS: Final = 60.0
 SETTLING_SECONDS: Final = 3.0
 NAMED: Final = 8
+# What every question but the reading of the stock needs at most.
+KEPT_REQUESTS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Questions:
         self._wishes = wishes
         self._book = RecordBook(notebook)
         self._reader = Reader(asker, clock, notebook, self._book)
-        self._fulls = Fulls(asker, clock, notebook, self._book)
+        pages_most = max(1, wishes.requests_limit - KEPT_REQUESTS)
+        self._fulls = Fulls(asker, clock, notebook, self._book, pages_most)
         self._walks: list[Walk] = []
         self._now: str | None = None
 
