@@ -41,6 +41,7 @@ SITE = "usr/lib/archsyncd"
 DOC = "usr/share/doc/archsyncd"
 UNITS = "usr/lib/systemd/system"
 DOCUMENTS = ("guide.md", "metrics.md", "orders.md", "r247.md", "stock-ledger.md")
+CONTRACT = "packaging/r247"
 MONITORING = ("alert-rules.yml", "grafana-dashboard.json")
 CONTROL_SCRIPTS = ("postinst", "prerm", "postrm")
 
@@ -193,6 +194,9 @@ def document(tree: Path, found: list[Wheel]) -> None:
     put(tree / DOC / "changelog.gz", zipped((HERE / "changelog").read_bytes()))
     for example in sorted((ROOT / "packaging" / "examples").iterdir()):
         put(tree / DOC / "examples" / example.name, example.read_bytes())
+    for path in sorted((ROOT / CONTRACT).rglob("*")):
+        if path.is_file():
+            put(tree / DOC / "r247" / path.relative_to(ROOT / CONTRACT), path.read_bytes())
     dates = str(os.environ["SOURCE_DATE_EPOCH"])
     for name, section, text in (*pages.every(), ("archsyncd.exceptions", 7, codes.manual())):
         made = subprocess.run(

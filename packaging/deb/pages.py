@@ -86,7 +86,7 @@ FILES = {
     "/run/archsyncd/control.sock": "For archsyncctl; members of the group archsync-admin.",
     "/run/archsyncd/status.sock": "The status page; members of the group archsync-view read it. Acting on it needs "
     "status.actions.",
-    "/usr/share/doc/archsyncd/": "The operator's guide, the contract r247/1, the reasoning of the stock ledger, the states of "
+    "/usr/share/doc/archsyncd/": "The operator's guide, the contract r247/1 with its schemas and golden files, the reasoning of the stock ledger, the states of "
     "orders, drop-ins to copy, and the bill of materials.",
 }
 SIGNALS = {
