@@ -37,7 +37,7 @@ from archsyncd.assembly import (
 )
 from archsyncd.carriers import Carriers, carriers
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
-from archsyncd.connections import commercetools_client, feed_of, renew_trust
+from archsyncd.connections import commercetools_client, feed_of, notices_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
@@ -49,7 +49,9 @@ from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.history import HistoryKeeper
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
+from archsyncd.engine.noticing import Noticing
 from archsyncd.engine.orders import HAND_OVER, Orders
+from archsyncd.engine.partner import Partner
 from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
@@ -115,6 +117,7 @@ class App:
         self.feeds: Sequence[Feed] = [
             feed_of(each, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
         ]
+        self._notices = notices_of(settings, world)
         self.announcer = Announcer(
             LOGGER, self.shared, self.limiter, lambda kind: self.settings.owner(kind.value).team
         )
@@ -181,6 +184,8 @@ class App:
                 async with self._beside(ask_for_time(self.clock, self.world.notifier.extend)):
                     for feed in self.feeds:
                         await feed.close()
+                    if self._notices is not None:
+                        await self._notices.close()
                     await self.client.close()
                     await self.store.close()
         finally:
@@ -318,6 +323,11 @@ class App:
             self.tails[feed.name] = Tail(
                 feed, self.store, shared, options_of_feed, self.world.chance, beater(_pump_of(feed.name))
             )
+        for name, tail in self.tails.items():
+            partner = settings.feed(name).snapshot_from
+            if partner in self.tails:
+                full = next(feed for feed in self.feeds if feed.name == partner)
+                tail.partner = Partner(full, self.store, self.tails[partner].wake)
 
     def _build_judges(self, rules: Rules) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
@@ -423,6 +433,17 @@ class App:
         ]
         if self.settings.orders.mode != "off":
             pumps.append(Pump("orders", self.orders.run, excused=held_back))
+        if self._notices is not None:
+            noticing = Noticing(
+                self._notices,
+                self.orders,
+                self.shared,
+                self.settings.commercetools.project_key,
+                self.world.chance,
+                self.watch.beater("notices"),
+            )
+            limit_seconds = TAIL_LIMIT_SECONDS + self._notices.step_seconds
+            pumps.append(Pump("notices", noticing.run, limit_seconds, excused=held_back))
         if self.carriers is not None:
             pumps += self.carriers.pumps(asking_seconds, held_back)
         pumps += self.alerting.pumps()

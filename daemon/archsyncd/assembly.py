@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from archsyncd.config import Settings
+from archsyncd.config import FeedSettings, Settings
+from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.handover import EligibleRule, Placement
 from archsyncd.domain.reconciling import RaiseGuard
@@ -203,11 +204,20 @@ def dispatch_options(settings: Settings) -> DispatchOptions:
 def placement_of(settings: Settings, channel_keys: Mapping[str, str], policies: Policies) -> Placement:
     """Where orders' lines go. `channel_keys`: supply channel ids to keys, as commercetools has them."""
     sources = {
-        location: feed.name for feed in settings.feeds for location in settings.locations_of_feed(feed.name)
+        location: _taker(settings, feed)
+        for feed in settings.feeds
+        for location in settings.locations_of_feed(feed.name)
     }
     return Placement(
         channel_keys, policies, settings.orders.default_location, settings.orders.hand_over_to, sources
     )
+
+
+def _taker(settings: Settings, feed: FeedSettings) -> str:
+    """Whose source takes the orders of what a feed tells of: its own, or where a queue has none its partner's."""
+    if feed.transport in ANSWERING:
+        return feed.name
+    return settings.orders.hand_over_to if feed.snapshot_from == NONE_ACCEPTED else feed.snapshot_from
 
 
 def _reflected_before_ms(settings: Settings) -> int:
@@ -236,4 +246,6 @@ def tail_options(settings: Settings, feed: str) -> TailOptions:
     """How one feed is tailed: which locations it is asked for, and when a full of it is held."""
     interval = float(settings.feed(feed).interval_seconds)
     locations = settings.locations_of_feed(feed)
-    return TailOptions(interval, locations, guards_of(settings), settings.guards.absent)
+    said = settings.feed(feed)
+    parts_seconds = said.snapshot_timeout_minutes * 60.0 if said.transport == "pubsub" else None
+    return TailOptions(interval, locations, guards_of(settings), settings.guards.absent, parts_seconds)

@@ -95,7 +95,7 @@ async def check_credential(
     secret, and Fatal (64) for a name that the configuration does not use.
     """
     settings = config.load(path, None, {}, require_credentials=False)
-    used = config.required_credentials(settings)
+    used = (*config.required_credentials(settings), *config.optional_credentials(settings))
     if name not in used:
         raise Fatal(EXIT_USAGE, f"the configuration uses no credential {name}; it uses {', '.join(used)}")
     instead = {name: config.read_secret(file)}
@@ -118,7 +118,12 @@ def _credentials(settings: Settings, directory: Path | None) -> tuple[MappingNot
     if directory is None:
         told = f"were not checked: give --credentials DIR to have them read ({needed})"
         return (MappingNote(Weight.FACT, "credentials", told),)
-    return (MappingNote(Weight.FACT, "credentials", f"are all there: {needed}"),)
+    notes = [MappingNote(Weight.FACT, "credentials", f"are all there: {needed}")]
+    for name in config.optional_credentials(settings):
+        if not config.has_credential(directory, name):
+            told = "is not there: the account of this machine is used, as its metadata server tells"
+            notes.append(MappingNote(Weight.FACT, name, told))
+    return tuple(notes)
 
 
 def _orders(settings: Settings) -> tuple[MappingNote, ...]:

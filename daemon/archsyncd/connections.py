@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.commercetools.options import ClientOptions
 from archsyncd.adapters.commercetools.transport import TrustMissing, trusted_context
+from archsyncd.adapters.pubsub import (
+    Caller,
+    GoogleTokens,
+    NoTokens,
+    PubsubFeed,
+    PubsubNotices,
+    PubsubOptions,
+    Subscription,
+)
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
-from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings
+from archsyncd.config import (
+    CLIENT_SECRET,
+    ORDER_NOTIFICATIONS,
+    CredentialFault,
+    CredentialMissing,
+    FeedSettings,
+    Settings,
+)
 from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
-from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
+from archsyncd.engine.ports import Clock, Feed, Notices, OrderDesk, SecretFault
+from archsyncd.wire.pubsub import MESSAGES_LIMIT
 
 SPARE_CONNECTIONS = 8
 
@@ -60,6 +78,22 @@ def secret_of(world: Surroundings, name: str) -> Callable[[], str]:
     return ask
 
 
+def optional_secret_of(world: Surroundings, name: str) -> Callable[[], str | None]:
+    """As `secret_of`; None where there is no such credential."""
+    ask_for_it = secret_of(world, name)
+
+    def ask() -> str | None:
+        try:
+            world.secret(name)
+        except CredentialMissing:
+            return None
+        except (CredentialFault, OSError):
+            pass
+        return ask_for_it()
+
+    return ask
+
+
 def commercetools_client(settings: Settings, world: Surroundings, limiter: Limiter) -> HttpCommercetools:
     """The client, charged to the limiter. Raises Fatal when the trust store is missing or an address is refused."""
     project = settings.commercetools
@@ -94,9 +128,47 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
 def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     """The feed of one [[feed]] table, which beats while it reads. Raises Fatal."""
     try:
-        return _drop(feed, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
+        return _TRANSPORTS[feed.transport](feed, world, beat)
     except (ValueError, TrustMissing) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
+
+
+def subscription_of(
+    options: PubsubOptions, world: Surroundings, credential: str, ca_file: Path | None = None
+) -> Subscription:
+    """A subscription with the account of a credential, or else the machine's. Raises TrustMissing."""
+    caller = Caller(trusted_context(ca_file), options.networks, options.connect_seconds)
+    tokens = (
+        NoTokens()
+        if options.emulated
+        else GoogleTokens(caller, optional_secret_of(world, credential), world.clock)
+    )
+    return Subscription(options, caller, tokens)
+
+
+def notifications_of(settings: Settings, world: Surroundings) -> tuple[PubsubOptions, Subscription]:
+    """The subscription of orders' notifications. Raises Fatal."""
+    orders = settings.orders
+    try:
+        options = PubsubOptions(
+            name=ORDER_NOTIFICATIONS,
+            subscription=orders.notifications,
+            **_emulated(orders.notifications_emulator),
+        )
+        return options, subscription_of(options, world, ORDER_NOTIFICATIONS)
+    except (ValueError, TrustMissing) as error:
+        raise Fatal(EXIT_CONFIGURATION, f"orders.notifications: {error}") from error
+
+
+def notices_of(settings: Settings, world: Surroundings) -> Notices | None:
+    """Notifications of orders, None where there are none. Raises Fatal."""
+    if not settings.orders.notifications or settings.orders.mode == "off":
+        return None
+    return PubsubNotices(*notifications_of(settings, world), world.clock)
+
+
+def _emulated(address: str) -> dict[str, Any]:
+    return {"url": f"http://{address}", "emulated": True} if address else {}
 
 
 def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
@@ -110,7 +182,7 @@ def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequ
     name = ""
     try:
         for feed, said in zip(feeds, settings, strict=True):
-            if isinstance(feed, PullFeed):
+            if isinstance(feed, PullFeed | PubsubFeed):
                 name = f"feed.{said.name}"
                 fresh.append((feed, trusted_context(said.ca_file)))
         name = "commercetools"
@@ -148,3 +220,23 @@ def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
         stable_seconds=float(feed.stable_seconds),
     )
     return DropFeed(options, world.clock, beat)
+
+
+def _pubsub(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
+    options = PubsubOptions(
+        name=feed.name,
+        subscription=feed.subscription,
+        networks=feed.allow_cidr,
+        page_limit=min(feed.page_limit, MESSAGES_LIMIT),
+        request_seconds=float(feed.request_timeout_seconds),
+        **_emulated(feed.emulator),
+    )
+    subscription = subscription_of(options, world, f"feed-{feed.name}", feed.ca_file)
+    return PubsubFeed(options, subscription, world.clock, beat)
+
+
+_TRANSPORTS: Final[Mapping[str, Callable[[FeedSettings, Surroundings, Callable[[], None]], Feed]]] = {
+    "drop": _drop,
+    "pull": _pull,
+    "pubsub": _pubsub,
+}

@@ -67,14 +67,62 @@ def test_pull_needs_a_url_and_drop_a_directory() -> None:
     assert settings_of(PROJECT + DROP).feeds[0].transport == "drop"
 
 
-@pytest.mark.parametrize("transport", ["pubsub", "push"])
-def test_transports_of_later_versions_are_refused_in_plain_words(transport: str) -> None:
-    """Both pubsub and push are not available, and would need a partner for snapshots."""
-    text = PROJECT + f'[[feed]]\ntransport = "{transport}"\n'
+def test_a_transport_of_later_versions_is_refused_in_plain_words() -> None:
+    """It is not available, and would need a partner for snapshots."""
+    text = PROJECT + '[[feed]]\ntransport = "push"\n'
     snapshot, refusal = faults_of(text)
-    assert refusal.allowed == f"{transport} is not available in this version; use pull or drop"
+    assert refusal.allowed == "push is not available in this version; use pull, drop or pubsub"
     assert snapshot.path == "feed[0].snapshot_from"
     assert only_fault(text + 'snapshot_from = "none-accepted"\n').path == "feed[0].transport"
+
+
+QUEUE = """[[feed]]
+name = "queue"
+transport = "pubsub"
+subscription = "projects/site/subscriptions/stock"
+"""
+
+
+def test_a_queue_needs_a_subscription_and_somebody_with_full_pictures() -> None:
+    """It has none itself; who does without must say so, and another queue has none either."""
+    fault = only_fault(LEAST + QUEUE)
+    assert fault.path == "feed[1].snapshot_from"
+    assert '"none-accepted"' in fault.allowed
+    assert settings_of(LEAST + QUEUE + 'snapshot_from = "none-accepted"\n').feeds[1].transport == "pubsub"
+    assert settings_of(LEAST + QUEUE + 'snapshot_from = "main"\n').feeds[1].snapshot_from == "main"
+    other = QUEUE.replace("queue", "other").replace("/stock", "/more") + 'snapshot_from = "main"\n'
+    fault = only_fault(LEAST + QUEUE + 'snapshot_from = "other"\n' + other)
+    assert (fault.path, fault.allowed[:29]) == ("feed[1].snapshot_from", "must name a pull or drop feed")
+    assert only_fault(LEAST + QUEUE.partition("subscription")[0] + 'snapshot_from = "main"\n').path == (
+        "feed[1].subscription"
+    )
+
+
+def test_a_queue_takes_no_orders() -> None:
+    """hand_over_to names a feed that is asked and answers, also where the only feed is meant."""
+    text = LEAST + QUEUE + 'snapshot_from = "main"\n[orders]\nmode = "hand-over"\nhand_over_to = '
+    fault = only_fault(text + '"queue"\n')
+    assert (fault.path, "takes orders" in fault.allowed) == ("orders.hand_over_to", True)
+    assert settings_of(text + '"main"\n').orders.hand_over_to == "main"
+    alone = PROJECT + QUEUE + 'snapshot_from = "none-accepted"\n[orders]\nmode = "hand-over"\n'
+    assert only_fault(alone).path == "orders.hand_over_to"
+
+
+def test_nobody_shares_a_subscription() -> None:
+    """Two readers would each miss what the other gets, orders' notifications too."""
+    more = QUEUE.replace("queue", "other") + 'snapshot_from = "main"\n'
+    assert only_fault(LEAST + QUEUE + 'snapshot_from = "main"\n' + more).path == "feed[2].subscription"
+    notified = '[orders]\nnotifications = "projects/site/subscriptions/stock"\n'
+    fault = only_fault(LEAST + QUEUE + 'snapshot_from = "main"\n' + notified)
+    assert (fault.path, "feed[1].subscription" in fault.allowed) == ("orders.notifications", True)
+
+
+def test_an_emulator_is_on_this_machine() -> None:
+    """Nothing encrypts what goes to it."""
+    text = LEAST + QUEUE + 'snapshot_from = "main"\n'
+    assert settings_of(text + 'emulator = "127.0.0.1:8085"\n').feeds[1].emulator == "127.0.0.1:8085"
+    assert only_fault(text + 'emulator = "10.0.0.8:8085"\n').path == "feed[1].emulator"
+    assert only_fault(LEAST + 'emulator = "127.0.0.1:8085"\n').path == "feed[0].emulator"
 
 
 def test_feed_names_are_unique() -> None:

@@ -186,11 +186,11 @@ async def test_the_start_names_what_is_set_and_not_in_force() -> None:
         async with house.daemon() as daemon:
             assert daemon.journal.line("not in force") is None
         async with house.daemon(
-            more='[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nauth = "none"\nsnapshot_from = "main"\n'
+            more='[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nauth = "none"\nprofile = "config.toml"\n'
         ) as daemon:
             told = [line for line in daemon.journal.lines if "not in force" in line]
             assert len(told) == 1
-            assert "feed.second.snapshot_from" in told[0]
+            assert "feed.second.profile" in told[0]
 
 
 @virtual

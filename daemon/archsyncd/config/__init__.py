@@ -9,7 +9,13 @@ explaining.py  comparing.py  mapping.py  waiting.py            for people: a key
 
 from archsyncd.config.addresses import ListenAddress, Reflection
 from archsyncd.config.comparing import changes, in_force
-from archsyncd.config.credentials import Secret, credential_directory, read_credential, read_secret
+from archsyncd.config.credentials import (
+    Secret,
+    credential_directory,
+    has_credential,
+    read_credential,
+    read_secret,
+)
 from archsyncd.config.explaining import Described, described, explain
 from archsyncd.config.faults import (
     EXIT_CONFIGURATION,
@@ -23,8 +29,10 @@ from archsyncd.config.loading import (
     ALERT_WEBHOOK,
     ALERT_WEBHOOK_SECRET,
     CLIENT_SECRET,
+    ORDER_NOTIFICATIONS,
     STATUS_TOKEN,
     load,
+    optional_credentials,
     required_credentials,
 )
 from archsyncd.config.mapping import MappingNote, Weight, mapping_report
@@ -56,6 +64,7 @@ __all__ = [
     "CLIENT_SECRET",
     "EXCEPTION_KINDS",
     "EXIT_CONFIGURATION",
+    "ORDER_NOTIFICATIONS",
     "STATUS_TOKEN",
     "AlertSettings",
     "ChannelSettings",
@@ -90,10 +99,12 @@ __all__ = [
     "credential_directory",
     "described",
     "explain",
+    "has_credential",
     "in_force",
     "load",
     "mapping_report",
     "not_in_force",
+    "optional_credentials",
     "read_credential",
     "read_secret",
     "read_settings",

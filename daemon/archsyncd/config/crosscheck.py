@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from archsyncd.config.drafting import Draft
-from archsyncd.config.faults import nearest, quoted
-from archsyncd.config.sources import NONE_ACCEPTED, FeedSettings, LocationSettings
+from archsyncd.config.faults import nearest, path_text, quoted
+from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED, FeedSettings, LocationSettings
+from archsyncd.domain.loopback import is_loopback
 
-AVAILABLE_TRANSPORTS: Final = ("pull", "drop")
+AVAILABLE_TRANSPORTS: Final = ("pull", "drop", "pubsub")
 _ADDRESS_KEYS: Final = {"pull": "url", "drop": "directory", "pubsub": "subscription", "push": "listen"}
 
 
@@ -73,11 +74,13 @@ def _feeds_have_their_address(draft: Draft) -> None:
         if feed.transport not in AVAILABLE_TRANSPORTS:
             draft.fault(
                 ("feed", index, "transport"),
-                f"{feed.transport} is not available in this version; use pull or drop",
+                f"{feed.transport} is not available in this version; use pull, drop or pubsub",
                 value=feed.transport,
             )
             _needs_snapshots(draft, index, feed)
             continue
+        if feed.transport not in ANSWERING:
+            _needs_snapshots(draft, index, feed)
         for transport, name in _ADDRESS_KEYS.items():
             _check_address(draft, index, feed, transport, name)
 
@@ -113,6 +116,50 @@ def _snapshots_come_from_a_feed(draft: Draft) -> None:
             draft.fault(path, "must name another feed than this one", value=feed.snapshot_from)
         elif feed.snapshot_from not in names:
             _refuse_name(draft, path, feed.snapshot_from, names, "must name a feed of this file")
+        elif _transport_of(draft, feed.snapshot_from) not in ANSWERING:
+            told = "must name a pull or drop feed: the one that is named has no full picture of its own"
+            draft.fault(path, told, value=feed.snapshot_from)
+
+
+def _transport_of(draft: Draft, name: str) -> str:
+    """The transport of a feed; "pull" where another fault leaves it open."""
+    for index, feed in enumerate(draft.settings.feeds):
+        if feed.name == name and draft.sound("feed", index, "transport"):
+            return feed.transport
+    return "pull"
+
+
+def _subscriptions_differ(draft: Draft) -> None:
+    """Two readers of one subscription would each miss what the other gets."""
+    seen: dict[str, str] = {}
+    places: list[tuple[tuple[str | int, ...], str]] = [
+        (("feed", index, "subscription"), feed.subscription)
+        for index, feed in enumerate(draft.settings.feeds)
+    ]
+    places.append((("orders", "notifications"), draft.settings.orders.notifications))
+    for path, name in places:
+        if not name or not draft.sound(*path):
+            continue
+        first = seen.setdefault(name, path_text(path))
+        if first != path_text(path):
+            told = f"is {first}'s already; two readers would each miss what the other gets"
+            draft.fault(path, told, value=name)
+
+
+def _emulators_are_here(draft: Draft) -> None:
+    """Records and no token travel in the clear: only on this machine."""
+    for index, feed in enumerate(draft.settings.feeds):
+        path: tuple[str | int, ...] = ("feed", index, "emulator")
+        if not feed.emulator or not draft.sound(*path):
+            continue
+        if feed.transport != "pubsub":
+            draft.fault(path, f'belongs to transport "pubsub", but this feed\'s is {quoted(feed.transport)}')
+        elif not is_loopback(feed.emulator.rpartition(":")[0]):
+            draft.fault(path, "must be on this machine, such as 127.0.0.1:8085", value=feed.emulator)
+    notified = draft.settings.orders.notifications_emulator
+    path = ("orders", "notifications_emulator")
+    if notified and draft.sound(*path) and not is_loopback(notified.rpartition(":")[0]):
+        draft.fault(path, "must be on this machine, such as 127.0.0.1:8085", value=notified)
 
 
 def _directories_differ(draft: Draft) -> None:
@@ -236,6 +283,16 @@ def _orders_go_to_a_feed(draft: Draft) -> None:
     chosen = draft.settings.orders.hand_over_to
     if draft.stated(*path) and draft.sound(*path) and draft.sound("feed") and chosen not in names:
         _refuse_name(draft, path, chosen, names, "must name a feed of this file")
+        return
+    if not draft.stated(*path) and len(names) == 1:
+        chosen = names[0]  # whoever has one feed means that one
+    if draft.settings.orders.mode == "hand-over" and chosen in names and draft.sound(*path):
+        transport = _transport_of(draft, chosen)
+        if transport not in ANSWERING:
+            told = (
+                f"must name a feed whose source takes orders (pull or drop); {chosen} is read by {transport}"
+            )
+            draft.fault(path, told, value=chosen, near=("orders", "mode"))
 
 
 def _a_directory_answers_no_look_up(draft: Draft) -> None:
@@ -318,6 +375,8 @@ _RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _feeds_have_their_address,
     _snapshots_come_from_a_feed,
     _directories_differ,
+    _subscriptions_differ,
+    _emulators_are_here,
     _feeds_tell_of_mapped_locations,
     _locations_fill_a_channel,
     _channels_are_filled,

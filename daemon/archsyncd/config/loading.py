@@ -24,6 +24,7 @@ from archsyncd.config.settings import Settings
 CLIENT_SECRET: Final = "commercetools-client-secret"  # noqa: S105  # the file's name, not the secret
 ALERT_WEBHOOK: Final = "alert-webhook"
 ALERT_WEBHOOK_SECRET: Final = "alert-webhook-secret"  # noqa: S105  # the file's name, not the secret
+ORDER_NOTIFICATIONS: Final = "orders-notifications"
 STATUS_TOKEN: Final = "status-token"  # noqa: S105  # the file's name, not the secret
 PLACEHOLDER_IDS: Final = ("your-client-id", "…")
 PLACEHOLDER_HOST: Final = "r247.example"
@@ -70,6 +71,19 @@ def required_credentials(settings: Settings) -> tuple[str, ...]:
     listen = settings.status.listen
     page = [STATUS_TOKEN] if listen is not None and listen.path is None else []
     return tuple(dict.fromkeys([CLIENT_SECRET, *feeds, *page]))
+
+
+def optional_credentials(settings: Settings) -> tuple[str, ...]:
+    """The names of credentials that are used where they are there."""
+    feeds = [
+        f"feed-{feed.name}" for feed in settings.feeds if feed.transport == "pubsub" and not feed.emulator
+    ]
+    notified = (
+        [ORDER_NOTIFICATIONS]
+        if settings.orders.notifications and not settings.orders.notifications_emulator
+        else []
+    )
+    return tuple(dict.fromkeys([*feeds, *notified]))
 
 
 def _read(path: Path) -> str:
@@ -147,7 +161,7 @@ def _names_to_read(draft: Draft, directory: Path | None) -> tuple[str, ...]:
     sound = tuple(feed for index, feed in enumerate(settings.feeds) if _login_is_sound(draft, index))
     status = settings.status if draft.sound("status") else StatusSettings()
     needed = required_credentials(replace(settings, feeds=sound, status=status))
-    optional = (ALERT_WEBHOOK, ALERT_WEBHOOK_SECRET)
+    optional = (ALERT_WEBHOOK, ALERT_WEBHOOK_SECRET, *optional_credentials(replace(settings, feeds=sound)))
     there = (name for name in optional if directory is not None and has_credential(directory, name))
     return (*needed, *there)
 

@@ -11,7 +11,7 @@ from typing import Final
 from archsyncd.config.addresses import Moment, Reflection, ReflectionKind
 from archsyncd.config.keys import key
 from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Table, Whole, Word
-from archsyncd.config.sources import FEED_NAME
+from archsyncd.config.sources import ANY_SUBSCRIPTION, FEED_NAME
 
 _PERCENT: Final = Whole(0, 100)
 
@@ -230,6 +230,25 @@ class OrderSettings:
             Whole(1, 43_200),
             """An order that could go and is not with Archean so long after it was placed becomes an exception, and so does a
             dispatch that is not booked and acknowledged; an order that waits by `eligible` after a day.""",
+        ),
+    )
+    notifications: str = field(
+        default="",
+        metadata=key(
+            ANY_SUBSCRIPTION,
+            """A Google Pub/Sub subscription to which a commercetools Subscription delivers order messages: orders are then
+            learnt at once and not at the next poll, which goes on beside it. Nothing that a notification says is believed
+            but which order to read. The credential orders-notifications is a service account's key file; without one the
+            account of the machine is used. "" uses none.""",
+            restart=True,
+        ),
+    )
+    notifications_emulator: str = field(
+        default="",
+        metadata=key(
+            Word("HOST:PORT", r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}", empty=True),
+            "The address of a Pub/Sub emulator on this machine for `notifications`, which wants no credential; for tests.",
+            restart=True,
         ),
     )
 

@@ -21,6 +21,11 @@ FEED_NAME: Final = Word(
     "a feed's name: 1 to 64 letters, digits, '_' or '-', beginning with a letter or digit",
     r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
 )
+_SUBSCRIPTION_NAME: Final = r"projects/[A-Za-z0-9.:_-]{1,100}/subscriptions/[A-Za-z][A-Za-z0-9._~+%-]{2,254}"
+SUBSCRIPTION: Final = Word("projects/PROJECT/subscriptions/NAME", _SUBSCRIPTION_NAME)
+ANY_SUBSCRIPTION: Final = Word("projects/PROJECT/subscriptions/NAME", _SUBSCRIPTION_NAME, empty=True)
+# The transports over which a source takes orders, and has full pictures of its own.
+ANSWERING: Final = ("pull", "drop")
 _QUANTITY_MOST: Final = 10**15
 _FEED_CREDENTIAL: Final = "the credential feed-<name>"
 
@@ -44,8 +49,8 @@ class FeedSettings:
         metadata=key(
             Choice(("pull", "drop", "pubsub", "push")),
             """How records arrive. `pull` asks an HTTPS change feed by long poll; no inbound port is needed. `drop`
-            reads files from a directory and answers with receipts. `pubsub` and `push` are reserved names that this
-            version refuses.""",
+            reads files from a directory and answers with receipts. `pubsub` pulls a Google Pub/Sub subscription. `push` is a
+            reserved name that this version refuses.""",
             restart=True,
         ),
     )
@@ -206,8 +211,10 @@ class FeedSettings:
     subscription: str = field(
         default="",
         metadata=key(
-            Word("projects/PROJECT/subscriptions/NAME", r"projects/[^/\s]+/subscriptions/[^/\s]+"),
-            "The Pub/Sub subscription; it must exist already. For `pubsub` only.",
+            SUBSCRIPTION,
+            f"""The Pub/Sub subscription; it must exist already, be pulled by nobody else, and let our account pull
+            (roles/pubsub.subscriber). {_FEED_CREDENTIAL} is a service account's key file (JSON); without one the account
+            of the machine is used, as its metadata server tells. For `pubsub` only.""",
             restart=True,
         ),
     )
@@ -215,18 +222,15 @@ class FeedSettings:
         default="",
         metadata=key(
             Word("HOST:PORT", r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}"),
-            "The address of a Pub/Sub emulator, for tests. For `pubsub` only.",
+            "The address of a Pub/Sub emulator on this machine, which wants no credential; for tests. For `pubsub` only.",
             restart=True,
-            in_force=False,
         ),
     )
     snapshot_timeout_minutes: int = field(
         default=30,
         metadata=key(
             Whole(1, 1440),
-            "How long the parts of a snapshot sent over `pubsub` may take until they are dropped.",
-            in_force=False,
-            restart=True,
+            "How long the parts of a snapshot sent over `pubsub` may take until they are dropped, and an exception says so.",
         ),
     )
     listen: str = field(
@@ -251,10 +255,10 @@ class FeedSettings:
         default="",
         metadata=key(
             FEED_NAME,
-            """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`).
-            "none-accepted" states that the site does without.""",
+            """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`): it is
+            asked for a full when this one's source begins a new epoch, and for single SKUs whose movements could not be
+            applied. "none-accepted" states that the site does without.""",
             restart=True,
-            in_force=False,
         ),
     )
 

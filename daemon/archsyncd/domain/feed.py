@@ -220,11 +220,44 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotPart:
+    """A piece of a snapshot that comes among the records, in any order. `part` counts from 1.
+
+    An item whose seq is 0 stands where the whole snapshot stands.
+    """
+
+    snapshot_id: str
+    part: int
+    items: tuple[Level, ...]
+    rejects: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotClosing:
+    """The trailer of a snapshot sent in parts: how many there are, and the source's figures to check them by.
+
+    `locations`: what it covers; empty where it does not say.
+    """
+
+    snapshot_id: str
+    parts: int
+    seq_at: int
+    as_of: str | None = None
+    locations: tuple[str, ...] = ()
+    records: int | None = None
+    sum_on_hand: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Records that are committed together with the checkpoint that stands after them.
 
     `checkpoint` is opaque: the source's cursor, or the adapter's own encoding of a file and line. `more` tells that the
     source has further records ready. `head_seq` and `head_at` describe the source's newest record, for the lag gauge.
+    `ordered` False: the transport may deliver records in any order, so a movement alone says nothing of the figure it leads
+    to. `void`: of an epoch that the source had left before the one that counts, or of none that is told; nothing of it is
+    applied. `parts` and `closings`: pieces of snapshots among the records. `deliveries`: how often the transport has
+    delivered one of them at the most, as far as it tells (0: it does not).
     """
 
     feed: str
@@ -235,6 +268,11 @@ class Batch:
     more: bool = False
     head_seq: int | None = None
     head_at: str | None = None
+    ordered: bool = True
+    void: bool = False
+    parts: tuple[SnapshotPart, ...] = ()
+    closings: tuple[SnapshotClosing, ...] = ()
+    deliveries: int = 0
 
 
 class SnapshotCause(StrEnum):
@@ -261,6 +299,7 @@ class SnapshotHead:
     `seq_at` is the position its items stand at unless they tell their own. `records` and `sum_on_hand` are the source's
     check figures (None: not told). `locations` scopes what an absent key means. `digest` names the exact content.
     `over_gap`: it makes up for what is missing before it, so reading goes on behind it only once it is applied.
+    `among_records`: it came in parts between records, some of which are newer and were applied before it.
     """
 
     feed: str
@@ -271,14 +310,16 @@ class SnapshotHead:
     as_of: str | None
     locations: tuple[str, ...]
     over_gap: bool = False
+    among_records: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPage:
-    """Some of a snapshot's items and the unreadable ones among them."""
+    """Some of a snapshot's items and the unreadable ones among them; `set_aside` more were told when they came."""
 
     items: tuple[Level, ...]
     rejects: tuple[Reject, ...] = ()
+    set_aside: int = 0
 
 
 @dataclass(frozen=True, slots=True)

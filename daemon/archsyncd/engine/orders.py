@@ -142,6 +142,21 @@ class Orders:
             self._shared.bases.set()
         return True
 
+    async def notice(self, ids: Sequence[str], beat: Callable[[], None]) -> bool:
+        """Learn orders of which somebody said that something happened to them; False while that cannot be.
+
+        Each is read; one that the strongly consistent read does not know was deleted. `beat`: before each request.
+        """
+        if self._messages is None or not self._shared.channels_read:
+            return False
+        found = await self.reader.fetch(ids, beat)
+        if found is None:
+            return False
+        for order_id in sorted(found.missing):
+            await self._store.orders.forget(order_id)
+        await self._learn_fetched(found.orders, None)
+        return True
+
     async def _round(self) -> bool:
         now = self._shared.clock.monotonic()
         if self._rereading.due(now):
@@ -345,14 +360,17 @@ class Orders:
         found = await self.reader.fetch(ids, self._beat)
         if found is None:
             return False
-        fresh = await self._store.orders.learn(found.orders, self.learn_rules(), cursor)
-        if found.orders:
+        await self._learn_fetched(found.orders, cursor)
+        return True
+
+    async def _learn_fetched(self, orders: Sequence[Order], cursor: Cursor | None) -> None:
+        fresh = await self._store.orders.learn(orders, self.learn_rules(), cursor)
+        if orders:
             self._shared.handing.set()
         if fresh:
             self._shared.count("orders", fresh)
             self._shared.work.set()
             self._shared.booking.set()
-        return True
 
     def _stuck(self, what: str, why: str = "") -> bool:
         """A list that gives no row to go on from: not asked for again and again without a pause."""

@@ -34,6 +34,7 @@ from archsyncd.domain.inventory import (
     TenureRecord,
     WriteAnswer,
 )
+from archsyncd.domain.notices import Notice
 from archsyncd.domain.reconciling import Listing
 from archsyncd.domain.tenure import Tenure
 from archsyncd.domain.whole_order import WholeOrder, WholePage
@@ -181,6 +182,27 @@ class Feed(Protocol):
 
     async def close(self) -> None:
         """Release connections, handles and watches."""
+        ...
+
+
+class Notices(Protocol):
+    """Notifications of what happened in commercetools; at least once, in any order."""
+
+    @property
+    def step_seconds(self) -> float:
+        """How long one step may take by right."""
+        ...
+
+    async def take(self) -> Sequence[Notice]:
+        """Wait for some; empty when none came in the time that the queue waits. Raises FeedFault."""
+        ...
+
+    async def done(self, notices: Sequence[Notice]) -> None:
+        """What they told of is durable here, or of no use. Raises FeedFault; they may come again then."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what is not done, and release connections."""
         ...
 
 

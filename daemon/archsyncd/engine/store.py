@@ -21,6 +21,7 @@ from archsyncd.domain.lags import Lags
 from archsyncd.domain.lookup import Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.oversell import Owed
+from archsyncd.domain.parts import Sending
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.report import (
@@ -110,6 +111,10 @@ class Feeds(Protocol):
         """Remember when a key's level was asked for."""
         ...
 
+    async def resync_answered(self, feed: str, reading: KeyReading) -> None:
+        """Another feed's source was asked in its place, and the answer is merged: these keys wait no more."""
+        ...
+
 
 class Snapshots(Protocol):
     """Staged, held and applied snapshots."""
@@ -132,8 +137,12 @@ class Snapshots(Protocol):
         *,
         resumes: bool,
         absent: str = "report",
+        among_records: bool = False,
     ) -> Snapshot:
-        """Judge a snapshot read to its end: applying, held or rejected. `absent`: what its absent keys will come to."""
+        """Judge a snapshot read to its end: applying, held or rejected. `absent`: what its absent keys will come to.
+
+        `among_records`: it came in parts between records, so newer ones were applied before it by right.
+        """
         ...
 
     async def apply(
@@ -152,6 +161,26 @@ class Snapshots(Protocol):
 
     async def decide(self, snapshot: Snapshot, note: str, *, approve: bool) -> bool:
         """Carry out a person's decision on a held snapshot; False when it is no longer held."""
+        ...
+
+
+class Parts(Protocol):
+    """Snapshots that come in parts among the records of a feed; recording a batch keeps its parts."""
+
+    async def whole(self, feed: str) -> Sending | None:
+        """The oldest one of which nothing is missing any more."""
+        ...
+
+    async def page_after(self, sending: Sending, part: int) -> tuple[int, SnapshotPage] | None:
+        """Its next part: the number and the items; None behind the last."""
+        ...
+
+    async def taken(self, sending: Sending) -> None:
+        """It was judged, whatever came of it: its parts are dropped."""
+        ...
+
+    async def give_up(self, feed: str, timeout_seconds: float) -> int:
+        """Drop those that are not whole after so long, each an exception; how many."""
         ...
 
 
@@ -432,6 +461,11 @@ class Store(Protocol):
     @property
     def snapshots(self) -> Snapshots:
         """Snapshots."""
+        ...
+
+    @property
+    def parts(self) -> Parts:
+        """Snapshots sent in parts."""
         ...
 
     @property

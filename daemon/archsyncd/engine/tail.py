@@ -8,14 +8,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.feed import Batch, OrderRecord, Outcome, SnapshotDue, SnapshotStatus
+from archsyncd.domain.feed import Batch, KeyReading, OrderRecord, Outcome, SnapshotDue, SnapshotStatus
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.report import FeedState
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.again import Again
+from archsyncd.engine.partner import Partner
 from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
 from archsyncd.engine.replaying import Places, Replay
+from archsyncd.engine.sent_parts import SentParts
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
@@ -29,12 +31,16 @@ STALE_CRITICAL_FACTOR = 5
 
 @dataclass(frozen=True, slots=True)
 class TailOptions:
-    """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it tells of."""
+    """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it tells of.
+
+    `parts_seconds`: how long the parts of a snapshot may take that come among its records; None: none come so.
+    """
 
     interval_seconds: float
     locations: tuple[str, ...]
     guards: GuardLimits
     absent: str
+    parts_seconds: float | None = None
 
 
 class Tail:
@@ -61,6 +67,8 @@ class Tail:
         self._reading: asyncio.Task[None] | None = None
         self._places = Places(feed.name, store, shared)
         self._again = Again(feed, store, shared, chance)
+        self._parts = SentParts(feed.name, store, shared, beat)
+        self.partner: Partner | None = None
         self._woken = False
 
     async def run(self) -> None:
@@ -122,6 +130,7 @@ class Tail:
 
     async def _read(self) -> None:
         await self._finish_left()
+        await self._take_sent(None)
         state = await self._store.feeds.state(self._feed.name)
         if state.snapshot_due:
             await self._take_snapshot(state.snapshot_due)
@@ -135,6 +144,7 @@ class Tail:
                 self._beat()
                 if isinstance(event, Batch):
                     again = await self._record(event)
+                    await self._take_sent(event)
                     await self._resync()
                 elif isinstance(event, SnapshotDue):
                     await self._store.feeds.needs_snapshot(self._feed.name, event.cause)
@@ -158,6 +168,14 @@ class Tail:
                 await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
                 self._shared.work.set()
                 self._shared.bases.set()
+
+    async def _take_sent(self, batch: Batch | None) -> None:
+        """Judge snapshots whose last part a batch has brought; None: any that is whole."""
+        timeout_seconds = self.options.parts_seconds
+        if timeout_seconds is None or not self._parts.due(batch):
+            return
+        while (source := await self._parts.next(timeout_seconds)) is not None:
+            await self._apply(source)
 
     async def _record(self, batch: Batch) -> bool:
         """Commit a batch, then tell the source; whether reading must start anew (a new epoch wants a snapshot)."""
@@ -188,6 +206,8 @@ class Tail:
         if source is None:
             # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
             self._note(f"waiting for a full ({cause})")
+            if self.partner is not None:
+                await self.partner.ask_for_full(cause)
             await self._store.feeds.needs_snapshot(self._feed.name, None)
             return
         await self._apply(source)
@@ -203,8 +223,9 @@ class Tail:
         async for page in source.pages():
             self._beat()
             await self._store.snapshots.stage(self._feed.name, snapshot_id, page)
-            read += len(page.items) + len(page.rejects)
-            rejected += len(page.rejects)
+            unread = len(page.rejects) + page.set_aside
+            read += len(page.items) + unread
+            rejected += unread
         snapshot = await self._store.snapshots.assess(
             snapshot_id,
             source.end(),
@@ -213,6 +234,7 @@ class Tail:
             self.options.guards,
             resumes=not head.over_gap,
             absent=self.options.absent,
+            among_records=head.among_records,
         )
         self._shared.count("snapshots")
         await self._conclude(source, snapshot)
@@ -236,14 +258,14 @@ class Tail:
 
     async def _resync(self) -> None:
         """Read keys singly whose movements could not be applied. That it fails is no reason to stop reading the feed."""
-        if not self._feed.offers_lookup:
+        if not self._feed.offers_lookup and (self.partner is None or not self.partner.feed.offers_lookup):
             return
         before = self._shared.clock.wall_ms() - RESYNC_ASK_AGAIN_MS
         for wanted in await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS):
             self._beat()
             await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
             try:
-                reading = await self._feed.read_key(wanted.sku)
+                reading = await self._read_key(wanted.sku)
             except FeedFault as fault:
                 self._shared.notes[f"resync {self._feed.name}"] = (
                     f"{wanted.sku} cannot be read: {fault.reason}"
@@ -251,9 +273,17 @@ class Tail:
                 return
             self._shared.notes.pop(f"resync {self._feed.name}", None)
             if reading is not None:
-                await self._store.feeds.record_reading(reading)
                 self._shared.work.set()
                 self._shared.bases.set()
+
+    async def _read_key(self, sku: str) -> KeyReading | None:
+        """Read one key from the source, or from the partner's, and merge the answer. Raises FeedFault."""
+        if not self._feed.offers_lookup and self.partner is not None:
+            return await self.partner.read_for(self._feed.name, sku)
+        reading = await self._feed.read_key(sku)
+        if reading is not None:
+            await self._store.feeds.record_reading(reading)
+        return reading
 
     async def _failed(self, fault: FeedFault) -> None:
         self._failures += 1

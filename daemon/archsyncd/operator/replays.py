@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from archsyncd.config.sources import NONE_ACCEPTED
 from archsyncd.domain.times import rfc3339, utc_ms
 from archsyncd.engine.ports import Feed, FeedFault
 from archsyncd.engine.replaying import Replay
@@ -40,6 +41,7 @@ class ReplayDesk:
         arguments.finish()
         if self._directory(feed) is not None:
             raise Refusal(self._of_a_directory(feed, "A full cannot be asked for"))
+        self._not_a_queue(feed, "A full cannot be asked for")
         self._not_paused(feed)
         if (await self._daemon.store.feeds.state(feed.name)).snapshot_due:
             return {"done": False, "says": f"Feed {feed.name} is taking a full already."}
@@ -56,6 +58,7 @@ class ReplayDesk:
         if not feed.offers_lookup:
             if self._directory(feed) is not None:
                 raise Refusal(self._of_a_directory(feed, "One SKU cannot be asked for"))
+            self._not_a_queue(feed, "One SKU cannot be asked for")
             raise Refusal(
                 f"Feed {feed.name} answers no questions about one SKU: read it from an earlier place "
                 f"(--from), or take a full (archsyncctl snapshot request {feed.name})."
@@ -88,6 +91,7 @@ class ReplayDesk:
         self._must_read(feed)
         if self._directory(feed) is not None:
             raise Refusal(self._of_a_directory(feed, "Files cannot be read again"))
+        self._not_a_queue(feed, "Messages cannot be read again from here")
         if (await self._daemon.store.feeds.state(feed.name)).snapshot_due:
             raise Refusal(
                 f"Feed {feed.name} takes a full first, which tells everything anew: there is nothing to read again."
@@ -146,6 +150,19 @@ class ReplayDesk:
         if not self._daemon.tails[feed.name].reads:
             # It waits after a failure: an answer might not come for minutes.
             raise Refusal(f"Feed {feed.name} is not read just now; see `archsyncctl status`.")
+
+    def _not_a_queue(self, feed: Feed, lead: str) -> None:
+        """A queue answers no questions and keeps its place itself; its partner may be asked."""
+        told = self._daemon.settings.feed(feed.name)
+        if told.transport != "pubsub":
+            return
+        ask = (
+            f"Ask its partner: archsyncctl snapshot request {told.snapshot_from}"
+            if told.snapshot_from != NONE_ACCEPTED
+            else "Have Archean send what is wanted, or a snapshot in parts"
+        )
+        seek = f"gcloud pubsub subscriptions seek {told.subscription} --time=TIME delivers what it retains once more"
+        raise Refusal(f"{lead}: feed {feed.name} is the queue {told.subscription}. {ask}; {seek}.")
 
     def _directory(self, feed: Feed) -> str | None:
         for told in self._daemon.settings.feeds:

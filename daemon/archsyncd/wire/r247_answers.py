@@ -110,7 +110,7 @@ def _stock_page(members: _Fields, items: Sequence[Item]) -> StockPage:
         snapshot_id = optional_text(members, "snapshotId")
         check = {} if members.get("check") is None else mapping(members["check"], "/check")
         levels, rejects = sort_read(
-            _read_item(item, f"{epoch}/{snapshot_id}/{seq_at}", seq_at) for item in items
+            read_level_item(item, f"{epoch}/{snapshot_id}/{seq_at}", seq_at) for item in items
         )
         return StockPage(
             snapshot_id=snapshot_id,
@@ -125,13 +125,14 @@ def _stock_page(members: _Fields, items: Sequence[Item]) -> StockPage:
             complete=False if members.get("complete") is None else flag(members, "complete"),
             total=optional_integer(members, "total", minimum=0),
             records=optional_integer(check, "records", "/check", minimum=0),
-            sum_on_hand=_sum(check, "sumOnHand"),
+            sum_on_hand=read_sum(check, "sumOnHand"),
         )
     except Misread as fault:
         raise unusable("stock page", fault) from None
 
 
-def _read_item(item: Item, snapshot: str, seq_at: int) -> Level | Reject:
+def read_level_item(item: Item, snapshot: str, seq_at: int) -> Level | Reject:
+    """Read one item of a snapshot; `snapshot` names which, for those that have no id, `seq_at` where it stands."""
     if item.fault is not None:
         return reject(item.fault, begun_members(item.payload), item.payload)
     return read_item(item.value, item.payload, lambda fields: _item_id(snapshot, fields), seq_at)
@@ -142,7 +143,7 @@ def _item_id(snapshot: str, fields: _Fields) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _sum(check: _Fields, name: str) -> int | None:
+def read_sum(check: _Fields, name: str) -> int | None:
     """Read a sum: a decimal string that may exceed 64 bits. Raises Misread."""
     value = check.get(name)
     if value is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archsyncd.adapters.sqlite import proofs
-from archsyncd.adapters.sqlite.cases import open_cases
+from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.merging import (
     apply_stock,
     finish_merge,
@@ -15,6 +15,7 @@ from archsyncd.adapters.sqlite.merging import (
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import (
     Batch,
     KeyReading,
@@ -140,3 +141,15 @@ class FeedStore:
         """Remember when a key's level was asked for."""
         now = self._session.clock.wall_ms()
         await self._session.write(lambda scope: scope.tx.run("resync_asked", (now, feed, sku)))
+
+    async def resync_answered(self, feed: str, reading: KeyReading) -> None:
+        """Another feed's source was asked in its place, and the answer is merged: these keys wait no more."""
+
+        async def step(scope: Scope) -> None:
+            for level in reading.levels:
+                if await scope.tx.run("resync_drop", (feed, level.sku, level.location)):
+                    subject = f"{level.sku} at {level.location}"
+                    note = f"feed {reading.feed} was asked, and told the level"
+                    await resolve_case(scope.tx, CaseKind.NEEDS_RESYNC, feed, subject, note, scope.now_ms)
+
+        await self._session.write(step)

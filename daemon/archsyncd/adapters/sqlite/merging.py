@@ -9,6 +9,7 @@ from typing import Any
 
 from archsyncd.adapters.sqlite import advising
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
+from archsyncd.adapters.sqlite.parts import stage_parts, watch_deliveries
 from archsyncd.adapters.sqlite.proofs import (
     book_order_records,
     enter_epoch,
@@ -70,11 +71,13 @@ class Merge:
 async def record_batch(scope: Scope, batch: Batch) -> Outcome:
     """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt."""
     await scope.tx.run("feed_insert", (batch.feed,))
+    if batch.void:
+        return await _record_void(scope, batch)
     epoch, touched = await enter_epoch(scope, batch.feed, batch.epoch)
     stock = [record for record in batch.records if isinstance(record, (Level, Movement, Removal))]
     orders = [record for record in batch.records if isinstance(record, OrderRecord)]
     newest = max((record.seq for record in batch.records), default=0)
-    done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects, newest)
+    done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects, newest, ordered=batch.ordered)
     if scope.carrying is not None and epoch == await newest_epoch(scope, batch.feed):
         # First, as it may take back pieces that were closed short and have been found after all.
         touched |= await advising.tell(scope, batch.feed, epoch, orders)
@@ -90,7 +93,23 @@ async def record_batch(scope: Scope, batch: Batch) -> Outcome:
         faults=(*_reject_faults(batch.rejects), *done.faults)[:FAULTS_LIMIT],
     )
     await _watch_epoch(scope, batch, epoch)
+    if epoch == await newest_epoch(scope, batch.feed):
+        rejects = await stage_parts(scope, batch)
+        await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in rejects), scope.now_ms)
+    await watch_deliveries(scope, batch)
     await _progress(scope, batch, epoch, outcome)
+    return outcome
+
+
+async def _record_void(scope: Scope, batch: Batch) -> Outcome:
+    """Count records that may not be applied, and keep what could not be read of them."""
+    await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
+    stale, rejected = len(batch.records), len(batch.rejects)
+    outcome = Outcome(
+        stale + rejected, stale=stale, rejected=rejected, faults=tuple(_reject_faults(batch.rejects))
+    )
+    await watch_deliveries(scope, batch)
+    await _progress(scope, batch, 0, outcome)
     return outcome
 
 
@@ -121,12 +140,14 @@ async def apply_stock(
     newest: int = 0,
     *,
     answers: bool = False,
+    ordered: bool = True,
 ) -> Merge:
     """Merge stock records into the levels kept; nothing is written yet but that their locations were told.
 
     `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on, and where
     it did not even say its key, no movement has. `newest`: the highest position told with them.
-    `answers`: the records answer a question that was asked after everything kept was merged.
+    `answers`: the records answer a question that was asked after everything kept was merged. `ordered` False: they may have
+    overtaken each other on their way, so a movement without its balance waits for a level (r247/1, section 1, rule 5b).
     """
     if not records and not rejects:
         return Merge({}, epoch)
@@ -147,6 +168,7 @@ async def apply_stock(
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
         gap = gaps is not None and kept is not None and _interrupted(gaps, kept.seq, record.seq)
+        gap = gap or (not ordered and _is_bare(record))
         over = answers or _is_orphaned(kept, feed, read_still)
         verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap, takes_over=over)
         if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
@@ -159,10 +181,14 @@ async def apply_stock(
             if isinstance(record, Level) and record.orders_included:
                 done.carrying.append(record)
         else:
-            _set_aside(scope, feed, epoch, record, verdict, level, done)
+            _set_aside(scope, feed, epoch, record, verdict, level, done, unordered=not ordered)
     places = sorted({record.location for record in records} & by_location.keys())
     await scope.tx.run_many("location_tell", [(place, feed, scope.now_ms) for place in places])
     return done
+
+
+def _is_bare(record: StockRecord) -> bool:
+    return isinstance(record, Movement) and not record.states_balance
 
 
 def _is_orphaned(kept: KeptLevel | None, feed: str, read_still: Collection[str]) -> bool:
@@ -307,6 +333,8 @@ def _set_aside(
     verdict: Verdict,
     level: KeptLevel | None,
     done: Merge,
+    *,
+    unordered: bool,
 ) -> None:
     if verdict is Verdict.STALE:
         done.stale += 1
@@ -320,7 +348,14 @@ def _set_aside(
     done.gaps.setdefault((record.location, record.sku), []).append(Gap(record.seq))
     if verdict is Verdict.RESYNC:
         reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
-        done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="no_baseline"))
+        code = "no_baseline"
+        if unordered:
+            reason = (
+                f"a movement of {subject} came over a transport that keeps no order, and does not say its balance: the figure "
+                "waits for a level"
+            )
+            code = "unordered"
+        done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code=code))
     elif verdict is Verdict.OTHER_FEED:
         kept = done.levels[record.location, record.sku]
         reason = (

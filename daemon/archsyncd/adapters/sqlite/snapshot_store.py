@@ -47,6 +47,7 @@ class SnapshotStore:
         *,
         resumes: bool,
         absent: str = "report",
+        among_records: bool = False,
     ) -> Snapshot:
         """Judge a snapshot read to its end: applying, held or rejected."""
 
@@ -55,7 +56,15 @@ class SnapshotStore:
             if snapshot is None:
                 raise FencedOff(f"snapshot {snapshot_id} is gone")
             return await snapshots.assess(
-                scope, snapshot, end, rejected, read, limits, resumes=resumes, absent=absent
+                scope,
+                snapshot,
+                end,
+                rejected,
+                read,
+                limits,
+                resumes=resumes,
+                absent=absent,
+                among_records=among_records,
             )
 
         return await self._session.write(step)

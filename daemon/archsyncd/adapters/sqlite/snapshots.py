@@ -103,15 +103,16 @@ async def assess(
     *,
     resumes: bool,
     absent: str,
+    among_records: bool,
 ) -> Snapshot:
     """Judge a snapshot that was read to its end: rejected when broken, held beyond the guards, else to be applied.
 
     `absent`: what will be done with keys it does not name. `resumes`: the feed goes on from the snapshot's cursor whatever
-    becomes of it, so that deltas are never held up.
+    becomes of it, so that deltas are never held up. `among_records`: newer records were applied before it by right.
     """
     sums = await scope.tx.row("snapshot_sums", (snapshot.id,))
     count, on_hand = (sums[0], sums[1] * SUM_HALF + sums[2]) if sums else (0, 0)
-    broken = await _broken(scope, snapshot, end, read, on_hand, rejected)
+    broken = await _broken(scope, snapshot, end, read, on_hand, rejected, among_records=among_records)
     figures = await _figures(scope, snapshot, count, zeroing=absent == "zero")
     reasons = broken or objections(figures, limits)
     state = "rejected" if broken else "held" if reasons else "applying"
@@ -140,7 +141,14 @@ async def assess(
 
 
 async def _broken(
-    scope: Scope, snapshot: Snapshot, end: SnapshotEnd, read: int, on_hand: int, rejected: int
+    scope: Scope,
+    snapshot: Snapshot,
+    end: SnapshotEnd,
+    read: int,
+    on_hand: int,
+    rejected: int,
+    *,
+    among_records: bool,
 ) -> tuple[str, ...]:
     if not end.complete:
         return ("it ended without saying that it is complete",)
@@ -153,7 +161,7 @@ async def _broken(
     if feed is not None and known is not None:
         if known[0] < feed[1]:
             return (f"it is of the retired epoch {snapshot.epoch}",)
-        if known[0] == feed[1] and snapshot.seq_at < feed[2]:
+        if known[0] == feed[1] and snapshot.seq_at < feed[2] and not among_records:
             return (f"it stands at {snapshot.seq_at}, before what was applied already ({feed[2]})",)
     return ()
 

@@ -24,6 +24,7 @@ from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recou
 from archsyncd.adapters.sqlite.mending import mend
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
+from archsyncd.adapters.sqlite.parts_store import PartsStore
 from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
 from archsyncd.adapters.sqlite.reconcile_store import ReconcileStore
 from archsyncd.adapters.sqlite.report_store import ReportStore
@@ -58,6 +59,7 @@ class SqliteStore:
         self._session = session
         self.feeds = FeedStore(session)
         self.snapshots = SnapshotStore(session)
+        self.parts = PartsStore(session)
         self.outbox = OutboxStore(session)
         self.orders = OrderStore(session)
         self.advices = AdviceStore(session)

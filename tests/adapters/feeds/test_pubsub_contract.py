@@ -1,0 +1,22 @@
+"""The pubsub transport keeps the contract of feeds, at the simulated Pub/Sub and at Google's emulator."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from tests.adapters.feeds.contract import FeedContract, Site
+from tests.adapters.feeds.subscribing import emulated_site, simulated_site
+
+
+class TestSimulated(FeedContract):
+    """Our own server."""
+
+    def site(self) -> AbstractAsyncContextManager[Site]:
+        return simulated_site()
+
+
+class TestEmulated(FeedContract):
+    """Google's emulator, where it is installed."""
+
+    def site(self) -> AbstractAsyncContextManager[Site]:
+        return emulated_site()
