@@ -43,6 +43,7 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     "agreement": "A manifest must say of its file what the file's name says.",
     "refusal": "A cancellation rejected with another code than already_shipped or unknown_order leaves open what becomes of the "
     "order: it counts as not answered.",
+    "message": "A Pub/Sub message of more than 1,000 records is read all the same.",
     "running": "A snapshot's page of more than 4,096 bytes is not asked for its status.",
 }
 _NOT_STATED: Final[Schema] = {"type": "null"}

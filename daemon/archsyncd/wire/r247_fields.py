@@ -20,6 +20,7 @@ from archsyncd.domain.feed import (
 from archsyncd.wire.drop_names import Kind as FileKind
 from archsyncd.wire.r247_answers import ORDER_STATUSES, SUM_LIMIT_DIGITS
 from archsyncd.wire.r247_json import ITEMS_LIMIT
+from archsyncd.wire.r247_messages import END, LOCATIONS_LIMIT, PART, PARTS_LIMIT
 from archsyncd.wire.r247_order_files import ACKNOWLEDGED, CANCELLED, RECEIVED, REJECTED
 from archsyncd.wire.r247_records import FULFILMENT_STATUSES
 from archsyncd.wire.r247_values import CURSOR_LIMIT_CHARACTERS, LIST_LIMIT, SCHEMA
@@ -514,28 +515,33 @@ ACKNOWLEDGEMENT: Final = Structure(
         Field("at", Moment(), required=True),
     ),
 )
+_BY_ATTRIBUTE: Final = Told("a text, where the message's attributes do not tell it")
+_IN_MESSAGE: Final = (_SCHEMA_OR_NOTHING, Field("feed", _BY_ATTRIBUTE), Field("epoch", _BY_ATTRIBUTE))
 PUBSUB_ITEMS: Final = Structure(
     "several records in one Pub/Sub message",
-    (Field("items", ListOf(AnyRecord(), PUBSUB_ITEMS_LIMIT), required=True),),
+    (*_IN_MESSAGE, Field("items", ListOf(AnyRecord(), PUBSUB_ITEMS_LIMIT), required=True)),
 )
 PUBSUB_PART: Final = Structure(
     "part of a snapshot over Pub/Sub",
     (
-        Field("type", _word("snapshot.part"), required=True),
-        Field("snapshotId", Text(), required=True),
-        Field("part", Whole(minimum=1), required=True),
+        *_IN_MESSAGE,
+        Field("type", _word(PART), required=True),
+        Field("snapshotId", _ID, required=True),
+        Field("part", Whole(1, PARTS_LIMIT), required=True),
         Field("items", ListOf(_ITEM, ITEMS_LIMIT), required=True),
     ),
 )
 PUBSUB_END: Final = Structure(
     "end of a snapshot over Pub/Sub",
     (
-        Field("type", _word("snapshot.end"), required=True),
-        Field("snapshotId", Text(), required=True),
-        Field("parts", Whole(minimum=1), required=True),
-        Field("asOf", Moment(), required=True),
+        *_IN_MESSAGE,
+        Field("type", _word(END), required=True),
+        Field("snapshotId", _ID, required=True),
+        Field("parts", Whole(1, PARTS_LIMIT), required=True),
         Field("seqAt", Number(), required=True),
-        Field("check", _CHECK, required=True),
+        Field("asOf", Moment()),
+        Field("check", _CHECK),
+        Field("locations", ListOf(_ID, LOCATIONS_LIMIT)),
     ),
 )
 PUBSUB_ATTRIBUTES: Final = Structure(

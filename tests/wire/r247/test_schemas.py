@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ from archsyncd.wire.r247_answers import (
 )
 from archsyncd.wire.r247_fields import DOCUMENTS, RECORDS
 from archsyncd.wire.r247_json import decode_carefully
+from archsyncd.wire.r247_messages import read_message
 from archsyncd.wire.r247_order_files import read_cancellation_ack, read_dispatch_ack
 from archsyncd.wire.r247_orders import acknowledgement_body, cancellation_body, order_body
 from archsyncd.wire.r247_records import RECORD_TYPES, read_record
@@ -65,6 +67,22 @@ def _cancellation(data: bytes) -> Any:
     return read_cancellation_ack(data)
 
 
+ATTRIBUTES = {"schema": "r247/1", "feed": "main", "epoch": "e"}
+
+
+def _message(kind: str) -> Callable[[bytes], bool]:
+    """Whether a message is read as what it is meant to be."""
+
+    def reads(data: bytes) -> bool:
+        found = read_message(data, ATTRIBUTES)
+        if found.rejects or (found.part is not None and found.part.rejects):
+            return False
+        is_what = {"part": found.part is not None, "end": found.closing is not None}
+        return is_what.get(kind, not any(is_what.values()) and b'"items"' in data)
+
+    return reads
+
+
 READERS: Mapping[str, Callable[[bytes], bool]] = {
     **dict.fromkeys(
         ("record", *(kind.replace(".", "-") for kind in RECORD_TYPES)),
@@ -81,11 +99,14 @@ READERS: Mapping[str, Callable[[bytes], bool]] = {
     "cancellation-answer": _well(_cancellation),
     "acknowledgement-answer": _well(read_dispatch_ack),
     "manifest": _well(functools.partial(read_manifest, name=NAME)),
+    "pubsub-items": _message("items"),
+    "pubsub-snapshot-part": _message("part"),
+    "pubsub-snapshot-end": _message("end"),
     "problem": lambda data: read_problem(data).code != "",
 }
-# Nobody reads these here: they are what archsyncd writes, or arrives by transports whose readers take records alone.
+# What archsyncd writes, and what is read together with something else.
 WRITTEN = {"receipt", "refusal", "order", "cancellation", "acknowledgement"}
-CARRIED = {"pubsub-items", "pubsub-snapshot-part", "pubsub-snapshot-end", "pubsub-attributes", "webhook"}
+CARRIED = {"pubsub-attributes", "webhook"}
 
 
 def agreed(name: str, document: Any) -> Any:
@@ -177,7 +198,27 @@ def test_a_record_nested_too_deeply_is_refused_though_its_field_is_nobodys() -> 
         deep = [deep]
     assert SCHEMAS["stock-level"].is_valid(level(uom=deep))
     assert not READERS["page"](page(level_text("uom", "[" * 2_000 + "]" * 2_000)))
-    assert set(DIFFERENCES) == {*DIFFERENT, "running", "depth"}
+    assert set(DIFFERENCES) == {*DIFFERENT, "running", "depth", "message"}
+
+
+def test_a_message_of_more_records_than_promised_is_read() -> None:
+    """What a publisher is told to keep to is no reason to lose stock."""
+    items = [level(id=f"r{number}", seq=str(number)) for number in range(1_001)]
+    assert not SCHEMAS["pubsub-items"].is_valid({"items": items})
+    assert READERS["pubsub-items"](json.dumps({"items": items}).encode())
+
+
+@settings(max_examples=200, deadline=None)
+@given(documents(DOCUMENTS["pubsub-attributes"]))
+def test_attributes_that_the_schema_accepts_are_read(attributes: Any) -> None:
+    """They are all texts, and stand for what the message's body does not say."""
+    if SCHEMAS["pubsub-attributes"].is_valid(attributes) and all(
+        isinstance(one, str) for one in attributes.values()
+    ):
+        encoding = attributes.get("contentEncoding")
+        data = json.dumps(level(seq=...)).encode()
+        found = read_message(gzip.compress(data) if encoding else data, attributes)
+        assert (found.rejects, found.epoch, len(found.records)) == ((), attributes["epoch"], 1)
 
 
 def test_what_archsyncd_writes_is_what_its_schemas_say() -> None:
