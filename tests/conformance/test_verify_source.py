@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from archsyncd.conformance.rules import DROP_RULES, EVERY, PULL_RULES, RECORD_RULES
+from archsyncd.conformance.rules import DROP_RULES, EVERY, PUBSUB_RULES, PULL_RULES, RECORD_RULES
 from archsyncd.operator.ctl import main
 from archsyncd.operator.fields import fields_of
 from archsyncd.simulators.commercetools.clock import SystemClock
@@ -161,7 +161,7 @@ def test_a_source_that_says_nothing_is_told_in_a_few_lines(tmp_path: Path) -> No
         (("/nonexistent",), 64, "neither a URL nor a directory"),
         (("http://r247.example",), 64, "https is needed"),
         (("https://user:pass@r247.example",), 64, "without user"),
-        (("projects/p/subscriptions/s",), 64, "invisible"),
+        (("projects/p/subscriptions/s",), 64, "PROJECT/subscriptions/NAME"),
         (("https://r247.example", "--credential", "/nonexistent"), 78, "/nonexistent does not exist"),
         (("--config", "/nonexistent.toml"), 78, "nonexistent"),
     ],
@@ -177,11 +177,8 @@ def test_every_rule_stands_in_a_section_of_the_page() -> None:
     """And names what it costs; no name is used twice."""
     headings = set(re.findall(r"(?m)^## (.+)$", PAGE.read_text("utf-8")))
     assert {rule.section for rule in EVERY} <= headings
-    assert (
-        len({rule.name for rule in EVERY})
-        == len(EVERY)
-        == len(RECORD_RULES) + len(PULL_RULES) + len(DROP_RULES)
-    )
+    lists = (RECORD_RULES, PULL_RULES, DROP_RULES, PUBSUB_RULES)
+    assert len({rule.name for rule in EVERY}) == len(EVERY) == sum(map(len, lists))
     assert all(rule.says and rule.costs for rule in EVERY)
 
 

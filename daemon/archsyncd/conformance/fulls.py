@@ -129,8 +129,7 @@ class Fulls:
     def _take(self, full: Full, page: StockPage, reply: Reply) -> None:
         self._notebook.holds("snapshot_readable", "every page could be read")
         items = [item.value for item in decode_list_document(reply.body, "items")[1]]
-        places = [f"{page.epoch}/{reply.asked}/{number}" for number in range(len(items))]
-        self._book.look(reply.asked, items, places, page.rejects)
+        self._book.look(reply.asked, items, [None] * len(items), page.rejects)
         full.records += len(page.items) + len(page.rejects)
         stated = {_key(item) for item in items if isinstance(item, dict) and item.get("seq") is not None}
         for level in page.items:

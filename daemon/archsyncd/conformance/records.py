@@ -33,11 +33,12 @@ class RecordBook:
     _strange_fields: dict[str, str] = field(default_factory=dict)
 
     def look(
-        self, asked: str, items: Sequence[Any], places: Sequence[str], rejects: Iterable[Reject]
+        self, asked: str, items: Sequence[Any], places: Sequence[str | None], rejects: Iterable[Reject]
     ) -> None:
         """Take in what one answer holds: its records as JSON values, where each stands in its feed, and what was refused.
 
-        A record that comes again at the same place (a page that is read twice) is the same record.
+        A record that comes again at the same place (a page that is read twice) is the same record. `places` None: items of
+        a snapshot, which may carry the ids of the records that they repeat.
         """
         for each in rejects:
             self._reject(asked, each)
@@ -59,7 +60,7 @@ class RecordBook:
                 "records_readable", f"{found.code}: {says}", Evidence(f"{asked} {where}", shown or says)
             )
 
-    def _one(self, asked: str, item: Mapping[str, Any], place: str) -> None:
+    def _one(self, asked: str, item: Mapping[str, Any], place: str | None) -> None:
         kind = item.get("type", "stock.level")
         if kind not in RECORD_TYPES:
             return
@@ -68,7 +69,8 @@ class RecordBook:
         for name in item:
             if name not in known:
                 self._strange_fields.setdefault(f"{kind}.{name}", asked)
-        self._identity(asked, item, place)
+        if place is not None:
+            self._identity(asked, item, place)
         self._proofs(kind, item)
         if item.get("occurredAt") is None and item.get("asOf") is None and item.get("at") is None:
             self.notebook.fails(

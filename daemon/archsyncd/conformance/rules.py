@@ -8,6 +8,8 @@ from archsyncd.conformance.findings import Rule, Weight
 
 RECORDS: Final = "Records"
 PULL: Final = "Transport `pull`: HTTPS"
+PUBSUB: Final = "Transport `pubsub`: a subscription"
+DEADLINE_LEAST_SECONDS: Final = 30
 DROP: Final = "Transport `drop`: a directory"
 ORDERS: Final = "Orders: the other direction"
 _MUST, _SHOULD = Weight.MUST, Weight.SHOULD
@@ -408,4 +410,46 @@ DROP_RULES: Final = (
     ),
 )
 
-EVERY: Final = (*RECORD_RULES, *PULL_RULES, *DROP_RULES)
+PUBSUB_RULES: Final = (
+    Rule(
+        "subscription_there",
+        PUBSUB,
+        _MUST,
+        "the subscription exists and belongs to a topic",
+        "nothing arrives; archsyncd never makes one",
+    ),
+    Rule("no_push", PUBSUB, _MUST, "it is one to be pulled", "what is pushed elsewhere cannot be pulled"),
+    Rule(
+        "pull_allowed", PUBSUB, _MUST, "the account may pull from it", "nothing arrives, and a person is told"
+    ),
+    Rule(
+        "dead_letter",
+        PUBSUB,
+        _SHOULD,
+        "messages that are given back again and again go to a dead-letter topic",
+        "a message that can never be stored is delivered for ever",
+    ),
+    Rule(
+        "deadline",
+        PUBSUB,
+        _SHOULD,
+        f"a delivery lasts {DEADLINE_LEAST_SECONDS} s or longer",
+        "messages are delivered twice while the store is slow",
+    ),
+    Rule(
+        "message_readable",
+        PUBSUB,
+        _MUST,
+        "a message's data are JSON: a record, items, or a piece of a snapshot",
+        "the message is set aside as an exception",
+    ),
+    Rule(
+        "attributes_told",
+        PUBSUB,
+        _MUST,
+        "each message tells schema, feed, epoch and seq as attributes",
+        "a message that cannot be read cannot be placed either, and none can be passed over unread",
+    ),
+)
+
+EVERY: Final = (*RECORD_RULES, *PULL_RULES, *DROP_RULES, *PUBSUB_RULES)

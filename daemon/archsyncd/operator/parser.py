@@ -367,8 +367,8 @@ def _verifies(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
         "source",
         nargs="?",
         default="",
-        metavar="URL|DIR",
-        help="its base address, or the directory of its files",
+        metavar="URL|DIR|SUBSCRIPTION",
+        help="its base address, the directory of its files, or projects/P/subscriptions/S",
     )
     verb.add_argument("--config", default=None, metavar="FILE", help="take source and credential from here")
     verb.add_argument(
@@ -386,6 +386,11 @@ def _verifies(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
         "--snapshot",
         action="store_true",
         help="ask for a snapshot (POST /v1/snapshots), which makes the source work; else GET /v1/stock is read",
+    )
+    verb.add_argument(
+        "--peek",
+        action="store_true",
+        help="of a subscription: have some messages delivered and give them back, which counts as an attempt",
     )
     verb.add_argument(
         "--old-cursor", default="", metavar="CURSOR", help="one that has expired, to see that it is refused"

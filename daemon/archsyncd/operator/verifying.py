@@ -14,11 +14,14 @@ from typing import Any, Final
 
 from archsyncd.adapters.clock import SystemClock
 from archsyncd.adapters.commercetools.transport import TrustMissing, trusted_context
+from archsyncd.adapters.pubsub import Caller, GoogleTokens, NoTokens, PubsubOptions, Subscription
+from archsyncd.adapters.pubsub.options import GOOGLE
 from archsyncd.adapters.r247_drop import DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullOptions, Sessions
 from archsyncd.config import (
     ConfigurationFaults,
     CredentialFault,
+    CredentialMissing,
     FeedSettings,
     load,
     read_credential,
@@ -28,12 +31,15 @@ from archsyncd.conformance.drop import DropWishes, verify_drop
 from archsyncd.conformance.findings import Finding, Report, Verdict, told
 from archsyncd.conformance.http_source import HttpSource
 from archsyncd.conformance.pull import Wishes, verify_pull
+from archsyncd.conformance.subscription import Peek, verify_subscription
 from archsyncd.domain.fatal import EXIT_CONFIGURATION
 from archsyncd.operator.parser import DEFAULT_CREDENTIALS
 from archsyncd.operator.protocol import EXIT_USAGE, Refusal
 from archsyncd.operator.tables import LEFT, Table, shown
 
 MARGIN_SECONDS: Final = 30.0
+PEEK_SECONDS: Final = 20.0
+PEEK_MOST: Final = 100
 SUBSCRIPTION: Final = re.compile(r"projects/[^/\s]+/subscriptions/[^/\s]+")
 WORDS: Final = {Verdict.HOLDS: "holds", Verdict.FAILS: "FAILS", Verdict.UNASKED: "not asked"}
 WIDTH: Final = 100
@@ -59,11 +65,7 @@ def _verified(options: argparse.Namespace) -> Report:
         )
     where = options.source or (feed and _place(feed)) or ""
     if SUBSCRIPTION.fullmatch(where):
-        raise Refusal(
-            "A subscription is not looked at: reading one makes its messages invisible to others for a while. Verify what "
-            "publishes to it by the schemas (/usr/share/doc/archsyncd/r247), and its snapshot partner by this command.",
-            EXIT_USAGE,
-        )
+        return asyncio.run(_subscription(where, options, feed))
     if re.match(r"https?://", where):
         return asyncio.run(_pull(where, options, feed))
     return verify_drop(_drop_wishes(Path(where), options, feed), SystemClock())
@@ -85,10 +87,15 @@ def _feed(options: argparse.Namespace) -> FeedSettings:
 def _credential(options: argparse.Namespace, feed: FeedSettings | None) -> Callable[[], str] | None:
     if options.credential:
         return read_secret(Path(options.credential)).reveal
-    if feed is not None and feed.auth != "none":
-        directory = Path(options.credentials or DEFAULT_CREDENTIALS)
+    if feed is None or feed.emulator or (feed.transport == "pull" and feed.auth == "none"):
+        return None
+    directory = Path(options.credentials or DEFAULT_CREDENTIALS)
+    try:
         return read_credential(directory, f"feed-{feed.name}").reveal
-    return None
+    except CredentialMissing:
+        if feed.transport == "pull":
+            raise
+        return None
 
 
 async def _pull(url: str, options: argparse.Namespace, feed: FeedSettings | None) -> Report:
@@ -116,6 +123,33 @@ async def _pull(url: str, options: argparse.Namespace, feed: FeedSettings | None
         return await verify_pull(source, url, wishes, clock)
     finally:
         await source.close()
+
+
+async def _subscription(where: str, options: argparse.Namespace, feed: FeedSettings | None) -> Report:
+    clock, secret = SystemClock(), _credential(options, feed)
+    emulator = feed.emulator if feed is not None else ""
+    told_by = PubsubOptions(
+        name="source",
+        subscription=where,
+        url=f"http://{emulator}" if emulator else GOOGLE,
+        emulated=bool(emulator),
+        networks=feed.allow_cidr if feed is not None else (),
+        page_limit=min(options.limit, PEEK_MOST),
+        pull_seconds=PEEK_SECONDS,
+        request_seconds=MARGIN_SECONDS,
+    )
+    caller = Caller(trusted_context(_authorities(options, feed)), told_by.networks, told_by.connect_seconds)
+    tokens = NoTokens() if emulator else GoogleTokens(caller, secret or _no_key, clock)
+    source = Subscription(told_by, caller, tokens)
+    try:
+        return await verify_subscription(source, where, Peek(messages=options.peek), clock)
+    finally:
+        await source.close()
+
+
+def _no_key() -> str | None:
+    """Without a key it is the account of the machine that asks."""
+    return None
 
 
 def _nothing() -> str:
@@ -150,7 +184,8 @@ def text_of(report: Report) -> str:
     for each in found:
         if each.verdict is Verdict.FAILS:
             lines += ["", *_failure(each)]
-    what = "files" if not re.match(r"https?://", report.source) else "requests"
+    over_a_network = re.match(r"https?://", report.source) or SUBSCRIPTION.fullmatch(report.source)
+    what = "requests" if over_a_network else "files"
     return "\n".join([*lines, "", f"{report.source}: {report.says}", _took(report, what)])
 
 
