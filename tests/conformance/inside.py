@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Any
 
-from archsyncd.conformance.asking import Query, Reply, told
+from archsyncd.conformance.asking import JSON, Query, Reply, told
 from archsyncd.conformance.findings import Finding, Report, Verdict
 from archsyncd.conformance.pull import Wishes, verify_pull
 from archsyncd.simulators.r247 import Asked, AskedLine, AskedOrder, Auth, R247Config, R247Simulator
@@ -40,11 +40,12 @@ class Inside:
         body: Mapping[str, Any] | None = None,
         wait_seconds: float = 0.0,
         credential: bool = True,
+        accept: str = JSON,
     ) -> Reply:
         """Ask once, as over HTTP; a broken or late answer is a fault."""
         self.writes += method != "GET"
         asked, began = told(method, path, query), self.clock.monotonic()
-        headers = {"authorization": f"Bearer {SECRET}"} if credential else {}
+        headers = {"accept": accept} | ({"authorization": f"Bearer {SECRET}"} if credential else {})
         raw = b"" if body is None else json.dumps(body).encode()
         try:
             async with asyncio.timeout(wait_seconds + 30.0):
@@ -52,6 +53,8 @@ class Inside:
         except TimeoutError:
             return Reply(asked, fault="no answer within 30 s", seconds=self.clock.monotonic() - began)
         seconds = self.clock.monotonic() - began
+        if answer.stream is not None:
+            answer = replace(answer, body=b"".join([piece async for piece in answer.stream]))
         if answer.cut_after is not None:
             return Reply(asked, fault="ClientPayloadError", seconds=seconds)
         headers = dict(answer.headers)
@@ -115,7 +118,7 @@ def in_json(change: Callable[[str, dict[str, Any]], Any], path: str = "/v1/chang
     """An answer's JSON changed on the way, of one path (and what lies below it) alone."""
 
     def spoil(asked: str, reply: Reply) -> Reply:
-        if reply.status != 200 or not asked.startswith(path):
+        if reply.content_type != JSON or reply.status != 200 or not asked.startswith(path):
             return reply
         members = json.loads(reply.body)
         changed = change(reply.asked, members)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from archsyncd.conformance.asking import Reply
+from archsyncd.conformance.asking import JSON, NDJSON, Reply
 from archsyncd.conformance.findings import Report, Verdict, Weight, told
 from archsyncd.conformance.rules import PULL_RULES, RECORD_RULES
 from archsyncd.simulators.r247 import Auth, Movements, Reflection
@@ -264,7 +264,7 @@ def _first_page(source: Inside, reply: Reply) -> Reply:
         return reply
     whole = source.simulator.snapshots._capture("s", None, None)
     answer = source.simulator.snapshots._page(whole, 0, 2_000, {})
-    return replace(reply, status=200, body=answer.body)
+    return replace(reply, status=200, body=answer.body, content_type=JSON)
 
 
 @virtual
@@ -327,6 +327,41 @@ async def test_a_poll_that_is_not_held_is_found() -> None:
     async with trading(wait_maximum_seconds=60) as source:
         source.spoil = lambda _, reply: replace(reply, seconds=0.0)
         assert set(failing(await verified(source))) == {"long_poll"}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body: body[: body.rindex(b'{"type"')],
+        lambda body: body.replace(b'"type":"feed.cursor"', b'"type":"feed.cursors"'),
+        lambda body: body.replace(b'"next":', b'"then":'),
+        lambda body: b"{" + body,
+    ],
+)
+@virtual
+async def test_a_stream_without_its_cursor_lines_is_found(spoil: Callable[[bytes], bytes]) -> None:
+    """Nothing of it could be saved."""
+
+    def lines(_path: str, reply: Reply) -> Reply:
+        return reply if reply.content_type != NDJSON else replace(reply, body=spoil(reply.body))
+
+    async with trading() as source:
+        source.spoil = lines
+        assert set(failing(await verified(source))) == {"stream_lines"}
+
+
+@virtual
+async def test_a_source_that_offers_no_stream_is_no_worse() -> None:
+    """It answers with a page, or refuses."""
+
+    def page(_path: str, reply: Reply) -> Reply:
+        return reply if reply.content_type != NDJSON else replace(reply, status=406, content_type=JSON)
+
+    async with trading() as source:
+        source.spoil = page
+        report = await verified(source)
+    assert failing(report) == {}
+    assert "stream_lines" in {each.rule.name for each in report.of(Verdict.UNASKED)}
 
 
 @virtual

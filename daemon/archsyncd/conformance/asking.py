@@ -16,6 +16,7 @@ from archsyncd.wire.commercetools.exchange import retry_after_seconds
 
 Query = tuple[tuple[str, str], ...]
 
+JSON, NDJSON = "application/json", "application/x-ndjson"
 TRIES: Final = 3
 PAUSE_SECONDS: Final = 1.0
 PAUSE_MOST_SECONDS: Final = 5.0
@@ -56,6 +57,7 @@ class Source(Protocol):
         body: Mapping[str, Any] | None = None,
         wait_seconds: float = 0.0,
         credential: bool = True,
+        accept: str = JSON,
     ) -> Reply:
         """Ask once. Never raises for what the source or the way to it does wrong; that is the reply's `fault`."""
         ...
@@ -105,6 +107,7 @@ class Asker:
         body: Mapping[str, Any] | None = None,
         wait_seconds: float = 0.0,
         credential: bool = True,
+        accept: str = JSON,
     ) -> Reply:
         """Ask once and take nothing down but whether the answer was prompt. Raises NoMore."""
         if self.requests >= self._requests_limit:
@@ -113,7 +116,7 @@ class Asker:
             raise NoMore(f"the limit of {self._seconds_limit:.0f} seconds is reached")
         self.requests += 1
         reply = await self._source.ask(
-            method, path, query, body=body, wait_seconds=wait_seconds, credential=credential
+            method, path, query, body=body, wait_seconds=wait_seconds, credential=credential, accept=accept
         )
         took = reply.seconds - wait_seconds
         late = took > PROMPT_SECONDS

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from archsyncd.adapters.r247_pull import PullAuth, PullOptions, Sessions
 from archsyncd.adapters.r247_pull.caller import Call, Caller
-from archsyncd.conformance.asking import Query, Reply, told
+from archsyncd.conformance.asking import JSON, Query, Reply, told
 from archsyncd.engine.ports import Clock, FeedFault
 
 # The request and its correlation id, which stand in `asked` already.
@@ -40,12 +40,13 @@ class HttpSource:
         body: Mapping[str, Any] | None = None,
         wait_seconds: float = 0.0,
         credential: bool = True,
+        accept: str = JSON,
     ) -> Reply:
         """Ask once."""
         asked, began = told(method, path, query), self._clock.monotonic()
         caller = self._known if credential else self._stranger
         try:
-            answer = await caller.ask(Call(method, path, query, body, wait_seconds=wait_seconds))
+            answer = await caller.ask(Call(method, path, query, body, accept, wait_seconds))
         except FeedFault as fault:
             return Reply(asked, fault=_OURS.sub("", fault.reason), seconds=self._clock.monotonic() - began)
         return Reply(

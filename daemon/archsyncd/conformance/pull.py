@@ -11,15 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from archsyncd.conformance.asking import (
-    OK,
-    REFUSED,
-    Asker,
-    NoMore,
-    Reply,
-    Source,
-    Useless,
-)
+from archsyncd.conformance.asking import NDJSON, OK, REFUSED, Asker, NoMore, Reply, Source, Useless
 from archsyncd.conformance.changes import BAD_REQUEST, CHANGES, GONE, Pages, Reader, Walk
 from archsyncd.conformance.findings import Evidence, Notebook, Report, number
 from archsyncd.conformance.fulls import NOT_FOUND, NOT_OFFERED, Full, Fulls
@@ -27,7 +19,8 @@ from archsyncd.conformance.records import RecordBook
 from archsyncd.conformance.rules import PULL_RULES, RECORD_RULES
 from archsyncd.engine.ports import Clock
 from archsyncd.wire.commercetools.exchange import path_segment
-from archsyncd.wire.r247 import Page
+from archsyncd.wire.ndjson import read_lines
+from archsyncd.wire.r247 import Page, read_cursor_line
 from archsyncd.wire.r247_answers import read_locations, read_problem
 from archsyncd.wire.r247_values import Unreadable, to_ms
 
@@ -142,6 +135,7 @@ class Questions:
         await self._bad_cursor()
         await self._old_cursor()
         await self._without_credential()
+        await self._stream()
         await self._unknown_order()
         await self._locations()
 
@@ -187,6 +181,30 @@ class Questions:
             self._notebook.judge("auth_required", reply.status in REFUSED, says, says, seen)
         else:
             self._notebook.unasked("auth_required", says if reply.status else reply.fault)
+
+    async def _stream(self) -> None:
+        """As lines, without waiting: what is there now, then the end."""
+        query = (("limit", str(self._wishes.page_limit)),)
+        reply = await self._asker.once("GET", CHANGES, query, accept=NDJSON)
+        if reply.status != OK or reply.content_type != NDJSON:
+            said = reply.fault or f"{reply.status} {reply.content_type}"
+            self._notebook.unasked(
+                "stream_lines", f"NDJSON is not offered, or does not end without wait: {said}"
+            )
+            return
+        lines = [line for line in reply.body.split(b"\n") if line.strip()]
+        try:
+            controls = [read_cursor_line(line) is not None for line in lines]
+        except Unreadable as fault:
+            self._notebook.fails("stream_lines", fault.reason, reply.evidence())
+            return
+        records = [line for line, control in zip(lines, controls, strict=True) if not control]
+        _, rejects = read_lines(records)
+        spoilt = [one.reason for one in rejects if one.code == "not_json"]
+        says = f"{number(len(records), 'record')} as lines, {number(sum(controls), 'cursor line')}"
+        ended = bool(controls) and controls[-1] and not spoilt
+        failed = f"{says}; {spoilt[0] if spoilt else 'a cursor line does not stand last'}"
+        self._notebook.judge("stream_lines", ended, says, failed, reply.evidence())
 
     async def _unknown_order(self) -> None:
         reply = await self._asker.get(f"/v1/orders/{path_segment(NO_ORDER)}")

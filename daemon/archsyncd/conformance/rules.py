@@ -223,6 +223,13 @@ PULL_RULES: Final = (
         "decreases arrive later by up to a pause, or the source is asked more often than it need be",
     ),
     Rule(
+        "stream_lines",
+        PULL,
+        _SHOULD,
+        "asked for NDJSON it sends a record a line and ends with a cursor line, or answers with a page",
+        "`stream = true` cannot be used: only a cursor line moves the checkpoint",
+    ),
+    Rule(
         "heartbeat",
         PULL,
         _SHOULD,
