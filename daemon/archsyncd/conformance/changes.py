@@ -17,6 +17,7 @@ from archsyncd.wire.r247_values import SEQ_LIMIT_DIGITS, Unreadable
 
 CHANGES: Final = "/v1/changes"
 BAD_REQUEST, GONE = 400, 410
+RECORDS_MOST: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,6 @@ class Walk:
     """What one reading told: each record by its seq, the cursors met, and whether it reached the head."""
 
     records: dict[int, Any] = field(default_factory=dict)
-    before_last: str | None = None
     next: str | None = None
     first_page: Page | None = None
     last_page: Page | None = None
@@ -156,7 +156,7 @@ class Reader:
                 walk.broken = True
                 break
             newest = self._order(found, newest, walk)
-            walk.before_last, walk.next = asked_with, found.page.next
+            walk.next = found.page.next
             walk.first_page, walk.last_page = walk.first_page or found.page, found.page
             if found.items and found.page.next == asked_with:
                 says = "a page's `next` is the cursor that it was asked with, though it holds records"
@@ -166,6 +166,8 @@ class Reader:
             self._notebook.holds("next_moves", "each `next` led behind the records of its page")
             if not found.page.more:
                 walk.at_head = True
+            # A source that gives more than it is asked for must not fill the memory.
+            if walk.at_head or len(walk.records) > RECORDS_MOST:
                 break
             if not found.items:
                 self._notebook.fails(

@@ -20,6 +20,7 @@ from archsyncd.wire.r247_values import Unreadable
 SNAPSHOTS: Final = "/v1/snapshots"
 STOCK: Final = "/v1/stock"
 PAGE_LIMIT: Final = 2_000
+RECORDS_MOST: Final = 500_000
 POLL_SECONDS: Final = 2.0
 NOT_OFFERED: Final = frozenset({404, 405, 501})
 ACCEPTED: Final = 202
@@ -104,6 +105,8 @@ class Fulls:
                     return full
                 page = found.next_page
             reply = None
+            if full.records > RECORDS_MOST:
+                break
         for name in (
             "snapshot_complete",
             "snapshot_count",
