@@ -186,7 +186,7 @@ class Reader:
                 continue
             again = seq in walk.records and seq not in here and walk.records[seq] == item
             evidence = Evidence(found.reply.asked, f"seq {seq} after {newest}: {shown(item)}")
-            if seq in here or (seq in walk.records and not again):
+            if seq in walk.records and not again:
                 self._notebook.fails("seq_unique", f"seq {seq} is told more than once", evidence)
             elif seq < newest and not again:
                 self._notebook.fails("ascending_seq", f"seq {seq} comes after {newest}", evidence)
