@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
-from archsyncd.adapters.pubsub import PubsubFeed, Subscription
+from archsyncd.adapters.pubsub import PubsubFeed
 from archsyncd.adapters.r247_drop.directory import FOLDERS
 from archsyncd.adapters.r247_drop.order_files import DESK_FOLDERS
 from archsyncd.adapters.r247_pull import PullFeed
+from archsyncd.checking_queue import queue_notes
 from archsyncd.config import CLIENT_SECRET, ORDER_NOTIFICATIONS, FeedSettings, MappingNote, Settings, Weight
 from archsyncd.connections import Surroundings, commercetools_client, feed_of, notifications_of
 from archsyncd.domain.fatal import Fatal
@@ -33,7 +34,6 @@ from archsyncd.domain.inventory import (
 from archsyncd.engine.limiter import Limiter, Priority
 from archsyncd.engine.ports import FeedFault
 from archsyncd.wire.commercetools.token import missing_scopes, needed_scopes
-from archsyncd.wire.pubsub import SubscriptionTold
 
 Answers: TypeAlias = list[tuple[str, Sequence[MappingNote]]]
 T = TypeVar("T")
@@ -286,14 +286,14 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
     source = feed_of(feed, person, beat=lambda: None)
     try:
         if isinstance(source, PubsubFeed):
-            return list(_subscription(subject, *await _asked(source.subscription)))
+            return await queue_notes(subject, source.subscription)
         if not isinstance(source, PullFeed):
             return [MappingNote(_LOOK, subject, f"cannot be asked: its transport is {feed.transport}")]
         return list(_locations(subject, feed.name, await source.locations(), settings))
     except FeedFault as fault:
         # A refused credential or a silent host is for a person; a source may not offer this one question.
         weight = _LOOK if " 404" in fault.reason or " 501" in fault.reason else _WRONG
-        return [MappingNote(weight, subject, f"{feed.url}: {fault.reason}".removeprefix(": "))]
+        return [MappingNote(weight, subject, f"{feed.url}: {fault.reason}")]
     finally:
         await source.close()
 
@@ -302,41 +302,9 @@ async def _notifications(settings: Settings, person: Surroundings) -> list[Mappi
     """The subscription that orders' notifications come by."""
     _, subscription = notifications_of(settings, person)
     try:
-        return list(_subscription("orders.notifications", *await _asked(subscription)))
-    except FeedFault as fault:
-        return [MappingNote(_WRONG, "orders.notifications", fault.reason)]
+        return await queue_notes("orders.notifications", subscription)
     finally:
         await subscription.close()
-
-
-async def _asked(subscription: Subscription) -> tuple[bool | None, SubscriptionTold | None]:
-    """Whether it may be pulled, and what it is; nothing is pulled for that. Raises FeedFault."""
-    return await subscription.may_pull(), await subscription.describe()
-
-
-def _subscription(
-    subject: str, may_pull: bool | None, told: SubscriptionTold | None
-) -> Iterator[MappingNote]:
-    """What a subscription is like, and which role our account lacks."""
-    if may_pull is False:
-        lacks = "may not be pulled by our account: grant it roles/pubsub.subscriber on the subscription"
-        yield MappingNote(_WRONG, subject, lacks)
-    elif may_pull:
-        yield MappingNote(_FACT, subject, "may be pulled by our account")
-    else:
-        yield MappingNote(_FACT, subject, "exists; an emulator does not say who may pull it")
-    if told is None:
-        blind = "its settings may not be looked at, which needs roles/pubsub.viewer and nothing else does"
-        yield MappingNote(_FACT, subject, blind)
-        return
-    if told.pushes:
-        yield MappingNote(_WRONG, subject, "pushes its messages to an address: make it a pull subscription")
-    if told.detached:
-        yield MappingNote(
-            _WRONG, subject, "is detached from its topic, or that is deleted: nothing will come"
-        )
-    dead = f", a dead-letter topic after {told.attempts} deliveries" if told.attempts is not None else ""
-    yield MappingNote(_FACT, subject, f"of {told.topic}, deadline {told.deadline_seconds} s{dead}")
 
 
 def _locations(subject: str, feed: str, told: Sequence[str], settings: Settings) -> Iterator[MappingNote]:

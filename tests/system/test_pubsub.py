@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from archsyncd.assembly import placement_of, rules_of, tail_options
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.times import rfc3339
+from archsyncd.operator.protocol import Refusal
+from tests.adapters.feeds.subscribing import NAME
 from tests.support.virtual_time import virtual
+from tests.system.circling import ask
 from tests.system.inside import inside
 from tests.system.queueing import publishing
 
@@ -237,3 +243,31 @@ async def test_f118_a_queue_that_answers_and_brings_nothing_is_called_stale() ->
             at = {"at": "2026-01-01T00:00:00Z"}
             queue.say({"id": "h", "type": "feed.heartbeat", "seq": "950", **at})
             await daemon.until_case(CaseKind.STALE_FEED, open_=False)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [("replay", {"place": "6h"}), ("replay", {"sku": "A"}), ("snapshot.request", {})],
+)
+@virtual
+async def test_a_queue_cannot_be_read_again_and_says_what_can(verb: str, arguments: dict[str, str]) -> None:
+    """Its partner may be asked, and Google can deliver once more."""
+    async with inside(seed=312) as (site, house), publishing(site, live=False) as queue:
+        site.open(STOCK)
+        async with house.daemon(feed=queue.table()) as daemon:
+            with pytest.raises(Refusal) as refused:
+                await ask(daemon, verb, feed="queue", **arguments)
+            assert f"seek {NAME} --time" in str(refused.value)
+
+
+@virtual
+async def test_orders_of_a_queues_locations_go_to_its_partner() -> None:
+    """The queue tells of the warehouse and takes no orders: whoever has the full pictures does."""
+    async with inside(seed=313) as (site, house), publishing(site, live=False) as queue:
+        pull = f'[[feed]]\nname = "main"\nurl = "{site.house_url}"\nauth = "none"\n'
+        house.write(feed=pull + queue.table('snapshot_from = "main"\nlocations = ["WH1"]'))
+        settings = house.settings()
+        placement = placement_of(settings, {}, rules_of(settings).policies)
+        assert placement.sources == {"WH1": "main"}
+        assert tail_options(settings, "queue").parts_seconds == 1800
+        assert tail_options(settings, "main").parts_seconds is None

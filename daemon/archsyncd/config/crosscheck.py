@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from archsyncd.config.drafting import Draft
-from archsyncd.config.faults import nearest, path_text, quoted
+from archsyncd.config.faults import nearest, quoted
+from archsyncd.config.queues import emulators_are_here, subscriptions_differ
 from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED, FeedSettings, LocationSettings
-from archsyncd.domain.loopback import is_loopback
 
 AVAILABLE_TRANSPORTS: Final = ("pull", "drop", "pubsub")
 _ADDRESS_KEYS: Final = {"pull": "url", "drop": "directory", "pubsub": "subscription", "push": "listen"}
@@ -127,39 +127,6 @@ def _transport_of(draft: Draft, name: str) -> str:
         if feed.name == name and draft.sound("feed", index, "transport"):
             return feed.transport
     return "pull"
-
-
-def _subscriptions_differ(draft: Draft) -> None:
-    """Two readers of one subscription would each miss what the other gets."""
-    seen: dict[str, str] = {}
-    places: list[tuple[tuple[str | int, ...], str]] = [
-        (("feed", index, "subscription"), feed.subscription)
-        for index, feed in enumerate(draft.settings.feeds)
-    ]
-    places.append((("orders", "notifications"), draft.settings.orders.notifications))
-    for path, name in places:
-        if not name or not draft.sound(*path):
-            continue
-        first = seen.setdefault(name, path_text(path))
-        if first != path_text(path):
-            told = f"is {first}'s already; two readers would each miss what the other gets"
-            draft.fault(path, told, value=name)
-
-
-def _emulators_are_here(draft: Draft) -> None:
-    """Records and no token travel in the clear: only on this machine."""
-    for index, feed in enumerate(draft.settings.feeds):
-        path: tuple[str | int, ...] = ("feed", index, "emulator")
-        if not feed.emulator or not draft.sound(*path):
-            continue
-        if feed.transport != "pubsub":
-            draft.fault(path, f'belongs to transport "pubsub", but this feed\'s is {quoted(feed.transport)}')
-        elif not is_loopback(feed.emulator.rpartition(":")[0]):
-            draft.fault(path, "must be on this machine, such as 127.0.0.1:8085", value=feed.emulator)
-    notified = draft.settings.orders.notifications_emulator
-    path = ("orders", "notifications_emulator")
-    if notified and draft.sound(*path) and not is_loopback(notified.rpartition(":")[0]):
-        draft.fault(path, "must be on this machine, such as 127.0.0.1:8085", value=notified)
 
 
 def _directories_differ(draft: Draft) -> None:
@@ -375,8 +342,8 @@ _RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _feeds_have_their_address,
     _snapshots_come_from_a_feed,
     _directories_differ,
-    _subscriptions_differ,
-    _emulators_are_here,
+    subscriptions_differ,
+    emulators_are_here,
     _feeds_tell_of_mapped_locations,
     _locations_fill_a_channel,
     _channels_are_filled,

@@ -8,7 +8,7 @@ from archsyncd.conformance.findings import Rule, Weight
 
 RECORDS: Final = "Records"
 PULL: Final = "Transport `pull`: HTTPS"
-PUBSUB: Final = "Transport `pubsub`: a subscription"
+PUBSUB: Final = "Transport `pubsub`: Google Pub/Sub"
 DEADLINE_LEAST_SECONDS: Final = 30
 DROP: Final = "Transport `drop`: a directory"
 ORDERS: Final = "Orders: the other direction"
@@ -454,7 +454,7 @@ PUBSUB_RULES: Final = (
         "attributes_told",
         PUBSUB,
         _MUST,
-        "each message tells schema, feed, epoch and seq as attributes",
+        "each message tells schema, feed and epoch as attributes",
         "a message that cannot be read cannot be placed either, and none can be passed over unread",
     ),
 )

@@ -21,7 +21,7 @@ from archsyncd.wire.r247_json import decode_carefully, decode_list_document
 from archsyncd.wire.r247_messages import UNPACKED_LIMIT_BYTES, Message, read_message
 from archsyncd.wire.r247_values import Misread, Unreadable
 
-TOLD: Final = ("schema", "feed", "epoch", "seq")
+TOLD: Final = ("schema", "feed", "epoch")
 GZIP: Final = 31
 
 

@@ -550,7 +550,7 @@ PUBSUB_ATTRIBUTES: Final = Structure(
         _SCHEMA,
         _FEED,
         _EPOCH,
-        Field("seq", Number(), required=True),
+        Field("seq", Number()),
         Field("type", Told("the records' type where all have the same")),
         Field("contentType", Told("application/json")),
         Field("contentEncoding", _word("gzip")),

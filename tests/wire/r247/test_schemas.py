@@ -216,7 +216,7 @@ def test_attributes_that_the_schema_accepts_are_read(attributes: Any) -> None:
         isinstance(one, str) for one in attributes.values()
     ):
         encoding = attributes.get("contentEncoding")
-        data = json.dumps(level(seq=...)).encode()
+        data = json.dumps(level(seq=...) if "seq" in attributes else level()).encode()
         found = read_message(gzip.compress(data) if encoding else data, attributes)
         assert (found.rejects, found.epoch, len(found.records)) == ((), attributes["epoch"], 1)
 

@@ -47,18 +47,7 @@ class Subscription:
 
     async def pull(self) -> list[Delivered]:
         """Wait for messages, as long as Pub/Sub lets us, and take some; empty when none came. Raises FeedFault."""
-        try:
-            answer = await self._ask(
-                "POST",
-                ":pull",
-                {"maxMessages": self._at_once},
-                self._options.pull_seconds,
-                self._options.response_limit_bytes,
-            )
-        except TooMuch:
-            # One message is never too large (10 MB is Pub/Sub's limit), so fewer at once will do.
-            self._at_once = max(1, self._at_once // 2)
-            raise
+        answer = await self._pulled()
         if answer.status == _GATEWAY_TIMEOUT:
             return []
         if answer.status != _OK:
@@ -68,8 +57,25 @@ class Subscription:
             found = await asyncio.to_thread(read_pull, answer.body) if aside else read_pull(answer.body)
         except Unreadable as fault:
             raise FeedFault(f"{answer.told}: {fault.reason}") from None
-        self._at_once = min(self._options.page_limit, self._at_once * 2)
+        if found:
+            fits = self._options.response_limit_bytes // 2 // max(1, len(answer.body) // len(found))
+            self._at_once = min(self._options.page_limit, max(1, fits))
         return found
+
+    async def _pulled(self) -> Answer:
+        """Pull fewer at once until the answer is no larger than what is read; one message alone always fits (10 MB)."""
+        while True:
+            body = {"maxMessages": self._at_once}
+            options = self._options
+            try:
+                return await self._ask(
+                    "POST", ":pull", body, options.pull_seconds, options.response_limit_bytes
+                )
+            except TooMuch:
+                # What was in it is delivered again after its deadline.
+                if self._at_once == 1:
+                    raise
+                self._at_once = max(1, self._at_once // 4)
 
     async def acknowledge(self, ack_ids: Sequence[str]) -> None:
         """Have these deliveries forgotten there. Raises FeedFault; whatever was not, is delivered again."""

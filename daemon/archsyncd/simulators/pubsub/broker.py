@@ -135,11 +135,10 @@ class Subscription:
         if self.switches.lose_acknowledgements:
             self.switches.lose_acknowledgements -= 1
             return
-        for ack_id in ack_ids:
-            lease = self.out.pop(ack_id, None)
-            if lease is not None:
-                self.acknowledged.append(lease.message.id)
-                self.backlog = [one for one in self.backlog if one.id != lease.message.id]
+        leases = [self.out.pop(ack_id) for ack_id in ack_ids if ack_id in self.out]
+        done = {lease.message.id for lease in leases}
+        self.acknowledged += [lease.message.id for lease in leases]
+        self.backlog = [one for one in self.backlog if one.id not in done]
 
     def put_off(self, ack_ids: list[str], seconds: float) -> None:
         """Set deadlines anew from now; 0 gives messages back."""
