@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from archsyncd import __version__
+from archsyncd import __version__, simulating
 from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.adapters.journal import say, set_up
 from archsyncd.adapters.systemd import activated_sockets, notifier
@@ -89,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--serve", action="store_true", help="only start the simulators and print their addresses"
     )
+    simulating.declare(verbs, Parser)
     return top
 
 
@@ -257,7 +258,11 @@ def _demo(given: argparse.Namespace) -> int:
     return demo.main(seconds=given.seconds, seed=given.seed, as_json=given.json, serve=given.serve)
 
 
-_VERBS = {"run": _run, "check-config": _check, "adopt": _adopt, "demo": _demo}
+def _simulate(given: argparse.Namespace) -> int:
+    return simulating.simulate(given, partial(print, flush=True))
+
+
+_VERBS = {"run": _run, "check-config": _check, "adopt": _adopt, "demo": _demo, "simulate": _simulate}
 
 if __name__ == "__main__":
     sys.exit(main())

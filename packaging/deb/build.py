@@ -42,6 +42,7 @@ SITE = "usr/lib/archsyncd"
 DOC = "usr/share/doc/archsyncd"
 UNITS = "usr/lib/systemd/system"
 DOCUMENTS = ("guide.md", "metrics.md", "orders.md", "profiles.md", "r247.md", "stock-ledger.md")
+CONTRACT = "packaging/r247"
 MONITORING = ("alert-rules.yml", "grafana-dashboard.json")
 CONTROL_SCRIPTS = ("postinst", "prerm", "postrm")
 
@@ -194,6 +195,9 @@ def document(tree: Path, found: list[Wheel]) -> None:
     put(tree / DOC / "changelog.gz", zipped((HERE / "changelog").read_bytes()))
     for example in sorted((ROOT / "packaging" / "examples").iterdir()):
         put(tree / DOC / "examples" / example.name, example.read_bytes())
+    for part in sorted((ROOT / CONTRACT).rglob("*")):
+        if part.is_file():
+            put(tree / DOC / "r247" / part.relative_to(ROOT / CONTRACT), part.read_bytes())
     dates = str(os.environ["SOURCE_DATE_EPOCH"])
     for name, section, text in (*pages.every(), ("archsyncd.exceptions", 7, codes.manual())):
         made = subprocess.run(

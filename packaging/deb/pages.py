@@ -14,6 +14,7 @@ from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, EXIT_RESTART, EXIT_STORE, EXIT_USAGE
 from archsyncd.operator.fields import fields_of
 from archsyncd.operator.parser import parser as operator_parser
+from archsyncd.simulators.switch_names import FAULTS
 from completing import script
 
 GROUP_VERBS = "archsyncctl "
@@ -68,6 +69,7 @@ def daemon_page() -> str:
         ("DESCRIPTION", prose(described_as)),
         ("FIRST STEPS", steps()),
         ("COMMANDS", commands(daemon_parser())),
+        ("FAULTS OF A SIMULATED SOURCE", [*prose(SWITCHED), *told(dict(FAULTS))]),
         ("FILES", told(FILES)),
         ("SIGNALS", told(SIGNALS)),
         ("EXIT STATUS", told(STATUSES)),
@@ -86,9 +88,13 @@ FILES = {
     "/run/archsyncd/control.sock": "For archsyncctl; members of the group archsync-admin.",
     "/run/archsyncd/status.sock": "The status page; members of the group archsync-view read it. Acting on it needs "
     "status.actions.",
-    "/usr/share/doc/archsyncd/": "The operator's guide, the contract r247/1, the reasoning of the stock ledger, the states of "
-    "orders, drop-ins to copy, and the bill of materials.",
+    "/usr/share/doc/archsyncd/": "The operator's guide, the contract r247/1 with its schemas and golden files, the reasoning of "
+    "the stock ledger, the states of orders, drop-ins to copy, and the bill of materials.",
 }
+SWITCHED = (
+    "archsyncd simulate r247 has these from the beginning with --fault, or once their name is sent to it (POST "
+    "/_simulator/switches), until DELETE /_simulator/faults."
+)
 SIGNALS = {
     "SIGTERM, SIGINT": "Stop: nothing new begins and what is in flight comes in. A second one leaves at once.",
     "SIGHUP": "Read the configuration again (systemctl reload archsyncd). A faulty one changes nothing.",
@@ -129,8 +135,8 @@ OPTIONS = {
 }
 OPERATOR_STATUSES = {
     "0": "Done; with status --check: healthy.",
-    "1": "Somebody must act, or there is no such thing; with status --check: degraded.",
-    "2": "With status --check: critical; else the daemon failed at it.",
+    "1": "Somebody must act, or there is no such thing; with status --check: degraded; with verify-source: a MUST does not hold.",
+    "2": "With status --check: critical; with verify-source: a MUST could not be asked; else the daemon failed at it.",
     "3": "The daemon is not reachable.",
     "64": "The command line was wrong.",
     "78": "With credentials check and inspect: the configuration, profile or file cannot be used.",

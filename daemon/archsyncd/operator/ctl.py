@@ -40,8 +40,9 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     options.json = getattr(options, "json", False)
     path = getattr(options, "socket", DEFAULT_SOCKET)
     try:
-        code = _without_daemon(options, out, err)
-        if code is None:
+        if options.verb in _WITHOUT_DAEMON:
+            code = _WITHOUT_DAEMON[options.verb](options, out, err)
+        else:
             with Client(path) as client:
                 code = _run(client, options, out, err)
         out.flush()
@@ -60,33 +61,32 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     return code
 
 
-def _without_daemon(options: argparse.Namespace, out: TextIO, err: TextIO) -> int | None:
-    """Run a verb that needs no daemon; None for every other."""
-    if options.verb == "probe":
-        return _probe(options, out, err)
-    if options.verb == "inspect":
-        from archsyncd.operator.inspect.command import inspect  # noqa: PLC0415 - the other verbs need none of it
+def _inspect(options: argparse.Namespace, out: TextIO, _err: TextIO) -> int:
+    from archsyncd.operator.inspect.command import inspect  # noqa: PLC0415 - the other verbs need none of it
 
-        return inspect(options, out)
-    if options.verb == "explain":
-        from archsyncd.operator.explain import explain, explain_lines  # noqa: PLC0415 - the other verbs need no texts
+    return inspect(options, out)
 
-        answer = explain(options.code)
-        if options.json:
-            write_json(out, answer)
-        else:
-            out.write("\n".join(shown(line) for line in explain_lines(answer)) + "\n")
-        return EXIT_OK
-    if options.verb == "credentials":
-        from archsyncd.operator.trying import try_credential  # noqa: PLC0415 - the other verbs need no network
 
-        answer, text = try_credential(options.name, options.file, options.config)
-        if options.json:
-            write_json(out, answer)
-        else:
-            out.write(shown_lines(text) + "\n")
-        return EXIT_OK if answer["done"] else EXIT_ACT
-    return None
+def _explain(options: argparse.Namespace, out: TextIO, _err: TextIO) -> int:
+    from archsyncd.operator.explain import explain, explain_lines  # noqa: PLC0415 - the other verbs need no texts
+
+    answer = explain(options.code)
+    if options.json:
+        write_json(out, answer)
+    else:
+        out.write("\n".join(shown(line) for line in explain_lines(answer)) + "\n")
+    return EXIT_OK
+
+
+def _credentials(options: argparse.Namespace, out: TextIO, _err: TextIO) -> int:
+    from archsyncd.operator.trying import try_credential  # noqa: PLC0415 - the other verbs need no network
+
+    answer, text = try_credential(options.name, options.file, options.config)
+    if options.json:
+        write_json(out, answer)
+    else:
+        out.write(shown_lines(text) + "\n")
+    return EXIT_OK if answer["done"] else EXIT_ACT
 
 
 def _probe(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
@@ -102,6 +102,27 @@ def _probe(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     else:
         out.write(shown_lines(text) + "\n")
     return EXIT_OK if answer["done"] else EXIT_ACT
+
+
+def _verify(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    from archsyncd.operator.verifying import verify_source  # noqa: PLC0415 - the other verbs need no network
+
+    del err
+    answer, text, code = verify_source(options)
+    if options.json:
+        write_json(out, answer)
+    else:
+        out.write(shown_lines(text) + "\n")
+    return code
+
+
+_WITHOUT_DAEMON: Mapping[str, Callable[[argparse.Namespace, TextIO, TextIO], int]] = {
+    "probe": _probe,
+    "inspect": _inspect,
+    "verify-source": _verify,
+    "explain": _explain,
+    "credentials": _credentials,
+}
 
 
 def _run(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:

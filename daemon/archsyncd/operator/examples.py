@@ -44,6 +44,7 @@ EXAMPLES: Mapping[str, str] = {
     "unmute": "unmute sku_not_found",
     "actions": "actions --limit 20",
     "inspect": "inspect BESTAND_20261123_0200.csv --tz Europe/Berlin --write profiles/site1.json",
+    "verify-source": "verify-source https://r247.example/api --credential secret-file",
     "credentials.check": "credentials check feed-main --from new-secret",
 }
 

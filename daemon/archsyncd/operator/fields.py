@@ -227,6 +227,15 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "configuration": "the lines of config.toml that follow",
         "says": "a sentence",
     },
+    "verify-source": {
+        "source": "what was asked or looked at",
+        "exit": "the exit status",
+        "says": "the report in a sentence",
+        "rules": "[rule, section (of r247.md), weight (must | should), verdict (holds | fails | unasked), asks (what the rule "
+        "says), says (what was seen), costs (of a failure; else null), evidence [asked, excerpt]]",
+        "requests": "requests that were sent; of a directory, files that were read",
+        "seconds": "how long it took",
+    },
     "credentials.check": {
         "done": "whether it works",
         "says": "a sentence",

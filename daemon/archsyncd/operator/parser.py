@@ -94,6 +94,7 @@ def parser() -> Parser:
     _explains(verbs, common)
     _alerts(verbs, common)
     _inspects(verbs, common)
+    _verifies(verbs, common)
     return made
 
 
@@ -379,6 +380,71 @@ def _alerts(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
     _muted(unmute)
     actions = _verb(verbs, "actions", common, "who did what, the newest first")
     actions.add_argument("--limit", type=int, default=50, metavar="N", help="actions shown (default 50)")
+
+
+def _verifies(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    says = "hold a source against the contract r247/1, rule by rule; needs no daemon and writes nothing"
+    verb = _verb(verbs, "verify-source", common, says)
+    verb.epilog = f"{_VERIFIED}\n{verb.epilog}"
+    verb.add_argument(
+        "source",
+        nargs="?",
+        default="",
+        metavar="URL|DIR|SUBSCRIPTION",
+        help="its base address, the directory of its files, or projects/P/subscriptions/S",
+    )
+    verb.add_argument("--config", default=None, metavar="FILE", help="take source and credential from here")
+    verb.add_argument(
+        "--feed", default="", metavar="NAME", help="with --config: which feed (default the first)"
+    )
+    verb.add_argument("--credential", default="", metavar="FILE", help="the file that holds the credential")
+    verb.add_argument(
+        "--credentials", default="", metavar="DIR", help=f"as for the daemon (default {DEFAULT_CREDENTIALS})"
+    )
+    verb.add_argument(
+        "--auth", default="", choices=("bearer", "basic", "api-key"), help="how it is sent (default bearer)"
+    )
+    verb.add_argument("--ca-file", default="", metavar="FILE", help="authorities of its certificate (PEM)")
+    verb.add_argument(
+        "--snapshot",
+        action="store_true",
+        help="ask for a snapshot (POST /v1/snapshots), which makes the source work; else GET /v1/stock is read",
+    )
+    verb.add_argument(
+        "--peek",
+        action="store_true",
+        help="of a subscription: have some messages delivered and give them back, which counts as an attempt",
+    )
+    verb.add_argument(
+        "--old-cursor", default="", metavar="CURSOR", help="one that has expired, to see that it is refused"
+    )
+    verb.add_argument(
+        "--interval",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help="within which a heartbeat is due (default 15)",
+    )
+    verb.add_argument(
+        "--limit", type=int, default=200, metavar="N", help="requests or files at most (default %(default)s)"
+    )
+    verb.add_argument(
+        "--ready",
+        default="",
+        choices=("manifest", "rename", "stable"),
+        help="of files: how they become ready",
+    )
+    verb.add_argument(
+        "--delimiter", default="", metavar="SIGN", help="of CSV files: a comma, a semicolon or a tab"
+    )
+
+
+_VERIFIED = """\
+exit status of verify-source:
+  0   every MUST holds (what a SHOULD costs is told)
+  1   a MUST does not hold
+  2   none fails, but one could not be asked; or the source could not be asked at all
+"""
 
 
 def _muted(verb: Parser) -> None:

@@ -40,7 +40,10 @@ class Checked:
 
 
 class Content:
-    """An opened file. Raises Unreadable for content that must not be used, at whatever step it shows."""
+    """An opened file. Raises Unreadable for content that must not be used, at whatever step it shows.
+
+    `columns`: a CSV's header, once the file was begun.
+    """
 
     def __init__(self, handle: int, name: DropName, options: DropOptions) -> None:
         self._handle = handle
@@ -55,6 +58,7 @@ class Content:
         # A thread given up by a cancelled task may still be reading when the file is closed.
         self._lock = threading.Lock()
         self.passed = 0
+        self.columns: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Close the file, after the piece being read."""
@@ -159,6 +163,7 @@ class Content:
 
     def _row_entries(self, plain: Iterable[bytes]) -> Iterator[Entry]:
         table = Table(_texts(plain), self._options.delimiter)
+        self.columns = table.columns
         if self._name.kind in {Kind.FULL, Kind.DELTA}:
             table.check_levels()
         for line, row in table.rows():

@@ -11,7 +11,9 @@ from archsyncd.simulators.r247.held import AskedLine, AskedOrder, SourceOrder
 from archsyncd.simulators.r247.judge import Commitment, Judge, Outage
 from archsyncd.simulators.r247.simulator import R247Simulator
 from archsyncd.simulators.r247.stockroom import Refused
+from archsyncd.simulators.r247.switches import switch_off, switch_on
 from archsyncd.simulators.r247.warehouse import Backup
+from archsyncd.simulators.switch_names import FAULTS
 
 Shape = dict[str, type | tuple[type, ...]]
 TEXT: type = str
@@ -47,7 +49,7 @@ class Admin:
             if asked.method == "GET":
                 return answer(200, self._look(act))
             if asked.method == "DELETE" and act == "faults":
-                self._simulator.script.clear()
+                switch_off(self._simulator)
                 return answer(200, {})
             if asked.method != "POST" or act not in self._acts:
                 raise Problem(404, "unknown_act", f"the acts are {', '.join(sorted(self._acts))}")
@@ -73,9 +75,11 @@ class Admin:
                 self._simulator.desk.describe(order) | order.names | {"lines": _lines(order)}
                 for order in self._house.book.orders.values()
             ]
+        if what == "switches":
+            return dict(FAULTS)
         if what == "faults":
             return [asdict(fault) for fault in self._simulator.script.waiting]
-        raise Problem(404, "unknown_look", "one can look at state, levels, orders, faults")
+        raise Problem(404, "unknown_look", "one can look at state, levels, orders, faults, switches")
 
     def _state(self) -> dict[str, Any]:
         log, simulator = self._house.log, self._simulator
@@ -155,6 +159,7 @@ class Admin:
         fault |= {"retry_after": MAYBE_TEXT, "seconds": NUMBER, "skus": list, "records": int}
         return {
             "faults": ({"kind": str}, fault, self._fault),
+            "switches": ({"name": str}, {"times": (int, type(None))}, self._switch),
             "poison": (KEY | {"kind": str}, {}, _seq(self._simulator.poison)),
             "heartbeats": ({}, {}, _seq(self._house.heartbeat)),
             "freeze": ({}, {}, log.freeze),
@@ -218,6 +223,9 @@ class Admin:
 
     def _fault(self, kind: str, skus: tuple[str, ...] = (), **more: Any) -> None:
         self._simulator.script.add(Fault(FaultKind(kind), skus=tuple(skus), **more))
+
+    def _switch(self, name: str, times: int | None = None) -> None:
+        switch_on(self._simulator, name, times)
 
     def _expire(self, through: int | None = None) -> None:
         self._house.log.forget_through(self._house.log.head_seq if through is None else through)

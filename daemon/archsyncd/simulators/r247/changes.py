@@ -164,6 +164,9 @@ class ChangeFeed:
             elif fault.kind is FaultKind.GAP:
                 middle = max(0, (len(spoilt) - fault.records) // 2)
                 del spoilt[middle : middle + fault.records]
+            elif fault.kind is FaultKind.LATE:
+                since = self._log.now_ms() - int(fault.seconds * 1000)
+                spoilt = [record for record in spoilt[:-1] if record.at_ms < since] + spoilt[-1:]
         return spoilt
 
     async def _lines(self, reading: Reading, *, half_line: bool) -> AsyncIterator[bytes]:

@@ -25,6 +25,7 @@ class FaultKind(StrEnum):
     REPEAT = "repeat"  # the page does not move: `next` is the cursor that was asked with
     REORDER = "reorder"  # the records of a page are shuffled
     GAP = "gap"  # records in the middle of a page are left out for good
+    LATE = "late"  # a record is shown only some seconds after one that has a larger seq
     TRUNCATED = "truncated"  # a snapshot ends after its first page
     NO_TRAILER = "no_trailer"  # a snapshot's last page lacks `check`
     EMPTY = "empty"  # a snapshot of nothing, complete by its own word
@@ -43,7 +44,9 @@ SNAPSHOT_KINDS = frozenset(
         FaultKind.LACKS_KEYS,
     }
 )
-PAGE_KINDS = frozenset({FaultKind.DUPLICATE, FaultKind.REPEAT, FaultKind.REORDER, FaultKind.GAP})
+PAGE_KINDS = frozenset(
+    {FaultKind.DUPLICATE, FaultKind.REPEAT, FaultKind.REORDER, FaultKind.GAP, FaultKind.LATE}
+)
 ENDPOINTS = ("changes", "ack", "snapshots", "stock", "locations", "orders", "fulfilments", "any")
 
 
@@ -51,7 +54,7 @@ ENDPOINTS = ("changes", "ack", "snapshots", "stock", "locations", "orders", "ful
 class Fault:
     """One scripted fault of one endpoint: it skips `after` requests, then hits `times` of them (None: until cleared).
 
-    `status` and `retry_after` (text, sent as it is) belong to STATUS, `seconds` to SLOW, `skus` to LACKS_KEYS,
+    `status` and `retry_after` (text, sent as it is) belong to STATUS, `seconds` to SLOW and LATE, `skus` to LACKS_KEYS,
     `records` to GAP (how many are left out).
     """
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from archsyncd.simulators.r247.changes import ChangeFeed
 from archsyncd.simulators.r247.config import Auth, Clock, R247Config
 from archsyncd.simulators.r247.desk import OrderDesk, Said
+from archsyncd.simulators.r247.drop import DropFault
 from archsyncd.simulators.r247.exchange import Answer, Asked, Problem, answer, parameters
 from archsyncd.simulators.r247.faults import SNAPSHOT_KINDS, Fault, FaultKind, Script, poison
 from archsyncd.simulators.r247.snapshots import Snapshots
@@ -50,6 +51,7 @@ class R247Simulator:
         acceptance = Acceptance(config, self.warehouse, self.agenda, chance)
         self.desk = OrderDesk(config, self.warehouse, acceptance.later)
         self.requests: dict[str, int] = {}
+        self.drop_faults: list[DropFault] = []
         if config.floor_seconds is not None:
             floor = Floor(config, config.floor_seconds, self.warehouse, self.agenda, chance)
             self.warehouse.book.listeners.append(floor.begin)
