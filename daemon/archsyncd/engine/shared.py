@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from archsyncd.domain.silence import Way
+from archsyncd.engine.gate import Gate
 from archsyncd.engine.ports import Clock
 
 
@@ -19,6 +21,7 @@ class Shared:
     `tenure_since_ms`: we alone write since then (0: unknown). `server_lead_ms`: their clock minus our monotonic one.
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
     and `channels_stale` asks for it now; `export_channels` have the role OrderExport. `may_increase`: the lease allows raising.
+    `gates`: by way and feed, whether what is carried there is answered.
     `late_until`: monotonic seconds until a request of the lease's former holder may land; None: there was none.
     """
 
@@ -46,6 +49,7 @@ class Shared:
     server_lead_ms: int | None = None
     notes: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    gates: dict[tuple[Way, str], Gate] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -16,6 +16,7 @@ from archsyncd.operator.protocol import Arguments, Refusal
 LIST_LIMIT = 100
 LIST_MOST = 500
 CASES_LIMIT = 20
+LAGS_MOST = 1_000
 STAGES = ("", *(stage.value for stage in Stage))
 # What becomes of an order by itself, and what a person can do.
 NEXT_STEPS = {
@@ -155,7 +156,10 @@ async def order_states(daemon: Daemon) -> list[dict[str, Any]]:
 
 
 async def carrying(daemon: Daemon) -> dict[str, Any] | None:
-    """The status of the hand-over: orders by state, dispatches and returns that wait, and how long both took of late."""
+    """The status of the hand-over: orders by state, dispatches and returns that wait, and how long both took of late.
+
+    Who still waits counts with the time that is gone.
+    """
     if daemon.hand_over is None:
         return None
     now_ms = daemon.clock.wall_ms()
@@ -164,8 +168,12 @@ async def carrying(daemon: Daemon) -> dict[str, Any] | None:
         seconds = round(max(now_ms - since_ms, 0) / 1000, 1)
         waiting.append({"kind": kind, "stage": stage, "count": count, "oldest_seconds": seconds})
     lags = {}
-    for name in ("handed_over", "booked"):
-        lag = daemon.store.lags.of(name)
+    under_way = {
+        "handed_over": await daemon.store.handovers.untaken_since(LAGS_MOST),
+        "booked": await daemon.store.advices.unbooked_since(LAGS_MOST),
+    }
+    for name, since in under_way.items():
+        lag = daemon.store.lags.of(name, [now_ms - at_ms for at_ms in since])
         lags[name] = (
             None
             if lag is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -28,6 +28,7 @@ from archsyncd.domain.handover import (
     Stage,
     moved,
 )
+from archsyncd.domain.silence import Untaken
 
 T = TypeVar("T")
 
@@ -100,15 +101,9 @@ class HandoverStore:
         """Write down what will be sent; durable before the first byte. None when the order has changed meanwhile."""
 
         async def step(scope: Scope, before: Carried) -> Carried | None:
-            made = before
-            anew = before.stage is not Stage.READY or before.body is None
-            if anew and (not body or before.version > version):
-                return None  # it has changed since: what would be sent is of an order that was another one
-            if anew:
-                made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
-                made = replace(made, body=body, lines=lines, attempts=before.attempts)
-                await handing.put(scope, before, made, "it may be handed over, and is whole")
-                await recompute(scope, await lines_as_handed_over(scope, before.order_id))
+            made = await _made(scope, before, body, lines, version)
+            if made is None:
+                return None
             sending = moved(made, Stage.SENDING, scope.now_ms)
             # How often it was tried in vain sets the pace until it arrives.
             sending = replace(sending, sent=made.sent + 1, attempts=before.attempts, edited=False)
@@ -117,6 +112,39 @@ class HandoverStore:
             return sending
 
         return await self._step(carried, step, fresh=True)
+
+    async def prepared(
+        self, carried: Carried, body: str, lines: str, version: int, reason: str, again_ms: int
+    ) -> None:
+        """Write down what will be sent, and that it is not sent now."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            made = await _made(scope, before, body, lines, version)
+            if made is None:
+                return
+            waiting = replace(made, reason=reason, due_ms=again_ms, attempts=before.attempts + 1)
+            await handing.put(scope, made, waiting)
+            await handing.close_cases(scope, waiting, "the order can go now", keep=CaseKind.STALLED_ORDERS)
+
+        await self._step(carried, step, fresh=True)
+
+    async def untaken_since(self, limit: int) -> list[int]:
+        """When the oldest orders were placed that may go and are not with Archean for certain (UTC milliseconds)."""
+        return [int(row[0]) for row in await self._session.rows("handover_untaken_since", (limit,))]
+
+    async def wake(self, stages: Collection[Stage], limit: int) -> int:
+        """Have some of the orders in these states that were put off be due now, those tried least first; how many."""
+        wanted = {"stages": array(sorted(stages)), "limit": limit}
+
+        async def step(scope: Scope) -> int:
+            return await scope.tx.run("handover_wake", wanted | {"now": scope.now_ms})
+
+        return await self._session.write(step)
+
+    async def untaken(self) -> Untaken:
+        """What is to be handed over and is not with Archean for certain."""
+        row = await self._session.row("handover_untaken_now")
+        return Untaken(*row) if row else Untaken()
 
     async def cancelled_unsent(self, carried: Carried, reason: str) -> None:
         """Nothing was ever sent of an order that commercetools has cancelled: its pieces are released with that."""
@@ -448,6 +476,19 @@ class HandoverStore:
             what = str(fault)
             await self._session.write(lambda scope: _impossible(scope, carried, what))
             return None
+
+
+async def _made(scope: Scope, before: Carried, body: str, lines: str, version: int) -> Carried | None:
+    """The order with what is to be sent of it written down; None where that is of an order that was another one."""
+    if before.stage is Stage.READY and before.body is not None:
+        return before
+    if not body or before.version > version:
+        return None
+    made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
+    made = replace(made, body=body, lines=lines, attempts=before.attempts)
+    await handing.put(scope, before, made, "it may be handed over, and is whole")
+    await recompute(scope, await lines_as_handed_over(scope, before.order_id))
+    return made
 
 
 async def _impossible(scope: Scope, carried: Carried, what: str) -> None:
