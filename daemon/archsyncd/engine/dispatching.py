@@ -115,6 +115,7 @@ class Dispatching:
         """Book and acknowledge until the limiter lets nothing more begin."""
         for gate in (self._dispatches, *self._bookings.values()):
             gate.withdrawn()  # what tried it when the loop ended tells nothing any more
+        self._opened = True  # whoever was put off by a run before this one is not left to wait on
         try:
             while not self._shared.stopping:
                 self._beat()

@@ -147,6 +147,7 @@ class HandOver:
         self._unsettled = True
         for gate in self._gates.values():
             gate.withdrawn()  # what tried it when the loop ended tells nothing any more
+        self._opened = True  # whoever was put off by a run before this one is not left to wait on
         try:
             while not self._shared.stopping:
                 self._beat()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.feed import OrderLookup
 from archsyncd.domain.handover import CancelAnswer, Carried, Flaw, Objection, OrderStory, Stage
 from archsyncd.domain.silence import Untaken
@@ -31,6 +32,10 @@ class Handovers(Protocol):
 
     async def story(self, reference: str) -> OrderStory | None:
         """An order by its id or number, and what became of it; None when it is not ours to carry."""
+        ...
+
+    async def concerned(self, names: Collection[str]) -> Mapping[str, Concerned]:
+        """By name, the order whose id or number it is, else that of the dispatch or return which is called so."""
         ...
 
     async def recover(self) -> int:

@@ -24,8 +24,7 @@ NEXT_STEPS = {
     Stage.WAITING: "Nothing: it goes by itself when that changes in commercetools.",
     Stage.READY: "Nothing: it is sent as soon as Archean can be reached.",
     Stage.SENDING: "Nothing: the answer decides, and a lost one is asked for.",
-    Stage.IN_DOUBT: "Nothing as long as Archean can be asked; else look there whether it has the order, then retry or dismiss "
-    "its exception.",
+    Stage.IN_DOUBT: "Nothing: Archean is asked whether it has it, and its answer decides.",
     Stage.RECEIVED: "Nothing, unless it lasts: Archean has it and has not decided on it.",
     Stage.ACCEPTED: "Nothing: Archean has it, and its dispatch is waited for.",
     Stage.CANCELLING: "Nothing: Archean is asked to cancel it, and its word decides.",
@@ -39,6 +38,18 @@ NEXT_STEPS = {
 }
 
 
+# Where Archean can neither be asked nor told again, nothing is due by itself.
+_A_PERSON_MUST_SAY = (
+    "Look in Archean whether it has the order, then: archsyncctl exceptions retry ID, or dismiss ID"
+)
+
+
+def _next_step(carried: Carried) -> str:
+    if carried.stage is Stage.IN_DOUBT and carried.due_ms is None:
+        return _A_PERSON_MUST_SAY
+    return NEXT_STEPS[carried.stage]
+
+
 class OrderVerbs:
     """Answers `order` and `orders.list`."""
 
@@ -46,11 +57,16 @@ class OrderVerbs:
         self._daemon = daemon
 
     async def order(self, arguments: Arguments) -> dict[str, Any]:
-        """One order by number or id: where it stands, both sides' states, dispatches, history, cases, the next step."""
+        """One order by number or id, or by that of a dispatch or return of it.
+
+        Where it stands, both sides' states, dispatches, history, cases, the next step.
+        """
         reference = arguments.text("reference")
         arguments.finish()
         daemon = self._daemon
         story = await daemon.store.handovers.story(reference)
+        if story is None and (meant := (await daemon.store.handovers.concerned([reference])).get(reference)):
+            story = await daemon.store.handovers.story(meant.order_id)
         if story is None:
             raise await self._unknown(reference)
         carried = story.carried
@@ -87,7 +103,7 @@ class OrderVerbs:
             "sent": carried.sent,
             "cancelled": carried.cancel,
             "noted": carried.noted,
-            "next": NEXT_STEPS[carried.stage],
+            "next": _next_step(carried),
             "commercetools": None if sides is None else _ours(sides),
             "archean": None if sides is None else _theirs(sides),
             "dispatches": [self._advice(each) for each in advices],

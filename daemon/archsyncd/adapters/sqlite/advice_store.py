@@ -166,10 +166,7 @@ class AdviceStore:
             missing = ", ".join(
                 f"{line.short_quantity} of {line.sku}" for line in before.shorts[:SHORT_PICKS_SHOWN]
             )
-            reason = (
-                f"Archean did not find {missing} for order {name} ({before.name}): the order stays open until Archean ships "
-                "them, or somebody closes them"
-            )
+            reason = f"Archean did not find {missing} for order {name} ({before.name})"
             case = NewCase(CaseKind.SHORT_PICK, advising.SCOPE, before.name, reason, order=name)
             await open_case(scope.tx, case, scope.now_ms)
 

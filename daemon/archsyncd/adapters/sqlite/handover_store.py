@@ -14,7 +14,9 @@ from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.statements import Statement, book_statement
+from archsyncd.domain.advice import AdviceStage
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.feed import OrderLookup, Position
 from archsyncd.domain.handover import (
     UNSENT,
@@ -77,6 +79,16 @@ class HandoverStore:
             return None
         told = tuple((at_ms, Stage(stage), note) for at_ms, stage, note in events)
         return OrderStory(replace(handing.carried_of(row), body=None), told)
+
+    async def concerned(self, names: Collection[str]) -> Mapping[str, Concerned]:
+        """By name, the order whose id or number it is, else that of the dispatch or return which is called so."""
+        found: dict[str, Concerned] = {}
+        for name, order_id, told, stage, advice in await self._session.rows(
+            "orders_concerned", (array(sorted(names)),)
+        ):
+            its = None if advice is None else AdviceStage(advice)
+            found.setdefault(name, Concerned(order_id, told, Stage(stage), its))
+        return found
 
     async def wait(self, carried: Carried, reason: str, version: int, again_ms: int) -> None:
         """The order may not go yet."""
@@ -257,7 +269,7 @@ class HandoverStore:
                 )
                 await open_case(scope.tx, case, scope.now_ms)
                 return
-            statement = Statement("released", feed, Position(0, 0))
+            statement = Statement("released", feed, Position(0, 0), "", answer.value)
             await recompute(scope, await book_statement(scope, before.order_id, statement))
 
         await self._step(carried, step)

@@ -9,6 +9,7 @@ from archsyncd.adapters.sqlite.codec import outbox_rows
 from archsyncd.adapters.sqlite.connection import Transaction
 from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.explained.orders import ORDER_KINDS
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import (
     UNLOOKED_LIMIT,
@@ -16,6 +17,8 @@ from archsyncd.domain.report import (
     KeyStory,
     PlanRow,
 )
+
+_OF_ORDERS = frozenset(each.code for each in ORDER_KINDS)
 
 
 class ReportStore:
@@ -72,7 +75,9 @@ class ReportStore:
             proofs = await tx.rows("proofs_by_order", orders)
             heads = await tx.rows("heads_by_id", orders)
             wanted = {"state": "open", "kind": "", "subject": sku, "after": 0, "limit": 100}
-            cases = [case_of(row) for row in await tx.rows("cases", wanted)]
+            found = [case_of(row) for row in await tx.rows("cases", wanted)]
+            # An order or a dispatch that is called as a SKU would be is none.
+            cases = [case for case in found if case.kind not in _OF_ORDERS]
         return KeyStory(
             sku,
             tuple(levels),
