@@ -41,6 +41,8 @@ SAMPLE_SECONDS = 0.9
 SATURATION_SAMPLES = 300
 SATURATION_LEAST_SAMPLES = 60
 _DECREASES = (DueClass.DECREASE_NEAR_ZERO, DueClass.DECREASE)
+# What orders come to when a place is not mapped, or nobody takes them: told after what it follows from.
+_SYMPTOMS = frozenset({CaseKind.ORDER_UNMAPPED_LINE, CaseKind.STALLED_ORDERS, CaseKind.UNPROVEN_REFLECTION})
 _DRIFTING = (CaseKind.DRIFT, CaseKind.FOREIGN_WRITER)
 
 
@@ -296,8 +298,16 @@ class Lookout:
 
 
 def _worst_first(cases: Sequence[OpenCases]) -> list[OpenCases]:
+    """The worst first; of equal ones what may follow from others last."""
     worst = list(Severity)
-    return sorted(cases, key=lambda each: (worst.index(Severity(each.severity)), -each.oldest_seconds))
+    return sorted(
+        cases,
+        key=lambda each: (
+            worst.index(Severity(each.severity)),
+            each.kind in _SYMPTOMS,
+            -each.oldest_seconds,
+        ),
+    )
 
 
 def limits_of(settings: Settings) -> HealthLimits:

@@ -93,7 +93,9 @@ METRICS: Mapping[str, Metric] = {
     "archsyncd_requests_saturated_ratio": Metric(
         "gauge", "The share of the last five minutes in which requests were scarce."
     ),
-    "archsyncd_orders_open": Metric("gauge", "Orders that count line by line."),
+    "archsyncd_orders_open": Metric(
+        "gauge", "Orders that are not done: not shipped and booked, cancelled, or let go of."
+    ),
     "archsyncd_orders_behind_seconds": Metric("gauge", "How far behind orders are known completely."),
     "archsyncd_orders_stalled": Metric("gauge", "Orders and dispatches that do not get on."),
     "archsyncd_untaken_seconds": Metric(

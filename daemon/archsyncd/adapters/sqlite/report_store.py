@@ -50,8 +50,8 @@ class ReportStore:
         return (int(keys[0]) if keys else 0, int(off[0]) if off else 0)
 
     async def order_counts(self) -> tuple[int, int | None]:
-        """Open orders that count line by line, and the oldest one's creation time."""
-        row = await self._session.row("heads_count")
+        """Orders that are not done yet, and the oldest one's creation time."""
+        row = await self._session.row("orders_not_done")
         return (int(row[0]), row[1]) if row else (0, None)
 
     async def plan(self, after: StockKey | None, limit: int) -> list[PlanRow]:
