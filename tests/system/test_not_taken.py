@@ -9,10 +9,10 @@ from archsyncd.domain.handover import Stage
 from archsyncd.operator.looking import COUNTS_KEEP_SECONDS
 from archsyncd.operator.protocol import Refusal
 from archsyncd.operator.screens import status_lines
-from archsyncd.simulators.commercetools import FaultKind
+from archsyncd.simulators.commercetools import FaultKind, OrderLine
 from archsyncd.simulators.r247 import Fault
 from archsyncd.simulators.r247 import FaultKind as HouseFault
-from tests.process.site import Site
+from tests.process.site import CHANNEL, LOCATION, Site
 from tests.support.virtual_time import virtual
 from tests.system.circling import HAND_OVER, accepted, ask, buys, refs, until
 from tests.system.inside import Running, inside
@@ -194,3 +194,42 @@ async def test_a_dispatchs_name_leads_to_its_order_and_commands_name_the_order()
         assert shown["remedy"] == [f"archsyncctl exceptions dismiss {conflict.id} --reason TEXT"]
         assert not shown["retry"].startswith("retry ")
         assert not (await ask(running, "exceptions.retry", id=conflict.id))["done"]
+
+
+@virtual
+async def test_a_mapping_that_slips_makes_one_case_for_each_order_that_waits_by_it_and_no_other() -> None:
+    """What is with Archean or has left needs nobody's hand; the place that is not mapped is told first, and it closes itself."""
+    both = f'{LOCATION} = {{ channel = "{CHANNEL}" }}\nWH2 = {{ channel = "warehouse-2" }}'
+    town = {"locations": ("WH1", "WH2"), "channels": {"WH1": CHANNEL, "WH2": "warehouse-2"}}
+    async with inside(seed=808, house=town) as (site, house):
+        site.open({"A": 10})
+        site.shop.add_channel("warehouse-2")
+        site.house.warehouse.seed("A", "WH2", 50)
+
+        def far(pieces: int) -> str:
+            lines = [OrderLine("A", pieces, "warehouse-2", mode="None") for _ in range(2)]
+            return site.shop.place_order(lines, payment_state="Paid")
+
+        async with house.daemon(orders=HAND_OVER, locations=both) as running:
+            await site.until_stock({"A": 10})
+            gone, there = far(1), far(1)
+            for order_id in (gone, there):
+                await until(running, order_id, Stage.ACCEPTED)
+            site.house.warehouse.dispatch.ship(gone)
+            await until(running, gone, Stage.CLOSED)
+            house.write(orders=HAND_OVER, locations=f'{LOCATION} = {{ channel = "{CHANNEL}" }}')
+            await running.app.reload()
+            waiting = {far(1), far(2)}
+            for order_id in waiting:
+                await until(running, order_id, Stage.HELD)
+            site.house.warehouse.receipt("A", "WH2", 1)
+            await site.clock.sleep(180)
+            cases = await running.cases(CaseKind.ORDER_UNMAPPED_LINE)
+            assert sorted(case.subject for case in cases) == sorted(waiting)
+            codes = [code for code, _ in await causes(running)]
+            assert codes.index("location_unmapped") < codes.index("order_unmapped_line")
+            house.write(orders=HAND_OVER, locations=both)
+            await running.app.reload()
+            for order_id in waiting:
+                await until(running, order_id, Stage.ACCEPTED, seconds=30)
+            assert await running.cases(CaseKind.ORDER_UNMAPPED_LINE) == []

@@ -13,6 +13,8 @@ from archsyncd.operator.daemon import Daemon
 
 async def silences(daemon: Daemon) -> tuple[Silence, ...]:
     """Each way on which the last call came to nothing and something waits, and for how long that is so."""
+    if not (daemon.drain.options.writes and daemon.shared.may_increase()):
+        return ()  # nothing is handed over or booked from here then, and that has causes of its own
     gates = {place: gate for place, gate in daemon.shared.gates.items() if gate.fault and place[0] in JUDGED}
     if not gates:
         return ()
