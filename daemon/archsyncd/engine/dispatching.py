@@ -52,6 +52,8 @@ LOOK_AFTER_SECONDS = 15.0
 OWED_LIMIT_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
 WAKE_LIMIT = 100_000
+# What never gets an answer, among others that do, is not tried each time that another one is answered.
+WAKE_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Dispatching:
         shared.gates |= {(Way.BOOKINGS, name): gate for name, gate in self._bookings.items()}
         shared.gates[Way.DISPATCHES, ""] = self._dispatches
         self._opened = False
+        self._woken_at = float("-inf")
         self._tidied_at = float("-inf")
         self._looked_at = float("-inf")
 
@@ -148,9 +151,9 @@ class Dispatching:
                 if taken.setdefault(advice.order_id or advice.name, advice) is not advice
             ]
             await together((self._step(advice) for advice in taken.values()), ADVICES_AT_ONCE)
-        if self._opened:
+        if self._opened and self._shared.clock.monotonic() >= self._woken_at + WAKE_EVERY_SECONDS:
             # That somebody answers again is news to all that waited for it.
-            self._opened = False
+            self._opened, self._woken_at = False, self._shared.clock.monotonic()
             for stage in (AdviceStage.DUE, AdviceStage.BOOKED):
                 await self._kept.wake(stage, WAKE_LIMIT)
             return ADVICES_PER_ROUND
@@ -257,17 +260,19 @@ class Dispatching:
                 )
                 return True
             whole = self._goods(done)
-            self._opened |= self._dispatches.answered()
             self._shared.count("booked")
         await self._settle(advice, whole, booking, closed)
         return True
 
     async def _ask(self, whole: WholeOrder, booking: Booking) -> WholeOrder | Failure:
-        return await self._limiter.call(
+        done = await self._limiter.call(
             Priority.BOOKING,
             1.0,
             lambda: self._client.book_dispatch(whole.order.id, whole.order.version, booking.actions),
         )
+        if isinstance(done, WholeOrder | Conflict | Refused | TooLarge | Missing):
+            self._opened |= self._dispatches.answered()
+        return done
 
     def _goods(self, order: WholeOrder) -> WholeOrder:
         return replace(order, order=goods_of(order.order, self.options.not_goods))
@@ -350,6 +355,8 @@ class Dispatching:
             gate.failed(advice.name, fault)
             await self._put_off(advice, f"Archean does not take the word of the booking ({fault.reason})")
             return
+        finally:
+            gate.withdrawn()
         self._opened |= gate.answered()
         if isinstance(answer, Objection):
             reason = (

@@ -45,6 +45,8 @@ T = TypeVar("T")
 ORDERS_PER_ROUND = 100
 ORDERS_AT_ONCE = 12
 WAKE_LIMIT = 100_000
+# Orders that never get an answer, among others that do, are not tried each time that another one is answered.
+WAKE_EVERY_SECONDS = 10.0
 IDLE_SECONDS = 1.0
 WAITING_AGAIN_MS = 600_000
 WAITING_LIMIT_MS = 24 * 3600 * 1000
@@ -133,6 +135,7 @@ class HandOver:
         self._gates = {way: Gate(shared.clock, chance) for way in _PROBES}
         shared.gates |= {(way, feed.name): gate for way, gate in self._gates.items()}
         self._opened = False
+        self._woken_at = float("-inf")
         self._unsettled = True
         self._began_ms = shared.clock.wall_ms()
         self._looked_at = float("-inf")
@@ -178,9 +181,9 @@ class HandOver:
         await together((self._step(carried, read.get(carried.order_id)) for carried in due), ORDERS_AT_ONCE)
         if due:
             self._shared.work.set()
-        if self._opened:
+        if self._opened and self._shared.clock.monotonic() >= self._woken_at + WAKE_EVERY_SECONDS:
             # Whoever waited is not left to wait on: that Archean answers is news to all of them.
-            self._opened = False
+            self._opened, self._woken_at = False, self._shared.clock.monotonic()
             await self._kept.wake(_PUT_OFF, WAKE_LIMIT)
             return ORDERS_PER_ROUND
         return len(due)
@@ -311,12 +314,16 @@ class HandOver:
             why = f"Archean takes no orders now ({gate.fault})"
             await self._kept.prepared(carried, body, lines, version, why, self._again_ms(carried))
             return
-        sending = await self._kept.ready(carried, body, lines, version)
-        if sending is None or sending.body is None:
-            gate.withdrawn()
-            return
         try:
-            answer = await self._desk.hand_over(sending.order_id, sending.body)
+            sending = await self._kept.ready(carried, body, lines, version)
+            if sending is not None and sending.body is not None:
+                await self._sent(gate, sending, sending.body)
+        finally:
+            gate.withdrawn()
+
+    async def _sent(self, gate: Gate, sending: Carried, body: str) -> None:
+        try:
+            answer = await self._desk.hand_over(sending.order_id, body)
         except FeedFault as fault:
             gate.failed(sending.order_id, fault)
             self._note_fault(fault)
@@ -399,6 +406,8 @@ class HandOver:
         except FeedFault as fault:
             gate.failed(carried.order_id, fault)
             raise
+        finally:
+            gate.withdrawn()
         self._opened |= gate.answered()
         return answer
 
