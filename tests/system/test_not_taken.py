@@ -81,6 +81,7 @@ async def test_an_order_that_archean_cannot_take_does_not_hold_the_others_up() -
             refuses(site, "orders")
             first = buys(site, ("A", 1))
             await until(running, first, Stage.IN_DOUBT)
+            assert "exceptions" not in (await ask(running, "order", reference=first))["next"]
             await site.clock.sleep(150)
             assert (await causes(running))[0] == ("orders_not_taken", "degraded")
             site.house.script.clear()
