@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from archsyncd.domain.advice import AdviceKind, AdviceStage
 from archsyncd.domain.handover import Stage
@@ -15,17 +15,24 @@ async def silences(daemon: Daemon) -> tuple[Silence, ...]:
     """Each way on which the last call came to nothing and something waits, and for how long that is so."""
     if not (daemon.drain.options.writes and daemon.shared.may_increase()):
         return ()  # nothing is handed over or booked from here then, and that has causes of its own
-    gates = {place: gate for place, gate in daemon.shared.gates.items() if gate.fault and place[0] in JUDGED}
-    if not gates:
-        return ()
-    waiting, now_ms = await _waiting(daemon, gates), daemon.clock.wall_ms()
+    faults = {
+        place: _fault(daemon.shared.gates, *place) for place in daemon.shared.gates if place[0] in JUDGED
+    }
+    faults = {place: fault for place, fault in faults.items() if fault}
+    waiting, now_ms = await _waiting(daemon, {way for way, _ in faults}), daemon.clock.wall_ms()
     found = []
-    for (way, feed), gate in gates.items():
+    for (way, feed), fault in faults.items():
         each = waiting[way]
-        seconds = silent_seconds(now_ms, each.since_ms, gate.answered_ms)
+        seconds = silent_seconds(now_ms, each.since_ms, daemon.shared.gates[way, feed].answered_ms)
         if seconds:
-            found.append(Silence(way, feed, round(seconds, 1), each.waiting, each.in_doubt, gate.fault))
+            found.append(Silence(way, feed, round(seconds, 1), each.waiting, each.in_doubt, fault))
     return tuple(found)
+
+
+def _fault(gates: Mapping[tuple[Way, str], Gate], way: Way, feed: str) -> str:
+    """What the last call on a way came to; an order in doubt is not sent before the question about it is answered."""
+    fault = gates[way, feed].fault
+    return fault or (gates[Way.LOOKUPS, feed].fault if way is Way.ORDERS else "")
 
 
 def untaken_seconds(found: Iterable[Silence]) -> dict[str, float]:
@@ -36,15 +43,14 @@ def untaken_seconds(found: Iterable[Silence]) -> dict[str, float]:
     return lasting
 
 
-async def _waiting(daemon: Daemon, gates: Mapping[tuple[Way, str], Gate]) -> Mapping[Way, Untaken]:
-    """What waits on the ways of these gates."""
-    store, ways = daemon.store, {way for way, _ in gates}
-    found = {}
+async def _waiting(daemon: Daemon, ways: Collection[Way]) -> Mapping[Way, Untaken]:
+    """What waits on these ways."""
+    store, found = daemon.store, {}
     if Way.ORDERS in ways:
         found[Way.ORDERS] = await store.handovers.untaken()
     if Way.CANCELLATIONS in ways:
         found[Way.CANCELLATIONS] = _of((await store.handovers.counts()).get(Stage.CANCELLING))
-    counts = await store.advices.counts() if ways & {Way.DISPATCHES, Way.BOOKINGS} else {}
+    counts = await store.advices.counts() if {Way.DISPATCHES, Way.BOOKINGS} & set(ways) else {}
     for way, stage in ((Way.DISPATCHES, AdviceStage.DUE), (Way.BOOKINGS, AdviceStage.BOOKED)):
         found[way] = _of(counts.get((AdviceKind.FULFILMENT, stage)))
     return found
