@@ -50,7 +50,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "in_doubt": "keys, oldest_seconds: writes whose outcome is not known yet",
         "unlooked": "keys whose entry was not looked at yet, counted up to 1,000",
         "parked": "keys by reason",
-        "orders": "complete_to, behind_seconds, open (not shipped and booked, cancelled, or let go of), oldest_open",
+        "orders": "complete_to, behind_seconds, open, oldest_open",
         "hand_over": "null where another system hands orders over; else states [state, orders, oldest_seconds], dispatches "
         "[kind, stage, count, oldest_seconds], lags (handed_over: created to accepted; booked: dispatched to booked) with "
         "count, p50_seconds, p99_seconds",

@@ -234,7 +234,7 @@ async def stated(scope: Scope, order_id: str, kind: str, told: str | None) -> No
     if before is None:
         return
     if before.stage in FINAL - {Stage.DISMISSED}:
-        await _too_late(scope, before, kind)
+        await _too_late(scope, before, kind, told)
     elif kind == "accepted":
         await _accept(scope, before, told)
     elif kind == "refused":
@@ -243,9 +243,9 @@ async def stated(scope: Scope, order_id: str, kind: str, told: str | None) -> No
         await _cancelled(scope, before, told)
 
 
-async def _too_late(scope: Scope, before: Carried, kind: str) -> None:
+async def _too_late(scope: Scope, before: Carried, kind: str, told: str | None) -> None:
     if kind == "released":
-        await _cancelled(scope, before, None)
+        await _cancelled(scope, before, told)
     if before.stage is not Stage.CANCELLED or kind != "accepted":
         return
     if before.reason == BY_ITS_ANSWER:
@@ -299,9 +299,11 @@ async def _cancelled(scope: Scope, before: Carried, answer: str | None) -> None:
     `answer`: what it answered to the wish to cancel; None: a record of it tells.
     """
     if before.stage is Stage.CANCELLED:
-        # From now on an acceptance is newer than this.
-        await put(scope, before, replace(before, reason=BY_ITS_RECORD))
-        await taken_back(scope, before.order_id)
+        # Read in a record, it is older than whatever is read after it.
+        why = BY_ITS_RECORD if answer is None else _ANSWERS.get(answer, "")
+        if why:
+            await put(scope, before, replace(before, reason=why))
+            await taken_back(scope, before.order_id)
         return
     if not may_move(before.stage, Stage.CANCELLED):
         reason = (
