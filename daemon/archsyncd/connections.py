@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
@@ -12,9 +13,12 @@ from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
 from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings
 from archsyncd.config.platform import IN_FLIGHT_MOST
+from archsyncd.config.profiles import load_profile
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
+from archsyncd.wire.profile.faults import ProfileFaults
+from archsyncd.wire.profile.profile import Profile
 
 SPARE_CONNECTIONS = 8
 
@@ -137,6 +141,14 @@ def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
     return PullFeed(options, secret_of(world, f"feed-{feed.name}"), world.clock, sessions, beat)
 
 
+def _profile(path: Path) -> Profile:
+    """Read a profile once more, as a start or a check did before. Raises ValueError when it has changed for the worse."""
+    try:
+        return load_profile(path)
+    except (OSError, ProfileFaults) as fault:
+        raise ValueError(f"profile: {fault}") from None
+
+
 def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     assert feed.directory is not None
     options = DropOptions(
@@ -146,5 +158,6 @@ def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
         delimiter=feed.delimiter,
         gap_grace_seconds=float(feed.gap_grace_seconds),
         stable_seconds=float(feed.stable_seconds),
+        profile=None if feed.profile is None else _profile(feed.profile),
     )
     return DropFeed(options, world.clock, beat)

@@ -25,7 +25,6 @@ def test_a_least_configuration_is_wholly_in_force() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "feed.profile",
         "feed.snapshot_from",
     ],
 )

@@ -159,7 +159,7 @@ def test_without_changes_there_is_no_ratio() -> None:
     idle = replace(GOOD, changes=0)
     assert idle.requests_per_change is None
     assert idle.as_json()["requests_per_change"] is None
-    assert any("requests per changed key" in line for line in idle.lines())
+    assert any("stock writes per change" in line for line in idle.lines())
 
 
 def test_what_was_seen_fits_ten_lines() -> None:

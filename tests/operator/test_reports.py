@@ -125,7 +125,8 @@ async def test_a_day_with_work_tells_it_by_owner_and_the_worst_first(tmp_path: P
         code, out, _ = await ctl(daemon, "report", "daily")
         lines = out.splitlines()
         assert code == 1
-        assert lines[0].endswith("5 things to do (operations 4, data 1)")
+        heading = "5 things to do, marked ! (operations 4, data 1); 3 to look at when there is time, marked ?"
+        assert lines[0].endswith(heading)
         told = [line.split()[:3] for line in lines[2:]]
         assert [words[2] for words in told[:5]] == [
             "held_snapshot",
@@ -265,7 +266,7 @@ async def test_finance_for_people_and_as_csv_is_safe_to_open(tmp_path: Path) -> 
         assert tuple(rows[0]) == FINANCE_FIELDS
         assert (rows[0]["number"], rows[0]["reason"]) == ("'=CT-0", "'=why")
         _, out, _ = await ctl(daemon, "report", "finance", "--limit", "1")
-        assert "1 may go by its payment, and cannot be fulfilled as it is, the oldest for" in out
+        assert "1 cannot be shipped as ordered, though paid, the oldest for" in out
         assert "3 shipped, and not booked in commercetools" in out
         assert "and 2 more orders; --csv tells all" in out
 

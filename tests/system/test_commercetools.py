@@ -12,6 +12,7 @@ from archsyncd.simulators.commercetools import SCOPES, ApiClient, FaultKind, Ret
 from archsyncd.simulators.commercetools.exchange import Request
 from tests.process.site import CHANNEL, Site
 from tests.support.virtual_time import virtual
+from tests.system.circling import ask
 from tests.system.inside import Running, inside
 
 STOCK = {"A": 50, "B": 40, "C": 30}
@@ -482,6 +483,11 @@ async def test_f090_restockable_in_days_is_told() -> None:
             case = await daemon.until_case(CaseKind.RESTOCKABLE_IN_DAYS)
             assert case is not None
             assert case.subject == "A"
+            await daemon.until_case(CaseKind.RESTOCKABLE_IN_DAYS)
+            await site.clock.sleep(300)
+            site.shop.update_entry("A", CHANNEL, {"action": "setRestockableInDays"})
+            assert (await ask(daemon, "exceptions.retry", id=case.id))["done"]
+            await daemon.until_case(CaseKind.RESTOCKABLE_IN_DAYS, open_=False, seconds=30)
 
 
 @pytest.mark.parametrize("kind", [FaultKind.CONTENT_TOO_LARGE, FaultKind.QUERY_TIMED_OUT])

@@ -155,7 +155,7 @@ class Outcome:
             *(f"  - {fault}" for fault in self.faults),
             f"  records read              {self.records:>7,}",
             f"  requests sent             {self.requests:>7,}   {self.throttled:,} of them answered 429",
-            f"  requests per changed key  {ratio:>7}   {self.writes:,} writes for {self.changes:,} changes",
+            f"  stock writes per change   {ratio:>7}   {self.writes:,} writes for {self.changes:,} changes",
             f"  keys in step              {self.keys_in_step:>7,}   of {self.keys:,}",
             f"  oversold pieces           {self.oversold_units:>7,}   {_residue(self.unavoidable_units)}",
             f"  hidden pieces             {self.hidden_units:>7,}",
@@ -217,7 +217,7 @@ def _seen(outcome: Outcome, moments: Memorable) -> Iterator[str]:
     empty = _number(moments.empty_writes, "write") if moments.empty_writes else "not one write"
     yield f"A recount of {moments.recounted:,} records that changed nothing: {empty} for it."
     yield (
-        f"A flash sale: {outcome.served:,} orders served, {outcome.refused:,} refused because it was sold out."
+        f"A day with a flash sale: {outcome.served:,} orders served, {outcome.refused:,} refused because it was sold out."
     )
     yield (
         f"{_number(orders.handed_over, 'order')} carried to Archean, {orders.shipped:,} shipped: {orders.in_parts:,} in parts, "

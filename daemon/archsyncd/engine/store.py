@@ -219,6 +219,10 @@ class Outbox(Protocol):
         """Let one key go on, as a person asked."""
         ...
 
+    async def check_now(self, key: StockKey) -> bool:
+        """Have a key's entry read once more; False when there is no such key."""
+        ...
+
     async def plan_checks(self, after: StockKey | None, limit: int) -> StockKey | None:
         """Have the entries of the next keys read once more; the key to go on from, None at the end."""
         ...

@@ -184,7 +184,7 @@ def _parked(figures: Figures) -> Item:
     parked = figures.status.get("parked", {})
     told = ", ".join(f"{count:,} {reason}" for reason, count in sorted(parked.items()))
     look = any(reason != ROLLOUT for reason in parked)
-    says = f"nothing is written for: {told}" if told else "none"
+    says = f"SKUs that nothing is written for: {told}" if told else "none"
     return _check(figures, "parked", says, look=look, step="archsyncctl backlog")
 
 

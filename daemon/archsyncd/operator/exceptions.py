@@ -121,7 +121,18 @@ class ExceptionDesk:
             return await self._again(case)
         if case.kind is CaseKind.UNPROVEN_REFLECTION and self._daemon.hand_over is not None:
             return await self._send_anew(case)
+        if case.kind is CaseKind.RESTOCKABLE_IN_DAYS:
+            return await self._look_now(case)
         return {"done": False, "says": f"Nothing to retry for {case.kind.value}: {case.text.closes}"}
+
+    async def _look_now(self, case: Case) -> dict[str, Any]:
+        """Read the entry that a case is about: what was put right there closes it."""
+        found = await self._daemon.store.outbox.check_now(StockKey(case.scope, case.subject))
+        self._daemon.shared.bases.set()
+        if not found:
+            return {"done": False, "says": f"{case.subject} is not kept in {case.scope}: dismiss the case."}
+        says = f"The entry of {case.subject} in {case.scope} is read now: case {case.id} closes if the field is unset."
+        return {"done": True, "says": says}
 
     async def _send_anew(self, case: Case) -> dict[str, Any]:
         """An order that Archean had and does not know any more."""

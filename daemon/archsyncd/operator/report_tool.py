@@ -28,7 +28,7 @@ FINANCE_FIELDS = (
     "reason",
 )
 SECTIONS = {
-    "unfulfillable": "may go by its payment, and cannot be fulfilled as it is",
+    "unfulfillable": "cannot be shipped as ordered, though paid",
     "shipped_not_booked": "shipped, and not booked in commercetools",
     "booked_not_acknowledged": "booked, and Archean does not know it yet",
     "open_return": "returned, and not booked yet",
@@ -64,7 +64,9 @@ def daily_lines(answer: Answer) -> list[str]:
 def _heading(word: str, answer: Answer, acts: Sequence[Answer]) -> Iterator[str]:
     owners = dict.fromkeys(item["owner"] for item in acts)
     by_owner = ", ".join(f"{owner} {sum(item['owner'] == owner for item in acts)}" for owner in owners)
-    must = f"{counted(len(acts), 'thing')} to do ({by_owner})" if acts else "nobody must act"
+    looks = sum(item["need"] == "look" for item in answer["items"])
+    must = f"{counted(len(acts), 'thing')} to do, marked ! ({by_owner})" if acts else "nobody must act"
+    must += f"; {looks} to look at when there is time, marked ?" if looks else ""
     yield f"{word} report of {answer['project']}, {answer['at']}: {must}"
     yield answer["sentence"]
 
@@ -112,7 +114,13 @@ def _weekly(answer: Answer, out: TextIO) -> None:
 
 
 def _kinds(rows: Sequence[Answer], out: TextIO) -> None:
-    columns = [("kind", LEFT), ("owner", LEFT), ("opened", RIGHT), ("closed", RIGHT), ("dismissed", RIGHT)]
+    columns = [
+        ("kind", LEFT),
+        ("owner", LEFT),
+        ("opened", RIGHT),
+        ("closed", RIGHT),
+        ("of them dismissed", RIGHT),
+    ]
     columns += [("open", RIGHT), ("overdue", RIGHT), ("oldest", RIGHT)]
     Table(
         columns,

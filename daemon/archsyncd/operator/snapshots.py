@@ -33,13 +33,15 @@ class SnapshotDesk:
         """One snapshot with its figures, and how to decide it."""
         snapshot = await self._find(arguments)
         arguments.finish()
+        reject = f"archsyncctl snapshot reject {snapshot.id} --reason TEXT"
         approve = f"archsyncctl snapshot approve {snapshot.id} --digest {snapshot.digest}"
         return _brief(snapshot) | {
             "epoch": snapshot.epoch,
             "seq_at": snapshot.seq_at,
             "locations": list(snapshot.locations[:100]),
             "figures": asdict(snapshot.figures) if snapshot.figures else None,
-            "next": approve if snapshot.state == "held" else None,
+            # What is safe comes first: an empty full is a slip until somebody knows better.
+            "next": f"{reject}, or {approve}" if snapshot.state == "held" else None,
         }
 
     async def approve(self, arguments: Arguments) -> dict[str, Any]:

@@ -159,6 +159,14 @@ class OutboxStore:
 
         await self._session.write(step)
 
+    async def check_now(self, key: StockKey) -> bool:
+        """Have a key's entry read once more; False when there is no such key."""
+
+        async def step(scope: Scope) -> bool:
+            return await scope.tx.run("outbox_check_some", (scope.now_ms, pairs([key]))) > 0
+
+        return await self._session.write(step)
+
     async def plan_checks(self, after: StockKey | None, limit: int) -> StockKey | None:
         """Have the entries of the next keys read once more: a sample, or page by page all; the key to go on from.
 

@@ -104,8 +104,10 @@ STOCK_KINDS = (
         code="held_rules",
         severity=Severity.CRITICAL,
         owner="operations",
-        meaning="A change of [locations] or [channels] would empty or raise more than [guards] allow.",
-        impact="Quantities go by the rules before the change; a location that was just added is not on sale yet.",
+        meaning="A change of [locations] or [channels] would empty or raise more than [guards] allow, or leave a supply channel "
+        "without a location.",
+        impact="Quantities go by the rules before the change; a location that was just added is not on sale yet, one that was "
+        "taken out still is.",
         by_itself="Keeps the rules before in force, and asks again when the configuration changes.",
         look=("archsyncctl exceptions show ID", "archsyncd check-config"),
         next_step="Check the change of [locations] and [channels]: `archsyncctl exceptions retry ID` puts it in force as it is; "
@@ -159,8 +161,9 @@ STOCK_KINDS = (
         by_itself="Goes on writing the quantity, which does not help: commercetools does not look at it.",
         look=("archsyncctl exceptions show ID", "archsyncctl sku SKU"),
         next_step="Unset restockableInDays on the entry: while it is set, commercetools sells this SKU without stock.",
-        remedy=("archsyncctl exceptions dismiss ID --reason TEXT",),
-        closes="It closes itself when the entry is read anew and the field is unset; dismiss it where that is done already.",
+        remedy=("archsyncctl exceptions retry ID",),
+        closes="It closes itself when the entry is read anew and the field is unset.",
+        retry="retry reads the entry now, which closes the case if the field is unset.",
     ),
     Explained(
         code="untracked_demand",

@@ -1,0 +1,1 @@
+"""Mapping profiles: an unknown payload is read by a description, without code."""
