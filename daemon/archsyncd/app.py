@@ -21,6 +21,7 @@ from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.journal import say
 from archsyncd.adapters.sqlite.audit_file import AuditFile
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore
+from archsyncd.adapters.webhook import PushFeed
 from archsyncd.alerts import Alerting
 from archsyncd.announce import Announcer, status_line
 from archsyncd.assembly import (
@@ -37,6 +38,7 @@ from archsyncd.assembly import (
 )
 from archsyncd.carriers import Carriers, carriers
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
+from archsyncd.config.sources import ANSWERING
 from archsyncd.connections import commercetools_client, feed_of, renew_trust
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
@@ -72,6 +74,7 @@ from archsyncd.engine.withholding import Withholding
 from archsyncd.holding import Holding
 from archsyncd.opening import another_project, damaged, opened, project_of, stated_rules
 from archsyncd.operator.status import StatusDesk
+from archsyncd.receiving import Tls, receiving, renew_certificates
 from archsyncd.world import World
 
 STATUS_SECONDS = 1.0
@@ -113,7 +116,8 @@ class App:
         self.client: HttpCommercetools = commercetools_client(settings, world, self.limiter)
         self.watch = Watch(world.clock)
         self.feeds: Sequence[Feed] = [
-            feed_of(each, world, self.watch.beater(_pump_of(each.name))) for each in settings.feeds
+            feed_of(each, world, self.watch.beater(_pump_of(each.name)), lambda: self.store.feeds)
+            for each in settings.feeds
         ]
         self.announcer = Announcer(
             LOGGER, self.shared, self.limiter, lambda kind: self.settings.owner(kind.value).team
@@ -136,6 +140,7 @@ class App:
         self.holding: Holding
         self.carriers: Carriers | None = None
         self.alerting: Alerting
+        self.certificates: Sequence[Tls] = ()
         self._begun = asyncio.Event()
         self._ended = False
         self._supervisor = Supervisor(
@@ -206,6 +211,7 @@ class App:
             if notifier.watchdog_seconds is not None:
                 feeding = feed_watchdog(self.watch, self.clock, notifier.watchdog_seconds, notifier.watchdog)
                 await stack.enter_async_context(self._beside(feeding))
+            self.certificates = await stack.enter_async_context(self._receiving())
             if self.world.control:
                 await stack.enter_async_context(self.world.control(self))
             notifier.ready("started")
@@ -224,6 +230,14 @@ class App:
                 await self._work()
             else:
                 await self._stand_aside()
+
+    def _receiving(self) -> contextlib.AbstractAsyncContextManager[Sequence[Tls]]:
+        called = [
+            (settings, feed)
+            for settings, feed in zip(self.settings.feeds, self.feeds, strict=True)
+            if isinstance(feed, PushFeed)
+        ]
+        return receiving(called, self.shared, self.world.secret, self.world.sockets)
 
     @contextlib.asynccontextmanager
     async def _beside(self, endless: Coroutine[None, None, None]) -> AsyncIterator[None]:
@@ -316,8 +330,21 @@ class App:
         for feed in self.feeds:
             options_of_feed = tail_options(settings, feed.name)
             self.tails[feed.name] = Tail(
-                feed, self.store, shared, options_of_feed, self.world.chance, beater(_pump_of(feed.name))
+                feed,
+                self.store,
+                shared,
+                options_of_feed,
+                self.world.chance,
+                beater(_pump_of(feed.name)),
+                self._reads_keys_of(feed.name),
             )
+
+    def _reads_keys_of(self, feed: str) -> Feed | None:
+        """The feed that is asked for single keys and fulls of one that cannot be; None: nobody but itself."""
+        told = self.settings.feed(feed)
+        if told.transport in ANSWERING:
+            return None
+        return next((other for other in self.feeds if other.name == told.snapshot_from), None)
 
     def _build_judges(self, rules: Rules) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
@@ -520,6 +547,7 @@ class App:
             kept = in_force(self.settings, fresh)
             rules = stated_rules(kept)
             renew_trust(self.client, self.feeds, self.settings.feeds)
+            renew_certificates(self.certificates)
             await self._put_in_force(kept, rules)
         except (ConfigurationFaults, Fatal) as fault:
             say(LOGGER, Event.CONFIGURATION_REFUSED, f"the configuration before stays in force: {fault}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from archsyncd.config import Settings
+from archsyncd.config import FeedSettings, Settings
+from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.handover import EligibleRule, Placement
 from archsyncd.domain.reconciling import RaiseGuard
@@ -203,11 +204,20 @@ def dispatch_options(settings: Settings) -> DispatchOptions:
 def placement_of(settings: Settings, channel_keys: Mapping[str, str], policies: Policies) -> Placement:
     """Where orders' lines go. `channel_keys`: supply channel ids to keys, as commercetools has them."""
     sources = {
-        location: feed.name for feed in settings.feeds for location in settings.locations_of_feed(feed.name)
+        location: _taker(settings, feed)
+        for feed in settings.feeds
+        for location in settings.locations_of_feed(feed.name)
     }
     return Placement(
         channel_keys, policies, settings.orders.default_location, settings.orders.hand_over_to, sources
     )
+
+
+def _taker(settings: Settings, feed: FeedSettings) -> str:
+    """Whose source takes orders of what a feed tells of: its own, or that of the feed beside one that takes none."""
+    if feed.transport in ANSWERING:
+        return feed.name
+    return settings.orders.hand_over_to if feed.snapshot_from == NONE_ACCEPTED else feed.snapshot_from
 
 
 def _reflected_before_ms(settings: Settings) -> int:
@@ -224,6 +234,11 @@ def proving_options(settings: Settings) -> ProvingOptions:
         refresh_after_seconds=REFRESH_AFTER_SECONDS,
         linearizable=frozenset(feed.name for feed in settings.feeds if feed.linearizable),
         reflected_before_ms=_reflected_before_ms(settings),
+        beside={
+            feed.name: feed.snapshot_from
+            for feed in settings.feeds
+            if feed.transport not in ANSWERING and feed.snapshot_from != NONE_ACCEPTED
+        },
     )
 
 

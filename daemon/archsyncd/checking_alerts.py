@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from archsyncd.adapters.alerts.webhook import checked, signing_key
+from archsyncd.adapters.alerts.webhook import checked
 from archsyncd.config import (
     ALERT_WEBHOOK,
     ALERT_WEBHOOK_SECRET,
@@ -17,6 +17,7 @@ from archsyncd.config import (
     Weight,
     read_credential,
 )
+from archsyncd.wire.webhook import signing_key
 
 # As the unit has it (ExecPaths=).
 PROGRAMS = Path("/usr")

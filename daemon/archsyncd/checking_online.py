@@ -14,6 +14,7 @@ from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.r247_drop.directory import FOLDERS
 from archsyncd.adapters.r247_drop.order_files import DESK_FOLDERS
 from archsyncd.adapters.r247_pull import PullFeed
+from archsyncd.checking_calls import call_notes
 from archsyncd.config import CLIENT_SECRET, FeedSettings, MappingNote, Settings, Weight
 from archsyncd.connections import Surroundings, commercetools_client, feed_of
 from archsyncd.domain.fatal import Fatal
@@ -276,6 +277,8 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
         folders = (*FOLDERS, *DESK_FOLDERS) if desk else FOLDERS
         root = feed.directory
         return list(await asyncio.to_thread(lambda: list(_directory(subject, root, folders))))
+    if feed.transport == "push":
+        return list(await asyncio.to_thread(lambda: list(call_notes(feed, person.secret))))
     source = feed_of(feed, person, beat=lambda: None)
     try:
         if not isinstance(source, PullFeed):

@@ -210,6 +210,7 @@ def _world(given: argparse.Namespace, clock: SystemClock) -> World:
         notifier=notifier(os.environ, os.getpid()),
         reload=partial(load, given.config, given.credentials, dict(os.environ)),
         control=partial(_people, secret, passed),
+        sockets=passed,
     )
 
 

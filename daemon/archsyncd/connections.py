@@ -11,7 +11,9 @@ from archsyncd.adapters.commercetools.options import ClientOptions
 from archsyncd.adapters.commercetools.transport import TrustMissing, trusted_context
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
-from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings
+from archsyncd.adapters.webhook import PushFeed, PushOptions
+from archsyncd.adapters.webhook.feed import Memory
+from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings, SignatureSettings
 from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.config.profiles import load_profile
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
@@ -19,6 +21,7 @@ from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
 from archsyncd.wire.profile.faults import ProfileFaults
 from archsyncd.wire.profile.profile import Profile
+from archsyncd.wire.webhook import Algorithm, Scheme, google_scheme
 
 SPARE_CONNECTIONS = 8
 
@@ -95,9 +98,20 @@ def commercetools_client(settings: Settings, world: Surroundings, limiter: Limit
         raise Fatal(EXIT_CONFIGURATION, f"commercetools: {error}") from error
 
 
-def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
-    """The feed of one [[feed]] table, which beats while it reads. Raises Fatal."""
+def _nothing_remembered() -> Memory:
+    raise LookupError("there is no store to remember calls")
+
+
+def feed_of(
+    feed: FeedSettings,
+    world: Surroundings,
+    beat: Callable[[], None],
+    memory: Callable[[], Memory] = _nothing_remembered,
+) -> Feed:
+    """The feed of one [[feed]] table, which beats while it reads. `memory`: of what was received. Raises Fatal."""
     try:
+        if feed.transport == "push":
+            return PushFeed(push_options(feed), secret_of(world, f"feed-{feed.name}"), memory, beat)
         return _drop(feed, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
     except (ValueError, TrustMissing) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
@@ -147,6 +161,34 @@ def _profile(path: Path) -> Profile:
         return load_profile(path)
     except (OSError, ProfileFaults) as fault:
         raise ValueError(f"profile: {fault}") from None
+
+
+def push_options(feed: FeedSettings) -> PushOptions:
+    """How one source's calls are received."""
+    return PushOptions(
+        name=feed.name,
+        path=feed.path,
+        scheme=_scheme(feed.signature),
+        fetch=feed.fetch,
+        sku_path=feed.sku_path,
+        trusted_proxies=feed.trusted_proxies,
+        rate_per_second=float(feed.calls_per_second),
+        burst=2 * feed.calls_per_second,
+    )
+
+
+def _scheme(how: SignatureSettings) -> Scheme:
+    if how.algorithm is Algorithm.OIDC:
+        return google_scheme(how.audience, how.email)
+    return Scheme(
+        header=how.header,
+        algorithm=how.algorithm,
+        encoding=how.encoding,
+        prefix=how.prefix,
+        content=how.content,
+        id_header=how.id_header,
+        ts_header=how.ts_header,
+    )
 
 
 def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archsyncd.adapters.systemd import Notifier
@@ -24,7 +25,8 @@ class World:
     """One process's surroundings.
 
     `secret(name)` gives a credential's text; `new_id()` a fresh random id; `reload()` reads the configuration again.
-    `tick` is called every second; `control` serves operators while the daemon runs.
+    `tick` is called every second; `control` serves operators while the daemon runs. `sockets` are those that the service
+    manager opened, by name.
     """
 
     clock: Clock
@@ -38,3 +40,4 @@ class World:
     reload: Callable[[], Settings]
     tick: Callable[[], None] = _nothing
     control: Callable[[App], contextlib.AbstractAsyncContextManager[object]] | None = None
+    sockets: Mapping[str, socket.socket] = field(default_factory=dict)

@@ -67,12 +67,12 @@ def test_pull_needs_a_url_and_drop_a_directory() -> None:
     assert settings_of(PROJECT + DROP).feeds[0].transport == "drop"
 
 
-@pytest.mark.parametrize("transport", ["pubsub", "push"])
+@pytest.mark.parametrize("transport", ["pubsub"])
 def test_transports_of_later_versions_are_refused_in_plain_words(transport: str) -> None:
-    """Both pubsub and push are not available, and would need a partner for snapshots."""
+    """It is not available, and would need a partner for snapshots."""
     text = PROJECT + f'[[feed]]\ntransport = "{transport}"\n'
     snapshot, refusal = faults_of(text)
-    assert refusal.allowed == f"{transport} is not available in this version; use pull or drop"
+    assert refusal.allowed == f"{transport} is not available in this version; use pull, drop or push"
     assert snapshot.path == "feed[0].snapshot_from"
     assert only_fault(text + 'snapshot_from = "none-accepted"\n').path == "feed[0].transport"
 

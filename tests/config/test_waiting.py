@@ -9,12 +9,12 @@ from tests.config.texts import LEAST, settings_of
 def test_what_is_set_and_not_in_force_is_named_by_its_path() -> None:
     """In tables and feeds; what keeps its default, works, or is switched off is not named."""
     text = (
-        '[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nsnapshot_from = "main"\n'
+        '[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nprofile = "site1.json"\n'
         '[reconcile]\nnightly_at = "04:00"\n'
         '[alerts]\nemail = ["ops@example.com"]\n'
         '[status]\nlisten = ""\n'
     )
-    assert not_in_force(settings_of(LEAST + text)) == ("feed.second.snapshot_from",)
+    assert not_in_force(settings_of(LEAST + text)) == ("feed.second.profile",)
 
 
 def test_a_least_configuration_is_wholly_in_force() -> None:
@@ -24,9 +24,7 @@ def test_a_least_configuration_is_wholly_in_force() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "feed.snapshot_from",
-    ],
+    [],
 )
 def test_the_declaration_is_what_explains_it(path: str) -> None:
     """One declaration serves the check, the start and the explanation."""

@@ -24,6 +24,7 @@ from tests.host.site import (
     CREDENTIALS,
     DATABASE,
     LOCATION,
+    ROOT,
     SECRET,
     TOKEN,
     UNIT,
@@ -51,6 +52,10 @@ database = sqlite3.connect(sys.argv[1])
 print(*database.execute("PRAGMA user_version").fetchone())
 database.execute(f"PRAGMA user_version = {sys.argv[2]}")
 """
+HEARTBEAT = (
+    '{"type":"stock.batch","data":{"schema":"r247/1","feed":"main","epoch":"e1","items":[{"id":"h1",'
+    '"type":"feed.heartbeat","seq":"1","at":"2026-11-23T10:15:03Z"}]}}'
+)
 DROP_IN = Path(__file__).parents[2] / "packaging" / "examples"
 
 
@@ -414,6 +419,36 @@ def test_a_webhook_socket_refuses_what_nobody_takes(site: Site) -> None:
     assert answered.startswith("HTTP/1.1 503")
     assert "Retry-After" in answered
     assert site.entries(Event.PAGE_UNSERVED.value.message_id)
+    machine.run("systemctl", "disable", "--now", "archsyncd-webhook.socket")
+    machine.run("systemctl", "restart", UNIT)
+
+
+def test_a_webhook_socket_lets_a_source_call_the_feed_that_is_configured(site: Site) -> None:
+    """The port is systemd's, the signature decides, and what is answered 202 is on the disk."""
+    machine = site.machine
+    site.configure()
+    kept = machine.run("cat", CONFIG)
+    calls = '[[feed]]\nname = "calls"\ntransport = "push"\nsnapshot_from = "main"\ninterval_seconds = 3600\n'
+    machine.write(CONFIG, f"{kept}\n{calls}")
+    machine.write(f"{CREDENTIALS}/feed-calls", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", "0600")
+    machine.run("systemctl", "enable", "archsyncd-webhook.socket")
+    machine.run("systemctl", "restart", UNIT)
+    address = "http://127.0.0.1:8443/hooks/r247"
+    refused = machine.run("curl", "--silent", "--include", "--data", "{}", address)
+    assert refused.startswith("HTTP/1.1 401")
+    checked = machine.ask("archsyncd", "check-config", "--online", "--credentials", CREDENTIALS).stdout
+    assert "is called at archsyncd-webhook.socket, which is enabled" in checked
+    document = (ROOT / "packaging/r247.md").read_text("utf-8")
+    (lines,) = re.findall(r"(?m)^    body='(?:.*\n)(?:    .*\n)+", document)
+    typed = "\n".join(line.removeprefix("    ") for line in str(lines).splitlines())
+    # It moves no stock: what follows in this module is another's.
+    typed = re.sub(r"(?s)\Abody='.*?'\n", f"body='{HEARTBEAT}'\n", typed)
+    secret = "SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw URL=http://127.0.0.1:8443"
+    machine.until(
+        lambda: '"stored"' in machine.run("bash", "-c", f"export {secret}\n{typed}"), "a call is stored"
+    )
+    assert '"duplicate"' in machine.run("bash", "-c", f"export {secret}\n{typed}")
+    machine.write(CONFIG, kept)
     machine.run("systemctl", "disable", "--now", "archsyncd-webhook.socket")
     machine.run("systemctl", "restart", UNIT)
 

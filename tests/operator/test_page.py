@@ -21,6 +21,7 @@ from tests.operator.daemon import SmallDaemon, break_store, small_daemon
 from tests.support.virtual_time import virtual
 
 TOKEN = "canary-5a5a"
+CALLS = '[[feed]]\nname = "calls"\ntransport = "push"\nsnapshot_from = "main"\n'
 
 
 @asynccontextmanager
@@ -169,7 +170,7 @@ async def test_where_it_cannot_be_served_the_journal_says_so_and_all_else_goes_o
 
 @virtual
 async def test_a_call_of_a_source_is_answered_with_503(tmp_path: Path) -> None:
-    """No feed takes calls in this version: nothing counts as delivered."""
+    """No feed is called here: nothing counts as delivered."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     async with small_daemon(tmp_path) as daemon:
@@ -177,6 +178,25 @@ async def test_a_call_of_a_source_is_answered_with_503(tmp_path: Path) -> None:
         async with showing(daemon, lambda _name: TOKEN, {"webhook": listening}):
             status, headers, _ = await asked(listening.getsockname()[1], "/hooks/r247", method="POST")
             assert (status, headers["Retry-After"]) == (503, "3600")
+
+
+@virtual
+async def test_a_socket_that_a_feed_is_called_at_is_left_to_it(tmp_path: Path) -> None:
+    """The page neither answers there nor closes it; one that is called elsewhere leaves it to the refusal."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setblocking(False)
+    async with small_daemon(tmp_path, CALLS) as daemon:
+        daemon.settings = replace(daemon.settings, status=replace(daemon.settings.status, listen=None))
+        async with showing(daemon, lambda _name: TOKEN, {"webhook": listening}):
+            with pytest.raises(BlockingIOError):
+                listening.accept()
+        assert listening.fileno() >= 0
+        elsewhere = tuple(
+            replace(feed, listen=ListenAddress(host="127.0.0.1", port=1)) for feed in daemon.settings.feeds
+        )
+        daemon.settings = replace(daemon.settings, feeds=elsewhere)
+        async with showing(daemon, lambda _name: TOKEN, {"webhook": listening}):
+            assert (await asked(listening.getsockname()[1], "/hooks/r247", method="POST"))[0] == 503
 
 
 @virtual

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -84,9 +84,10 @@ def proving(
     linearizable: Collection[str] = (),
     before_ms: int = 0,
     desk: Desk | None = None,
+    beside: Mapping[str, str] = {},
 ) -> Proving:
     desk = desk or Desk.of(shelf)
-    options = ProvingOptions(60.0, 60.0, 2.0, HOUR, frozenset(linearizable), before_ms)
+    options = ProvingOptions(60.0, 60.0, 2.0, HOUR, frozenset(linearizable), before_ms, beside)
     return Proving(shelf.store, houses, desk.orders, desk.shared, options, lambda: None)
 
 
@@ -141,6 +142,16 @@ async def test_f141_a_directory_of_files_cannot_say_that_it_does_not_know_an_ord
     await shelf.read(cancelled(9), feed="other")
     assert (await shelf.figures()).refl == 2
     assert await shelf.cases(UNPROVEN) == []
+
+
+@pytest.mark.parametrize("beside", [{"other": "main"}, {}], ids=["one source", "two sources"])
+async def test_f141_the_feed_that_can_be_asked_speaks_for_one_of_its_source_that_cannot(
+    shelf: Shelf, beside: dict[str, str]
+) -> None:
+    """Calls tell the levels, and the same source's other half answers about orders; a stranger's word would not count."""
+    await cancelled_order_at_two_places(shelf)
+    await seek(shelf, proving(shelf, House("main"), House("other", mute=True), beside=beside), 300)
+    assert (await shelf.figures()).refl == (2 if beside else 0)
 
 
 async def test_f141_a_source_that_feeds_other_channels_is_not_waited_for(shelf: Shelf) -> None:

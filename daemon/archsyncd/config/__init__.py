@@ -24,6 +24,7 @@ from archsyncd.config.loading import (
     ALERT_WEBHOOK_SECRET,
     CLIENT_SECRET,
     STATUS_TOKEN,
+    key_credential,
     load,
     required_credentials,
 )
@@ -47,6 +48,7 @@ from archsyncd.config.service import (
     StatusSettings,
 )
 from archsyncd.config.settings import Settings
+from archsyncd.config.signing import SignatureSettings
 from archsyncd.config.sources import ChannelSettings, FeedSettings, LocationSettings
 from archsyncd.config.waiting import not_in_force
 
@@ -83,6 +85,7 @@ __all__ = [
     "RolloutSettings",
     "Secret",
     "Settings",
+    "SignatureSettings",
     "StatusSettings",
     "UnknownKey",
     "Weight",
@@ -91,6 +94,7 @@ __all__ = [
     "described",
     "explain",
     "in_force",
+    "key_credential",
     "load",
     "mapping_report",
     "not_in_force",

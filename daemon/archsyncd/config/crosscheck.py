@@ -6,17 +6,20 @@ A rule stays silent when a value it depends on already has a fault of its own.
 from collections.abc import Callable
 from typing import Final
 
+from archsyncd.config.crosscheck_calls import CALL_RULES
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import nearest, quoted
-from archsyncd.config.sources import NONE_ACCEPTED, FeedSettings, LocationSettings
+from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED, FeedSettings, LocationSettings
 
-AVAILABLE_TRANSPORTS: Final = ("pull", "drop")
+AVAILABLE_TRANSPORTS: Final = ("pull", "drop", "push")
 _ADDRESS_KEYS: Final = {"pull": "url", "drop": "directory", "pubsub": "subscription", "push": "listen"}
+# A socket of systemd may stand for it.
+_OPTIONAL_ADDRESS: Final = "push"
 
 
 def check_rules(draft: Draft) -> None:
     """Adds a fault to the draft for every rule that its values break."""
-    for rule in _RULES:
+    for rule in (*_RULES, *CALL_RULES):
         rule(draft)
 
 
@@ -73,11 +76,13 @@ def _feeds_have_their_address(draft: Draft) -> None:
         if feed.transport not in AVAILABLE_TRANSPORTS:
             draft.fault(
                 ("feed", index, "transport"),
-                f"{feed.transport} is not available in this version; use pull or drop",
+                f"{feed.transport} is not available in this version; use pull, drop or push",
                 value=feed.transport,
             )
             _needs_snapshots(draft, index, feed)
             continue
+        if feed.transport not in ANSWERING:
+            _needs_snapshots(draft, index, feed)
         for transport, name in _ADDRESS_KEYS.items():
             _check_address(draft, index, feed, transport, name)
 
@@ -85,7 +90,7 @@ def _feeds_have_their_address(draft: Draft) -> None:
 def _check_address(draft: Draft, index: int, feed: FeedSettings, transport: str, name: str) -> None:
     path = ("feed", index, name)
     stated = draft.stated(*path)
-    if transport == feed.transport and not stated:
+    if transport == feed.transport and not stated and transport != _OPTIONAL_ADDRESS:
         draft.fault(path, f"is required by transport {quoted(transport)}", near=("feed", index, "transport"))
     elif transport != feed.transport and stated and draft.sound(*path):
         draft.fault(

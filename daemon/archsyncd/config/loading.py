@@ -21,6 +21,7 @@ from archsyncd.config.reading import TEXT_LIMIT_CHARACTERS, draft_of
 from archsyncd.config.secrecy import secret_faults
 from archsyncd.config.service import StatusSettings
 from archsyncd.config.settings import Settings
+from archsyncd.wire.webhook import Algorithm
 
 CLIENT_SECRET: Final = "commercetools-client-secret"  # noqa: S105  # the file's name, not the secret
 ALERT_WEBHOOK: Final = "alert-webhook"
@@ -56,7 +57,8 @@ def load(
         _check_placeholders(draft)
     directory = credential_directory(credentials, environment)
     secrets, missing_faults = _credentials(draft, directory) if require_credentials else ({}, ())
-    revealed = [secret.reveal() for secret in secrets.values()]
+    # A credential may hold two secrets, or a key of many lines; each is one.
+    revealed = [line for secret in secrets.values() for line in secret.reveal().splitlines()]
     _check_text(draft, text, secrets)
     faults = (*in_file_order(draft.faults), *missing_faults, *secret_faults(environment, (), revealed))
     if faults:
@@ -69,9 +71,18 @@ def required_credentials(settings: Settings) -> tuple[str, ...]:
     feeds = [
         f"feed-{feed.name}" for feed in settings.feeds if feed.transport == "pull" and feed.auth != "none"
     ]
+    for feed in settings.feeds:
+        if feed.transport == "push":
+            feeds += [] if feed.signature.algorithm is Algorithm.OIDC else [f"feed-{feed.name}"]
+            feeds += [key_credential(feed.name)] if feed.certificate else []
     listen = settings.status.listen
     page = [STATUS_TOKEN] if listen is not None and listen.path is None else []
     return tuple(dict.fromkeys([CLIENT_SECRET, *feeds, *page]))
+
+
+def key_credential(feed: str) -> str:
+    """The name of the credential that holds the key of a feed's certificate."""
+    return f"feed-{feed}-key"
 
 
 def _read(path: Path) -> str:
@@ -113,6 +124,7 @@ def _check_files(draft: Draft) -> None:
     ]
     for index, feed in enumerate(settings.feeds):
         named += [(("feed", index, "profile"), feed.profile), (("feed", index, "ca_file"), feed.ca_file)]
+        named += [(("feed", index, "certificate"), feed.certificate)]
     for key_path, file in named:
         if file is not None and draft.sound(*key_path) and not os.access(file, os.R_OK):
             draft.fault(key_path, "must name a file that can be read", value=str(file))
@@ -160,8 +172,8 @@ def _login_is_sound(draft: Draft, index: int) -> bool:
 
 def _check_text(draft: Draft, text: str, secrets: Mapping[str, Secret]) -> None:
     for name, secret in secrets.items():
-        revealed = secret.reveal()
-        at = text.find(revealed) if len(revealed) >= _SHORTEST_COMPARED_CHARACTERS else -1
+        lines = [line for line in secret.reveal().splitlines() if len(line) >= _SHORTEST_COMPARED_CHARACTERS]
+        at = max((text.find(line) for line in lines), default=-1)
         if at >= 0:
             line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
             told = f"the secret of the credential {name} stands in this file; take it out, and replace it as it is known"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from archsyncd.config.settings import Settings
+from archsyncd.config.sources import ANSWERING
 from archsyncd.domain.feed import Figure
 
 
@@ -92,9 +93,11 @@ def _locations(settings: Settings) -> Iterator[MappingNote]:
 
 
 def _feeds(settings: Settings) -> Iterator[MappingNote]:
-    if len(settings.feeds) == 1:
+    # One that stands beside another feed has no full batches that could leave anything out.
+    full = [feed.name for feed in settings.feeds if feed.transport in ANSWERING]
+    if len(full) == 1:
         return
-    told_of = {feed.name: settings.locations_of_feed(feed.name) for feed in settings.feeds}
+    told_of = {name: settings.locations_of_feed(name) for name in full}
     for name, locations in told_of.items():
         subject = f"feed.{name}.locations"
         if locations:

@@ -154,7 +154,8 @@ class Settings:
         own = self.feed(name).locations
         if own:
             return tuple(place for place in mapped if place in own)
-        others = [feed for feed in self.feeds if feed.name != name]
+        # One that stands beside this feed tells of the same places.
+        others = [feed for feed in self.feeds if name not in (feed.name, feed.snapshot_from)]
         if not all(feed.locations for feed in others):
             return ()
         taken = {place for feed in others for place in feed.locations}

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from archsyncd.config.addresses import Network, NetworkKind, Url
+from archsyncd.config.addresses import Listen, ListenAddress, Network, NetworkKind, Url
 from archsyncd.config.keys import key
-from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Whole, Word
+from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Table, Whole, Word
+from archsyncd.config.signing import SignatureSettings
 from archsyncd.domain.feed import Figure
 
 NONE_ACCEPTED: Final = "none-accepted"
+# Transports whose sources can be asked, or write full files; the others stand beside one of these.
+ANSWERING: Final = ("pull", "drop")
 CHANNEL_KEY: Final = Word("a channel's key: 2 to 256 letters, digits, '_' or '-'", r"[A-Za-z0-9_-]{2,256}")
 LOCATION_NAME: Final = Word(
     "a location's name: 1 to 128 characters without blanks around it", most_characters=128
@@ -44,8 +47,8 @@ class FeedSettings:
         metadata=key(
             Choice(("pull", "drop", "pubsub", "push")),
             """How records arrive. `pull` asks an HTTPS change feed by long poll; no inbound port is needed. `drop`
-            reads files from a directory and answers with receipts. `pubsub` and `push` are reserved names that this
-            version refuses.""",
+            reads files from a directory and answers with receipts. `push` is called by the source: each call is signed,
+            and answered once it is stored. `pubsub` is a reserved name that this version refuses.""",
             restart=True,
         ),
     )
@@ -229,12 +232,73 @@ class FeedSettings:
             restart=True,
         ),
     )
-    listen: str = field(
-        default="",
+    listen: ListenAddress | None = field(
+        default=None,
         metadata=key(
-            Word("HOST:PORT", r"[A-Za-z0-9.:\[\]-]{1,253}:[0-9]{1,5}"),
-            "Where signed webhooks are received. For `push` only.",
+            Listen(),
+            """Where a `push` feed is called, in a run by hand. Not stated: at the socket that archsyncd-webhook.socket
+            opens, as the unit may open none itself. Beyond this machine it needs a `certificate`.""",
             restart=True,
+        ),
+    )
+    path: str = field(
+        default="/hooks/r247",
+        metadata=key(
+            Word("a path such as /hooks/r247", r"(/[A-Za-z0-9._~-]{1,64}){1,8}"),
+            "The path of the address that calls a `push` feed. Feeds that are called at one place differ by it.",
+            restart=True,
+        ),
+    )
+    certificate: Path | None = field(
+        default=None,
+        metadata=key(
+            FilePath(),
+            """The certificate (PEM, with those between it and the authority) with which a `push` feed is called by TLS.
+            Its key is the credential feed-<name>-key. A reload reads both again. Not stated: a proxy on this machine
+            ends TLS.""",
+            restart=True,
+        ),
+    )
+    trusted_proxies: tuple[Network, ...] = field(
+        default=(),
+        metadata=key(
+            ListOf(NetworkKind()),
+            """The addresses of proxies whose X-Forwarded-For tells who calls a `push` feed. An address that is refused
+            again and again is then not looked at for a minute, and all others are.""",
+            restart=True,
+        ),
+    )
+    calls_per_second: int = field(
+        default=200,
+        metadata=key(
+            Whole(1, 10_000),
+            "How many calls of a `push` feed are looked at each second; others are told to come again.",
+            restart=True,
+        ),
+    )
+    fetch: bool = field(
+        default=False,
+        metadata=key(
+            Flag(),
+            """A call of a `push` feed only names SKUs: each is read then from the feed in `snapshot_from`, which must be
+            a `pull` feed that answers for single keys.""",
+            restart=True,
+        ),
+    )
+    sku_path: str = field(
+        default="/sku",
+        metadata=key(
+            Word("a JSON pointer such as /data/items/*/sku", r"(/[^/]{1,128}){1,16}"),
+            "Where such a call names its SKUs: a JSON pointer, in which * stands for each entry of a list.",
+            restart=True,
+        ),
+    )
+    signature: SignatureSettings = field(
+        default_factory=SignatureSettings,
+        metadata=key(
+            Table(SignatureSettings),
+            """How the calls of a `push` feed are signed. Not stated: as Standard Webhooks says. The secret is the
+            credential feed-<name>: one a line, two while the new one replaces the old.""",
         ),
     )
     profile: Path | None = field(
@@ -251,10 +315,9 @@ class FeedSettings:
         default="",
         metadata=key(
             FEED_NAME,
-            """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`).
-            "none-accepted" states that the site does without.""",
+            """The feed that provides full pictures for this one, and answers for single keys, where this transport does
+            neither (`pubsub`, `push`). "none-accepted" states that the site does without.""",
             restart=True,
-            in_force=False,
         ),
     )
 

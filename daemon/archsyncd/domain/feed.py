@@ -220,11 +220,21 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message that a source pushed: by which id it is known again, and when it was sent, in UTC milliseconds."""
+
+    id: str
+    sent_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Records that are committed together with the checkpoint that stands after them.
 
     `checkpoint` is opaque: the source's cursor, or the adapter's own encoding of a file and line. `more` tells that the
     source has further records ready. `head_seq` and `head_at` describe the source's newest record, for the lag gauge.
+    `ordered`: what comes later here happened later, and nothing between was lost; without it no movement may be added up.
+    `deliveries`: the messages it came in, remembered with it. `skus`: only named, their levels are to be read singly.
     """
 
     feed: str
@@ -235,6 +245,9 @@ class Batch:
     more: bool = False
     head_seq: int | None = None
     head_at: str | None = None
+    ordered: bool = True
+    deliveries: tuple[Delivery, ...] = ()
+    skus: tuple[str, ...] = ()
 
 
 class SnapshotCause(StrEnum):
@@ -301,7 +314,10 @@ class RecordFault:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch: counts that add up to `read`, and the first faults (at most 100)."""
+    """What became of a batch: counts that add up to `read`, and the first faults (at most 100).
+
+    `forgotten`: messages of before that are not known any more, for lack of room.
+    """
 
     read: int = 0
     applied: int = 0
@@ -309,6 +325,7 @@ class Outcome:
     stale: int = 0
     rejected: int = 0
     faults: tuple[RecordFault, ...] = ()
+    forgotten: int = 0
 
     def plus(self, other: Outcome) -> Outcome:
         """Both together; the faults stay capped."""
@@ -319,6 +336,7 @@ class Outcome:
             self.stale + other.stale,
             self.rejected + other.rejected,
             (self.faults + other.faults)[:100],
+            self.forgotten + other.forgotten,
         )
 
 

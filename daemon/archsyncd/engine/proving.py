@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import OrderLookup
@@ -34,7 +34,8 @@ class ProvingOptions:
     """Limits of waiting. `settle_seconds`: from when Archean's "unknown" counts for a cancelled order.
 
     `linearizable`: feeds whose single-key read shows everything that was accepted before it began. `reflected_before_ms`:
-    the site's statement that older orders are in Archean's figures.
+    the site's statement that older orders are in Archean's figures. `beside`: feeds that cannot be asked, and the feed of the
+    same source that can speak for each.
     """
 
     unproven_minutes: float
@@ -43,6 +44,7 @@ class ProvingOptions:
     refresh_after_seconds: float
     linearizable: frozenset[str]
     reflected_before_ms: int
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,10 @@ class Proving:
         asked = [feed.name for feed in self._feeds if feed.offers_lookup]
         if not asked or not feeds.issuperset(asked):
             return
-        everyone = len(asked) == len(self._feeds)
-        if await self._store.orders.sources_of(order.order_id) <= feeds | ({""} if everyone else set()):
+        beside = self.options.beside
+        everyone = {beside.get(feed.name, feed.name) for feed in self._feeds} <= set(asked)
+        sources = {beside.get(name, name) for name in await self._store.orders.sources_of(order.order_id)}
+        if sources <= feeds | ({""} if everyone else set()):
             await self._store.orders.release(order.order_id)
 
     async def _read_fresh(

@@ -98,8 +98,12 @@ class Feeds(Protocol):
         """Remember that a feed cannot go on without a snapshot, across restarts."""
         ...
 
-    async def record_reading(self, reading: KeyReading) -> Outcome:
-        """Merge the answer to a single-key read."""
+    async def seen(self, feed: str, ids: Collection[str]) -> frozenset[str]:
+        """Which of these pushed messages of a feed are remembered."""
+        ...
+
+    async def record_reading(self, reading: KeyReading, wanted: Resync | None = None) -> Outcome:
+        """Merge the answer to a single-key read; `wanted`: what needed it, where that is another feed's."""
         ...
 
     async def resyncs(self, feed: str, asked_before_ms: int, limit: int) -> list[Resync]:

@@ -23,6 +23,9 @@ FULL_DISK_SECONDS = 5.0
 PAUSED_SECONDS = 1.0
 RESYNC_KEYS = 20
 RESYNC_ASK_AGAIN_MS = 60_000
+# A feed that is read for another one: so long at a time, and after a failure not again for so long.
+BESIDE_SECONDS = 2.0
+BESIDE_AGAIN_SECONDS = 10.0
 STALE_WARN_FACTOR = 2
 STALE_CRITICAL_FACTOR = 5
 
@@ -48,8 +51,12 @@ class Tail:
         options: TailOptions,
         chance: Callable[[], float],
         beat: Callable[[], None],
+        keys: Feed | None = None,
     ) -> None:
+        """`keys`: the feed that is asked for single keys and full pictures, where this one cannot be."""
         self._feed = feed
+        self._keys = keys or feed
+        self._keys_again_at = 0.0
         self._store = store
         self._shared = shared
         self.options = options
@@ -168,6 +175,8 @@ class Tail:
         self._recovered()
         self._shared.count("records", outcome.read)
         self._shared.count("batches")
+        if outcome.forgotten:
+            self._shared.count("calls_forgotten", outcome.forgotten)
         if outcome.applied or outcome.read:
             self._shared.work.set()
             self._shared.bases.set()
@@ -188,6 +197,8 @@ class Tail:
         if source is None:
             # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
             self._note(f"waiting for a full ({cause})")
+            if self._keys is not self._feed:
+                await self._store.feeds.needs_snapshot(self._keys.name, cause)
             await self._store.feeds.needs_snapshot(self._feed.name, None)
             return
         await self._apply(source)
@@ -236,24 +247,29 @@ class Tail:
 
     async def _resync(self) -> None:
         """Read keys singly whose movements could not be applied. That it fails is no reason to stop reading the feed."""
-        if not self._feed.offers_lookup:
+        beside, began = self._keys is not self._feed, self._shared.clock.monotonic()
+        if not self._keys.offers_lookup or began < self._keys_again_at:
             return
         before = self._shared.clock.wall_ms() - RESYNC_ASK_AGAIN_MS
         for wanted in await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS):
             self._beat()
             await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
             try:
-                reading = await self._feed.read_key(wanted.sku)
-            except FeedFault as fault:
-                self._shared.notes[f"resync {self._feed.name}"] = (
-                    f"{wanted.sku} cannot be read: {fault.reason}"
-                )
+                # Whoever calls us waits meanwhile, whatever becomes of the feed that is asked.
+                async with asyncio.timeout(BESIDE_SECONDS if beside else None):
+                    reading = await self._keys.read_key(wanted.sku)
+            except (FeedFault, TimeoutError) as fault:
+                told = fault.reason if isinstance(fault, FeedFault) else f"silent for {BESIDE_SECONDS:g} s"
+                self._shared.notes[f"resync {self._feed.name}"] = f"{wanted.sku} cannot be read: {told}"
+                self._keys_again_at = self._shared.clock.monotonic() + (BESIDE_AGAIN_SECONDS if beside else 0)
                 return
             self._shared.notes.pop(f"resync {self._feed.name}", None)
             if reading is not None:
-                await self._store.feeds.record_reading(reading)
+                await self._store.feeds.record_reading(reading, wanted)
                 self._shared.work.set()
                 self._shared.bases.set()
+            if beside and self._shared.clock.monotonic() - began > BESIDE_SECONDS:
+                return
 
     async def _failed(self, fault: FeedFault) -> None:
         self._failures += 1

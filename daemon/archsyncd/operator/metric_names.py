@@ -133,6 +133,18 @@ METRICS: Mapping[str, Metric] = {
     "archsyncd_records_read": Metric("counter", "Records read from Archean since the start."),
     "archsyncd_batches_read": Metric("counter", "Batches of them."),
     "archsyncd_snapshots_read": Metric("counter", "Snapshots and fulls read since the start."),
+    "archsyncd_calls_stored": Metric("counter", "Calls of sources that were stored since the start."),
+    "archsyncd_calls_known": Metric("counter", "Calls that were known already."),
+    "archsyncd_calls_put_off": Metric(
+        "counter", "Calls that were told to come again: nothing could be stored."
+    ),
+    "archsyncd_calls_refused": Metric(
+        "counter", "Calls that were refused: not signed, too large, malformed."
+    ),
+    "archsyncd_calls_forgotten": Metric(
+        "counter",
+        "Calls whose ids were forgotten early, of more than 200,000: a repeat of one is read again.",
+    ),
     "archsyncd_writes_settled": Metric("counter", "Writes of stock whose outcome was booked."),
     "archsyncd_write_conflicts": Metric("counter", "Writes that found a newer version of their entry."),
     "archsyncd_doubts_resolved": Metric("counter", "Writes of unknown outcome that were settled."),
@@ -150,6 +162,11 @@ COUNTERS: Mapping[str, str] = {
     "archsyncd_records_read": "records",
     "archsyncd_batches_read": "batches",
     "archsyncd_snapshots_read": "snapshots",
+    "archsyncd_calls_stored": "calls_stored",
+    "archsyncd_calls_known": "calls_known",
+    "archsyncd_calls_put_off": "calls_put_off",
+    "archsyncd_calls_refused": "calls_refused",
+    "archsyncd_calls_forgotten": "calls_forgotten",
     "archsyncd_writes_settled": "settled",
     "archsyncd_write_conflicts": "conflicts",
     "archsyncd_doubts_resolved": "resolved",

@@ -40,6 +40,7 @@ class ReplayDesk:
         arguments.finish()
         if self._directory(feed) is not None:
             raise Refusal(self._of_a_directory(feed, "A full cannot be asked for"))
+        self._not_called(feed, "A full cannot be asked for")
         self._not_paused(feed)
         if (await self._daemon.store.feeds.state(feed.name)).snapshot_due:
             return {"done": False, "says": f"Feed {feed.name} is taking a full already."}
@@ -56,6 +57,7 @@ class ReplayDesk:
         if not feed.offers_lookup:
             if self._directory(feed) is not None:
                 raise Refusal(self._of_a_directory(feed, "One SKU cannot be asked for"))
+            self._not_called(feed, "One SKU cannot be asked for")
             raise Refusal(
                 f"Feed {feed.name} answers no questions about one SKU: read it from an earlier place "
                 f"(--from), or take a full (archsyncctl snapshot request {feed.name})."
@@ -88,6 +90,7 @@ class ReplayDesk:
         self._must_read(feed)
         if self._directory(feed) is not None:
             raise Refusal(self._of_a_directory(feed, "Files cannot be read again"))
+        self._not_called(feed, "Calls cannot be read again")
         if (await self._daemon.store.feeds.state(feed.name)).snapshot_due:
             raise Refusal(
                 f"Feed {feed.name} takes a full first, which tells everything anew: there is nothing to read again."
@@ -152,6 +155,21 @@ class ReplayDesk:
             if told.name == feed.name and told.transport == "drop":
                 return str(told.directory)
         return None
+
+    def _not_called(self, feed: Feed, lead: str) -> None:
+        """Refuse what a source that calls cannot do. Raises Refusal."""
+        told = next((one for one in self._daemon.settings.feeds if one.name == feed.name), None)
+        if told is None or told.transport != "push":
+            return
+        partner = next((one.name for one in self._daemon.feeds if one.name == told.snapshot_from), "")
+        says = f"{lead}: the source of feed {feed.name} calls us, and cannot be asked. "
+        remedy = (
+            f"Ask feed {partner}, which stands beside it: archsyncctl replay {partner} --sku SKU, or archsyncctl snapshot "
+            f"request {partner}."
+            if partner
+            else "Have it send the levels that are missing."
+        )
+        raise Refusal(says + remedy)
 
     def _of_a_directory(self, feed: Feed, lead: str) -> str:
         return (

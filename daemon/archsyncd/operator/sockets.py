@@ -17,7 +17,7 @@ from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_FENCED_OFF, Fatal
 
 SOCKET_MODE = 0o660
 CONTROL, STATUS, WEBHOOK = "control", "status", "webhook"
-KEYS = {CONTROL: "daemon.control_socket", STATUS: "status.listen"}
+KEYS = {CONTROL: "daemon.control_socket", STATUS: "status.listen", WEBHOOK: "feed.listen"}
 PATH_LIMIT_BYTES = 107
 BACKLOG = 64
 _LOG = logging.getLogger("archsyncd.operator")

@@ -123,6 +123,33 @@ def decode_list_document(data: bytes, list_name: str) -> tuple[Mapping[str, Any]
         at = _expect(text, at, ",")
 
 
+def object_within(data: bytes, name: str) -> tuple[Mapping[str, Any], bytes]:
+    """Read an object whose member `name` is an object: its other members, and that one's bytes. Raises Unreadable."""
+    text = _text(data)
+    at = _expect(text, 0, "{")
+    members: dict[str, Any] = {}
+    inner: str | None = None
+    while text[at : at + 1] != "}":
+        own, at = _envelope_value(text, at)
+        at = _expect(text, at, ":")
+        if not isinstance(own, str) or own in members or (own == name and inner is not None):
+            raise Unreadable("the message states a member twice")
+        if own == name and text[at : at + 1] == "{":
+            end = _end_of_nesting(text, at)
+            inner, at = text[at:end], _after_space(text, end)
+        else:
+            members[own], at = _envelope_value(text, at)
+        if len(members) > ENVELOPE_LIMIT:
+            raise Unreadable(f"the message has more than {ENVELOPE_LIMIT} members")
+        if text[at : at + 1] != "}":
+            at = _expect(text, at, ",")
+            if text[at : at + 1] == "}":
+                raise Unreadable("the message ends with a comma")
+    if inner is None or _after_space(text, at + 1) != len(text):
+        raise Unreadable(f"the message has no object {name!r}, or something follows it")
+    return members, inner.encode("utf-8", "surrogateescape")
+
+
 def decode_list(data: bytes, limit: int = ITEMS_LIMIT) -> list[Item]:
     """Read a document that is one list of at most `limit` entries (a JSON array file). Raises Unreadable."""
     text = _text(data)

@@ -16,11 +16,12 @@ import trustme
 from aiohttp import web
 
 from archsyncd.adapters.alerts import WebhookWay
-from archsyncd.adapters.alerts.webhook import checked, signing_key
+from archsyncd.adapters.alerts.webhook import checked
 from archsyncd.config.addresses import Url
 from archsyncd.config.kinds import Refused
 from archsyncd.engine.alerts import WayFault
 from archsyncd.engine.ports import SecretFault
+from archsyncd.wire.webhook import signing_key
 from tests.adapters.alerts.samples import MESSAGE, NOW_MS, StillClock
 
 SECRET = "whsec_" + base64.b64encode(b"a key of some length").decode()

@@ -8,10 +8,6 @@ the body.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import json
 import ssl
 from collections.abc import Callable
@@ -26,11 +22,11 @@ from archsyncd.domain.alerting import Message
 from archsyncd.domain.loopback import is_loopback
 from archsyncd.engine.alerts import WayFault
 from archsyncd.engine.ports import Clock, SecretFault
+from archsyncd.wire.webhook import STANDARD, signature, signing_key
 
 SECONDS: Final = 20.0
 ANSWER_LIMIT_BYTES: Final = 4_096
 URL_LIMIT_CHARACTERS: Final = 2_048
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how such a secret begins
 _BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 
@@ -64,7 +60,7 @@ class WebhookWay:
         """Post it; the answer's status. Raises WayFault."""
         try:
             address, secret = checked(self._address()), self._secret()
-            key = signing_key(secret) if secret else b""
+            key = _key(secret)
             tls = self._trust()
         except (SecretFault, ValueError) as fault:
             raise WayFault(str(fault)) from None
@@ -107,23 +103,19 @@ def checked(address: str) -> str:
     return clean
 
 
-def signing_key(secret: str) -> bytes:
-    """The key in a secret: what stands in base64 behind whsec_, else the text itself. Raises ValueError."""
-    clean = secret.strip()
-    if not clean.startswith(SECRET_PREFIX):
-        return clean.encode()
+def _key(secret: str) -> bytes:
+    """What messages are signed with, nothing where there is no secret. Raises ValueError."""
     try:
-        return base64.b64decode(clean.removeprefix(SECRET_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("what stands behind whsec_ in alert-webhook-secret is no base64") from None
+        return signing_key(secret) if secret else b""
+    except ValueError as fault:
+        raise ValueError(f"the credential alert-webhook-secret is of no use: {fault}") from None
 
 
 def signed(number: str, at_seconds: int, body: bytes, key: bytes) -> dict[str, str]:
     """The headers of Standard Webhooks; without a key all but the signature."""
     headers = {"webhook-id": number, "webhook-timestamp": str(at_seconds)}
     if key:
-        mac = hmac.new(key, f"{number}.{at_seconds}.".encode() + body, hashlib.sha256).digest()
-        headers["webhook-signature"] = f"v1,{base64.b64encode(mac).decode()}"
+        headers["webhook-signature"] = signature(STANDARD, key, number, str(at_seconds), body)
     return headers
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from archsyncd.adapters.sqlite import proofs
 from archsyncd.adapters.sqlite.cases import open_cases
+from archsyncd.adapters.sqlite.delivering import settle_answered
 from archsyncd.adapters.sqlite.merging import (
     apply_stock,
     finish_merge,
@@ -13,7 +15,7 @@ from archsyncd.adapters.sqlite.merging import (
     reject_case,
 )
 from archsyncd.adapters.sqlite.recompute import recompute
-from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.feed import (
     Batch,
@@ -107,8 +109,16 @@ class FeedStore:
 
         await self._session.write(step)
 
-    async def record_reading(self, reading: KeyReading) -> Outcome:
-        """Merge the answer to a single-key read: the key as of `seq_at`, however old its last record is."""
+    async def seen(self, feed: str, ids: Collection[str]) -> frozenset[str]:
+        """Which of these messages of a feed are remembered."""
+        async with self._session.read() as tx:
+            return frozenset(row[0] for row in await tx.rows("deliveries_seen", (feed, array(sorted(ids)))))
+
+    async def record_reading(self, reading: KeyReading, wanted: Resync | None = None) -> Outcome:
+        """Merge the answer to a single-key read: the key as of `seq_at`, however old its last record is.
+
+        `wanted`: what needed it, where that is another feed's.
+        """
         levels = [replace(level, seq=max(level.seq, reading.seq_at)) for level in reading.levels]
 
         async def step(scope: Scope) -> Outcome:
@@ -119,6 +129,9 @@ class FeedStore:
             await recompute(scope, touched)
             cases = [reject_case(reading.feed, reject) for reject in reading.rejects]
             await open_cases(scope.tx, cases, scope.now_ms)
+            if wanted is not None and wanted.feed != reading.feed and not reading.rejects:
+                places = {level.location for level in levels}
+                await settle_answered(scope, wanted.feed, wanted.sku, places)
             return Outcome(len(reading.levels), done.applied, done.unchanged, done.stale, done.rejected)
 
         return await self._session.write(step)

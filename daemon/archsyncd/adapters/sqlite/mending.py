@@ -18,6 +18,8 @@ _STOCK = (
     "mend_walks",
     "mend_raises",
     "mend_held",
+    "mend_deliveries",
+    "mend_resyncs_since",
 )
 _ORDERS = (
     "mend_handovers",

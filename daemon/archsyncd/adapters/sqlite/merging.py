@@ -9,6 +9,7 @@ from typing import Any
 
 from archsyncd.adapters.sqlite import advising
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
+from archsyncd.adapters.sqlite.delivering import keep_deliveries, settle_overtaken
 from archsyncd.adapters.sqlite.proofs import (
     book_order_records,
     enter_epoch,
@@ -54,6 +55,7 @@ class Merge:
 
     levels: dict[tuple[str, str], KeptLevel]
     epoch: int = 0
+    ordered: bool = True
     gaps: dict[tuple[str, str], list[Gap]] = field(default_factory=dict)
     changed: dict[tuple[str, str], KeptLevel] = field(default_factory=dict)
     carrying: list[Level] = field(default_factory=list)
@@ -77,13 +79,14 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
     stock = [record for record in batch.records if isinstance(record, (Level, Movement, Removal))]
     orders = [record for record in batch.records if isinstance(record, OrderRecord)]
     newest = max((record.seq for record in batch.records), default=0)
-    done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects, newest)
+    done = await apply_stock(scope, batch.feed, epoch, stock, batch.rejects, newest, ordered=batch.ordered)
     if scope.carrying is not None and epoch == await newest_epoch(scope, batch.feed):
         # First, as it may take back pieces that were closed short and have been found after all.
         touched |= await advising.tell(scope, batch.feed, epoch, orders)
     touched |= await book_order_records(scope, batch.feed, epoch, orders)
     await _finish(scope, batch.feed, done, touched)
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
+    forgotten = await keep_deliveries(scope, batch, epoch, done.resync)
     outcome = Outcome(
         read=len(batch.records) + len(batch.rejects),
         applied=done.applied + len(batch.records) - len(stock),
@@ -91,6 +94,7 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
         stale=done.stale,
         rejected=done.rejected + len(batch.rejects),
         faults=(*_reject_faults(batch.rejects), *done.faults)[:FAULTS_LIMIT],
+        forgotten=forgotten,
     )
     await _watch_epoch(scope, batch, epoch)
     await _progress(scope, batch, epoch, outcome, again)
@@ -124,16 +128,19 @@ async def apply_stock(
     newest: int = 0,
     *,
     answers: bool = False,
+    ordered: bool = True,
 ) -> Merge:
     """Merge stock records into the levels kept; nothing is written yet but that their locations were told.
 
     `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on, and where
     it did not even say its key, no movement has. `newest`: the highest position told with them.
-    `answers`: the records answer a question that was asked after everything kept was merged.
+    `answers`: the records answer a question that was asked after everything kept was merged. `ordered`: they came in their
+    order and whole; else no movement can be added to what is kept.
     """
     if not records and not rejects:
         return Merge({}, epoch)
-    done = Merge(await kept_levels(scope, {(record.location, record.sku) for record in records}), epoch)
+    places = {(record.location, record.sku) for record in records}
+    done = Merge(await kept_levels(scope, places), epoch, ordered)
     if epoch < await newest_epoch(scope, feed):
         # A retired epoch is old whatever its numbers say (r247/1, section 1, rule 2).
         done.stale = len(records)
@@ -149,7 +156,9 @@ async def apply_stock(
         as_of = _captured_ms(record)
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
-        gap = gaps is not None and kept is not None and _interrupted(gaps, kept.seq, record.seq)
+        gap = not ordered or (
+            gaps is not None and kept is not None and _interrupted(gaps, kept.seq, record.seq)
+        )
         over = answers or _is_orphaned(kept, feed, read_still)
         verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap, takes_over=over)
         if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
@@ -163,8 +172,8 @@ async def apply_stock(
                 done.carrying.append(record)
         else:
             _set_aside(scope, feed, epoch, record, verdict, level, done)
-    places = sorted({record.location for record in records} & by_location.keys())
-    await scope.tx.run_many("location_tell", [(place, feed, scope.now_ms) for place in places])
+    told = sorted({record.location for record in records} & by_location.keys())
+    await scope.tx.run_many("location_tell", [(location, feed, scope.now_ms) for location in told])
     return done
 
 
@@ -281,7 +290,9 @@ async def _settle_resyncs(scope: Scope, feed: str, done: Merge) -> None:
     # Only a new level, or a wish that an older record leaves behind, can settle any: the others need not be looked at.
     keys = {(sku, location) for location, sku in done.changed}
     keys |= {(sku, location) for sku, location, _ in done.resync}
-    for sku, location in await scope.tx.rows("resync_settled", (feed, array(sorted(keys)))):
+    settled = await scope.tx.rows("resync_settled", (feed, array(sorted(keys))))
+    await settle_overtaken(scope, feed, list(done.changed.values()))
+    for sku, location in settled:
         subject = f"{sku} at {location}"
         note = "a newer level has arrived"
         await resolve_case(scope.tx, CaseKind.NEEDS_RESYNC, feed, subject, note, scope.now_ms)
@@ -323,6 +334,9 @@ def _set_aside(
     done.gaps.setdefault((record.location, record.sku), []).append(Gap(record.seq))
     if verdict is Verdict.RESYNC:
         reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
+        if not done.ordered:
+            told = "came without the balance after it, by a way that promises no order: its level is awaited"
+            reason = f"a movement of {subject} {told}"
         done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="no_baseline"))
     elif verdict is Verdict.OTHER_FEED:
         kept = done.levels[record.location, record.sku]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
@@ -21,11 +22,25 @@ FIELD_LIMIT_BYTES = 8192
 # A reason of 500 characters, each of them up to 12 bytes in a form, and its fields.
 BODY_LIMIT_BYTES = 8192
 STOP_SECONDS = 2.0
+HANDSHAKE_SECONDS = 5.0
 
 
 @contextlib.asynccontextmanager
-async def served(application: web.Application, listening: socket.socket) -> AsyncIterator[None]:
-    """Serve an application on a listening socket for as long as the context lasts."""
+async def served(
+    application: web.Application,
+    listening: socket.socket,
+    *,
+    connections: int = CONNECTIONS,
+    seconds: float = CONNECTION_SECONDS,
+    tls: ssl.SSLContext | None = None,
+    unpacks: bool = True,
+    backlog: int = BACKLOG,
+) -> AsyncIterator[None]:
+    """Serve an application on a listening socket for as long as the context lasts.
+
+    `connections` at once, each for `seconds`; `backlog` more wait at the door. `unpacks`: what clients have compressed is read
+    as it was before that.
+    """
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -33,11 +48,16 @@ async def served(application: web.Application, listening: socket.socket) -> Asyn
         max_line_size=LINE_LIMIT_BYTES,
         max_field_size=FIELD_LIMIT_BYTES,
         shutdown_timeout=STOP_SECONDS,
+        auto_decompress=unpacks,
     )
     await runner.setup()
     assert runner.server is not None
     server = await asyncio.get_running_loop().create_server(
-        Doorman(runner.server), sock=listening, backlog=BACKLOG
+        Doorman(runner.server, connections, seconds),
+        sock=listening,
+        backlog=backlog,
+        ssl=tls,
+        ssl_handshake_timeout=None if tls is None else HANDSHAKE_SECONDS,
     )
     try:
         yield

@@ -1,4 +1,4 @@
-"""Where the status page listens, and what is answered where it does not: at its address, and where sources may call one day.
+"""Where the status page listens, and what is answered where it does not: at its address, and where no source may call.
 
 Who may ask on a Unix socket is decided by its group and mode; over TCP by the token of the credential status-token.
 """
@@ -63,10 +63,12 @@ async def showing(
             told = error.sentence if isinstance(error, Fatal) else str(error)
             say(_LOG, Event.PAGE_UNSERVED, f"the status page is not served: {told}; all else goes on")
         webhook = passed.get(WEBHOOK)
-        if webhook is not None:
+        if webhook is not None and not any(
+            feed.transport == "push" and feed.listen is None for feed in daemon.settings.feeds
+        ):
             stack.callback(webhook.close)
             await stack.enter_async_context(served(refusing("no feed takes calls here"), webhook))
-            told = "no feed takes calls in this version: the webhook socket answers 503"
+            told = "no feed of transport push takes calls at the webhook socket: it answers 503"
             say(_LOG, Event.PAGE_UNSERVED, told)
         yield
 
