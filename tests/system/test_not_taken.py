@@ -220,6 +220,9 @@ async def test_a_mapping_that_slips_makes_one_case_for_each_order_that_waits_by_
             await until(running, gone, Stage.CLOSED)
             house.write(orders=HAND_OVER, locations=f'{LOCATION} = {{ channel = "{CHANNEL}" }}')
             await running.app.reload()
+            slip = await running.until_case(CaseKind.HELD_RULES)
+            assert slip is not None
+            assert (await ask(running, "exceptions.retry", id=slip.id))["done"]
             waiting = {far(1), far(2)}
             for order_id in waiting:
                 await until(running, order_id, Stage.HELD)
