@@ -256,6 +256,13 @@ def test_a_decrease_is_late_before_it_is_critical(lines: str, value: str) -> Non
     assert settings_of(LEAST + "[health]\ndecrease_late_seconds = 299\n").health.decrease_late_seconds == 299
 
 
+def test_orders_are_late_before_they_are_critical() -> None:
+    """As decreases are, and beside a default."""
+    fault = only_fault(LEAST + "[health]\norders_late_seconds = 600\n")
+    assert (fault.path, fault.value) == ("health.orders_late_seconds", "600")
+    assert fault.allowed == "must be below orders_critical_seconds (600)"
+
+
 def test_a_rule_says_nothing_about_values_that_are_wrong_already() -> None:
     """One mistake is one fault."""
     assert only_fault(LEAST + '[orders]\nhand_over_to = "a b"\n').path == "orders.hand_over_to"

@@ -71,6 +71,8 @@ CONTRACT: dict[str, dict[str, object]] = {
         "quiet_minutes": 1440,
         "decrease_late_seconds": 60,
         "decrease_critical_seconds": 300,
+        "orders_late_seconds": 120,
+        "orders_critical_seconds": 600,
         "oversell_seconds": 300,
         "unknown_skus_percent": 5,
         "drift_percent": 1,

@@ -13,6 +13,7 @@ from archsyncd.domain.explained import KINDS, REASONS
 from archsyncd.domain.health import Facts, FeedHealth, Level, OpenCases, judge
 from archsyncd.domain.mutes import Mute, MuteKind
 from archsyncd.domain.reasons import CODES
+from archsyncd.domain.silence import Silence, Way
 
 FRESH = FeedHealth("main", "fresh", 3.0, 15.0)
 UNKNOWN_SKUS = OpenCases("sku_not_found", "warning", "data", 12, 40, 600.0, 28_800.0, "create them")
@@ -20,6 +21,7 @@ RESTOCKABLE = OpenCases("restockable_in_days", "critical", "operations", 1, 1, 7
 PLACE = LocationHealth(
     "WH1", "web", ("main",), "fresh", heard=True, told_seconds=5.0, quiet_limit_seconds=86_400.0
 )
+UNTAKEN = Silence(Way.ORDERS, "main", 121.0, 30, 101, "the orders endpoint answers 503")
 UNHEARD = replace(PLACE, heard=False, told_seconds=None)
 REFUSED = "commercetools refuses our credential"
 SILENT = "commercetools does not answer"
@@ -56,6 +58,11 @@ CAUSES: list[tuple[Facts, Level, str]] = [
     (Facts(orders_behind_seconds=361, tracked=False), Level.CRITICAL, "orders_behind"),
     (Facts(orders_behind_seconds=None, uptime_seconds=301), Level.DEGRADED, "orders_unknown"),
     (Facts(oldest_doubt_seconds=61, in_doubt=1), Level.DEGRADED, "in_doubt"),
+    (Facts(silences=(UNTAKEN,)), Level.DEGRADED, "orders_not_taken"),
+    (Facts(silences=(replace(UNTAKEN, seconds=601.0),)), Level.CRITICAL, "orders_not_taken"),
+    (Facts(silences=(replace(UNTAKEN, way=Way.CANCELLATIONS),)), Level.DEGRADED, "cancellations_not_taken"),
+    (Facts(silences=(replace(UNTAKEN, way=Way.DISPATCHES),)), Level.DEGRADED, "dispatches_not_booked"),
+    (Facts(silences=(replace(UNTAKEN, way=Way.BOOKINGS),)), Level.DEGRADED, "bookings_not_taken"),
     (Facts(feeds=(replace(FRESH, stuck_seconds=76.0),)), Level.DEGRADED, "feed_stuck"),
     (Facts(locations=(replace(PLACE, withheld=True),)), Level.CRITICAL, "withheld"),
     (Facts(locations=(UNHEARD,), uptime_seconds=301), Level.DEGRADED, "location_unheard"),
@@ -84,6 +91,8 @@ def test_each_cause_has_its_level_and_code(facts: Facts, level: Level, code: str
     "facts",
     [
         Facts(oldest_decrease_seconds=60),
+        Facts(silences=(replace(UNTAKEN, seconds=120.0),)),
+        Facts(silences=(replace(UNTAKEN, waiting=0, in_doubt=0),)),
         Facts(feeds=(replace(FRESH, stuck_seconds=75.0),)),
         Facts(locations=(UNHEARD,), uptime_seconds=300),
         Facts(locations=(replace(UNHEARD, verdict="late"),), uptime_seconds=1e6),
@@ -214,6 +223,28 @@ def test_a_write_that_nobody_knows_the_outcome_of_is_not_healthy() -> None:
 def test_keys_that_were_not_looked_at_yet_are_not_said_to_be_published() -> None:
     """Nothing is wrong, and nothing is there yet either."""
     assert "looked up" in judge(Facts(unlooked=7)).sentence
+
+
+def test_orders_that_nobody_takes_are_told_before_what_follows_from_that() -> None:
+    """The feed, for how long, how many wait, and the last answer; the stalled orders are its symptom."""
+    stalled = OpenCases("stalled_orders", "warning", "ecommerce", 131, 131, 60.0, 1e6, "see")
+    verdict = judge(Facts(silences=(UNTAKEN,), cases=(UNKNOWN_SKUS, stalled)))
+    assert [reason.code for reason in verdict.reasons] == [
+        "orders_not_taken",
+        "sku_not_found",
+        "stalled_orders",
+    ]
+    assert verdict.reasons[0].says == (
+        "Archean (feed main) has taken no order for 2 min, 131 orders wait, 101 of them in doubt; the last answer was: "
+        "the orders endpoint answers 503"
+    )
+
+
+def test_a_dispatch_is_not_called_unbooked_where_commercetools_does_not_answer_at_all() -> None:
+    """That is the cause then, and the only one."""
+    waiting = replace(UNTAKEN, way=Way.DISPATCHES, feed="")
+    verdict = judge(Facts(blocked=SILENT, silences=(waiting, UNTAKEN)))
+    assert [reason.code for reason in verdict.reasons] == ["commercetools_unreachable", "orders_not_taken"]
 
 
 # The table of codes

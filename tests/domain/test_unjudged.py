@@ -19,6 +19,10 @@ def test_shortly_after_a_start_little_is_known() -> None:
     assert unjudged(EARLY, {"main"}) == {
         ("credential_refused", ""),
         ("commercetools_unreachable", ""),
+        ("dispatches_not_booked", ""),
+        ("orders_not_taken", "main"),
+        ("cancellations_not_taken", "main"),
+        ("bookings_not_taken", "main"),
         ("marker_type", ""),
         ("location_unheard", ""),
         ("orders", ""),

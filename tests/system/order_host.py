@@ -27,6 +27,7 @@ from tests.system.truth import FEED, hold
 READS = frozenset(
     {
         "accepted_by",
+        "concerned",
         "counts",
         "cursor",
         "due",
@@ -42,7 +43,10 @@ READS = frozenset(
         "state",
         "states",
         "story",
+        "unbooked_since",
         "unproven_lines",
+        "untaken",
+        "untaken_since",
     }
 )
 

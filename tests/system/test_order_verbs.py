@@ -127,6 +127,8 @@ async def test_f134_without_protection_an_order_in_doubt_waits_for_a_person_and_
             assert site.house.warehouse.book.orders == {}
             assert await running.cases(CaseKind.STALLED_ORDERS)
             (case,) = await running.cases(CaseKind.ORDER_IN_DOUBT)
+            assert "exceptions retry" in (await ask(running, "order", reference=order_id))["next"]
+            assert "retry" in (await ask(running, "exceptions.show", id=case.id))["remedy"][0]
             assert (await ask(running, "exceptions.retry", id=case.id))["done"]
             await until(running, order_id, Stage.ACCEPTED)
             assert site.house.warehouse.book.duplicates == []

@@ -288,13 +288,13 @@ def _an_allow_list_has_its_file(draft: Draft) -> None:
 
 
 def _late_comes_before_critical(draft: Draft) -> None:
-    health = draft.settings.health
-    path, other = ("health", "decrease_late_seconds"), ("health", "decrease_critical_seconds")
-    if not draft.sound(*path) or not draft.sound(*other):
-        return
-    if health.decrease_late_seconds >= health.decrease_critical_seconds:
-        told = f"must be below decrease_critical_seconds ({health.decrease_critical_seconds})"
-        draft.fault(path, told, value=health.decrease_late_seconds, near=other)
+    for what in ("decrease", "orders"):
+        path, other = ("health", f"{what}_late_seconds"), ("health", f"{what}_critical_seconds")
+        if not draft.sound(*path) or not draft.sound(*other):
+            continue
+        late, critical = (getattr(draft.settings.health, name) for _, name in (path, other))
+        if late >= critical:
+            draft.fault(path, f"must be below {other[1]} ({critical})", value=late, near=other)
 
 
 def _quiet_hours_have_a_zone(draft: Draft) -> None:

@@ -314,6 +314,18 @@ class HealthSettings:
             "A decrease, or a write of unknown outcome, that waits longer makes the status critical.",
         ),
     )
+    orders_late_seconds: int = field(
+        default=120,
+        metadata=key(
+            Whole(1, 86_400),
+            """Archean takes no order, cancellation or word of a booking for so long, or commercetools no dispatch, though some
+            wait: the status is degraded.""",
+        ),
+    )
+    orders_critical_seconds: int = field(
+        default=600,
+        metadata=key(Whole(1, 86_400), "The same for longer than this makes the status critical."),
+    )
     oversell_seconds: int = field(
         default=300,
         metadata=key(

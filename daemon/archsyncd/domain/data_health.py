@@ -25,6 +25,8 @@ class HealthLimits:
 
     decrease_late_seconds: float = 60.0
     decrease_critical_seconds: float = 300.0
+    orders_late_seconds: float = 120.0
+    orders_critical_seconds: float = 600.0
     quiet_seconds: float = 86_400.0
     unknown_percent: float = 5.0
     drift_percent: float = 1.0

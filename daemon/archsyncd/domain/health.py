@@ -16,6 +16,7 @@ from archsyncd.domain.data_health import (
 )
 from archsyncd.domain.mutes import Mute, covering
 from archsyncd.domain.reasons import Level, Reason, because
+from archsyncd.domain.silence import Silence, Way, silence_reasons
 from archsyncd.domain.times import age
 
 __all__ = ["Facts", "FeedHealth", "Level", "OpenCases", "Reason", "Verdict", "because", "judge"]
@@ -84,7 +85,7 @@ class Facts:
     `doubt`: what is wrong with the database's file; `free_bytes`: room for it, `floor_bytes`: below it nothing is read.
     `unreported_seconds`: since the last daily report was told, None where none is expected.
     `saturated`: the share of the last minutes in which requests were scarce, None while that is not known.
-    `mutes`: those whose end has not come.
+    `mutes`: those whose end has not come. `silences`: what nobody takes though it waits.
     """
 
     store_broken: str | None = None
@@ -115,6 +116,7 @@ class Facts:
     floor_bytes: int = 0
     limits: HealthLimits = _SHIPPED
     mutes: tuple[Mute, ...] = ()
+    silences: tuple[Silence, ...] = ()
     unreported_seconds: float | None = None
 
 
@@ -182,6 +184,9 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     yield from location_reasons(facts.locations, facts.uptime_seconds)
     yield from _lease(facts)
     yield from _orders(facts)
+    unwritten = facts.blocked is not None or facts.refused is not None
+    heard = (each for each in facts.silences if not (unwritten and each.way is Way.DISPATCHES))
+    yield from silence_reasons(heard, facts.limits)
     yield from _decreases(facts)
     yield from _doubts(facts)
     if facts.blocked is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 KEPT = 1_000
@@ -27,9 +28,15 @@ class Lags:
         """Something took so long. Clocks of two systems may disagree: nothing took less than no time."""
         self._kept.setdefault(name, deque(maxlen=KEPT)).append(max(lag_ms, 0))
 
-    def of(self, name: str) -> Lag | None:
-        """What the newest say; None where nothing was measured since the start."""
+    def of(self, name: str, waiting_ms: Collection[int] = ()) -> Lag | None:
+        """What the newest say; None where nothing was measured since the start, and nothing waits.
+
+        `waiting_ms`: how long those have waited that are not through yet. One counts as soon as it has waited for longer than
+        half of the others took: who has only just come says nothing yet.
+        """
         kept = sorted(self._kept.get(name, ()))
+        half_ms = kept[len(kept) // 2] if kept else 0
+        kept = sorted([*kept, *(each for each in waiting_ms if each > half_ms)])
         if not kept:
             return None
         return Lag(len(kept), kept[len(kept) // 2], kept[min(len(kept) * 99 // 100, len(kept) - 1)])

@@ -24,6 +24,7 @@ def _codes(facts: Facts, unheard: Collection[str]) -> Iterator[tuple[str, str]]:
     if up_seconds <= FIRST_ANSWER_SECONDS:
         yield "credential_refused", ""
         yield "commercetools_unreachable", ""
+        yield "dispatches_not_booked", ""
     if up_seconds <= FIRST_WRITE_SECONDS:
         yield "marker_type", ""
     if up_seconds <= FIRST_LEVELS_SECONDS:
@@ -33,6 +34,9 @@ def _codes(facts: Facts, unheard: Collection[str]) -> Iterator[tuple[str, str]]:
     if facts.saturated is None:
         yield "requests_saturated", ""
     for feed in facts.feeds:
+        if up_seconds <= FIRST_ANSWER_SECONDS:
+            for code in ("orders_not_taken", "cancellations_not_taken", "bookings_not_taken"):
+                yield code, feed.name
         # Its silence is counted from the start on, as long as that it stands still.
         if up_seconds <= STUCK_FACTOR * feed.interval_seconds + LOOK_SECONDS:
             yield from _of_feed(feed, silent=feed.name in unheard)

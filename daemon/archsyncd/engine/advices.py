@@ -23,6 +23,14 @@ class Advices(Protocol):
         """Everything advised of an order, the oldest first."""
         ...
 
+    async def unbooked_since(self, limit: int) -> list[int]:
+        """When Archean told the oldest of the dispatches that are not booked (UTC milliseconds)."""
+        ...
+
+    async def wake(self, stage: AdviceStage, limit: int, feed: str = "") -> int:
+        """Have some of those in this stage (of one feed) that were put off be due now, those tried least first; how many."""
+        ...
+
     async def counts(self) -> Mapping[tuple[AdviceKind, AdviceStage], tuple[int, int]]:
         """How many advices wait or are held, by stage, and since when the first of them is (UTC milliseconds)."""
         ...

@@ -30,9 +30,11 @@ from archsyncd.domain.order import goods_of
 from archsyncd.domain.retry import delay
 from archsyncd.domain.returning import book_return
 from archsyncd.domain.rules import LearnRules
+from archsyncd.domain.silence import Way
 from archsyncd.domain.times import rfc3339
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.advices import Advices
+from archsyncd.engine.gate import Gate
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, FeedFault, OrderDesk, StoreFull
 from archsyncd.engine.shared import Shared, describe, wait_for
@@ -49,6 +51,9 @@ BACKOFF_LIMIT_SECONDS = 300.0
 LOOK_AFTER_SECONDS = 15.0
 OWED_LIMIT_SECONDS = 60.0
 TIDY_SECONDS = 3600.0
+WAKE_LIMIT = 100_000
+# What never gets an answer, among others that do, is not tried each time that another one is answered.
+WAKE_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,12 @@ class Dispatching:
         self._may_write = may_write
         self._reader = WholeReader(client, limiter, Priority.BOOKING, beat)
         self._read: dict[str, WholeOrder] = {}
+        self._bookings = {name: Gate(shared.clock, chance) for name in desks}
+        self._dispatches = Gate(shared.clock, chance)
+        shared.gates |= {(Way.BOOKINGS, name): gate for name, gate in self._bookings.items()}
+        shared.gates[Way.DISPATCHES, ""] = self._dispatches
+        self._opened = False
+        self._woken_at = float("-inf")
         self._tidied_at = float("-inf")
         self._looked_at = float("-inf")
 
@@ -105,6 +116,9 @@ class Dispatching:
 
     async def run(self) -> None:
         """Book and acknowledge until the limiter lets nothing more begin."""
+        for gate in (self._dispatches, *self._bookings.values()):
+            gate.withdrawn()  # what tried it when the loop ended tells nothing any more
+        self._opened = True  # whoever was put off by a run before this one is not left to wait on
         try:
             while not self._shared.stopping:
                 self._beat()
@@ -124,6 +138,7 @@ class Dispatching:
         """
         if not self._may_write() or not self._shared.may_increase():
             return 0  # without the lease for certain, somebody else may be booking them
+        await self._probe()
         due = await self._kept.due(ADVICES_PER_ROUND)
         booking = {each.order_id: 0 for each in due if each.order_id and each.stage is AdviceStage.DUE}
         self._read = await self._reader.several(booking)
@@ -136,7 +151,21 @@ class Dispatching:
                 if taken.setdefault(advice.order_id or advice.name, advice) is not advice
             ]
             await together((self._step(advice) for advice in taken.values()), ADVICES_AT_ONCE)
+        if self._opened and self._shared.clock.monotonic() >= self._woken_at + WAKE_EVERY_SECONDS:
+            # That somebody answers again is news to all that waited for it.
+            self._opened, self._woken_at = False, self._shared.clock.monotonic()
+            for stage in (AdviceStage.DUE, AdviceStage.BOOKED):
+                await self._kept.wake(stage, WAKE_LIMIT)
+            return ADVICES_PER_ROUND
         return len(due)
+
+    async def _probe(self) -> None:
+        """Have one advice try each way on which nobody answers, when that is due."""
+        if self._dispatches.probe_due:
+            await self._kept.wake(AdviceStage.DUE, 1)
+        for name, gate in self._bookings.items():
+            if gate.probe_due:
+                await self._kept.wake(AdviceStage.BOOKED, 1, name)
 
     async def _look_after(self) -> None:
         """Now and then: what waits for too long, and what was finished long ago."""
@@ -172,6 +201,16 @@ class Dispatching:
         await self._kept.park(advice, None, told)
 
     async def _book(self, advice: Advice) -> None:
+        gate = self._dispatches
+        if not gate.passes():
+            await self._put_off(advice, f"commercetools books nothing now ({gate.fault})")
+            return
+        try:
+            await self._book_now(advice)
+        finally:
+            gate.withdrawn()
+
+    async def _book_now(self, advice: Advice) -> None:
         order_id = advice.order_id
         assert order_id is not None
         # What a list showed may be behind: it is taken where it fits, as a booking under an old version takes no effect.
@@ -186,7 +225,7 @@ class Dispatching:
         elif isinstance(found, WholeOrder):
             await self._booked(advice, self._goods(found), sure=True)
         else:
-            await self._put_off(advice, f"commercetools does not show the order ({describe(found)})")
+            await self._unbooked(advice, f"commercetools does not show the order ({describe(found)})")
 
     async def _booked(self, advice: Advice, whole: WholeOrder, *, sure: bool) -> bool:
         """Book it on the order as it was read; False when that may have been behind (not `sure`) and does not fit."""
@@ -216,7 +255,7 @@ class Dispatching:
                 await self._kept.hold(advice, (*booking.findings, refused))
                 return True
             if not isinstance(done, WholeOrder):
-                await self._put_off(
+                await self._unbooked(
                     advice, f"commercetools does not say whether it is booked ({describe(done)})"
                 )
                 return True
@@ -226,11 +265,14 @@ class Dispatching:
         return True
 
     async def _ask(self, whole: WholeOrder, booking: Booking) -> WholeOrder | Failure:
-        return await self._limiter.call(
+        done = await self._limiter.call(
             Priority.BOOKING,
             1.0,
             lambda: self._client.book_dispatch(whole.order.id, whole.order.version, booking.actions),
         )
+        if isinstance(done, WholeOrder | Conflict | Refused | TooLarge | Missing):
+            self._opened |= self._dispatches.answered()
+        return done
 
     def _goods(self, order: WholeOrder) -> WholeOrder:
         return replace(order, order=goods_of(order.order, self.options.not_goods))
@@ -303,11 +345,19 @@ class Dispatching:
             advice.shipment_state or "",
             advice.booked_at or rfc3339(self._shared.server_now_ms()),
         )
+        gate = self._bookings[advice.feed]
+        if not gate.passes():
+            await self._put_off(advice, f"Archean takes the word of no booking now ({gate.fault})")
+            return
         try:
             answer = await desk.acknowledge_dispatch(told)
         except FeedFault as fault:
+            gate.failed(advice.name, fault)
             await self._put_off(advice, f"Archean does not take the word of the booking ({fault.reason})")
             return
+        finally:
+            gate.withdrawn()
+        self._opened |= gate.answered()
         if isinstance(answer, Objection):
             reason = (
                 f"Archean objects to the booking of its dispatch {advice.name} of order {advice.reference} ({answer.code}"
@@ -321,6 +371,10 @@ class Dispatching:
             await self._kept.put_off(advice, "Archean was told of the booking", again_ms)
         else:
             await self._kept.acknowledged(advice)
+
+    async def _unbooked(self, advice: Advice, reason: str) -> None:
+        self._dispatches.refused(advice.name, reason)
+        await self._put_off(advice, reason)
 
     async def _put_off(self, advice: Advice, reason: str) -> None:
         seconds = delay(

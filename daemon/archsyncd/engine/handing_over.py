@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import OrderLookup
@@ -30,7 +30,9 @@ from archsyncd.domain.handover import (
 from archsyncd.domain.inventory import Missing
 from archsyncd.domain.order import GONE_ORDER_STATES, goods_of, says_shipped
 from archsyncd.domain.retry import order_delay_ms
+from archsyncd.domain.silence import Way
 from archsyncd.domain.whole_order import WholeOrder
+from archsyncd.engine.gate import Gate
 from archsyncd.engine.handovers import Handovers
 from archsyncd.engine.limiter import Limiter, Priority, Quiesced
 from archsyncd.engine.ports import Commercetools, Feed, FeedFault, OrderDesk, StoreFull
@@ -39,8 +41,13 @@ from archsyncd.engine.store import Store
 from archsyncd.engine.together import together
 from archsyncd.engine.whole_reader import WholeReader
 
+T = TypeVar("T")
+
 ORDERS_PER_ROUND = 100
 ORDERS_AT_ONCE = 12
+WAKE_LIMIT = 100_000
+# Orders that never get an answer, among others that do, are not tried each time that another one is answered.
+WAKE_EVERY_SECONDS = 10.0
 IDLE_SECONDS = 1.0
 WAITING_AGAIN_MS = 600_000
 WAITING_LIMIT_MS = 24 * 3600 * 1000
@@ -52,6 +59,13 @@ SIDES_SECONDS = 3.0
 OWED_LIMIT_SECONDS = 60.0
 CANCEL_REASON = "cancelled in commercetools"
 KEY, LOOKUP, NONE = "key", "lookup", "none"
+# By the way that nobody answers on: the states of orders of which one may try it.
+_PROBES = {
+    Way.ORDERS: (Stage.READY, Stage.IN_DOUBT, Stage.LEARNED, Stage.WAITING, Stage.HELD),
+    Way.LOOKUPS: (Stage.IN_DOUBT, Stage.RECEIVED, Stage.LEARNED, Stage.WAITING, Stage.HELD),
+    Way.CANCELLATIONS: (Stage.CANCELLING, Stage.HELD, Stage.READY),
+}
+_PUT_OFF = tuple(dict.fromkeys(stage for stages in _PROBES.values() for stage in stages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +142,10 @@ class HandOver:
         self._may_write = may_write
         self._archean_lines = archean_lines
         self._reader = WholeReader(client, limiter, Priority.ORDERS, beat)
+        self._gates = {way: Gate(shared.clock, chance) for way in _PROBES}
+        shared.gates |= {(way, feed.name): gate for way, gate in self._gates.items()}
+        self._opened = False
+        self._woken_at = float("-inf")
         self._unsettled = True
         self._began_ms = shared.clock.wall_ms()
         self._looked_at = float("-inf")
@@ -140,6 +158,9 @@ class HandOver:
     async def run(self) -> None:
         """Carry on until the limiter lets nothing more begin."""
         self._unsettled = True
+        for gate in self._gates.values():
+            gate.withdrawn()  # what tried it when the loop ended tells nothing any more
+        self._opened = True  # whoever was put off by a run before this one is not left to wait on
         try:
             while not self._shared.stopping:
                 self._beat()
@@ -162,11 +183,19 @@ class HandOver:
             # What is being sent by the book, and by nobody, may have arrived.
             await self._kept.recover()
             self._unsettled = False
+        for way, gate in self._gates.items():
+            if gate.probe_due:
+                await self._kept.wake(_PROBES[way], 1)
         due = await self._kept.due(ORDERS_PER_ROUND)
         read = await self._reader.several({each.order_id: each.version for each in due if _is_judged(each)})
         await together((self._step(carried, read.get(carried.order_id)) for carried in due), ORDERS_AT_ONCE)
         if due:
             self._shared.work.set()
+        if self._opened and self._shared.clock.monotonic() >= self._woken_at + WAKE_EVERY_SECONDS:
+            # Whoever waited is not left to wait on: that Archean answers is news to all of them.
+            self._opened, self._woken_at = False, self._shared.clock.monotonic()
+            await self._kept.wake(_PUT_OFF, WAKE_LIMIT)
+            return ORDERS_PER_ROUND
         return len(due)
 
     async def _look_after(self) -> None:
@@ -268,7 +297,7 @@ class HandOver:
             await self._kept.put_off(carried, "an earlier run may have sent it", settled_ms)
             return None
         try:
-            found = await self._feed.look_up_order(carried.order_id)
+            found = await self._look_up(carried)
             if found is None and carried.number:
                 found = await self._feed.look_up_order(carried.number)
         except FeedFault as fault:
@@ -290,15 +319,28 @@ class HandOver:
         await self._kept.hold(carried, Flaw(CaseKind.ORDER_IN_DOUBT, reason), whole.order.version)
 
     async def _send(self, carried: Carried, body: str = "", lines: str = "", version: int = 0) -> None:
-        sending = await self._kept.ready(carried, body, lines, version)
-        if sending is None or sending.body is None:
+        gate = self._gates[Way.ORDERS]
+        if not gate.passes():
+            # It is written down as it is to go, and goes when another order was answered.
+            why = f"Archean takes no orders now ({gate.fault})"
+            await self._kept.prepared(carried, body, lines, version, why, self._again_ms(carried))
             return
         try:
-            answer = await self._desk.hand_over(sending.order_id, sending.body)
+            sending = await self._kept.ready(carried, body, lines, version)
+            if sending is not None and sending.body is not None:
+                await self._sent(gate, sending, sending.body)
+        finally:
+            gate.withdrawn()
+
+    async def _sent(self, gate: Gate, sending: Carried, body: str) -> None:
+        try:
+            answer = await self._desk.hand_over(sending.order_id, body)
         except FeedFault as fault:
+            gate.failed(sending.order_id, fault)
             self._note_fault(fault)
             await self._unanswered(sending, fault)
             return
+        self._opened |= gate.answered()
         self._shared.notes.pop(self._note_name, None)
         if isinstance(answer, Objection):
             await self._kept.refused(sending, self._feed.name, answer)
@@ -334,7 +376,7 @@ class HandOver:
             await self._kept.unsent(carried, "told again under the same id", self._now_ms())
             return
         try:
-            found = await self._feed.look_up_order(carried.order_id)
+            found = await self._look_up(carried)
         except FeedFault as fault:
             await self._put_off(carried, f"Archean does not say whether it has it ({fault.reason})")
             return
@@ -351,7 +393,7 @@ class HandOver:
         try:
             found = await self._desk.answer(carried.order_id, carried.body or "")
             if found is None and self._feed.offers_lookup:
-                found = await self._feed.look_up_order(carried.order_id)
+                found = await self._look_up(carried)
         except FeedFault as fault:
             await self._put_off(carried, f"Archean does not say how it stands ({fault.reason})")
             return
@@ -362,6 +404,24 @@ class HandOver:
         else:
             await self._answered(carried, found)
 
+    async def _look_up(self, carried: Carried) -> OrderLookup | None:
+        return await self._asked(Way.LOOKUPS, carried, lambda: self._feed.look_up_order(carried.order_id))
+
+    async def _asked(self, way: Way, carried: Carried, call: Callable[[], Awaitable[T]]) -> T:
+        """Ask Archean something about an order. Raises FeedFault, at once while nobody answers to such questions."""
+        gate = self._gates[way]
+        if not gate.passes():
+            raise FeedFault(gate.fault)
+        try:
+            answer = await call()
+        except FeedFault as fault:
+            gate.failed(carried.order_id, fault)
+            raise
+        finally:
+            gate.withdrawn()
+        self._opened |= gate.answered()
+        return answer
+
     async def _cancel(self, carried: Carried) -> None:
         cancelling = await self._kept.cancelling(carried)
         if cancelling is not None:
@@ -369,7 +429,9 @@ class HandOver:
 
     async def _ask_to_cancel(self, carried: Carried) -> None:
         try:
-            answer = await self._desk.ask_to_cancel(carried.order_id, CANCEL_REASON)
+            answer = await self._asked(
+                Way.CANCELLATIONS, carried, lambda: self._desk.ask_to_cancel(carried.order_id, CANCEL_REASON)
+            )
         except FeedFault as fault:
             await self._put_off(carried, f"Archean does not answer to the cancellation ({fault.reason})")
             return

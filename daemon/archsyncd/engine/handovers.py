@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.feed import OrderLookup
 from archsyncd.domain.handover import CancelAnswer, Carried, Flaw, Objection, OrderStory, Stage
+from archsyncd.domain.silence import Untaken
 
 
 class Handovers(Protocol):
@@ -32,6 +34,10 @@ class Handovers(Protocol):
         """An order by its id or number, and what became of it; None when it is not ours to carry."""
         ...
 
+    async def concerned(self, names: Collection[str]) -> Mapping[str, Concerned]:
+        """By name, the order whose id or number it is, else that of the dispatch or return which is called so."""
+        ...
+
     async def recover(self) -> int:
         """After a start: what was being sent may have arrived. How many orders are in doubt by that.
 
@@ -53,6 +59,24 @@ class Handovers(Protocol):
 
     async def ready(self, carried: Carried, body: str, lines: str, version: int) -> Carried | None:
         """Write down what will be sent; durable before the first byte. None when the order stands elsewhere by now."""
+        ...
+
+    async def prepared(
+        self, carried: Carried, body: str, lines: str, version: int, reason: str, again_ms: int
+    ) -> None:
+        """Write down what will be sent, and that it is not sent now."""
+        ...
+
+    async def untaken_since(self, limit: int) -> list[int]:
+        """When the oldest orders were placed that may go and are not with Archean for certain (UTC milliseconds)."""
+        ...
+
+    async def wake(self, stages: Collection[Stage], limit: int) -> int:
+        """Have some of the orders in these states that were put off be due now, those tried least first; how many."""
+        ...
+
+    async def untaken(self) -> Untaken:
+        """What is to be handed over and is not with Archean for certain."""
         ...
 
     async def answered(self, carried: Carried, feed: str, found: OrderLookup, again_ms: int) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archsyncd.domain.inventory import Entry, StockKey
+from archsyncd.domain.silence import Way
+from archsyncd.engine.gate import Gate
 from archsyncd.engine.ports import Clock
 
 
@@ -25,6 +27,7 @@ class Shared:
     `channel_keys`: supply channel id to key, as commercetools has them; `channels_read` counts how often they were read,
     and `channels_stale` asks for it now; `export_channels` have the role OrderExport. `may_increase`: the lease allows raising.
     `listed` is told of entries as the walk over the inventory lists them.
+    `gates`: by way and feed, whether what is carried there is answered.
     `late_until`: monotonic seconds until a request of the lease's former holder may land; None: there was none.
     """
 
@@ -52,6 +55,7 @@ class Shared:
     server_lead_ms: int | None = None
     notes: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    gates: dict[tuple[Way, str], Gate] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     aside: dict[StockKey, float] = field(default_factory=dict)
     listed: Callable[[Sequence[Entry]], Awaitable[None]] = _nobody

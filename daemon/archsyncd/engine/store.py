@@ -407,7 +407,7 @@ class Reports(Protocol):
         ...
 
     async def order_counts(self) -> tuple[int, int | None]:
-        """Open orders that count line by line, and the oldest one's creation time."""
+        """Orders that are not done yet, and the oldest one's creation time."""
         ...
 
     async def plan(self, after: StockKey | None, limit: int) -> list[PlanRow]:

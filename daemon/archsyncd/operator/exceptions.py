@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archsyncd.domain.cases import FOLDED, Case, CaseKind
+from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.lookup import AWAITING_ENTRY
 from archsyncd.domain.reconciling import HELD_CODE
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
-from archsyncd.operator.explain import explained_case
+from archsyncd.operator.explain import ADVICE_KINDS, ORDER_KINDS, explained_case, names_an_order
 from archsyncd.operator.paging import fitting
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_USAGE, NUMBER_LIMIT, Arguments, Refusal, near
 
@@ -20,14 +21,6 @@ LIST_LIMIT = 100
 LIST_MOST = 500
 SCAN_LIMIT = 5_000
 REASON_LIMIT_CHARACTERS = 500
-# What a person may have tried again once its cause is set right: of one order, and of one dispatch or return.
-ORDER_KINDS = (
-    CaseKind.ORDER_IN_DOUBT,
-    CaseKind.ORDER_REJECTED,
-    CaseKind.ORDER_UNMAPPED_LINE,
-    CaseKind.STATUS_CONFLICT,
-)
-ADVICE_KINDS = (CaseKind.FULFILMENT_MISMATCH, CaseKind.OVER_SHIPMENT)
 FREED_BY_HAND = (CaseKind.STOCK_UPDATE_FAILED, *AWAITING_ENTRY)
 
 
@@ -39,13 +32,13 @@ class ExceptionDesk:
 
     async def listed(self, arguments: Arguments) -> dict[str, Any]:
         """A page of cases, oldest first: `rows`, `next` to go on `after` (None: no more), and `at`, when it was looked."""
-        return await self._page(arguments, self._brief)
+        return await self._page(arguments, whole=False)
 
     async def exported(self, arguments: Arguments) -> dict[str, Any]:
         """A page of cases as `listed` tells it, each of them whole."""
-        return await self._page(arguments, self._whole)
+        return await self._page(arguments, whole=True)
 
-    async def _page(self, arguments: Arguments, told: Callable[[Case], dict[str, Any]]) -> dict[str, Any]:
+    async def _page(self, arguments: Arguments, *, whole: bool) -> dict[str, Any]:
         kind = arguments.choice("kind", ("", *(each.value for each in CaseKind)), "")
         state = arguments.choice("state", STATES, "open")
         owner = arguments.text("owner", limit=64, default="")
@@ -55,7 +48,11 @@ class ExceptionDesk:
         self._require_team(owner)
         at_ms = self._daemon.clock.wall_ms()
         cases, place = await self._matching("" if state == "all" else state, kind, owner, after, limit)
-        rows, cut = fitting(told(case) for case in cases)
+        if whole:
+            concerned = await self._concerned(cases)
+            rows, cut = fitting(self._whole(case, concerned.get(case.subject)) for case in cases)
+        else:
+            rows, cut = fitting(self._brief(case) for case in cases)
         if cut:
             place = rows[-1]["id"]
         return {"rows": rows, "next": place, "at": rfc3339(at_ms)}
@@ -93,7 +90,12 @@ class ExceptionDesk:
         """One case whole."""
         case = await self._find(arguments)
         arguments.finish()
-        return self._whole(case)
+        return self._whole(case, (await self._concerned([case])).get(case.subject))
+
+    async def _concerned(self, cases: Sequence[Case]) -> Mapping[str, Concerned]:
+        """By subject, the orders that cases are about."""
+        names = {case.subject for case in cases if names_an_order(case)}
+        return await self._daemon.store.handovers.concerned(names) if names else {}
 
     async def retry(self, arguments: Arguments) -> dict[str, Any]:
         """Do again what a case is about: `done`, and `says` what happened or what happens by itself."""
@@ -244,7 +246,7 @@ class ExceptionDesk:
     def _brief(self, case: Case) -> dict[str, Any]:
         return brief(self._daemon, case)
 
-    def _whole(self, case: Case) -> dict[str, Any]:
+    def _whole(self, case: Case, concerned: Concerned | None) -> dict[str, Any]:
         owner = self._daemon.settings.owner(case.kind)
         due_ms = case.first_seen_ms + owner.escalate_minutes * 60_000
         return (
@@ -256,7 +258,7 @@ class ExceptionDesk:
                 "note": case.note,
                 "escalates_at": rfc3339(due_ms),
             }
-            | explained_case(case)
+            | explained_case(case, concerned if names_an_order(case) else None)
             | _of_many(case)
         )
 

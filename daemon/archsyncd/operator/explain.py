@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archsyncd.domain.cases import FOLDED, Case, CaseKind
+from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.events import Event, explained
 from archsyncd.domain.explained import KINDS, MANUAL, REASONS, Explained, filled, told
 from archsyncd.operator.protocol import EXIT_ACT, Refusal
@@ -15,15 +16,27 @@ from archsyncd.operator.screens import typed
 # What tells of a case need not point to itself.
 _SHOW = "archsyncctl exceptions show"
 EXCEPTION, VERDICT, JOURNAL = "exception", "verdict", "journal"
+_RETRY = "archsyncctl exceptions retry"
 # Kinds whose subject is the order as people call it.
 _ABOUT_ORDERS = frozenset(
     {
         CaseKind.UNPROVEN_REFLECTION,
         CaseKind.ORDER_REJECTED,
         CaseKind.ORDER_IN_DOUBT,
+        CaseKind.ORDER_UNMAPPED_LINE,
         CaseKind.STATUS_CONFLICT,
     }
 )
+# Of which an order, or a dispatch or return, is tried again, if it waits for that.
+ORDER_KINDS = (
+    CaseKind.ORDER_IN_DOUBT,
+    CaseKind.ORDER_REJECTED,
+    CaseKind.ORDER_UNMAPPED_LINE,
+    CaseKind.STATUS_CONFLICT,
+)
+ADVICE_KINDS = (CaseKind.FULFILMENT_MISMATCH, CaseKind.OVER_SHIPMENT)
+# Kinds about an order whose subject may be a dispatch or a return of it.
+_ABOUT_ADVICES = (*ADVICE_KINDS, CaseKind.SHORT_PICK, CaseKind.STALLED_ORDERS)
 _ABOUT_RECORDS = frozenset({CaseKind.INVALID_RECORD, CaseKind.NEEDS_RESYNC, CaseKind.HELD_LEVEL})
 _ABOUT_ENTRIES = frozenset(
     {
@@ -104,27 +117,44 @@ def _lines(entry: Mapping[str, Any]) -> Iterator[str]:
     yield from [f"  retry     {entry['retry']}"] if entry["retry"] else []
 
 
-def explained_case(case: Case) -> dict[str, Any]:
-    """What the kind of a case means, with what is known of the case in the commands."""
-    entry, names = case.text, _names(case)
+def names_an_order(case: Case) -> bool:
+    """Whether an order is meant by what the case is about."""
+    return not case.subject.startswith(FOLDED) and case.kind in {*_ABOUT_ORDERS, *_ABOUT_ADVICES}
+
+
+def explained_case(case: Case, concerned: Concerned | None = None) -> dict[str, Any]:
+    """What the kind of a case means, with what is known of the case in the commands. `concerned`: the order that it is about."""
+    entry, names = case.text, _names(case, concerned)
+    again = _goes_again(case, concerned)
     return {
         "impact": entry.impact,
         "by_itself": entry.by_itself,
         "closes": entry.closes,
         "look": [filled(each, names) for each in entry.look if not each.startswith(_SHOW)],
         "next": told(entry.next_step, names),
-        "remedy": [filled(each, names) for each in entry.remedy],
-        "retry": entry.retry or entry.closes,
+        "remedy": [filled(each, names) for each in entry.remedy if again or not each.startswith(_RETRY)],
+        "retry": (entry.retry if again else "") or entry.closes,
         "manual": MANUAL,
     }
 
 
-def _names(case: Case) -> dict[str, str]:
+def _goes_again(case: Case, concerned: Concerned | None) -> bool:
+    """Whether a retry would do anything."""
+    if case.kind in ORDER_KINDS:
+        return concerned is not None and concerned.order_goes_again
+    if case.kind in ADVICE_KINDS:
+        return concerned is not None and concerned.advice_goes_again
+    return True
+
+
+def _names(case: Case, concerned: Concerned | None) -> dict[str, str]:
     """What stands for the placeholders of its commands; nothing for a case that several things were folded into."""
     names = {"ID": str(case.id)}
     if case.subject.startswith(FOLDED):
         return names
-    if case.kind in _ABOUT_ORDERS:
+    if concerned is not None:
+        names["NUMBER"] = concerned.name
+    elif case.kind in _ABOUT_ORDERS:
         names["NUMBER"] = case.subject
     elif case.kind in _ABOUT_ENTRIES:
         names["SKU"] = case.subject

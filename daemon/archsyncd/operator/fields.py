@@ -56,7 +56,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "count, p50_seconds, p99_seconds",
         "keys": "total, out_of_step",
         "data": "locations (how many by state), withheld, oldest_level_seconds, suspected_oversells, "
-        "unknown_skus, unknown_share, drifting, stalled, untracked_lines, untracked_pieces, "
+        "unknown_skus, unknown_share, drifting, stalled, "
+        "untaken_seconds (by way: for how long nobody takes what waits), untracked_lines, untracked_pieces, "
         "saturated_share, database_bytes, log_bytes, free_bytes, doubt",
         "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
         "reconcile": "the newest comparison of the inventory (null: there was none): run, mode, cause, state, began, ended, "

@@ -30,6 +30,7 @@ from archsyncd.engine.alerts import CaseFigures
 from archsyncd.engine.ports import StoreBroken
 from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept
+from archsyncd.operator.silences import silences
 
 ORDERS_SLACK_SECONDS = 300.0
 STATUS_KEEP_SECONDS = 0.9
@@ -41,6 +42,8 @@ SAMPLE_SECONDS = 0.9
 SATURATION_SAMPLES = 300
 SATURATION_LEAST_SAMPLES = 60
 _DECREASES = (DueClass.DECREASE_NEAR_ZERO, DueClass.DECREASE)
+# What orders come to when a place is not mapped, or nobody takes them: told after what it follows from.
+_SYMPTOMS = frozenset({CaseKind.ORDER_UNMAPPED_LINE, CaseKind.STALLED_ORDERS, CaseKind.UNPROVEN_REFLECTION})
 _DRIFTING = (CaseKind.DRIFT, CaseKind.FOREIGN_WRITER)
 
 
@@ -91,6 +94,7 @@ class Lookout:
         self._untracked = Kept(clock, daemon.store.health.untracked, COUNTS_KEEP_SECONDS)
         self._suspected = Kept(clock, daemon.store.reconciles.suspected, COUNTS_KEEP_SECONDS)
         self._reports = Kept(clock, daemon.store.reporting.made, COUNTS_KEEP_SECONDS)
+        self._silences = Kept(clock, lambda: silences(daemon), COUNTS_KEEP_SECONDS)
         self._backlog = Kept(clock, report.backlog, STATUS_KEEP_SECONDS)
         self._rough = Kept(clock, lambda: self._look(rough=True), STATUS_KEEP_SECONDS, cost_share=0)
 
@@ -134,6 +138,7 @@ class Lookout:
         facts = replace(
             self._facts(feeds, locations, backlog, cases, wrong, room),
             mutes=mutes,
+            silences=await self._silences.get(),
             unreported_seconds=await self._unreported(),
         )
         return Look(judge(facts), facts, backlog, keys, parked, states, await self._untracked.get(), room)
@@ -304,8 +309,16 @@ class Lookout:
 
 
 def _worst_first(cases: Sequence[OpenCases]) -> list[OpenCases]:
+    """The worst first; of equal ones what may follow from others last."""
     worst = list(Severity)
-    return sorted(cases, key=lambda each: (worst.index(Severity(each.severity)), -each.oldest_seconds))
+    return sorted(
+        cases,
+        key=lambda each: (
+            worst.index(Severity(each.severity)),
+            each.kind in _SYMPTOMS,
+            -each.oldest_seconds,
+        ),
+    )
 
 
 def limits_of(settings: Settings) -> HealthLimits:
@@ -314,6 +327,8 @@ def limits_of(settings: Settings) -> HealthLimits:
     return HealthLimits(
         decrease_late_seconds=float(health.decrease_late_seconds),
         decrease_critical_seconds=float(health.decrease_critical_seconds),
+        orders_late_seconds=float(health.orders_late_seconds),
+        orders_critical_seconds=float(health.orders_critical_seconds),
         quiet_seconds=health.quiet_minutes * 60.0,
         unknown_percent=float(health.unknown_skus_percent),
         drift_percent=float(health.drift_percent),

@@ -93,9 +93,16 @@ METRICS: Mapping[str, Metric] = {
     "archsyncd_requests_saturated_ratio": Metric(
         "gauge", "The share of the last five minutes in which requests were scarce."
     ),
-    "archsyncd_orders_open": Metric("gauge", "Orders that count line by line."),
+    "archsyncd_orders_open": Metric(
+        "gauge", "Orders that are not done: not shipped and booked, cancelled, or let go of."
+    ),
     "archsyncd_orders_behind_seconds": Metric("gauge", "How far behind orders are known completely."),
     "archsyncd_orders_stalled": Metric("gauge", "Orders and dispatches that do not get on."),
+    "archsyncd_untaken_seconds": Metric(
+        "gauge",
+        "How long nobody has taken what waits (orders, cancellations, dispatches, bookings); 0 where somebody does.",
+        ("way",),
+    ),
     "archsyncd_orders_handover": Metric(
         "gauge", "Orders on their way to Archean and back, by state.", ("state",)
     ),
@@ -110,7 +117,8 @@ METRICS: Mapping[str, Metric] = {
     ),
     "archsyncd_lag_seconds": Metric(
         "summary",
-        "Of the newest 1,000: handed_over, from an order's creation to its acceptance; booked, from a dispatch to its booking.",
+        "Of the newest 1,000: handed_over, from an order's creation to its acceptance; booked, from a dispatch to its booking. "
+        "One that still waits counts with the time that is gone.",
         ("lag",),
     ),
     "archsyncd_exceptions_open": Metric(

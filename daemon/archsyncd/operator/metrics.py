@@ -139,6 +139,8 @@ def _data(status: Answer) -> Iterator[Sample]:
     yield "archsyncd_suspected_oversells", (), data["suspected_oversells"]
     yield "archsyncd_untracked_pieces", (), data["untracked_pieces"]
     yield "archsyncd_orders_stalled", (), data["stalled"]
+    for way, seconds in data["untaken_seconds"].items():
+        yield "archsyncd_untaken_seconds", (way,), seconds
     yield "archsyncd_requests_saturated_ratio", (), data["saturated_share"]
     yield "archsyncd_database_bytes", (), data["database_bytes"]
     yield "archsyncd_database_log_bytes", (), data["log_bytes"]

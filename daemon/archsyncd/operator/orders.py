@@ -16,6 +16,7 @@ from archsyncd.operator.protocol import Arguments, Refusal
 LIST_LIMIT = 100
 LIST_MOST = 500
 CASES_LIMIT = 20
+LAGS_MOST = 1_000
 STAGES = ("", *(stage.value for stage in Stage))
 # What becomes of an order by itself, and what a person can do.
 NEXT_STEPS = {
@@ -23,8 +24,7 @@ NEXT_STEPS = {
     Stage.WAITING: "Nothing: it goes by itself when that changes in commercetools.",
     Stage.READY: "Nothing: it is sent as soon as Archean can be reached.",
     Stage.SENDING: "Nothing: the answer decides, and a lost one is asked for.",
-    Stage.IN_DOUBT: "Nothing as long as Archean can be asked; else look there whether it has the order, then retry or dismiss "
-    "its exception.",
+    Stage.IN_DOUBT: "Nothing: Archean is asked whether it has it, and its answer decides.",
     Stage.RECEIVED: "Nothing, unless it lasts: Archean has it and has not decided on it.",
     Stage.ACCEPTED: "Nothing: Archean has it, and its dispatch is waited for.",
     Stage.CANCELLING: "Nothing: Archean is asked to cancel it, and its word decides.",
@@ -38,6 +38,18 @@ NEXT_STEPS = {
 }
 
 
+# Where Archean can neither be asked nor told again, nothing is due by itself.
+_A_PERSON_MUST_SAY = (
+    "Look in Archean whether it has the order, then: archsyncctl exceptions retry ID, or dismiss ID"
+)
+
+
+def _next_step(carried: Carried) -> str:
+    if carried.stage is Stage.IN_DOUBT and carried.due_ms is None:
+        return _A_PERSON_MUST_SAY
+    return NEXT_STEPS[carried.stage]
+
+
 class OrderVerbs:
     """Answers `order` and `orders.list`."""
 
@@ -45,11 +57,16 @@ class OrderVerbs:
         self._daemon = daemon
 
     async def order(self, arguments: Arguments) -> dict[str, Any]:
-        """One order by number or id: where it stands, both sides' states, dispatches, history, cases, the next step."""
+        """One order by number or id, or by that of a dispatch or return of it.
+
+        Where it stands, both sides' states, dispatches, history, cases, the next step.
+        """
         reference = arguments.text("reference")
         arguments.finish()
         daemon = self._daemon
         story = await daemon.store.handovers.story(reference)
+        if story is None and (meant := (await daemon.store.handovers.concerned([reference])).get(reference)):
+            story = await daemon.store.handovers.story(meant.order_id)
         if story is None:
             raise await self._unknown(reference)
         carried = story.carried
@@ -86,7 +103,7 @@ class OrderVerbs:
             "sent": carried.sent,
             "cancelled": carried.cancel,
             "noted": carried.noted,
-            "next": NEXT_STEPS[carried.stage],
+            "next": _next_step(carried),
             "commercetools": None if sides is None else _ours(sides),
             "archean": None if sides is None else _theirs(sides),
             "dispatches": [self._advice(each) for each in advices],
@@ -155,7 +172,10 @@ async def order_states(daemon: Daemon) -> list[dict[str, Any]]:
 
 
 async def carrying(daemon: Daemon) -> dict[str, Any] | None:
-    """The status of the hand-over: orders by state, dispatches and returns that wait, and how long both took of late."""
+    """The status of the hand-over: orders by state, dispatches and returns that wait, and how long both took of late.
+
+    Who still waits counts with the time that is gone.
+    """
     if daemon.hand_over is None:
         return None
     now_ms = daemon.clock.wall_ms()
@@ -164,8 +184,12 @@ async def carrying(daemon: Daemon) -> dict[str, Any] | None:
         seconds = round(max(now_ms - since_ms, 0) / 1000, 1)
         waiting.append({"kind": kind, "stage": stage, "count": count, "oldest_seconds": seconds})
     lags = {}
-    for name in ("handed_over", "booked"):
-        lag = daemon.store.lags.of(name)
+    under_way = {
+        "handed_over": await daemon.store.handovers.untaken_since(LAGS_MOST),
+        "booked": await daemon.store.advices.unbooked_since(LAGS_MOST),
+    }
+    for name, since in under_way.items():
+        lag = daemon.store.lags.of(name, [now_ms - at_ms for at_ms in since])
         lags[name] = (
             None
             if lag is None

@@ -21,6 +21,7 @@ from archsyncd.operator.gauges import Kept, Meter
 from archsyncd.operator.looking import COUNTS_KEEP_SECONDS, STATUS_KEEP_SECONDS, Look, Lookout
 from archsyncd.operator.orders import carrying
 from archsyncd.operator.reconciling import reconciled
+from archsyncd.operator.silences import untaken_seconds
 
 CLASS_NAMES = {
     DueClass.DECREASE_NEAR_ZERO: "decreases near zero",
@@ -266,6 +267,7 @@ def _data_told(look: Look, doubt: str | None) -> dict[str, Any]:
         "unknown_share": round(share(facts.wrong.unknown, facts.wrong.keys), 4),
         "drifting": facts.wrong.drifting,
         "stalled": counts.get(CaseKind.STALLED_ORDERS, 0),
+        "untaken_seconds": untaken_seconds(facts.silences),
         "untracked_lines": look.untracked[0],
         "untracked_pieces": look.untracked[1],
         "saturated_share": None if facts.saturated is None else round(facts.saturated, 2),

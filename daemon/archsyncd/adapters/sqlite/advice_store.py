@@ -42,6 +42,19 @@ class AdviceStore:
         async with self._session.read() as tx:
             return await advising.of_order(self._session.scope(tx), order_id)
 
+    async def unbooked_since(self, limit: int) -> list[int]:
+        """When Archean told the oldest of the dispatches that are not booked (UTC milliseconds)."""
+        return [int(row[0]) for row in await self._session.rows("advice_unbooked_since", (limit,))]
+
+    async def wake(self, stage: AdviceStage, limit: int, feed: str = "") -> int:
+        """Have some of those in this stage (of one feed) that were put off be due now, those tried least first; how many."""
+        wanted = {"stage": stage, "limit": limit, "feed": feed}
+
+        async def step(scope: Scope) -> int:
+            return await scope.tx.run("advice_wake", wanted | {"now": scope.now_ms})
+
+        return await self._session.write(step)
+
     async def counts(self) -> Mapping[tuple[AdviceKind, AdviceStage], tuple[int, int]]:
         """How many advices wait or are held, by stage, and since when the first of them is (UTC milliseconds)."""
         rows = await self._session.rows("advice_counts")
@@ -153,10 +166,7 @@ class AdviceStore:
             missing = ", ".join(
                 f"{line.short_quantity} of {line.sku}" for line in before.shorts[:SHORT_PICKS_SHOWN]
             )
-            reason = (
-                f"Archean did not find {missing} for order {name} ({before.name}): the order stays open until Archean ships "
-                "them, or somebody closes them"
-            )
+            reason = f"Archean did not find {missing} for order {name} ({before.name})"
             case = NewCase(CaseKind.SHORT_PICK, advising.SCOPE, before.name, reason, order=name)
             await open_case(scope.tx, case, scope.now_ms)
 

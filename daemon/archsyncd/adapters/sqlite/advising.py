@@ -164,10 +164,18 @@ async def _take(scope: Scope, told: Advice, *, known: bool) -> set[StockKey]:
         touched |= await book_shorts(scope, after, taken_back=True)
     if told.kind is AdviceKind.FULFILMENT and told.status != CANCELLED:
         await handing.stated(scope, after.order_id, "accepted", None)
+    elif told.kind is AdviceKind.FULFILMENT and not await _works_on(scope, after.order_id):
+        await handing.taken_back(scope, after.order_id)
     if before is None or before.status != after.status:
         what = "fulfilment" if told.kind is AdviceKind.FULFILMENT else "return"
         await handing.note(scope, after.order_id, f"{what} {told.name} is {told.status} at Archean")
     return touched
+
+
+async def _works_on(scope: Scope, order_id: str) -> bool:
+    """Whether Archean has any other fulfilment of an order than cancelled ones."""
+    kind = AdviceKind.FULFILMENT
+    return any(each.kind is kind and each.status != CANCELLED for each in await of_order(scope, order_id))
 
 
 async def _close_what_is_over(scope: Scope, advice: Advice) -> None:

@@ -18,6 +18,7 @@ from archsyncd.domain.handover import (
     NOTHING_TO_SHIP,
     UNSENT,
     WITH_ARCHEAN,
+    CancelAnswer,
     Carried,
     Hand,
     Stage,
@@ -33,6 +34,13 @@ SCOPE = "orders"
 _TRIED = frozenset({Stage.READY, Stage.SENDING})
 # The code of a case about an order that somebody marked as shipped.
 SHIPPED_HERE = "shipped_here"
+# And of one that Archean took in though it is cancelled.
+ACCEPTED_LATE = "accepted_late"
+# Why an order is cancelled: as a record of Archean tells, or as it answered to the wish; its records may still come then.
+BY_ITS_RECORD = "Archean has cancelled it"
+BY_ITS_ANSWER = "Archean has cancelled it, as it was asked to"
+NEVER_HAD = "Archean does not have it"
+_ANSWERS = {CancelAnswer.CANCELLED.value: BY_ITS_ANSWER}
 # A level that carries the order comes with the acceptance as a rule; else Archean is asked.
 LOOK_UP_AFTER_MS = 30_000
 # Kinds that speak of one order and close when it moves on.
@@ -226,25 +234,27 @@ async def stated(scope: Scope, order_id: str, kind: str, told: str | None) -> No
     if before is None:
         return
     if before.stage in FINAL - {Stage.DISMISSED}:
-        await _too_late(scope, before, kind)
+        await _too_late(scope, before, kind, told)
     elif kind == "accepted":
         await _accept(scope, before, told)
     elif kind == "refused":
         await _refuse(scope, before, told or "no reason told")
     elif kind == "released":
-        await _cancelled(scope, before)
+        await _cancelled(scope, before, told)
 
 
-async def _too_late(scope: Scope, before: Carried, kind: str) -> None:
+async def _too_late(scope: Scope, before: Carried, kind: str, told: str | None) -> None:
     if kind == "released":
-        await _cancelled(scope, before)
+        await _cancelled(scope, before, told)
     if before.stage is not Stage.CANCELLED or kind != "accepted":
         return
+    if before.reason == BY_ITS_ANSWER:
+        return  # that it had taken the order before it cancelled it is no news, only late
     reason = (
         f"Archean has accepted order {before.name} though it is cancelled: what was sent of it may have arrived late; cancel it "
         "there before it is packed"
     )
-    case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="accepted_late")
+    case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code=ACCEPTED_LATE)
     await open_case(scope.tx, case, scope.now_ms)
 
 
@@ -274,9 +284,26 @@ async def _refuse(scope: Scope, before: Carried, why: str) -> None:
         await put(scope, before, moved(before, Stage.HELD, scope.now_ms, f"Archean rejected it: {why}"))
 
 
-async def _cancelled(scope: Scope, before: Carried) -> None:
-    """Archean has cancelled the order; where nobody had asked for that, or goods of it have left, somebody must know."""
+async def taken_back(scope: Scope, order_id: str) -> None:
+    """Archean works no more on an order that is cancelled: what it had taken in late is settled."""
+    before = await get(scope, order_id)
+    if before is not None and before.stage is Stage.CANCELLED:
+        note = "Archean has cancelled it as well"
+        kind = CaseKind.STATUS_CONFLICT
+        await resolve_case(scope.tx, kind, SCOPE, before.name, note, scope.now_ms, ACCEPTED_LATE)
+
+
+async def _cancelled(scope: Scope, before: Carried, answer: str | None) -> None:
+    """Archean has cancelled the order; where nobody had asked for that, or goods of it have left, somebody must know.
+
+    `answer`: what it answered to the wish to cancel; None: a record of it tells.
+    """
     if before.stage is Stage.CANCELLED:
+        # Read in a record, it is older than whatever is read after it.
+        why = BY_ITS_RECORD if answer is None else _ANSWERS.get(answer, "")
+        if why:
+            await put(scope, before, replace(before, reason=why))
+            await taken_back(scope, before.order_id)
         return
     if not may_move(before.stage, Stage.CANCELLED):
         reason = (
@@ -286,7 +313,8 @@ async def _cancelled(scope: Scope, before: Carried) -> None:
         case = NewCase(CaseKind.STATUS_CONFLICT, SCOPE, before.name, reason, code="cancelled_after_dispatch")
         await open_case(scope.tx, case, scope.now_ms)
         return
-    await put(scope, before, moved(before, Stage.CANCELLED, scope.now_ms, "Archean has cancelled it"))
+    why = BY_ITS_RECORD if answer is None else _ANSWERS.get(answer, NEVER_HAD)
+    await put(scope, before, moved(before, Stage.CANCELLED, scope.now_ms, why))
     await close_cases(scope, before, "the order is cancelled")
     if not before.cancel:
         reason = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,7 +14,9 @@ from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.statements import Statement, book_statement
+from archsyncd.domain.advice import AdviceStage
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.feed import OrderLookup, Position
 from archsyncd.domain.handover import (
     UNSENT,
@@ -28,6 +30,7 @@ from archsyncd.domain.handover import (
     Stage,
     moved,
 )
+from archsyncd.domain.silence import Untaken
 
 T = TypeVar("T")
 
@@ -77,6 +80,16 @@ class HandoverStore:
         told = tuple((at_ms, Stage(stage), note) for at_ms, stage, note in events)
         return OrderStory(replace(handing.carried_of(row), body=None), told)
 
+    async def concerned(self, names: Collection[str]) -> Mapping[str, Concerned]:
+        """By name, the order whose id or number it is, else that of the dispatch or return which is called so."""
+        found: dict[str, Concerned] = {}
+        for name, order_id, told, stage, advice in await self._session.rows(
+            "orders_concerned", (array(sorted(names)),)
+        ):
+            its = None if advice is None else AdviceStage(advice)
+            found.setdefault(name, Concerned(order_id, told, Stage(stage), its))
+        return found
+
     async def wait(self, carried: Carried, reason: str, version: int, again_ms: int) -> None:
         """The order may not go yet."""
         await self._move(carried, Stage.WAITING, reason, again_ms, version=version)
@@ -100,15 +113,9 @@ class HandoverStore:
         """Write down what will be sent; durable before the first byte. None when the order has changed meanwhile."""
 
         async def step(scope: Scope, before: Carried) -> Carried | None:
-            made = before
-            anew = before.stage is not Stage.READY or before.body is None
-            if anew and (not body or before.version > version):
-                return None  # it has changed since: what would be sent is of an order that was another one
-            if anew:
-                made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
-                made = replace(made, body=body, lines=lines, attempts=before.attempts)
-                await handing.put(scope, before, made, "it may be handed over, and is whole")
-                await recompute(scope, await lines_as_handed_over(scope, before.order_id))
+            made = await _made(scope, before, body, lines, version)
+            if made is None:
+                return None
             sending = moved(made, Stage.SENDING, scope.now_ms)
             # How often it was tried in vain sets the pace until it arrives.
             sending = replace(sending, sent=made.sent + 1, attempts=before.attempts, edited=False)
@@ -117,6 +124,39 @@ class HandoverStore:
             return sending
 
         return await self._step(carried, step, fresh=True)
+
+    async def prepared(
+        self, carried: Carried, body: str, lines: str, version: int, reason: str, again_ms: int
+    ) -> None:
+        """Write down what will be sent, and that it is not sent now."""
+
+        async def step(scope: Scope, before: Carried) -> None:
+            made = await _made(scope, before, body, lines, version)
+            if made is None:
+                return
+            waiting = replace(made, reason=reason, due_ms=again_ms, attempts=before.attempts + 1)
+            await handing.put(scope, made, waiting)
+            await handing.close_cases(scope, waiting, "the order can go now", keep=CaseKind.STALLED_ORDERS)
+
+        await self._step(carried, step, fresh=True)
+
+    async def untaken_since(self, limit: int) -> list[int]:
+        """When the oldest orders were placed that may go and are not with Archean for certain (UTC milliseconds)."""
+        return [int(row[0]) for row in await self._session.rows("handover_untaken_since", (limit,))]
+
+    async def wake(self, stages: Collection[Stage], limit: int) -> int:
+        """Have some of the orders in these states that were put off be due now, those tried least first; how many."""
+        wanted = {"stages": array(sorted(stages)), "limit": limit}
+
+        async def step(scope: Scope) -> int:
+            return await scope.tx.run("handover_wake", wanted | {"now": scope.now_ms})
+
+        return await self._session.write(step)
+
+    async def untaken(self) -> Untaken:
+        """What is to be handed over and is not with Archean for certain."""
+        row = await self._session.row("handover_untaken_now")
+        return Untaken(*row) if row else Untaken()
 
     async def cancelled_unsent(self, carried: Carried, reason: str) -> None:
         """Nothing was ever sent of an order that commercetools has cancelled: its pieces are released with that."""
@@ -229,7 +269,7 @@ class HandoverStore:
                 )
                 await open_case(scope.tx, case, scope.now_ms)
                 return
-            statement = Statement("released", feed, Position(0, 0))
+            statement = Statement("released", feed, Position(0, 0), "", answer.value)
             await recompute(scope, await book_statement(scope, before.order_id, statement))
 
         await self._step(carried, step)
@@ -448,6 +488,19 @@ class HandoverStore:
             what = str(fault)
             await self._session.write(lambda scope: _impossible(scope, carried, what))
             return None
+
+
+async def _made(scope: Scope, before: Carried, body: str, lines: str, version: int) -> Carried | None:
+    """The order with what is to be sent of it written down; None where that is of an order that was another one."""
+    if before.stage is Stage.READY and before.body is not None:
+        return before
+    if not body or before.version > version:
+        return None
+    made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
+    made = replace(made, body=body, lines=lines, attempts=before.attempts)
+    await handing.put(scope, before, made, "it may be handed over, and is whole")
+    await recompute(scope, await lines_as_handed_over(scope, before.order_id))
+    return made
 
 
 async def _impossible(scope: Scope, carried: Carried, what: str) -> None:

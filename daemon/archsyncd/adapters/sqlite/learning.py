@@ -19,9 +19,19 @@ from archsyncd.adapters.sqlite.proofs import take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of_orders, recompute, stored
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.handover import UNSENT, Stage
 from archsyncd.domain.inventory import Order, StockKey
 from archsyncd.domain.ledger import Base, reflected_units
-from archsyncd.domain.order import CANCELLED, DELETED, ELSEWHERE, CountedLine, count_lines, goods_of, is_final
+from archsyncd.domain.order import (
+    CANCELLED,
+    DELETED,
+    ELSEWHERE,
+    CountedLine,
+    Trouble,
+    count_lines,
+    goods_of,
+    is_final,
+)
 from archsyncd.domain.outbox import learnt_late, read_discarded, scheduled
 from archsyncd.domain.rules import LearnRules
 
@@ -84,7 +94,7 @@ async def _head(scope: Scope, order: Order, rules: LearnRules) -> None:
     )
 
 
-async def _counted(scope: Scope, order: Order, rules: LearnRules) -> tuple[CountedLine, ...]:
+async def _counted(scope: Scope, order: Order, rules: LearnRules, *, known: bool) -> tuple[CountedLine, ...]:
     keys = {
         StockKey(channel, line.sku)
         for line in order.lines
@@ -95,9 +105,37 @@ async def _counted(scope: Scope, order: Order, rules: LearnRules) -> tuple[Count
     rows = await outbox_rows(scope, keys)
     created = {key: row.entry_created_ms for key, row in rows.items() if row.entry_created_ms is not None}
     lines, troubles = count_lines(order, rules.channel_keys, scope.policies, created)
-    cases = [NewCase(trouble.kind, trouble.scope, trouble.subject, trouble.reason) for trouble in troubles]
+    uncounted = [each for each in troubles if each.kind is CaseKind.ORDER_UNMAPPED_LINE]
+    cases = [
+        NewCase(each.kind, each.scope, each.subject, each.reason)
+        for each in troubles
+        if each.kind is not CaseKind.ORDER_UNMAPPED_LINE
+    ]
     await open_cases(scope.tx, cases, scope.now_ms)
+    if uncounted or known:
+        await _tell_uncounted(scope, order, uncounted)
     return lines
+
+
+async def _tell_uncounted(scope: Scope, order: Order, uncounted: Sequence[Trouble]) -> None:
+    """One case an order, as long as something is still to happen with it: what has left needs nobody's hand."""
+    carried = await handing.get(scope, order.id)
+    held = carried is not None and carried.stage is Stage.HELD
+    still = not is_final(order) and (carried is None or held or carried.stage in UNSENT)
+    name = order.number or order.id
+    if uncounted and still:
+        more = f" (and {len(uncounted) - 1} more of its lines)" if len(uncounted) > 1 else ""
+        case = NewCase(CaseKind.ORDER_UNMAPPED_LINE, ORDERS_SCOPE, name, f"{uncounted[0].reason}{more}")
+        await open_cases(scope.tx, [case], scope.now_ms)
+    elif not (held and still):
+        # A held order has its case until it can go.
+        note = "each of its lines can be counted now" if still else "nothing is left to be done for it"
+        await _resolve_uncounted(scope, name, order.id, note)
+
+
+async def _resolve_uncounted(scope: Scope, name: str, order_id: str, note: str) -> None:
+    for subject in dict.fromkeys((name, order_id)):
+        await resolve_case(scope.tx, CaseKind.ORDER_UNMAPPED_LINE, ORDERS_SCOPE, subject, note, scope.now_ms)
 
 
 async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]:
@@ -106,7 +144,7 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
         await scope.tx.run("closed_put", (order.id, order.created_at_ms))
         await advising.order_met(scope, order, ours=False)
         return set()
-    lines = await _counted(scope, order, rules)
+    lines = await _counted(scope, order, rules, known=False)
     await _head(scope, order, rules)
     if not lines:
         await scope.tx.run("head_lookup_due", (None, order.id))
@@ -168,11 +206,11 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     if released or (state == CANCELLED and rules.restores_on_cancel):
         # Its lines are given back: nothing of it is counted again.
         await _head(scope, order, rules)
+        await _tell_uncounted(scope, order, ())
         return set()
     before = (await open_lines(scope, (order.id,))).get(order.id, [])
     await _head(scope, order, rules)
-    lines = {(line.key, line.line_id): line for line in await _counted(scope, order, rules)}
-    await _no_longer_uncounted(scope, order, lines.values())
+    lines = {(line.key, line.line_id): line for line in await _counted(scope, order, rules, known=True)}
     touched: set[StockKey] = set()
     moved = {line.line_id.partition(ELSEWHERE)[0] for line in before if ELSEWHERE in line.line_id}
     edited: set[StockKey] = set()
@@ -229,14 +267,6 @@ async def _limit_proofs(
     return set()
 
 
-async def _no_longer_uncounted(scope: Scope, order: Order, lines: Iterable[CountedLine]) -> None:
-    """Close what was open about lines that could not be counted before."""
-    for line in lines:
-        subject = f"{order.number or order.id}/{line.line_id}"
-        note = "the line can be counted now"
-        await resolve_case(scope.tx, CaseKind.ORDER_UNMAPPED_LINE, ORDERS_SCOPE, subject, note, scope.now_ms)
-
-
 async def forget_order(scope: Scope, order_id: str) -> None:
     """The order was deleted in commercetools: what that did to the entries is read off them anew.
 
@@ -249,6 +279,7 @@ async def forget_order(scope: Scope, order_id: str) -> None:
     keys = {line.key for line in (await open_lines(scope, (order_id,))).get(order_id, [])}
     await scope.tx.run("head_deleted", (DELETED, scope.now_ms, order_id))
     await handing.deleted(scope, order_id)
+    await _resolve_uncounted(scope, heads[0][1] or order_id, order_id, "the order was deleted")
     if heads[0][9]:
         await release_order(scope, order_id)
     await doubt_bases(scope, keys)

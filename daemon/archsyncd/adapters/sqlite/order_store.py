@@ -16,6 +16,7 @@ from archsyncd.domain.feed import (
     OrderLookup,
     Position,
 )
+from archsyncd.domain.handover import CancelAnswer
 from archsyncd.domain.inventory import MessageCursor, Order, StockKey
 from archsyncd.domain.report import (
     Cursor,
@@ -206,7 +207,8 @@ async def book_answer(scope: Scope, order_id: str, feed: str, found: OrderLookup
     """Apply what Archean answers about an order; the keys it touches."""
     nowhere = Position(0, 0)
     if found.status == "cancelled":
-        return await book_statement(scope, order_id, Statement("released", feed, nowhere))
+        answer = Statement("released", feed, nowhere, "", CancelAnswer.CANCELLED.value)
+        return await book_statement(scope, order_id, answer)
     if found.status == "rejected":
         told = found.extra.get("code")
         return await book_statement(scope, order_id, Statement("refused", feed, nowhere, "", told))

@@ -9,6 +9,7 @@ from archsyncd.adapters.sqlite.codec import outbox_rows
 from archsyncd.adapters.sqlite.connection import Transaction
 from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
+from archsyncd.domain.explained.orders import ORDER_KINDS
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import (
     UNLOOKED_LIMIT,
@@ -16,6 +17,8 @@ from archsyncd.domain.report import (
     KeyStory,
     PlanRow,
 )
+
+_OF_ORDERS = frozenset(each.code for each in ORDER_KINDS)
 
 
 class ReportStore:
@@ -47,8 +50,8 @@ class ReportStore:
         return (int(keys[0]) if keys else 0, int(off[0]) if off else 0)
 
     async def order_counts(self) -> tuple[int, int | None]:
-        """Open orders that count line by line, and the oldest one's creation time."""
-        row = await self._session.row("heads_count")
+        """Orders that are not done yet, and the oldest one's creation time."""
+        row = await self._session.row("orders_not_done")
         return (int(row[0]), row[1]) if row else (0, None)
 
     async def plan(self, after: StockKey | None, limit: int) -> list[PlanRow]:
@@ -72,7 +75,9 @@ class ReportStore:
             proofs = await tx.rows("proofs_by_order", orders)
             heads = await tx.rows("heads_by_id", orders)
             wanted = {"state": "open", "kind": "", "subject": sku, "after": 0, "limit": 100}
-            cases = [case_of(row) for row in await tx.rows("cases", wanted)]
+            found = [case_of(row) for row in await tx.rows("cases", wanted)]
+            # An order or a dispatch that is called as a SKU would be is none.
+            cases = [case for case in found if case.kind not in _OF_ORDERS]
         return KeyStory(
             sku,
             tuple(levels),

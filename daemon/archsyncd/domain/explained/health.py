@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsyncd.domain.explained.shape import Explained, Severity
+from archsyncd.domain.explained.shape import CHECK_ONLINE, Explained, Severity
 
 HEALTH_REASONS = (
     Explained(
@@ -117,5 +117,49 @@ HEALTH_REASONS = (
         ),
         next_step="Find what else writes stock, an import or another daemon, and stop it.",
         closes="Over when the share is smaller.",
+    ),
+    Explained(
+        code="orders_not_taken",
+        severity=Severity.CRITICAL,
+        owner="operations",
+        meaning="Archean has taken no order for health.orders_late_seconds, though orders wait or are in doubt.",
+        impact="Shoppers have ordered, and the warehouse knows nothing of it.",
+        by_itself="Keeps the orders, tries one now and then, and hands all of them over as soon as one is answered, none twice.",
+        look=("archsyncctl orders list --state in_doubt", "archsyncctl orders list --state ready"),
+        next_step="Have the Archean side look at what takes orders in: the cause tells its last answer.",
+        closes="Over when Archean answers to an order, or none waits.",
+    ),
+    Explained(
+        code="cancellations_not_taken",
+        severity=Severity.CRITICAL,
+        owner="operations",
+        meaning="Archean has answered to no wish to cancel for health.orders_late_seconds, though orders are cancelled.",
+        impact="The warehouse may pack and send what shoppers have cancelled.",
+        by_itself="Asks again, and all of them as soon as one is answered.",
+        look=("archsyncctl orders list --state cancelling", "archsyncctl status"),
+        next_step="Have the Archean side look at what takes cancellations in, and hold these orders there meanwhile.",
+        closes="Over when Archean answers to a cancellation, or none waits.",
+    ),
+    Explained(
+        code="dispatches_not_booked",
+        severity=Severity.CRITICAL,
+        owner="operations",
+        meaning="commercetools has booked no dispatch for health.orders_late_seconds, though dispatches wait.",
+        impact="Shoppers do not learn that their goods are on their way.",
+        by_itself="Tries again, and all of them as soon as one is booked.",
+        look=("archsyncctl status", CHECK_ONLINE),
+        next_step="Look at what commercetools answers, which the cause tells, and at status.commercetools.com.",
+        closes="Over when a dispatch is booked, or none waits.",
+    ),
+    Explained(
+        code="bookings_not_taken",
+        severity=Severity.CRITICAL,
+        owner="operations",
+        meaning="Archean has taken notice of no booking for health.orders_late_seconds, though dispatches are booked.",
+        impact="Archean does not learn that shoppers were told; the orders stay open there.",
+        by_itself="Tells it again, and all of them as soon as one is taken.",
+        look=("archsyncctl orders list --state shipped", "archsyncctl status"),
+        next_step="Have the Archean side look at what takes the word of bookings in: the cause tells its last answer.",
+        closes="Over when Archean takes notice of a booking, or none waits.",
     ),
 )
