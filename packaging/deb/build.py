@@ -31,10 +31,20 @@ LOCK = ROOT / "packaging" / "requirements.lock"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 STRIPS = {"amd64": "x86_64-linux-gnu-strip", "arm64": "aarch64-linux-gnu-strip"}
-# The host's own binding is used; setuptools is for building alone; cffi reads C declarations with pycparser, of which
-# cryptography has none left; the others colour code and set Markdown for rich, which
-# draws tables and a live view here.
-NOT_CARRIED = ("setuptools", "systemd-python", "pygments", "markdown-it-py", "mdurl", "pycparser")
+# The host's own binding is used; setuptools is for building alone; the signatures of Google Pub/Sub are the system's own
+# libraries' where somebody needs them, as they weigh as much as all the rest; the others colour code and set Markdown for rich,
+# which draws tables and a live view here.
+NOT_CARRIED = (
+    "setuptools",
+    "systemd-python",
+    "pyjwt",
+    "cryptography",
+    "cffi",
+    "pycparser",
+    "pygments",
+    "markdown-it-py",
+    "mdurl",
+)
 # What no program reads at run time.
 DROPPED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".pxi", ".c", ".h", ".typed")
 DROPPED_FILES = ("RECORD", "WHEEL", "INSTALLER", "top_level.txt", "entry_points.txt")

@@ -6,6 +6,8 @@ import hmac
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from archsyncd.wire.signatures import library
+
 if TYPE_CHECKING:
     from jwt import PyJWK
 
@@ -25,9 +27,7 @@ class NoIdentity(Exception):
 
 def read_keys(document: Any) -> Mapping[str, PyJWK]:
     """Google's published keys by their ids; what cannot be used among them is left out. Raises ValueError for no such list."""
-    # Only a feed that is called by Pub/Sub needs this library, and its weight in memory.
-    import jwt  # noqa: PLC0415
-
+    jwt = library()
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
         raise ValueError("the document lists no keys")  # noqa: TRY004 - it came from outside
@@ -44,8 +44,7 @@ def read_keys(document: Any) -> Mapping[str, PyJWK]:
 
 def identify(token: str, keys: Mapping[str, PyJWK], audience: str, email: str, now_seconds: float) -> None:
     """Raise NoIdentity unless Google says in this token, now, that this account calls this audience."""
-    import jwt  # noqa: PLC0415 - as above
-
+    jwt = library()
     if len(token) > TOKEN_LIMIT_CHARACTERS:
         raise NoIdentity("the token is too long")
     try:
@@ -58,7 +57,7 @@ def identify(token: str, keys: Mapping[str, PyJWK], audience: str, email: str, n
     # Time is passed in: the library would read the clock.
     unjudged = {f"verify_{name}": False for name in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti")}
     try:
-        told = jwt.decode(token, key, algorithms=["RS256"], options=unjudged)  # type: ignore[arg-type]
+        told = jwt.decode(token, key, algorithms=["RS256"], options=unjudged)
     except (jwt.PyJWTError, ValueError):
         raise NoIdentity("its signature is not Google's") from None
     _judge(told, audience, email, now_seconds)

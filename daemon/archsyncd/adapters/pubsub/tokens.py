@@ -12,13 +12,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
-import jwt
-
 from archsyncd.adapters.pubsub.caller import Answer, Call, Caller
 from archsyncd.adapters.pubsub.options import METADATA, SCOPE, check_address
 from archsyncd.engine.ports import Clock, FeedFault, SecretFault
 from archsyncd.wire.pubsub import Token, read_error, read_token
 from archsyncd.wire.r247_values import Unreadable
+from archsyncd.wire.signatures import LibraryMissing, library
 
 TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -143,6 +142,10 @@ class GoogleTokens:
         raise FeedFault(f"{told}{self._clock_off(answer)}", blind=answer.status in {400, 401, 403})
 
     def _statement(self, account: ServiceAccount) -> str:
+        try:
+            jwt = library()
+        except LibraryMissing as missing:
+            raise FeedFault(str(missing), blind=True) from None
         now = self._clock.wall_ms() // 1000
         claims = {
             "iss": account.email,
@@ -151,11 +154,13 @@ class GoogleTokens:
             "iat": now,
             "exp": now + STATEMENT_SECONDS,
         }
+        head = {"kid": account.key_id}
         try:
-            return jwt.encode(claims, account.private_key, algorithm="RS256", headers={"kid": account.key_id})
+            signed: str = jwt.encode(claims, account.private_key, algorithm="RS256", headers=head)
         except (jwt.PyJWTError, ValueError, TypeError):
             # The library's own words may quote the key.
             raise FeedFault("the credential's private_key is no RSA key in PEM", blind=True) from None
+        return signed
 
     def _clock_off(self, answer: Answer) -> str:
         try:
