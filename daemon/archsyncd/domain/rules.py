@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from archsyncd.domain.feed import Figure
-from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
+from archsyncd.domain.kits import Kits
+from archsyncd.domain.stock import WHOLE, ChannelPolicy, LocationPolicy, Policies
 
 # Why a key is parked that the rollout does not reach yet.
 ROLLOUT = "rollout"
@@ -30,7 +31,11 @@ class Rules:
     def fingerprint(self) -> str:
         """The same for the same rules in every process: tells whether stored targets were reckoned by them."""
         rollout = None if self.rollout is None else _rollout_digest(self.rollout)
-        return hashlib.sha256(repr((policies_text(self.policies), rollout)).encode()).hexdigest()
+        # Asked for every second: kits, of which there may be many, are told by a digest made once.
+        told: tuple[Any, ...] = (_policies_text(self.policies, ""), rollout)
+        if self.policies.kits:
+            told = (*told, self.policies.kits.digest)
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def mapping(self) -> str:
         """What says in which key an order's line counts, and what proves it: channels, their locations, the fallback."""
@@ -49,6 +54,10 @@ class Rules:
     def parked_at_birth(self, sku: str) -> str | None:
         """Why a key that nothing else parks may not be written yet."""
         return None if self.rollout is None or sku in self.rollout else ROLLOUT
+
+    def remembering(self, before: Policies) -> Rules:
+        """These rules, knowing what was sold where by the rules before: what that still shows is waited for."""
+        return replace(self, policies=self.policies.remembering(before))
 
     def retiring(self, before: str) -> Rules:
         """These rules, and the channels of an earlier mapping (of `mapping`) whose locations sell elsewhere now.
@@ -148,9 +157,13 @@ class Carrying:
 
 def policies_text(policies: Policies) -> str:
     """Policies as text that `policies_of_text` reads; the same for the same policies."""
+    return _policies_text(policies, policies.kits.text() if policies.kits else "")
+
+
+def _policies_text(policies: Policies, kits: str) -> str:
     channels = {
         name: [
-            [[each.location, each.sellable.value, each.buffer] for each in _by_name(channel)],
+            [_place_values(each) for each in _by_name(channel)],
             channel.safety_stock,
             channel.percentage,
             channel.maximum,
@@ -159,21 +172,29 @@ def policies_text(policies: Policies) -> str:
         ]
         for name, channel in policies.channels.items()
     }
-    rest = [policies.fallback_channel, policies.tracked, policies.reflection_seconds]
+    rest: list[Any] = [policies.fallback_channel, policies.tracked, policies.reflection_seconds]
+    if kits:
+        rest.append(kits)
     return json.dumps([channels, sorted(policies.ignored), sorted(policies.withheld), *rest], sort_keys=True)
 
 
+def _place_values(place: LocationPolicy) -> list[Any]:
+    shared = [] if place.share == WHOLE else [place.share]
+    return [place.location, place.sellable.value, place.buffer, *shared]
+
+
 def policies_of_text(text: str) -> Policies:
-    """The policies that `policies_text` wrote."""
-    channels, ignored, withheld, fallback, tracked, reflection = json.loads(text)
+    """The policies that `policies_text` wrote, of this version or one before."""
+    channels, ignored, withheld, fallback, tracked, reflection, *kits = json.loads(text)
     made = {}
     for name, (places, safety, percentage, maximum, order_location, factor) in channels.items():
         locations = {
-            location: LocationPolicy(location, name, Figure(sells), buffer)
-            for location, sells, buffer in places
+            location: LocationPolicy(location, name, Figure(sells), buffer, *share)
+            for location, sells, buffer, *share in places
         }
         made[name] = ChannelPolicy(name, locations, safety, percentage, maximum, order_location, factor)
-    return Policies(made, frozenset(ignored), frozenset(withheld), fallback, tracked, reflection)
+    found = Kits.of_text(kits[0]) if kits else Kits()
+    return Policies(made, frozenset(ignored), frozenset(withheld), fallback, tracked, reflection, found)
 
 
 def _by_name(channel: ChannelPolicy) -> list[LocationPolicy]:

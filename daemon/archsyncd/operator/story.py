@@ -81,11 +81,12 @@ class Story:
         }
 
     def _level(self, level: StoredLevel) -> dict[str, Any]:
-        location = self.rules.policies.by_location.get(level.location)
+        sold = self.rules.policies.by_location.get(level.location, ())
+        location = sold[0] if sold else None
         stated = level.figure(location.sellable) if location else None
         return {
             "location": level.location,
-            "channel": location.channel if location else None,
+            "channel": ", ".join(each.channel for each in sold) or None,
             "sells": location.sellable.value if location else None,
             "counts": stated - location.buffer if location and stated is not None else None,
             "buffer": location.buffer if location else 0,

@@ -136,13 +136,11 @@ async def apply_stock(
         done.stale = len(records)
         return done
     await _find_gaps(scope, feed, records, rejects, newest, done)
-    by_location = scope.policies.by_location
-    channels = scope.policies.channels
+    judging = scope.policies.judging
     read_still = scope.rules.feeds
     for record in records:
         place = (record.location, record.sku)
-        location = by_location.get(record.location)
-        policy = None if location is None else channels[location.channel]
+        policy = judging.get(record.location)
         as_of = _captured_ms(record)
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
@@ -160,7 +158,7 @@ async def apply_stock(
                 done.carrying.append(record)
         else:
             _set_aside(scope, feed, epoch, record, verdict, level, done)
-    places = sorted({record.location for record in records} & by_location.keys())
+    places = sorted({record.location for record in records} & judging.keys())
     await scope.tx.run_many("location_tell", [(place, feed, scope.now_ms) for place in places])
     return done
 
@@ -257,7 +255,8 @@ async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) 
     for location, sku in done.changed:
         known = by_location.get(location)
         if known is not None:
-            keys[StockKey(known.channel, sku)] = None
+            for place in known:
+                keys[StockKey(place.channel, sku)] = None
         elif location not in scope.policies.ignored:
             unmapped[location] = unmapped.get(location, 0) + 1
     keys.update(dict.fromkeys(touched))
@@ -340,8 +339,8 @@ def _held_case(
 ) -> NewCase:
     """A level above what a person must see first; it is kept in the case exactly as it came."""
     subject = f"{record.sku} at {record.location}"
-    location = scope.policies.by_location[record.location]
-    policy = scope.policies.channels[location.channel]
+    location = scope.policies.by_location[record.location][0]
+    policy = scope.policies.judging[record.location]
     before = done.levels.get((record.location, record.sku))
     was = None if before is None else before.figure(location.sellable)
     figure = level.figure(location.sellable)
