@@ -13,12 +13,13 @@ from pathlib import Path
 
 from archsyncd import config
 from archsyncd.adapters.clock import SystemChance, SystemClock
-from archsyncd.assembly import RolloutFault, rules_of
+from archsyncd.assembly import rules_of
 from archsyncd.checking_alerts import alert_notes
 from archsyncd.checking_online import Answers, ask_systems, ask_with
 from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
 from archsyncd.engine.ports import Clock
+from archsyncd.listed_files import RolloutFault
 
 EXIT_ACT = 1
 _MARKS = {Weight.FACT: "   ", Weight.LOOK: "?  ", Weight.WRONG: "!! "}

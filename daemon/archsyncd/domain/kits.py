@@ -140,10 +140,20 @@ def nested(kits: Mapping[str, Kit]) -> Sequence[tuple[str, str]]:
 
 
 def overallotted(kits: Kits) -> Sequence[tuple[str, int]]:
-    """Components of which more than all is kept by shares, each with the percent that they come to."""
+    """Components of which kits of one channel keep more than all, each with the percent that they come to."""
     found = []
     for component, using in kits.using.items():
-        total = sum(kit.percent or 0 for kit in using)
-        if total > WHOLE_PERCENT:
-            found.append((component, total))
+        channels = {channel for kit in using for channel in kit.channels} or {""}
+        most = max(sum(kit.percent or 0 for kit in using if kit.sold_in(channel)) for channel in channels)
+        if most > WHOLE_PERCENT:
+            found.append((component, most))
     return found
+
+
+def excess_users(kits: Kits) -> Sequence[tuple[str, int]]:
+    """Components of more kits than a change of one of them may touch, each with how many there are."""
+    return [
+        (component, len(using))
+        for component, using in kits.using.items()
+        if len(using) > KITS_OF_COMPONENT_LIMIT
+    ]

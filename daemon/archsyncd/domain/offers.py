@@ -41,7 +41,7 @@ class Offers:
         return self._kept[key]
 
     def of(self, key: StockKey) -> int:
-        """f of the key; of a kit that shares its components' pieces, as if nothing of them were ordered."""
+        """What is offered of the key; of a kit that shares its components' pieces, as if nothing of them were ordered."""
         kit = self._policies.kits.kit(key.channel, key.sku) if self._policies.kits else None
         if kit is None:
             return self.whole(key) - sum(self.kept(key).values())

@@ -96,13 +96,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class DrainLimits:
-    """What may be leased now: only decreases; paused channels; so many increases older than `overdue_before_ms` first."""
+    """What may be leased now: only decreases; paused channels; so many increases older than `overdue_before_ms` first.
+
+    `orders_complete_ms`: orders are known completely up to this time of commercetools' clock.
+    """
 
     increases: bool = True
     paused: tuple[str, ...] = ()
     overdue_before_ms: int = 0
     overdue_keys: int = 0
     absolute: bool = False
+    orders_complete_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class SettleRules:
 
     `orders_complete_ms`: orders are known completely up to this server time. `tenure_since_ms`: the server time since which
     nobody but us writes for this ledger (0: not known yet); orders complete up to there are all that a marker of ours counts.
-    `late_ms`: for so long a request of the lease's former holder may still land.
+    `late_ms`: for so long a request of the lease's former holder may still land. `server_now_ms`: commercetools' clock.
     """
 
     increase_interval_ms: int
@@ -119,6 +123,7 @@ class SettleRules:
     orders_complete_ms: int
     tenure_since_ms: int = 0
     late_ms: int = 0
+    server_now_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 A level that moves pieces from one key to another lowers the one and raises the other. Were the increase booked first, the
 same piece would be for sale twice. So an increase leaves as many pieces as the others hold beyond their part: what they show,
 or may come to show by a write under way, above what they should. What nobody can say of another key holds all of it.
+
+A fall that is booked is not the end of it: what was sold of that key before it landed, and is not known yet, is owed beyond
+its part and will be served out of this one's. So falls count until the orders are known completely up to then.
 """
 
 from __future__ import annotations
@@ -50,10 +53,18 @@ class Room:
     blockers: tuple[tuple[StockKey, int | None], ...] = ()
 
 
-def room_of(row: OutboxRow, pools: Iterable[Pool], rows: Mapping[StockKey, OutboxRow]) -> Room:
-    """How far a key may be raised now, by the rows of the others in its pools."""
+def room_of(
+    row: OutboxRow, pools: Iterable[Pool], rows: Mapping[StockKey, OutboxRow], fallen: Mapping[StockKey, int]
+) -> Room:
+    """How far a key may be raised now, by the rows of the others in its pools.
+
+    `fallen`: pieces that were taken from them since orders are not known completely.
+    """
     own = tuple(pools)
-    held = {key: held_beyond(rows.get(key)) for key in members_of(own)}
+    held: dict[StockKey, int | None] = {}
+    for key in members_of(own):
+        beyond = held_beyond(rows.get(key))
+        held[key] = None if beyond is None else beyond + fallen.get(key, 0)
     blockers = sorted(
         ((key, pieces) for key, pieces in held.items() if pieces is None or pieces > 0),
         key=lambda each: (each[1] is not None, -(each[1] or 0), each[0]),
@@ -63,6 +74,13 @@ def room_of(row: OutboxRow, pools: Iterable[Pool], rows: Mapping[StockKey, Outbo
         return Room(None, told)
     left = left_to_others(own, {key: pieces for key, pieces in held.items() if pieces is not None})
     return Room(row.x_target - left, told)
+
+
+def fall_of(before: OutboxRow, after: OutboxRow) -> int:
+    """Pieces that a write of ours has taken from a key; 0 where it took none."""
+    if before.x_applied is None or after.x_applied is None or before.entry_id is None:
+        return 0
+    return max(before.x_applied - after.x_applied, 0)
 
 
 def raised_to(row: OutboxRow) -> int | None:

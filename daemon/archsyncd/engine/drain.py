@@ -62,6 +62,8 @@ SHORTEST_SECONDS = 0.001
 AHEAD_KEYS = 128
 AHEAD_SECONDS = 0.05
 _TOO_MANY_REQUESTS = 429
+# Where no orders are read none is waited for.
+_NO_ORDERS_MS = 2**60
 _IN_PARTS = Unreached("the batch was too large")
 _SINGLY = Unreached("the batch was refused")
 
@@ -178,6 +180,9 @@ class Drain:
             overdue_before_ms=now - int(overdue_seconds(self._bound_seconds) * 1000),
             overdue_keys=overdue_keys,
             absolute=not self.options.tracked,
+            orders_complete_ms=self._shared.orders_complete_ms
+            if self._shared.orders_needed
+            else _NO_ORDERS_MS,
         )
 
     def _orders_suffice(self) -> bool:
@@ -448,6 +453,7 @@ class Drain:
             self._shared.orders_complete_ms,
             self._shared.tenure_since_ms,
             int(late_seconds * 1000),
+            self._shared.server_now_ms(),
         )
 
 

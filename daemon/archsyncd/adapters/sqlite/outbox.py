@@ -19,7 +19,7 @@ from archsyncd.adapters.sqlite.raising import (
 )
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
-from archsyncd.adapters.sqlite.yielding import holds_back, note_waits, rooms_for, wake
+from archsyncd.adapters.sqlite.yielding import holds_back, note_falls, note_waits, rooms_for, wake
 from archsyncd.domain import outbox
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.history import Kind
@@ -64,7 +64,7 @@ async def lease(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> li
         rows = await outbox_rows(scope, keys)
     taken = await scope.tx.row("operations_take", (len(keys),))
     last = int(taken[0]) if taken else 0
-    rooms = await rooms_for(scope, rows)
+    rooms = await rooms_for(scope, rows, limits.orders_complete_ms)
     leases: list[Lease] = []
     changed: list[OutboxRow] = []
     waiting: dict[StockKey, Room] = {}
@@ -132,6 +132,7 @@ async def settle(scope: Scope, turn: Turn, settled: Sequence[Settled], rules: Se
             continue
         changed[item.key] = await _settled_row(scope, turn, row, item, rules)
     await put_outbox_rows(scope, changed.values())
+    await note_falls(scope, rows, changed, rules.server_now_ms)
     await wake(scope, changed)
     if await scope.tx.row("case_any", (CaseKind.STOCK_UPDATE_FAILED,)) is not None:
         for item in settled:

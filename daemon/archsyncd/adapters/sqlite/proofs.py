@@ -8,8 +8,8 @@ from typing import Any
 
 from archsyncd.adapters.sqlite import handing
 from archsyncd.adapters.sqlite.connection import Row
-from archsyncd.adapters.sqlite.lines import heads_by_reference, open_lines
 from archsyncd.adapters.sqlite.implying import proof_row
+from archsyncd.adapters.sqlite.lines import heads_by_reference, open_lines
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.statements import Statement, book_statement, mark_restated
 from archsyncd.domain.feed import (

@@ -9,13 +9,23 @@ from archsyncd.adapters.sqlite.scope import Scope, pairs
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.pools import Pool, members_of, pools_of
-from archsyncd.domain.yielding import Room, raised_to, room_of
+from archsyncd.domain.stock import Policies
+from archsyncd.domain.yielding import Room, fall_of, raised_to, room_of
 
 
-async def rooms_for(scope: Scope, rows: Mapping[StockKey, OutboxRow]) -> dict[StockKey, Room]:
-    """How far these keys may rise that are to be raised and sell what others sell too; others are not named."""
+def _any_pools(policies: Policies) -> bool:
+    return policies.pooled or bool(policies.peers or policies.past_kits)
+
+
+async def rooms_for(
+    scope: Scope, rows: Mapping[StockKey, OutboxRow], orders_complete_ms: int
+) -> dict[StockKey, Room]:
+    """How far these keys may rise that are to be raised and sell what others sell too; others are not named.
+
+    `orders_complete_ms`: orders are known completely up to then, by commercetools' clock.
+    """
     policies = scope.policies
-    if not (policies.pooled or policies.peers or policies.past_kits):
+    if not _any_pools(policies):
         return {}
     pools: dict[StockKey, Sequence[Pool]] = {}
     for key, row in rows.items():
@@ -23,10 +33,41 @@ async def rooms_for(scope: Scope, rows: Mapping[StockKey, OutboxRow]) -> dict[St
             pools[key] = found
     if not pools:
         return {}
-    beside = await outbox_rows(scope, {member for each in pools.values() for member in members_of(each)})
-    rooms = {key: room_of(rows[key], own, beside) for key, own in pools.items()}
+    others = {member for each in pools.values() for member in members_of(each)}
+    beside = await outbox_rows(scope, others)
+    fallen = await _fallen(scope, others, orders_complete_ms)
+    rooms = {key: room_of(rows[key], own, beside, fallen) for key, own in pools.items()}
     await scope.tx.run("waits_end", (pairs(rooms),))
     return rooms
+
+
+async def _fallen(
+    scope: Scope, keys: Collection[StockKey], orders_complete_ms: int
+) -> Mapping[StockKey, int]:
+    if await scope.tx.row("falls_any") is None:
+        return {}
+    await scope.tx.run("falls_known", (orders_complete_ms,))
+    rows = await scope.tx.rows("falls_of", (pairs(keys), orders_complete_ms))
+    return {StockKey(row[0], row[1]): int(row[2]) for row in rows}
+
+
+async def note_falls(
+    scope: Scope,
+    before: Mapping[StockKey, OutboxRow],
+    after: Mapping[StockKey, OutboxRow],
+    server_now_ms: int,
+) -> None:
+    """Keep what writes of ours have taken from keys that share their pieces."""
+    if not _any_pools(scope.policies):
+        return
+    # A time of theirs may lack its fraction of a second.
+    at_ms = (server_now_ms // 1000 + 2) * 1000
+    rows = [
+        (key.channel, key.sku, at_ms, pieces)
+        for key, row in after.items()
+        if (pieces := fall_of(before[key], row)) and pools_of(key, scope.policies, past=True)
+    ]
+    await scope.tx.run_many("fall_put", rows)
 
 
 def holds_back(row: OutboxRow, room: Room | None) -> bool:

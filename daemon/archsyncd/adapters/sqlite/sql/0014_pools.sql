@@ -22,6 +22,18 @@ CREATE TABLE pool_wait (
 
 CREATE INDEX pool_wait_for ON pool_wait (for_channel, for_sku);
 
+-- What was taken from a key that shares its pieces, by the second (commercetools' clock): orders from before it may not be
+-- known yet. Gone once they are.
+CREATE TABLE pool_fall (
+    channel TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    pieces INTEGER NOT NULL CHECK (pieces > 0),
+    PRIMARY KEY (channel, sku, at_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pool_fall_age ON pool_fall (at_ms);
+
 -- Keys that were reckoned as kits, so that they are reckoned anew when they are kits no more.
 CREATE TABLE kit_key (
     channel TEXT NOT NULL,

@@ -16,6 +16,20 @@ DELETE FROM pool_debt WHERE (channel, sku) IN (SELECT w.value ->> 0, w.value ->>
 -- name: debts_clear
 DELETE FROM pool_debt
 
+-- name: fall_put
+INSERT INTO pool_fall (channel, sku, at_ms, pieces) VALUES (?, ?, ?, ?)
+ON CONFLICT (channel, sku, at_ms) DO UPDATE SET pieces = pool_fall.pieces + excluded.pieces
+
+-- name: falls_any
+SELECT 1 FROM pool_fall LIMIT 1
+
+-- name: falls_of
+SELECT p.channel, p.sku, sum(p.pieces) FROM json_each(?1) AS w
+CROSS JOIN pool_fall AS p ON p.channel = w.value ->> 0 AND p.sku = w.value ->> 1 WHERE p.at_ms >= ?2 GROUP BY p.channel, p.sku
+
+-- name: falls_known
+DELETE FROM pool_fall WHERE at_ms < ?
+
 -- name: waits_any
 SELECT 1 FROM pool_wait LIMIT 1
 
