@@ -33,6 +33,7 @@ from archsyncd.domain.feed import (
     StockRecord,
 )
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kits import Kit
 from archsyncd.domain.merge import KeptLevel, Verdict, merge
 from archsyncd.domain.stock import leaps
 from archsyncd.domain.times import rfc3339, utc_ms
@@ -249,20 +250,40 @@ async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) 
         await _heal(scope, feed, done)
     if done.carrying:
         touched |= await levels_carry_orders(scope, feed, done.epoch, done.carrying)
-    by_location = scope.policies.by_location
+    keys = _keys_of(scope, feed, done)
+    keys.update(dict.fromkeys(touched))
+    await recompute(scope, keys, done.changed)
+    await open_cases(tx, done.cases, scope.now_ms)
+
+
+def _keys_of(scope: Scope, feed: str, done: Merge) -> dict[StockKey, None]:
+    """The keys that changed levels fill; `done` gets the cases of levels that fill none."""
+    by_location, kits = scope.policies.by_location, scope.policies.kits.by_sku
     keys: dict[StockKey, None] = {}
     unmapped: dict[str, int] = {}
-    for location, sku in done.changed:
+    for (location, sku), level in done.changed.items():
         known = by_location.get(location)
         if known is not None:
             for place in known:
                 keys[StockKey(place.channel, sku)] = None
+            if sku in kits and all(kits[sku].sold_in(place.channel) for place in known):
+                done.cases.append(_kit_case(feed, level, kits[sku]))
         elif location not in scope.policies.ignored:
             unmapped[location] = unmapped.get(location, 0) + 1
-    keys.update(dict.fromkeys(touched))
-    await recompute(scope, keys, done.changed)
     done.cases.extend(_unmapped_case(feed, location, count) for location, count in unmapped.items())
-    await open_cases(tx, done.cases, scope.now_ms)
+    return keys
+
+
+def _kit_case(feed: str, level: KeptLevel, kit: Kit) -> NewCase:
+    """Archean tells a level of a SKU that is reckoned from its components."""
+    subject = f"{level.sku} at {level.location}"
+    figure = level.available if level.available is not None else level.on_hand
+    reason = (
+        f"Archean tells {'no figure' if figure is None else f'{figure} pieces'} of {subject}, which is configured as a kit of "
+        f"{', '.join(sku for sku, _ in kit.components)}: this level is not sold, and the kit is offered as its components "
+        "allow. Take it out of [kits] if it lies on the shelf as one, or have Archean tell its components only"
+    )
+    return NewCase(CaseKind.INVALID_RECORD, feed, subject, reason, code="level_of_a_kit")
 
 
 async def finish_merge(scope: Scope, feed: str, done: Merge) -> None:

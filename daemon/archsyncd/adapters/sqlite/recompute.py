@@ -125,7 +125,7 @@ async def _recompute_chunk(
     levels = await _levels_of(scope, keys, fresh)
     rows = await _rows_of(scope, keys)
     sharing = sharing_kits(keys, scope) if scope.policies.kits else ()
-    lines = await lines_of(scope, [*keys, *sharing] if sharing else keys)
+    lines = await lines_of(scope, dict.fromkeys([*keys, *sharing]) if sharing else keys)
     channels, withheld = scope.policies.channels, scope.policies.withheld
     results: dict[StockKey, Reckoned] = {}
     found = Found()
