@@ -9,6 +9,8 @@ from archsyncd.adapters.sqlite.codec import outbox_rows
 from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kit_lines import shelf_places, shelf_skus
+from archsyncd.domain.pools import members_of, pools_of
 from archsyncd.domain.report import (
     UNLOOKED_LIMIT,
     Backlog,
@@ -70,6 +72,15 @@ class ReportStore:
             heads = await tx.rows("heads_by_id", orders)
             wanted = {"state": "open", "kind": "", "subject": sku, "after": 0, "limit": 100}
             cases = [case_of(row) for row in await tx.rows("cases", wanted)]
+            others = {member for key in rows for member in members_of(pools_of(key, scope.policies))}
+            shelf = {place for place in shelf_places(rows, scope.policies) if place[1] != sku}
+            others |= {
+                StockKey(key.channel, part) for key in rows for part in shelf_skus(key, scope.policies)
+            }
+            beside = await outbox_rows(scope, others) if others else {}
+            debts = await tx.rows("debts_of", (pairs(others),)) if others else []
+            parts = await tx.rows("levels_by_place", (array(sorted(shelf)),)) if shelf else []
+            waits = await tx.rows("waits_of", (pairs(rows),))
         return KeyStory(
             sku,
             tuple(levels),
@@ -78,6 +89,10 @@ class ReportStore:
             tuple(cases),
             tuple(proofs),
             tuple(heads),
+            tuple(parts),
+            tuple(beside.values()),
+            tuple(debts),
+            tuple(waits),
         )
 
     async def digest(self) -> str:
