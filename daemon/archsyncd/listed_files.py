@@ -92,7 +92,7 @@ def _kits(text: str) -> Mapping[str, Kit]:
     for sku in parts:
         if sku not in allotments:
             raise ValueError(f"the kit {sku} has no allotment on any of its lines")
-    return {sku: kit_of(sku, found, allotments[sku]) for sku, found in parts.items()}
+    return {sku: kit_of(sku, found, allotments[sku], hand_over="kit") for sku, found in parts.items()}
 
 
 def _take(row: list[str], parts: dict[str, dict[str, int]], allotments: dict[str, str]) -> None:

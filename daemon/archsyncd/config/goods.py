@@ -74,7 +74,8 @@ class KitSettings:
         metadata=key(
             Choice(("components", "kit")),
             """How a kit's line is brought to Archean where orders are handed over: as the lines of its components, or as the
-            kit's own SKU, which Archean then takes apart by itself.""",
+            kit's own SKU, which Archean then takes apart by itself. This version hands over kits as "kit" only. A dispatch is
+            booked when Archean tells it with the kit's line and SKU.""",
         ),
     )
 
@@ -88,7 +89,7 @@ class GoodsSettings:
         metadata=key(
             FilePath(),
             """Further kits, as CSV with the columns kit,component,quantity,allotment: a line for each component, the allotment
-            on one line of each kit at least. They are sold in all channels, and handed over as their components. Read at the
+            on one line of each kit at least. They are sold in all channels, and handed over as the kit's own SKU. Read at the
             start and at each reload.""",
         ),
     )
