@@ -39,7 +39,7 @@ class Trading(RuleBasedStateMachine):
 
         return self.runner.run(taken())
 
-    @initialize(site=st.sampled_from([SHARED, KITTED]), a=st.integers(0, 12), b=st.integers(0, 24))
+    @initialize(site=st.sampled_from([SHARED, KITTED]), a=st.integers(0, 16), b=st.integers(4, 24))
     def opens(self, site: Site, a: int, b: int) -> None:
         self.market = Market(site, self.room)
         self.run(self.world.opens({"A": a} if site is SHARED else {"A": a, "B": b}))
@@ -48,6 +48,33 @@ class Trading(RuleBasedStateMachine):
     def sells(self, pick: int, pieces: int) -> None:
         keys = list(self.world.site.takes)
         self.world.sells(keys[pick % len(keys)], pieces)
+
+    @rule(pick=st.integers(0, 2))
+    def sells_out(self, pick: int) -> None:
+        """Somebody takes all that one entry shows."""
+        keys = list(self.world.site.takes)
+        at = keys[pick % len(keys)]
+        self.world.sells(at, max(self.world.stock[at], 1))
+
+    @rule(pick=st.integers(0, 2), pieces=st.integers(1, 6))
+    def trades(self, pick: int, pieces: int) -> None:
+        """An order goes all the way to the warehouse, and what it says of it is read."""
+        self.sells(pick, pieces)
+        self.learns()
+        self.world.imports()
+        self.reads(9)
+
+    @rule(
+        limit=st.integers(1, 3), last=st.booleans(), rush=st.booleans(), seconds=st.sampled_from([0.5, 6.0])
+    )
+    def writes(self, limit: int, seconds: float, *, last: bool, rush: bool) -> None:
+        """What is due is written and answered, the last first perhaps, while shoppers take whatever is shown."""
+        self.run(self.world.leases(limit))
+        while self.world.in_flight:
+            self.run(self.world.arrives(-1 if last else 0, answered=True))
+            for at in self.world.site.takes if rush else ():
+                self.world.sells(at, max(self.world.stock[at], 1))
+        self.world.passes(seconds)
 
     @rule()
     def learns(self) -> None:
@@ -71,6 +98,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 4), answered=st.booleans())
     def arrives(self, pick: int, *, answered: bool) -> None:
+        """One request takes effect; where it is not answered, nobody knows."""
         self.run(self.world.arrives(pick, answered=answered))
 
     @rule()
@@ -98,7 +126,7 @@ def test_s1_s2_no_piece_is_sold_twice_and_none_is_hidden() -> None:
     run_state_machine_as_test(
         Trading,
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
