@@ -65,11 +65,15 @@ class Kit:
 
 @dataclass(frozen=True, slots=True)
 class Kits:
-    """All kits, found by their own SKU and by their components'. `digest` names them: the same for the same kits."""
+    """All kits, found by their own SKU and by their components'.
+
+    `digest` names them: the same for the same kits. `sharing`: how many of them share their components' pieces.
+    """
 
     by_sku: Mapping[str, Kit] = field(default_factory=dict)
     using: Mapping[str, tuple[Kit, ...]] = field(init=False, compare=False, repr=False)
     digest: str = field(init=False, compare=False)
+    sharing: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         using: dict[str, list[Kit]] = {}
@@ -79,6 +83,7 @@ class Kits:
         object.__setattr__(self, "using", {sku: tuple(kits) for sku, kits in using.items()})
         digest = hashlib.sha256(self.text().encode()).hexdigest() if self.by_sku else ""
         object.__setattr__(self, "digest", digest)
+        object.__setattr__(self, "sharing", sum(kit.shared for kit in self.by_sku.values()))
 
     def __bool__(self) -> bool:
         return bool(self.by_sku)

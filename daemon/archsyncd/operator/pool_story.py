@@ -13,6 +13,7 @@ from archsyncd.domain.offers import Offers
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.pools import left_to_others, pools_of
 from archsyncd.domain.stock import WHOLE, Policies
+from archsyncd.operator.daemon import Daemon
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +111,16 @@ class PoolStory:
                     f"{kept} of the {self._offers.whole(part)} of {sku} that may be sold are kept ({kit.allotment}), "
                     f"{pieces} for each kit: {kept // pieces}"
                 )
+
+
+def shared_kits_note(daemon: Daemon) -> dict[str, str]:
+    """The window that kits carry which share their components' pieces; nothing without such kits."""
+    sharing = daemon.store.rules.policies.kits.sharing
+    if not sharing:
+        return {}
+    seconds = daemon.settings.orders.poll_seconds
+    text = (
+        f"{sharing} kits share their components' pieces: until an order is learnt (about {seconds} s) these may be sold a "
+        "second time"
+    )
+    return {"shared kits": text}
