@@ -94,7 +94,7 @@ async def note_waits(scope: Scope, waiting: Mapping[StockKey, Room]) -> None:
 
 async def wake(scope: Scope, keys: Collection[StockKey]) -> None:
     """Something became of these keys: have those looked at again that wait for one of them."""
-    if not keys or await scope.tx.row("waits_any") is None:
+    if not keys or not _any_pools(scope.policies) or await scope.tx.row("waits_any") is None:
         return
     rows = await scope.tx.rows("waits_over", (pairs(keys),))
     await scope.tx.run("outbox_wake", (pairs(StockKey(row[0], row[1]) for row in rows),))
