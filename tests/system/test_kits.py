@@ -39,3 +39,24 @@ async def test_a_kit_is_sold_imported_as_components_and_offered_again() -> None:
             assert len(key["made_of"]) == 2
             assert key["reflected"] == key["known"] == 2
             assert "KIT" not in await found(running, "not_sent")
+
+
+@virtual
+async def test_a_shared_location_is_sold_in_parts() -> None:
+    """Six of ten are sold on the one channel; of the four that are left each channel has its share in the end."""
+    async with inside(seed=641) as (site, house):
+        site.shop.add_channel("outlet")
+        house.write(locations=f'WH1 = {{ shares = {{ "{CHANNEL}" = 60, "outlet" = 40 }} }}')
+        async with house.daemon() as running:
+            site.open({"A": 10})
+            await site.until_stock({"A": 6}, 120)
+            order_id = site.shop.place_order([OrderLine("A", 6, CHANNEL)])
+            lines = [{"lineRef": "1", "sku": "A", "quantity": 6, "location": "WH1"}]
+            created = site.shop.order(order_id)["createdAt"]
+            body = {"orderId": order_id, "createdAt": created, "lines": lines, "delay_seconds": 1.0}
+            site.ask_house("orders", body)
+
+            await site.until_stock({"A": 2}, 300)
+            assert site.shop.true_stock("A", "outlet") == 1
+            keys = (await ask(running, "sku", sku="A"))["keys"]
+            assert all(key["adds_up"] for key in keys)
