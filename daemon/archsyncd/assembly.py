@@ -12,7 +12,7 @@ from archsyncd.domain.handover import EligibleRule, Placement
 from archsyncd.domain.quiet import QuietHours
 from archsyncd.domain.reconciling import RaiseGuard
 from archsyncd.domain.rules import Carrying, Rules
-from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
+from archsyncd.domain.stock import WHOLE, ChannelPolicy, LocationPolicy, Policies
 from archsyncd.engine.bases import BaseOptions
 from archsyncd.engine.dispatching import DispatchOptions
 from archsyncd.engine.drain import DrainOptions
@@ -22,6 +22,7 @@ from archsyncd.engine.proving import ProvingOptions
 from archsyncd.engine.reconcile import ReconcileOptions
 from archsyncd.engine.renaming import Permission
 from archsyncd.engine.tail import TailOptions
+from archsyncd.listed_files import RolloutFault, kits_of
 from archsyncd.policy_files import sku_rules_of
 
 SWEEP_EVERY_SECONDS = 15.0
@@ -34,20 +35,18 @@ CONFIRM_MARGIN_SECONDS = 15.0
 ROLLOUT_LIMIT_SKUS = 1_000_000
 
 
-class RolloutFault(Exception):
-    """The allow-list of SKUs cannot be read."""
-
-
 def policies_of(settings: Settings, withheld: frozenset[str] = frozenset()) -> Policies:
-    """How quantities are made: every mapped location with its channel's rules."""
+    """How quantities are made: every mapped location with its channel's rules, and kits. Raises RolloutFault."""
     by_channel: dict[str, dict[str, LocationPolicy]] = {}
     ignored = set()
     for name, location in settings.locations.items():
         if location.ignore:
             ignored.add(name)
             continue
-        policy = LocationPolicy(name, location.channel, location.sellable, location.buffer)
-        by_channel.setdefault(location.channel, {})[name] = policy
+        for channel in location.channels:
+            share = location.shares.get(channel, WHOLE)
+            policy = LocationPolicy(name, channel, location.sellable, location.buffer, share)
+            by_channel.setdefault(channel, {})[name] = policy
     channels = {name: _channel_policy(settings, name, locations) for name, locations in by_channel.items()}
     fallback = settings.locations.get(settings.orders.default_location)
     return Policies(
@@ -57,6 +56,7 @@ def policies_of(settings: Settings, withheld: frozenset[str] = frozenset()) -> P
         fallback.channel if fallback is not None else None,
         tracked=settings.commercetools.inventory_mode == "tracked",
         reflection_seconds=settings.orders.reflection.accepted_after_seconds,
+        kits=kits_of(settings),
     )
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from archsyncd import config
 from archsyncd.adapters.clock import SystemChance, SystemClock
-from archsyncd.assembly import RolloutFault, rules_of
+from archsyncd.assembly import rules_of
 from archsyncd.checking_alerts import alert_notes
 from archsyncd.checking_online import Answers, ask_systems, ask_with
 from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
 from archsyncd.config.profiles import profile_notes
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
 from archsyncd.engine.ports import Clock
+from archsyncd.listed_files import RolloutFault
 from archsyncd.policy_files import PolicyFileFault, terms_of
 
 EXIT_ACT = 1

@@ -240,7 +240,7 @@ class Asking:
             after = page[1]
             if after is None:
                 break
-        used = [place.channel for place in self._settings.locations.values() if not place.ignore]
+        used = [name for place in self._settings.locations.values() for name in place.channels]
         for key in dict.fromkeys(used):
             self._channel(key, found)
         sync = self._settings.orders.sync_channel

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from archsyncd.adapters import host_lock
 from archsyncd.adapters.sqlite.store import DATABASE_NAME, SqliteStore, open_store
-from archsyncd.assembly import RolloutFault, rules_of
+from archsyncd.assembly import rules_of
 from archsyncd.config import Settings
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules
 from archsyncd.engine.naming import Terms
 from archsyncd.engine.ports import StoreBroken, StoreFull, StoreNewer
+from archsyncd.listed_files import RolloutFault
 from archsyncd.policy_files import PolicyFileFault, terms_of
 from archsyncd.world import World
 

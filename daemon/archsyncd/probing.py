@@ -115,8 +115,8 @@ async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
 
 def _channel_of(settings: Settings) -> str:
     for place in settings.locations.values():
-        if not place.ignore:
-            return place.channel
+        if place.channels:
+            return place.channels[0]
     raise Fatal(
         EXIT_USAGE, "the configuration maps no location to a supply channel, and entries are made in one"
     )

@@ -83,8 +83,7 @@ class PaperLedger:
 
     def _merge(self, feed: str, epoch: int, record: Level | Movement | Removal) -> None:
         place = (record.location, record.sku)
-        location = self.policies.by_location.get(record.location)
-        policy = None if location is None else self.policies.channels[location.channel]
+        policy = self.policies.judging.get(record.location)
         as_of = utc_ms(record.as_of) if isinstance(record, Level) and record.as_of else None
         verdict, kept = merge(self.levels.get(place), record, feed, epoch, policy, as_of)
         if kept is not None and verdict.value in {"applied", "unchanged"}:

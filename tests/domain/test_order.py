@@ -133,7 +133,7 @@ def test_a_part_is_where_its_location_sells(
         if part.location is None:
             assert part.channel == own[part.line_id]
         else:
-            assert BOTH.by_location[part.location].channel == part.channel
+            assert BOTH.channels_of(part.location) == {part.channel}
 
 
 def test_f138_a_share_by_sku_fills_the_lines_of_its_own_channel_first() -> None:

@@ -25,7 +25,7 @@ def buffered(house: House, name: str, buffer: int) -> None:
 
 
 def buffer_of(daemon: Running) -> int:
-    return daemon.app.store.rules.policies.by_location["WH1"].buffer
+    return daemon.app.store.rules.policies.by_location["WH1"][0].buffer
 
 
 @virtual

@@ -9,11 +9,13 @@ from typing import Final
 from archsyncd.config.crosscheck_calls import CALL_RULES
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import nearest, quoted
+from archsyncd.config.kit_rules import KIT_RULES
 from archsyncd.config.queues import emulators_are_here, subscriptions_differ
 from archsyncd.config.service import AlertSettings
 from archsyncd.config.sources import ANSWERING, NONE_ACCEPTED, FeedSettings, LocationSettings
 from archsyncd.domain.quiet import cover_the_week
 
+_ALL_PERCENT: Final = 100
 AVAILABLE_TRANSPORTS: Final = ("pull", "drop", "pubsub", "push")
 _ADDRESS_KEYS: Final = {"pull": "url", "drop": "directory", "pubsub": "subscription", "push": "listen"}
 # A socket of systemd may stand for it.
@@ -166,18 +168,28 @@ def _locations_fill_a_channel(draft: Draft) -> None:
         path = ("locations", name)
         if not draft.sound(*path):
             continue
-        if place.ignore and place.channel:
+        stated = [word for word in ("channel", "shares", "ignore") if getattr(place, word)]
+        if stated == ["channel", "shares"]:
+            draft.fault(
+                (*path, "shares"),
+                "a location fills one channel, or is shared by several, not both",
+                at_key=True,
+            )
+        elif place.ignore and len(stated) > 1:
             draft.fault(
                 (*path, "ignore"), "a location either fills a channel or is ignored, not both", value=True
             )
-        elif not place.ignore and not place.channel:
+        elif not stated:
             draft.fault(path, "must name the channel it fills, or say ignore = true")
+        elif sum(place.shares.values()) > _ALL_PERCENT:
+            told = f"must come to {_ALL_PERCENT} at most, and come to {sum(place.shares.values())}: the rest would be sold twice"
+            draft.fault((*path, "shares"), told)
 
 
 def _channels_are_filled(draft: Draft) -> None:
     if not _every_location_is_settled(draft):
         return
-    filled = {place.channel for place in draft.settings.locations.values() if not place.ignore}
+    filled = {name for place in draft.settings.locations.values() for name in place.channels}
     for channel in draft.settings.channels:
         if channel not in filled:
             draft.fault(
@@ -192,7 +204,8 @@ def _shared_channels_name_an_order_location(draft: Draft) -> None:
     members: dict[str, list[str]] = {}
     for name, place in draft.settings.locations.items():
         if _fills(draft, name, place):
-            members.setdefault(place.channel, []).append(name)
+            for channel in place.channels:
+                members.setdefault(channel, []).append(name)
     for channel, names in members.items():
         path = ("channels", channel, "order_location")
         rules = draft.settings.channels.get(channel)
@@ -206,7 +219,11 @@ def _shared_channels_name_an_order_location(draft: Draft) -> None:
                 'or "" to let Archean choose',
                 near=("channels", channel)
                 if draft.stated("channels", channel)
-                else ("locations", names[1], "channel"),
+                else (
+                    "locations",
+                    names[1],
+                    "shares" if draft.settings.locations[names[1]].shares else "channel",
+                ),
             )
         elif chosen and chosen not in names:
             _refuse_name(
@@ -220,6 +237,14 @@ def _default_location_is_sold_from(draft: Draft) -> None:
     names = [name for name, place in draft.settings.locations.items() if not place.ignore]
     if chosen and draft.sound(*path) and draft.sound("locations") and chosen not in names:
         _refuse_name(draft, path, chosen, names, 'must be "" or a location of this file that is not ignored')
+    elif (
+        chosen
+        and draft.sound(*path)
+        and draft.sound("locations")
+        and len(draft.settings.locations[chosen].channels) > 1
+    ):
+        told = "must fill one channel: nobody can say from which of its channels a line without one is taken"
+        draft.fault(path, told, value=chosen)
 
 
 def _orders_mode_is_possible(draft: Draft) -> None:
@@ -328,8 +353,8 @@ def _refuse_name(
 
 
 def _fills(draft: Draft, name: str, place: LocationSettings) -> bool:
-    sound = draft.sound("locations", name, "channel") and draft.sound("locations", name, "ignore")
-    return sound and bool(place.channel) and not place.ignore
+    sound = all(draft.sound("locations", name, word) for word in ("channel", "shares", "ignore"))
+    return sound and bool(place.channels)
 
 
 def _every_location_is_settled(draft: Draft) -> bool:
@@ -371,6 +396,7 @@ _RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _orders_go_to_a_feed,
     _a_directory_answers_no_look_up,
     _an_allow_list_has_its_file,
+    *KIT_RULES,
     _late_comes_before_critical,
     _quiet_hours_have_a_zone,
     _sockets_differ,

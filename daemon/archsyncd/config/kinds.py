@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import time
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, Final
 
 from archsyncd.config.faults import nearest, path_text, quoted
@@ -194,6 +195,32 @@ class ListOf(Kind):
         except Refused:
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersByName(Kind):
+    """A table of whole numbers by names of the administrator's own."""
+
+    name: Kind
+    number: Whole
+    most: int = _MOST_ITEMS
+
+    def _phrase(self) -> str:
+        return f"a table that gives {self.number.allowed} to each name"
+
+    def _read(self, value: object) -> Mapping[str, int]:
+        if not isinstance(value, dict) or not 1 <= len(value) <= self.most:
+            raise Refused(f"must be {self.allowed} (1 to {self.most} of them)")
+        for name, number in value.items():
+            self._part(self.name, name, f"the name {quoted(name)}")
+            self._part(self.number, number, f"{quoted(name)}")
+        return MappingProxyType(dict(value))
+
+    def _part(self, kind: Kind, value: object, what: str) -> None:
+        try:
+            kind.read(value)
+        except Refused as refused:
+            raise Refused(f"must be {self.allowed}: {what} {refused.allowed}", refused.suggestion) from None
 
 
 @dataclass(frozen=True, slots=True)

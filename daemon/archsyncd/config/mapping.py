@@ -32,7 +32,7 @@ def mapping_report(settings: Settings) -> tuple[MappingNote, ...]:
 
 
 def _channels(settings: Settings) -> Iterator[MappingNote]:
-    filled = dict.fromkeys(place.channel for place in settings.locations.values() if not place.ignore)
+    filled = dict.fromkeys(name for place in settings.locations.values() for name in place.channels)
     for channel in dict.fromkeys([*filled, *settings.channels]):
         subject = f"channels.{channel}"
         names = settings.locations_of(channel)
@@ -49,7 +49,9 @@ def _sum_sentence(settings: Settings, channel: str, names: tuple[str, ...]) -> s
     parts = []
     for name in names:
         place = settings.locations[name]
-        parts.append(f"{place.sellable.value} of {name}" + (f" less {place.buffer}" if place.buffer else ""))
+        less = f" less {place.buffer}" if place.buffer else ""
+        part = f"{place.shares[channel]} % of " if channel in place.shares else ""
+        parts.append(f"{part}{place.sellable.value} of {name}{less}")
     rules = settings.channel(channel)
     share = f", {rules.percentage} % of it" if rules.percentage != 100 else ""  # noqa: PLR2004  # all of it
     safety = f", less {rules.safety_stock} kept back" if rules.safety_stock else ""
@@ -85,7 +87,7 @@ def _locations(settings: Settings) -> Iterator[MappingNote]:
             yield MappingNote(
                 Weight.FACT, subject, "is ignored: its records change nothing and raise no exception"
             )
-        elif not place.channel:
+        elif not place.channels:
             yield MappingNote(Weight.WRONG, subject, "fills no channel and is not ignored")
         elif place.sellable is Figure.ON_HAND:
             told = "sells onHand: an order is taken off when its dispatch is told, not when it is accepted"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from archsyncd.config.goods import SKU, GoodsSettings, KitSettings
 from archsyncd.config.keys import key
 from archsyncd.config.kinds import Choice, Table, TableList, TableMap
 from archsyncd.config.naming import AliasSettings, UnitSettings
@@ -39,6 +40,10 @@ def _no_locations() -> Mapping[str, LocationSettings]:
 
 
 def _no_channels() -> Mapping[str, ChannelSettings]:
+    return MappingProxyType({})
+
+
+def _no_kits() -> Mapping[str, KitSettings]:
     return MappingProxyType({})
 
 
@@ -86,6 +91,18 @@ class Settings:
     units: UnitSettings = field(
         default_factory=UnitSettings,
         metadata=key(Table(UnitSettings), "Units of measure that Archean tells quantities in."),
+    )
+    kits: Mapping[str, KitSettings] = field(
+        default_factory=_no_kits,
+        metadata=key(
+            TableMap(KitSettings, SKU),
+            """SKUs that are sold as one and lie on the shelf as others. A kit's figure is reckoned from its components'
+            levels; Archean tells none of its own.""",
+        ),
+    )
+    goods: GoodsSettings = field(
+        default_factory=GoodsSettings,
+        metadata=key(Table(GoodsSettings), "What is told of many SKUs in files."),
     )
     drain: DrainSettings = field(
         default_factory=DrainSettings,
@@ -176,6 +193,4 @@ class Settings:
 
     def locations_of(self, channel: str) -> tuple[str, ...]:
         """The locations that fill this channel, in the file's order."""
-        return tuple(
-            name for name, place in self.locations.items() if place.channel == channel and not place.ignore
-        )
+        return tuple(name for name, place in self.locations.items() if channel in place.channels)

@@ -3,13 +3,15 @@
 Rules: r247/1 (feeds), sections 2, 3 and 7; stock-ledger, definitions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from archsyncd.config.addresses import Listen, ListenAddress, Network, NetworkKind, Url
 from archsyncd.config.keys import key
-from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, Table, Whole, Word
+from archsyncd.config.kinds import Choice, FilePath, Flag, ListOf, NumbersByName, Table, Whole, Word
 from archsyncd.config.quieting import Hours, TimeZone
 from archsyncd.config.signing import SignatureSettings
 from archsyncd.domain.feed import Figure
@@ -30,6 +32,12 @@ ANY_SUBSCRIPTION: Final = Word("projects/PROJECT/subscriptions/NAME", _SUBSCRIPT
 # The transports over which a source takes orders, and has full pictures of its own.
 ANSWERING: Final = ("pull", "drop")
 _QUANTITY_MOST: Final = 10**15
+
+
+def _no_shares() -> Mapping[str, int]:
+    return MappingProxyType({})
+
+
 _FEED_CREDENTIAL: Final = "the credential feed-<name>"
 
 
@@ -349,7 +357,17 @@ class LocationSettings:
         metadata=key(
             CHANNEL_KEY,
             """The key of the commercetools supply channel (role InventorySupply) that this location fills. Several
-            locations may fill one channel; their sellable quantities are added up. Needed unless `ignore` is set.""",
+            locations may fill one channel; their sellable quantities are added up. Needed unless `shares` or `ignore` is
+            set.""",
+        ),
+    )
+    shares: Mapping[str, int] = field(
+        default_factory=_no_shares,
+        metadata=key(
+            NumbersByName(CHANNEL_KEY, Whole(1, 100), most=50),
+            """Instead of `channel`, for a location that several channels sell from: the percentage that each of them is
+            offered, as { "warehouse-1" = 60, "outlet" = 40 }, 100 together at most. Each is rounded down; what Archean owes
+            counts whole in each. When a level moves pieces from one channel to another, the fall is written first.""",
         ),
     )
     sellable: Figure = field(
@@ -376,6 +394,13 @@ class LocationSettings:
             Without this line an unknown location is an exception, never a quantity.""",
         ),
     )
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that this location fills; none where it is ignored."""
+        if self.ignore:
+            return ()
+        return tuple(self.shares) or ((self.channel,) if self.channel else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ class Line:
     """A line that counts in one key. `tracked`: commercetools took its units out of this very entry.
 
     `there`: how many pieces Archean can have of it, None: all. No statement about the order is about more.
+    `parts`: what was told of components of a kit's line, by the names of `domain/kit_lines.py`.
     """
 
     order_id: str
@@ -66,6 +67,7 @@ class Line:
     created_ms: int = 0
     accepted_ms: int | None = None
     there: int | None = None
+    parts: tuple[tuple[str, Proof], ...] = ()
 
     @property
     def provable(self) -> int:
@@ -148,16 +150,23 @@ def figures(
     withheld: frozenset[str] = frozenset(),
 ) -> Figures:
     """A key's figures. `closed_units`: tracked pieces of closed lines, reflected for good and folded into one number."""
+    f = sellable_quantity(policy, levels.values(), withheld)
+    return Figures(
+        f, *units_of(((line, reflected_units(line, policy, levels)) for line in lines), closed_units)
+    )
+
+
+def units_of(lines: Iterable[tuple[Line, int]], closed_units: int) -> tuple[int, int, int]:
+    """refl, N and the tracked units known, from lines with how many pieces of each are reflected."""
     refl = known = closed_units
     ntrk = 0
-    for line in lines:
-        reflected = reflected_units(line, policy, levels)
+    for line, reflected in lines:
         if line.tracked:
             refl += reflected
             known += line.quantity
         else:
             ntrk += line.quantity - reflected
-    return Figures(sellable_quantity(policy, levels.values(), withheld), refl, ntrk, known)
+    return refl, ntrk, known
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,34 +165,36 @@ def assign(
 
     A share names its line, or only a SKU: then it fills the lines of that SKU one after the other, first those whose own
     channel has the location. `taken`: pieces by line that other statements of the kind speak of already. What a location
-    fulfils for another channel's line is a part in the location's channel; a location that is not mapped proves nothing.
+    fulfils for another channel's line is a part in the location's channel (the first of them where several share it); a
+    location that is not mapped proves nothing.
     """
     parts: dict[tuple[str, str, str | None], int] = {}
     left = {line.line_id: max(line.quantity - taken.get(line.line_id, 0), 0) for line in lines}
     for share in sorted(shares, key=lambda told: told.line_ref not in left):
-        mapped = policies.by_location.get(share.location or "")
-        if share.location and mapped is None:
+        filled = sorted(policies.channels_of(share.location or ""))
+        if share.location and not filled:
             continue
         rest = share.quantity
-        for line in _meant(share, lines, None if mapped is None else mapped.channel):
+        for line in _meant(share, lines, filled):
             pieces = min(rest, left[line.line_id])
             channel = policies.channels.get(line.key.channel)
             if pieces <= 0 or channel is None:
                 continue
             rest -= pieces
             left[line.line_id] -= pieces
-            place = channel.place_of(None) if mapped is None else mapped.location
-            at = (line.line_id, line.key.channel if mapped is None else mapped.channel, place)
+            own = not filled or line.key.channel in filled
+            place = share.location if filled else channel.place_of(None)
+            at = (line.line_id, line.key.channel if own else filled[0], place)
             parts[at] = parts.get(at, 0) + pieces
     return tuple(Part(*at, pieces) for at, pieces in parts.items())
 
 
-def _meant(share: LineShare, lines: Sequence[CountedLine], channel: str | None) -> list[CountedLine]:
+def _meant(share: LineShare, lines: Sequence[CountedLine], channels: Sequence[str]) -> list[CountedLine]:
     named = [line for line in lines if share.line_ref == line.line_id]
     if named:
         return named
     alike = [line for line in lines if line.key.sku == share.sku]
-    return sorted(alike, key=lambda line: (line.key.channel != channel, line.line_id))
+    return sorted(alike, key=lambda line: (line.key.channel not in channels, line.line_id))
 
 
 def implied_proofs(

@@ -118,9 +118,12 @@ def scheduled(row: OutboxRow, now_ms: int) -> OutboxRow:
     )
 
 
-def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Lease]:
+def leased(
+    row: OutboxRow, op_id: str, *, absolute: bool, limit: int | None = None
+) -> tuple[OutboxRow, Lease]:
     """Put an operation in flight. `absolute`: untracked mode, where the target itself is written.
 
+    `limit`: X may not be raised beyond it now, as others show pieces that are this key's by now; None: no limit.
     Whatever the row had to wait for is over. An op id issued on a provisional base says so, for whoever finds the marker.
     """
     if row.op_id is not None and row.op_delta is not None and row.op_base is not None:
@@ -131,6 +134,8 @@ def leased(row: OutboxRow, op_id: str, *, absolute: bool) -> tuple[OutboxRow, Le
         target = row.x_target
         if row.to_create and row.base is Base.PROVISIONAL:
             target = min(target, 0)
+        if limit is not None:
+            target = min(target, limit)
         delta = target - base - row.late
         op_id += "" if row.base is Base.PROVEN else PROVISIONAL_SIGN
         kind = WriteKind.CREATE if row.to_create else WriteKind.SET if absolute else WriteKind.INCREMENT

@@ -135,7 +135,11 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class KeyStory:
-    """Everything known of one SKU. `levels`, `lines`, `proofs` and `heads` are rows in the order of their queries."""
+    """Everything known of one SKU. `levels`, `lines`, `proofs` and `heads` are rows in the order of their queries.
+
+    `shelf`: levels of components, where it is a kit; `beside`: rows of other keys that sell the same pieces. `debts`: channel,
+    SKU and the pieces owed beyond a part; `waits`: who waits for whom, with the pieces these hold and since when.
+    """
 
     sku: str
     levels: tuple[tuple[Any, ...], ...]
@@ -144,3 +148,7 @@ class KeyStory:
     cases: tuple[Case, ...]
     proofs: tuple[tuple[Any, ...], ...] = ()
     heads: tuple[tuple[Any, ...], ...] = ()
+    shelf: tuple[tuple[Any, ...], ...] = ()
+    beside: tuple[OutboxRow, ...] = ()
+    debts: tuple[tuple[Any, ...], ...] = ()
+    waits: tuple[tuple[Any, ...], ...] = ()

@@ -11,8 +11,9 @@ from typing import Any
 
 from archsyncd.domain.feed import Figure
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kits import Kits
 from archsyncd.domain.sku_rules import sku_rules_of_text
-from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
+from archsyncd.domain.stock import WHOLE, ChannelPolicy, LocationPolicy, Policies
 
 # Why a key is parked that the rollout does not reach yet, and one whose channel no location fills any more.
 ROLLOUT = "rollout"
@@ -58,6 +59,10 @@ class Rules:
             return LET_GO
         return None if self.rollout is None or key.sku in self.rollout else ROLLOUT
 
+    def remembering(self, before: Policies) -> Rules:
+        """These rules, knowing what was sold where by the rules before: what that still shows is waited for."""
+        return replace(self, policies=self.policies.remembering(before))
+
     def retiring(self, before: str) -> Rules:
         """These rules, and the channels of an earlier mapping (of `mapping`) whose locations sell elsewhere now, or nowhere.
 
@@ -100,13 +105,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class DrainLimits:
-    """What may be leased now: only decreases; paused channels; so many increases older than `overdue_before_ms` first."""
+    """What may be leased now: only decreases; paused channels; so many increases older than `overdue_before_ms` first.
+
+    `orders_complete_ms`: orders are known completely up to this time of commercetools' clock.
+    """
 
     increases: bool = True
     paused: tuple[str, ...] = ()
     overdue_before_ms: int = 0
     overdue_keys: int = 0
     absolute: bool = False
+    orders_complete_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,7 @@ class SettleRules:
 
     `orders_complete_ms`: orders are known completely up to this server time. `tenure_since_ms`: the server time since which
     nobody but us writes for this ledger (0: not known yet); orders complete up to there are all that a marker of ours counts.
-    `late_ms`: for so long a request of the lease's former holder may still land.
+    `late_ms`: for so long a request of the lease's former holder may still land. `server_now_ms`: commercetools' clock.
     """
 
     increase_interval_ms: int
@@ -123,6 +132,7 @@ class SettleRules:
     orders_complete_ms: int
     tenure_since_ms: int = 0
     late_ms: int = 0
+    server_now_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +172,12 @@ class Carrying:
 def policies_text(policies: Policies, *, whole: bool = True) -> str:
     """Policies as text that `policies_of_text` reads; the same for the same policies.
 
-    Not `whole`: rules of single SKUs, which may be very many, stand in it by their digest.
+    Not `whole`: rules of single SKUs and kits, which may be very many, stand in it by their digest.
     """
+    kits = policies.kits and (policies.kits.text() if whole else policies.kits.digest)
     channels = {
         name: [
-            [[each.location, each.sellable.value, each.buffer] for each in _by_name(channel)],
+            [_place_values(each) for each in _by_name(channel)],
             channel.safety_stock,
             channel.percentage,
             channel.maximum,
@@ -176,18 +187,25 @@ def policies_text(policies: Policies, *, whole: bool = True) -> str:
         ]
         for name, channel in policies.channels.items()
     }
-    rest = [policies.fallback_channel, policies.tracked, policies.reflection_seconds]
+    rest: list[Any] = [policies.fallback_channel, policies.tracked, policies.reflection_seconds]
+    if kits:
+        rest.append(kits)
     return json.dumps([channels, sorted(policies.ignored), sorted(policies.withheld), *rest], sort_keys=True)
 
 
+def _place_values(place: LocationPolicy) -> list[Any]:
+    shared = [] if place.share == WHOLE else [place.share]
+    return [place.location, place.sellable.value, place.buffer, *shared]
+
+
 def policies_of_text(text: str) -> Policies:
-    """The policies that `policies_text` wrote."""
-    channels, ignored, withheld, fallback, tracked, reflection = json.loads(text)
+    """The policies that `policies_text` wrote, of this version or one before."""
+    channels, ignored, withheld, fallback, tracked, reflection, *kits = json.loads(text)
     made = {}
     for name, (places, safety, percentage, maximum, order_location, factor, *skus) in channels.items():
         locations = {
-            location: LocationPolicy(location, name, Figure(sells), buffer)
-            for location, sells, buffer in places
+            location: LocationPolicy(location, name, Figure(sells), buffer, *share)
+            for location, sells, buffer, *share in places
         }
         made[name] = ChannelPolicy(
             name,
@@ -199,7 +217,8 @@ def policies_of_text(text: str) -> Policies:
             factor,
             sku_rules_of_text(skus[0] if skus else ""),
         )
-    return Policies(made, frozenset(ignored), frozenset(withheld), fallback, tracked, reflection)
+    found = Kits.of_text(kits[0]) if kits else Kits()
+    return Policies(made, frozenset(ignored), frozenset(withheld), fallback, tracked, reflection, found)
 
 
 def _by_name(channel: ChannelPolicy) -> list[LocationPolicy]:

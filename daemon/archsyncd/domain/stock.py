@@ -3,28 +3,42 @@
 For a channel with levels W_loc at its locations: w = Σ (W_loc − buffer_loc); g = ⌊w · percentage / 100⌋ when w > 0, else
 w; f = g − safety_stock. Nothing is clamped: a negative figure is a debt of the warehouse, and clamping it would invent
 units at the next increase. f(W) ≤ ΣW holds for every input with percentage ≤ 100 and buffers and safety stock ≥ 0.
+
+A location may be shared among channels: each takes the floor of its share of a positive (W_loc − buffer_loc), and the whole
+of a negative one. Shares come to 100 at most, so the sum over all channels stays below W, whatever W is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from archsyncd.domain.feed import Figure, Position
+from archsyncd.domain.kits import Kits
 from archsyncd.domain.sku_rules import SkuRules
 
 NO_RULES = SkuRules()
+WHOLE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class LocationPolicy:
-    """How one Archean location sells: in which supply channel, by which figure, holding how many pieces back."""
+    """How one Archean location sells: in which supply channel, by which figure, holding how many pieces back.
+
+    `share`: percent of what lies there that this channel may sell; a location in several channels has one policy in each.
+    """
 
     location: str
     channel: str
     sellable: Figure = Figure.AVAILABLE
     buffer: int = 0
+    share: int = WHOLE
+
+    def counted(self, quantity: int) -> int:
+        """What this channel counts of the location's figure; a debt counts whole."""
+        left = quantity - self.buffer
+        return left * self.share // WHOLE if self.share != WHOLE and left > 0 else left
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,8 @@ class Policies:
     owe still counts.
     `fallback_channel` is where lines without a supply channel are fulfilled from, None when that is not configured.
     `tracked`: commercetools moves stock at order creation. `reflection_seconds`: the weaker, configured proof (None: off).
+    `kits`: SKUs that are sold as one and lie on the shelf as others. `past`: channels that sold a location before, and
+    `past_kits` what were kits before: what they still show counts until it is drawn down.
     """
 
     channels: Mapping[str, ChannelPolicy]
@@ -105,24 +121,64 @@ class Policies:
     fallback_channel: str | None = None
     tracked: bool = True
     reflection_seconds: int | None = None
-    by_location: Mapping[str, LocationPolicy] = field(init=False)
+    kits: Kits = field(default_factory=Kits)
+    past: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
+    past_kits: Kits = field(default_factory=Kits, compare=False)
+    by_location: Mapping[str, tuple[LocationPolicy, ...]] = field(init=False)
+    judging: Mapping[str, ChannelPolicy] = field(init=False, compare=False)
+    sharing: Mapping[str, frozenset[str]] = field(init=False, compare=False)
+    peers: Mapping[str, frozenset[str]] = field(init=False, compare=False)
+    pooled: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        found = {
-            name: policy for channel in self.channels.values() for name, policy in channel.locations.items()
+        places: dict[str, tuple[LocationPolicy, ...]] = {}
+        for channel in self.channels.values():
+            for name, policy in channel.locations.items():
+                places[name] = (*places.get(name, ()), policy)
+        names = {name: frozenset(each.channel for each in own) for name, own in places.items()}
+        with_past = {
+            name: own | (self.past.get(name, frozenset()) & self.channels.keys())
+            for name, own in names.items()
         }
-        object.__setattr__(self, "by_location", found)
+        object.__setattr__(self, "by_location", places)
+        object.__setattr__(self, "judging", {name: self._judging(own) for name, own in places.items()})
+        object.__setattr__(self, "sharing", _beside(names))
+        object.__setattr__(self, "peers", _beside(with_past))
+        object.__setattr__(self, "pooled", bool(self.sharing or self.kits))
+
+    def _judging(self, own: tuple[LocationPolicy, ...]) -> ChannelPolicy:
+        """By whose rules a level of the location must wait for a person: the strictest of all that sell it."""
+        rules = [self.channels[each.channel] for each in own]
+        if len(rules) == 1:
+            return rules[0]
+        factors = [each.maximum_factor for each in rules if each.maximum_factor]
+        most = min(each.maximum for each in rules)
+        return replace(rules[0], maximum=most, maximum_factor=min(factors, default=0))
+
+    def channels_of(self, location: str) -> frozenset[str]:
+        """The channels that a location fills."""
+        return frozenset(each.channel for each in self.by_location.get(location, ()))
 
     def with_channels(self, channels: Mapping[str, ChannelPolicy]) -> Policies:
         """The same with other channels."""
-        return Policies(
-            channels,
-            self.ignored,
-            self.withheld,
-            self.fallback_channel,
-            self.tracked,
-            self.reflection_seconds,
-        )
+        return replace(self, channels=channels)
+
+    def remembering(self, before: Policies) -> Policies:
+        """The same, knowing what was sold where by the rules before."""
+        past = dict(before.past)
+        for name in before.by_location:
+            past[name] = past.get(name, frozenset()) | before.channels_of(name)
+        kits = before.kits.plus(before.past_kits)
+        return replace(self, past=past, past_kits=kits)
+
+
+def _beside(channels: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
+    """By channel, the others that have a location in common with it; one that has none is not named."""
+    found: dict[str, frozenset[str]] = {}
+    for names in channels.values():
+        if len(names) > 1:
+            found.update({name: found.get(name, frozenset()) | (names - {name}) for name in names})
+    return found
 
 
 class Stated(Protocol):
@@ -153,7 +209,7 @@ def sellable_quantity(
         quantity = None if location is None else level.figure(location.sellable)
         if location is None or quantity is None:
             continue
-        counted = quantity - location.buffer
+        counted = location.counted(quantity)
         # Withholding may only take away: a location in debt stays a debt.
         total += min(counted, 0) if level.location in withheld else counted
     sold = total * policy.percentage // 100 if total > 0 else total

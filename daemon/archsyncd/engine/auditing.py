@@ -47,6 +47,8 @@ IDLE_SECONDS = 2.0
 PAGE_ITEMS = 500
 COMPARED_AT_ONCE = 1_000
 TOLD_AT_ONCE = 2_000
+# Where kits are told of that Archean knows by their components.
+KIT_PLACE = "[kits]"
 # A million products are 2,000 pages; a listing that does not end is given up.
 PAGES_AT_MOST = 100_000
 FAILURES_AT_MOST = 8
@@ -264,6 +266,15 @@ class Auditing:
                 await self.book.sent(skus, location)
                 after = skus[-1]
                 self._tell(done=self.progress.done + len(skus))
+        await self._take_kits()
+
+    async def _take_kits(self) -> None:
+        """Kits of which a component was told: Archean tells of a kit by its components."""
+        kits = self._store.rules.policies.kits.by_sku
+        names = sorted(kits)
+        for start in range(0, len(names), TOLD_AT_ONCE):
+            self._beat()
+            await self.book.sent(names[start : start + TOLD_AT_ONCE], KIT_PLACE)
 
     async def _compare(self) -> None:
         """Keep what each side has and the other has not; progress counts findings, as the others are passed over unseen."""

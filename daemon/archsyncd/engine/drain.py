@@ -64,6 +64,8 @@ AHEAD_KEYS = 128
 AHEAD_SECONDS = 0.05
 ASIDE_DELAY_MS = 200
 _TOO_MANY_REQUESTS = 429
+# Where no orders are read none is waited for.
+_NO_ORDERS_MS = 2**60
 _IN_PARTS = Unreached("the batch was too large")
 _SINGLY = Unreached("the batch was refused")
 
@@ -200,6 +202,9 @@ class Drain:
             overdue_before_ms=now - int(overdue_seconds(self._bound_seconds) * 1000),
             overdue_keys=overdue_keys,
             absolute=not self.options.tracked,
+            orders_complete_ms=self._shared.orders_complete_ms
+            if self._shared.orders_needed
+            else _NO_ORDERS_MS,
         )
 
     def _orders_suffice(self) -> bool:
@@ -494,6 +499,7 @@ class Drain:
             self._shared.orders_complete_ms,
             self._shared.tenure_since_ms,
             int(late_seconds * 1000),
+            self._shared.server_now_ms(),
         )
 
 

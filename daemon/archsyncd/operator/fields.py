@@ -69,7 +69,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "levels": "[location, channel, sells, counts, buffer, withheld, feed, epoch, seq, on_hand, available, as_of]",
         "keys": "[channel, rule (what [channels.X] skus_file says of it), f, reflected, untracked, closed, known, x_target, "
         "x_applied, base, parked, attempts, expected_delivery (what the entry should show), expected_written, entry, "
-        "operation, waiting, sentence, checks, adds_up]",
+        "operation, waiting, made_of, waits_for, sentence, checks, adds_up]; made_of and waits_for: sentences, where other keys "
+        "sell the same pieces",
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",
         "timelines": "by channel, as keys of history, with rows (the newest) and more: whether there are earlier ones",

@@ -220,7 +220,7 @@ class Lookout:
         policies, settings = self._daemon.store.rules.policies, self._daemon.settings
         intervals, limits = self._daemon.freshness.intervals, limits_of(settings)
         found = []
-        for name, policy in policies.by_location.items():
+        for name, places in policies.by_location.items():
             heard = {feed: at_ms for feed, at_ms in told.get(name, {}).items() if feed in intervals}
             feeds = tuple(heard) or tuple(
                 feed for feed in intervals if name in (settings.locations_of_feed(feed) or (name,))
@@ -232,7 +232,14 @@ class Lookout:
             withheld = name in policies.withheld
             found.append(
                 LocationHealth(
-                    name, policy.channel, feeds, verdict, bool(told.get(name)), age, limit, withheld
+                    name,
+                    ", ".join(each.channel for each in places),
+                    feeds,
+                    verdict,
+                    bool(told.get(name)),
+                    age,
+                    limit,
+                    withheld,
                 )
             )
         return tuple(found)

@@ -329,6 +329,8 @@ def _key(key: Answer) -> Iterator[str]:
     yield f"  X         {key['x_target']:>10,}   applied {shown(key['x_applied'])} (base {key['base']})"
     if key["expected_delivery"] or key["expected_written"]:
         yield f"  expected  {shown(key['expected_delivery'])}, the entry shows {shown(key['expected_written'])}"
+    yield from (f"  made of   {says}" for says in key["made_of"])
+    yield from (f"  waits for {says}" for says in key["waits_for"])
     wrong = [check["says"] for check in key["checks"] if not check["ok"]]
     yield f"  checked   {'DOES NOT ADD UP: ' + '; '.join(wrong) if wrong else 'the arithmetic adds up'}"
     entry = key["entry"]

@@ -20,6 +20,7 @@ from archsyncd.operator.daemon import Daemon
 from archsyncd.operator.gauges import Kept, Meter
 from archsyncd.operator.looking import COUNTS_KEEP_SECONDS, STATUS_KEEP_SECONDS, Look, Lookout
 from archsyncd.operator.orders import carrying
+from archsyncd.operator.pool_story import shared_kits_note
 from archsyncd.operator.reconciling import reconciled
 from archsyncd.operator.silences import untaken_seconds
 
@@ -137,7 +138,7 @@ class StatusDesk:
                 "channels": sorted(daemon.shared.paused_channels),
                 "feeds": sorted(daemon.shared.paused_feeds),
             },
-            "notes": dict(daemon.shared.notes) | self._window_note(),
+            "notes": dict(daemon.shared.notes) | self._window_note() | shared_kits_note(daemon),
             "counters": dict(daemon.shared.counters),
             **rest,
         }

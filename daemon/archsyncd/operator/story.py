@@ -8,13 +8,17 @@ from typing import Any
 
 from archsyncd.domain.feed import Figure, Position
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.ledger import Figures, Line, Proof, figures, holds, reflected_units
+from archsyncd.domain.kit_lines import component_lines, kit_line, reflected_of
+from archsyncd.domain.ledger import Figures, Line, Proof, figures, holds
 from archsyncd.domain.merge import KeptLevel
 from archsyncd.domain.outbox import OutboxRow
+from archsyncd.domain.pools import is_pooled
+from archsyncd.domain.priority import DueClass
 from archsyncd.domain.report import KeyStory
 from archsyncd.domain.rules import Rules
 from archsyncd.domain.stock import ChannelPolicy, StoredLevel
 from archsyncd.domain.times import rfc3339
+from archsyncd.operator.pool_story import Beside, PoolStory
 from archsyncd.operator.status import CLASS_NAMES
 
 LINES_LIMIT = 100
@@ -36,19 +40,12 @@ class Story:
     def __init__(self, found: KeyStory, rules: Rules) -> None:
         self.found = found
         self.rules = rules
-        kept = [KeptLevel(*row) for row in found.levels]
-        self.levels = {
-            level.location: StoredLevel(
-                level.location,
-                level.feed,
-                Position(level.epoch, level.seq),
-                level.on_hand,
-                level.available,
-                level.as_of_ms,
-                level.orders_through_ms,
-            )
-            for level in kept
-        }
+        shelf = {(row[0], row[1]): _stored(KeptLevel(*row)) for row in (*found.levels, *found.shelf)}
+        self.levels = {name: level for (name, sku), level in shelf.items() if sku == found.sku}
+        self._shelf = shelf
+        debts = {StockKey(row[0], row[1]): int(row[2]) for row in found.debts}
+        rows = {row.key: row for row in found.beside}
+        self._pools = PoolStory(rules.policies, Beside(shelf, rows, debts))
         self.heads = {row[0]: row for row in found.heads}
         self.lines = list(_lines(found.lines, found.proofs))
 
@@ -67,8 +64,10 @@ class Story:
         policy = self.policy(row.key.channel)
         if policy is None:
             return None
-        own = {name: self.levels[name] for name in policy.locations if name in self.levels}
         lines = [line for key, line in self.lines if key == row.key]
+        if is_pooled(row.key, self.rules.policies):
+            return self._pools.reckoned(row, lines)
+        own = {name: self.levels[name] for name in policy.locations if name in self.levels}
         return figures(policy, own, lines, row.closed, self.rules.policies.withheld)
 
     def told(self, now_ms: int) -> dict[str, Any]:
@@ -82,11 +81,12 @@ class Story:
         }
 
     def _level(self, level: StoredLevel) -> dict[str, Any]:
-        location = self.rules.policies.by_location.get(level.location)
+        sold = self.rules.policies.by_location.get(level.location, ())
+        location = sold[0] if sold else None
         stated = level.figure(location.sellable) if location else None
         return {
             "location": level.location,
-            "channel": location.channel if location else None,
+            "channel": ", ".join(each.channel for each in sold) or None,
             "sells": location.sellable.value if location else None,
             "counts": stated - location.buffer if location and stated is not None else None,
             "buffer": location.buffer if location else 0,
@@ -117,6 +117,8 @@ class Story:
             "entry": _entry(row),
             "operation": _operation(row),
             "waiting": _waiting(row, now_ms),
+            "made_of": list(self._pools.made_of(row.key)) if self.policy(row.key.channel) else [],
+            "waits_for": self._waits_for(row),
             "sentence": sentence(row),
             "checks": [{"name": check.name, "ok": check.ok, "says": check.says} for check in checks],
             "adds_up": all(check.ok for check in checks),
@@ -126,6 +128,17 @@ class Story:
         found = self.rules.policies.channels.get(channel)
         rule = None if found is None else found.skus.of(self.found.sku)
         return None if rule is None else str(rule)
+
+    def _waits_for(self, row: OutboxRow) -> list[str]:
+        """Keys that must be down to their part before this one's increase goes, in words."""
+        if row.due_class is None or row.due_class < DueClass.INCREASE_FROM_ZERO:
+            return []
+        return [
+            f"{sku} in {channel}, which may show {'nobody can say how many' if pieces is None else pieces} beyond its part, or "
+            "sold them before it fell"
+            for own, _, channel, sku, pieces, _ in self.found.waits
+            if own == row.key.channel
+        ]
 
     def _line(self, key: StockKey, line: Line) -> dict[str, Any]:
         policy, head = self.policy(key.channel), self.heads.get(line.order_id)
@@ -138,15 +151,25 @@ class Story:
             "quantity": line.quantity,
             "tracked": line.tracked,
             "released": line.released,
-            "reflected": reflected_units(line, policy, self.levels) if policy else 0,
+            "reflected": reflected_of(key, line, self.rules.policies, self._shelf),
             "created": _time(line.created_ms),
             "accepted": _time(line.accepted_ms),
-            "proofs": [self._proof(proof, policy) for proof in line.proofs[:PROOFS_LIMIT]],
+            "proofs": self._proofs(key, line, policy)[:PROOFS_LIMIT],
         }
 
-    def _proof(self, proof: Proof, policy: ChannelPolicy | None) -> dict[str, Any]:
+    def _proofs(self, key: StockKey, line: Line, policy: ChannelPolicy | None) -> list[dict[str, Any]]:
+        """What was told of a line; of a kit's, component by component."""
+        kit = self.rules.policies.kits.kit(key.channel, key.sku)
+        parts = (
+            [(key.sku, line)]
+            if kit is None
+            else [(part.sku, part.line) for part in component_lines(line, kit)]
+        )
+        return [self._proof(proof, policy, sku) for sku, part in parts for proof in part.proofs]
+
+    def _proof(self, proof: Proof, policy: ChannelPolicy | None, sku: str) -> dict[str, Any]:
         places = (proof.location,) if proof.location else tuple(policy.locations) if policy else ()
-        covered = policy is not None and all(self._covers(proof, policy, place) for place in places)
+        covered = policy is not None and all(self._covers(proof, policy, place, sku) for place in places)
         return {
             "feed": proof.feed,
             "epoch": proof.position.epoch,
@@ -158,21 +181,39 @@ class Story:
             "holds": bool(places) and covered,
         }
 
-    def _covers(self, proof: Proof, policy: ChannelPolicy, place: str) -> bool:
-        location, level = policy.locations.get(place), self.levels.get(place)
+    def _covers(self, proof: Proof, policy: ChannelPolicy, place: str, sku: str) -> bool:
+        location, level = policy.locations.get(place), self._shelf.get((place, sku))
         return location is not None and level is not None and holds(proof, level, location.sellable)
+
+
+def _stored(level: KeptLevel) -> StoredLevel:
+    return StoredLevel(
+        level.location,
+        level.feed,
+        Position(level.epoch, level.seq),
+        level.on_hand,
+        level.available,
+        level.as_of_ms,
+        level.orders_through_ms,
+    )
 
 
 def _lines(
     rows: Iterable[Sequence[Any]], proof_rows: Iterable[Sequence[Any]]
 ) -> Iterable[tuple[StockKey, Line]]:
     proofs: dict[tuple[str, str], list[Proof]] = {}
+    parts: dict[tuple[str, str], list[tuple[str, Proof]]] = {}
     for order_id, line_id, location, figure, source, feed, epoch, seq, quantity in proof_rows:
         proof = Proof(feed, Position(epoch, seq), Figure(figure), quantity, location or None, source)
         proofs.setdefault((order_id, line_id), []).append(proof)
+        if kit_line(line_id) != line_id:
+            parts.setdefault((order_id, kit_line(line_id)), []).append((line_id, proof))
     for channel, sku, order_id, line_id, quantity, tracked, released, created, accepted, there in rows:
         own = tuple(proofs.get((order_id, line_id), ()))
-        line = Line(order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted, there)
+        told = tuple(parts.get((order_id, line_id), ()))
+        line = Line(
+            order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted, there, told
+        )
         yield StockKey(channel, sku), line
 
 

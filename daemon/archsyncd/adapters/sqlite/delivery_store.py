@@ -25,8 +25,8 @@ async def note_expected(scope: Scope, told: Mapping[tuple[str, str], str]) -> No
     there = [(*place, told[place]) for place in changed if told[place]]
     await scope.tx.run_many("expected_put", there)
     await scope.tx.run_many("expected_drop", [place for place in changed if not told[place]])
-    by_location = scope.policies.by_location
-    keys = {StockKey(by_location[place].channel, sku) for place, sku in changed if place in by_location}
+    policies = scope.policies
+    keys = {StockKey(channel, sku) for place, sku in changed for channel in policies.channels_of(place)}
     await _want(scope, keys)
 
 

@@ -9,6 +9,8 @@ from archsyncd.adapters.sqlite.recompute import kept_levels
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kit_lines import shelf_places, shelf_skus
+from archsyncd.domain.kits import kits_made_of
 from archsyncd.domain.oversell import Owed, there
 from archsyncd.domain.report import Room
 
@@ -60,15 +62,18 @@ class HealthStore:
 
     async def _weighed(self, tx: Transaction, rows: Sequence[Row]) -> list[Owed]:
         scope = self._session.scope(tx)
-        channels = scope.policies.channels
+        channels, kits = scope.policies.channels, scope.policies.kits
         owed = {StockKey(row[0], row[1]): int(row[2]) for row in rows if row[0] in channels}
-        places = {(name, key.sku) for key in owed for name in channels[key.channel].locations}
-        levels = await kept_levels(scope, places)
+        levels = await kept_levels(scope, set(shelf_places(owed, scope.policies)))
         found = []
         for key, ordered in owed.items():
             policy = channels[key.channel]
-            own = [level for name in policy.locations if (level := levels.get((name, key.sku))) is not None]
-            found.append(Owed(key, ordered, there(policy, own)))
+            pieces = {
+                sku: there(policy, [level for (_, name), level in levels.items() if name == sku])
+                for sku in shelf_skus(key, scope.policies)
+            }
+            kit = kits.kit(key.channel, key.sku) if kits else None
+            found.append(Owed(key, ordered, pieces[key.sku] if kit is None else kits_made_of(kit, pieces)))
         return found
 
     async def untracked(self) -> tuple[int, int]:

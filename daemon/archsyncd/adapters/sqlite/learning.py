@@ -9,6 +9,7 @@ from typing import Any
 from archsyncd.adapters.sqlite import advising, handing
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
+from archsyncd.adapters.sqlite.implying import stored
 from archsyncd.adapters.sqlite.lines import (
     lines_as_handed_over,
     no_longer_unproven,
@@ -16,12 +17,13 @@ from archsyncd.adapters.sqlite.lines import (
     release_order,
 )
 from archsyncd.adapters.sqlite.proofs import take_early
-from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of_orders, recompute, stored
+from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of_orders, recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.handover import UNSENT, Stage
 from archsyncd.domain.inventory import Order, StockKey
-from archsyncd.domain.ledger import Base, reflected_units
+from archsyncd.domain.kit_lines import reflected_of, shelf_places, shelf_skus, shipped_of
+from archsyncd.domain.ledger import Base
 from archsyncd.domain.order import (
     CANCELLED,
     DELETED,
@@ -322,27 +324,19 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
     if not lines and not final:
         return False  # nothing of it counts by this mapping; by another one it may
     keys = {line.key for line in lines}
-    places = [
-        (name, key.sku)
-        for key in keys
-        for name in (
-            scope.policies.channels[key.channel].locations if key.channel in scope.policies.channels else ()
-        )
-    ]
+    places = shelf_places(keys, scope.policies)
     if any(row.read_at_ms is not None for row in (await outbox_rows(scope, keys)).values()):
         return False  # a read that waits for its judgement is judged by the lines as they are
     kept = await kept_levels(scope, places)
+    levels = {place: stored(level) for place, level in kept.items()}
     counted = await lines_of_orders(scope, (order_id,))
     units: dict[StockKey, int] = {}
     for key in keys:
-        policy = scope.policies.channels.get(key.channel)
-        if policy is None:
+        if key.channel not in scope.policies.channels:
             return False
-        levels = {name: stored(kept[name, key.sku]) for name in policy.locations if (name, key.sku) in kept}
         for line in counted.get(key, ()):
-            shipped = sum(proof.quantity for proof in line.proofs if proof.source and proof.source != "times")
-            done = line.released or final or shipped >= line.quantity
-            if not done or reflected_units(line, policy, levels) < line.quantity:
+            done = line.released or final or shipped_of(key, line, scope.policies) >= line.quantity
+            if not done or reflected_of(key, line, scope.policies, levels) < line.quantity:
                 return False
             if line.tracked:
                 units[key] = units.get(key, 0) + line.quantity
@@ -356,24 +350,21 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
 
 
 async def unproven_keys(scope: Scope, order_ids: Iterable[str]) -> dict[str, list[StockKey]]:
-    """By order, the keys in which some piece that Archean can tell of is not yet proven to have left the warehouse's figure."""
-    channels = scope.policies.channels
+    """By order, the keys in which some piece that Archean can tell of is not yet proven to have left the warehouse's figure.
+
+    Of a kit its components' keys: Archean tells of these.
+    """
+    policies = scope.policies
     lines = await lines_of_orders(scope, order_ids)
-    places = [
-        (name, key.sku)
-        for key in lines
-        if key.channel in channels
-        for name in channels[key.channel].locations
-    ]
-    kept = await kept_levels(scope, places)
+    kept = await kept_levels(scope, shelf_places(lines, policies))
+    levels = {place: stored(level) for place, level in kept.items()}
     found: dict[str, list[StockKey]] = {}
     for key, own in lines.items():
-        policy = channels.get(key.channel)
-        if policy is None:
+        if key.channel not in policies.channels:
             continue
-        levels = {name: stored(kept[name, key.sku]) for name in policy.locations if (name, key.sku) in kept}
         for order_id in {
-            line.order_id for line in own if reflected_units(line, policy, levels) < line.provable
+            line.order_id for line in own if reflected_of(key, line, policies, levels) < line.provable
         }:
-            found.setdefault(order_id, []).append(key)
+            shelf = [StockKey(key.channel, sku) for sku in shelf_skus(key, policies)]
+            found.setdefault(order_id, []).extend(shelf)
     return found

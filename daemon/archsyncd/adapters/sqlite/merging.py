@@ -36,6 +36,7 @@ from archsyncd.domain.feed import (
     StockRecord,
 )
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kits import Kit
 from archsyncd.domain.merge import KeptLevel, Verdict, merge
 from archsyncd.domain.stock import leaps
 from archsyncd.domain.times import rfc3339, utc_ms
@@ -167,13 +168,11 @@ async def apply_stock(
         done.stale = len(records)
         return done
     await _find_gaps(scope, feed, records, rejects, newest, done)
-    by_location = scope.policies.by_location
-    channels = scope.policies.channels
+    judging = scope.policies.judging
     read_still = scope.rules.feeds
     for record in records:
         place = (record.location, record.sku)
-        location = by_location.get(record.location)
-        policy = None if location is None else channels[location.channel]
+        policy = judging.get(record.location)
         as_of = _captured_ms(record)
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
@@ -192,7 +191,7 @@ async def apply_stock(
             _note_besides(record, place, done)
         else:
             _set_aside(scope, feed, epoch, record, verdict, level, done)
-    told = sorted({record.location for record in records} & by_location.keys())
+    told = sorted({record.location for record in records} & judging.keys())
     await scope.tx.run_many("location_tell", [(location, feed, scope.now_ms) for location in told])
     return done
 
@@ -295,19 +294,40 @@ async def _finish(scope: Scope, feed: str, done: Merge, touched: set[StockKey]) 
     await note_expected(scope, done.expected)
     if done.carrying:
         touched |= await levels_carry_orders(scope, feed, done.epoch, done.carrying)
-    by_location = scope.policies.by_location
-    keys: dict[StockKey, None] = {}
-    unmapped: dict[str, int] = {}
-    for location, sku in done.changed:
-        known = by_location.get(location)
-        if known is not None:
-            keys[StockKey(known.channel, sku)] = None
-        elif location not in scope.policies.ignored:
-            unmapped[location] = unmapped.get(location, 0) + 1
+    keys = _keys_of(scope, feed, done)
     keys.update(dict.fromkeys(touched))
     await recompute(scope, keys, done.changed)
-    done.cases.extend(_unmapped_case(feed, location, count) for location, count in unmapped.items())
     await open_cases(tx, done.cases, scope.now_ms)
+
+
+def _keys_of(scope: Scope, feed: str, done: Merge) -> dict[StockKey, None]:
+    """The keys that changed levels fill; `done` gets the cases of levels that fill none."""
+    by_location, kits = scope.policies.by_location, scope.policies.kits.by_sku
+    keys: dict[StockKey, None] = {}
+    unmapped: dict[str, int] = {}
+    for (location, sku), level in done.changed.items():
+        known = by_location.get(location)
+        if known is not None:
+            for place in known:
+                keys[StockKey(place.channel, sku)] = None
+            if sku in kits and all(kits[sku].sold_in(place.channel) for place in known):
+                done.cases.append(_kit_case(feed, level, kits[sku]))
+        elif location not in scope.policies.ignored:
+            unmapped[location] = unmapped.get(location, 0) + 1
+    done.cases.extend(_unmapped_case(feed, location, count) for location, count in unmapped.items())
+    return keys
+
+
+def _kit_case(feed: str, level: KeptLevel, kit: Kit) -> NewCase:
+    """Archean tells a level of a SKU that is reckoned from its components."""
+    subject = f"{level.sku} at {level.location}"
+    figure = level.available if level.available is not None else level.on_hand
+    reason = (
+        f"Archean tells {'no figure' if figure is None else f'{figure} pieces'} of {subject}, which is configured as a kit of "
+        f"{', '.join(sku for sku, _ in kit.components)}: this level is not sold, and the kit is offered as its components "
+        "allow. Take it out of [kits] if it lies on the shelf as one, or have Archean tell its components only"
+    )
+    return NewCase(CaseKind.INVALID_RECORD, feed, subject, reason, code="level_of_a_kit")
 
 
 async def finish_merge(scope: Scope, feed: str, done: Merge) -> None:
@@ -389,8 +409,8 @@ def _held_case(
 ) -> NewCase:
     """A level above what a person must see first; it is kept in the case exactly as it came."""
     subject = f"{record.sku} at {record.location}"
-    location = scope.policies.by_location[record.location]
-    policy = scope.policies.channels[location.channel]
+    location = scope.policies.by_location[record.location][0]
+    policy = scope.policies.judging[record.location]
     before = done.levels.get((record.location, record.sku))
     was = None if before is None else before.figure(location.sellable)
     figure = level.figure(location.sellable)

@@ -126,9 +126,8 @@ class NameStore:
             await scope.tx.run_many("names_keep", list(names.items()))
             await scope.tx.run("names_retire", (array(names),))
             await scope.tx.run("levels_retire", (location, array(names)))
-            known = scope.policies.by_location.get(location)
-            if known is not None:
-                await recompute(scope, [StockKey(known.channel, sku) for sku in names])
+            channels = sorted(scope.policies.channels_of(location))
+            await recompute(scope, [StockKey(channel, sku) for channel in channels for sku in names])
             feeds = [row[0] for row in await scope.tx.rows("feeds")]
             note = "its SKU has another name now"
             for sku in names:

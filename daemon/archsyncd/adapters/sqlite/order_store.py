@@ -18,6 +18,7 @@ from archsyncd.domain.feed import (
 )
 from archsyncd.domain.handover import CancelAnswer
 from archsyncd.domain.inventory import MessageCursor, Order, StockKey
+from archsyncd.domain.kit_lines import kit_line, shelf_places, shelf_skus
 from archsyncd.domain.report import (
     Cursor,
     LookupDue,
@@ -96,13 +97,8 @@ class OrderStore:
         """The feeds whose levels count where this order does; "" where nobody has told a level of a location yet."""
         async with self._session.read() as tx:
             scope = self._session.scope(tx)
-            channels = scope.policies.channels
-            places = {
-                (place, each.key.sku)
-                for each in (await open_lines(scope, (order_id,))).get(order_id, ())
-                if each.key.channel in channels
-                for place in channels[each.key.channel].locations
-            }
+            lines = (await open_lines(scope, (order_id,))).get(order_id, ())
+            places = set(shelf_places({each.key for each in lines}, scope.policies))
             found = [await tx.row("level_source", place) for place in sorted(places)]
         return frozenset(str(row[0] or "") if row else "" for row in found)
 
@@ -133,11 +129,13 @@ class OrderStore:
             epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
             position = Position(epoch, reading.seq_at)
             for order_id, lines in (await open_lines(scope, orders)).items():
-                read = [line for line in lines if line.key.sku in skus]
+                read = [line for line in lines if skus.intersection(shelf_skus(line.key, scope.policies))]
                 touched |= {line.key for line in read}
                 rows = await scope.tx.rows("proofs_of_acceptance", (order_id,))
-                told = {row[0] for row in rows if (row[1], row[2]) == (reading.feed, epoch)}
-                ids = array(sorted(line.line_id for line in read if line.line_id in told))
+                names = {row[0] for row in rows if (row[1], row[2]) == (reading.feed, epoch)}
+                told = {kit_line(name) for name in names}
+                whole = {line.line_id for line in read}
+                ids = array(sorted(name for name in names if kit_line(name) in whole))
                 await scope.tx.run("proofs_from", (reading.seq_at, order_id, reading.feed, epoch, ids))
                 if orders[order_id]:
                     untold = [line for line in read if line.line_id not in told]

@@ -19,6 +19,7 @@ from archsyncd.adapters.sqlite.raising import (
 )
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.adapters.sqlite.yielding import holds_back, note_falls, note_waits, rooms_for, wake
 from archsyncd.domain import outbox
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.history import Kind
@@ -41,6 +42,7 @@ from archsyncd.domain.settlement import (
     Settled,
     Vanished,
 )
+from archsyncd.domain.yielding import LOOK_AGAIN_MS, Room
 
 _ALL_LINES_MS = 10**12
 UNBOOKABLE_MS = 30_000
@@ -62,16 +64,27 @@ async def lease(scope: Scope, turn: Turn, limits: DrainLimits, limit: int) -> li
         rows = await outbox_rows(scope, keys)
     taken = await scope.tx.row("operations_take", (len(keys),))
     last = int(taken[0]) if taken else 0
+    rooms = await rooms_for(scope, rows, limits.orders_complete_ms)
     leases: list[Lease] = []
     changed: list[OutboxRow] = []
+    waiting: dict[StockKey, Room] = {}
     for number, key in enumerate(keys, start=last - len(keys) + 1):
         row = rows[key]
         if not row.to_create and row.x_applied is None:
             continue
-        after, taken_row = outbox.leased(row, f"{turn.fence}.{number}", absolute=limits.absolute)
+        room = rooms.get(key)
+        if room is not None and holds_back(row, room):
+            waiting[key] = room
+            changed.append(_waiting(row, turn, LOOK_AGAIN_MS))
+            continue
+        after, taken_row = outbox.leased(
+            row, f"{turn.fence}.{number}", absolute=limits.absolute, limit=room.limit if room else None
+        )
         changed.append(after)
         leases.append(taken_row)
     await put_outbox_rows(scope, changed)
+    if waiting:
+        await note_waits(scope, waiting)
     return leases
 
 
@@ -119,6 +132,8 @@ async def settle(scope: Scope, turn: Turn, settled: Sequence[Settled], rules: Se
             continue
         changed[item.key] = await _settled_row(scope, turn, row, item, rules)
     await put_outbox_rows(scope, changed.values())
+    await note_falls(scope, rows, changed, rules.server_now_ms)
+    await wake(scope, changed)
     if await scope.tx.row("case_any", (CaseKind.STOCK_UPDATE_FAILED,)) is not None:
         for item in settled:
             if isinstance(item.settlement, Booked) and item.key in changed:
@@ -281,6 +296,7 @@ async def book_lookups(
         if row is not None and row.base is Base.UNKNOWN:
             changed.append(await _withheld(scope, turn, row, item))
     await put_outbox_rows(scope, changed)
+    await wake(scope, [row.key for row in changed])
     # A new entry knows nothing of earlier lines, open or folded: their effect on X goes with the entry that is gone.
     await _untrack(scope, [(key, scope.now_ms + _ALL_LINES_MS) for key in creatable])
     await recompute(scope, creatable)
@@ -366,6 +382,7 @@ async def judge_reads(
     if any(_is_held(scope, row) for row in (*proven, *again)):
         await breaker.tell_held()
     await put_outbox_rows(scope, [*proven, *again])
+    await wake(scope, [row.key for row in proven])
     return len(proven), len(again)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from archsyncd.adapters.sqlite import handing
 from archsyncd.adapters.sqlite.connection import Row
+from archsyncd.adapters.sqlite.implying import proof_row
 from archsyncd.adapters.sqlite.lines import heads_by_reference, open_lines
-from archsyncd.adapters.sqlite.recompute import proof_row
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.statements import Statement, book_statement, mark_restated
 from archsyncd.domain.feed import (
@@ -25,6 +25,7 @@ from archsyncd.domain.feed import (
     ReturnReceived,
 )
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kit_lines import component_name
 from archsyncd.domain.ledger import Proof
 
 EARLY_LIMIT_ROWS = 100_000
@@ -82,7 +83,7 @@ async def doubt_dispatches(scope: Scope, feed: str) -> set[StockKey]:
     Among them may have been the one that took a dispatch back, and no record follows it: its pieces are on the shelf again, in
     the levels that a snapshot tells, and would be sold a second time. Nothing but a dispatch told anew proves them again.
     """
-    places = [name for name, each in scope.policies.by_location.items() if each.sellable is Figure.ON_HAND]
+    places = [name for name, each in scope.policies.by_location.items() if each[0].sellable is Figure.ON_HAND]
     if not places:
         return set()
     rows = await scope.tx.rows("proofs_doubt_dispatches", (feed, array(sorted(places))))
@@ -100,9 +101,9 @@ async def levels_carry_orders(scope: Scope, feed: str, epoch: int, levels: Seque
     rows: list[Sequence[Any]] = []
     early: list[Sequence[Any]] = []
     touched: set[StockKey] = set()
-    by_location = scope.policies.by_location
+    kits = scope.policies.kits
     for level in levels:
-        location = by_location.get(level.location)
+        channels = scope.policies.channels_of(level.location)
         position = Position(epoch, level.seq)
         for reference in level.orders_included:
             order_id = heads.get(reference)
@@ -112,15 +113,16 @@ async def levels_carry_orders(scope: Scope, feed: str, epoch: int, levels: Seque
                 )
                 continue
             for line in lines.get(order_id, ()):
-                if (
-                    line.key.sku == level.sku
-                    and location is not None
-                    and line.key.channel == location.channel
-                ):
-                    policy = scope.policies.channels[location.channel]
+                if line.key.channel not in channels:
+                    continue
+                kit = kits.kit(line.key.channel, line.key.sku) if kits else None
+                taken = kit.pieces_of(level.sku) if kit else int(line.key.sku == level.sku)
+                if taken:
+                    policy = scope.policies.channels[line.key.channel]
                     place = level.location if policy.place_of(None) == level.location else None
-                    proof = Proof(feed, position, Figure.AVAILABLE, line.quantity, place)
-                    rows.append(proof_row(order_id, line.line_id, proof))
+                    proof = Proof(feed, position, Figure.AVAILABLE, line.quantity * taken, place)
+                    name = component_name(line.line_id, level.sku) if kit else line.line_id
+                    rows.append(proof_row(order_id, name, proof))
                     touched.add(line.key)
     await scope.tx.run_many("proof_put", rows)
     await _keep_early(scope, early)

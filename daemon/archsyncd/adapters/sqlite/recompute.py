@@ -4,37 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from archsyncd.adapters.sqlite.connection import Row, Transaction
+from archsyncd.adapters.sqlite.implying import Found, Levels, Place, Reckoned, stored, with_implied
+from archsyncd.adapters.sqlite.pooling import Pooled, leaving_debts, note_debts, sharing_kits, together
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.domain.feed import Figure, Position
 from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kit_lines import kit_line, shelf_places
 from archsyncd.domain.ledger import Base, Line, Proof, figures, reflected_units
 from archsyncd.domain.merge import KeptLevel
-from archsyncd.domain.order import implied_proofs
+from archsyncd.domain.offers import Offers
+from archsyncd.domain.pools import is_pooled
 from archsyncd.domain.priority import due
-from archsyncd.domain.stock import ChannelPolicy, StoredLevel, sellable_quantity
+from archsyncd.domain.stock import ChannelPolicy, Policies, sellable_quantity
 
 CHUNK_KEYS = 5_000
-# (location, SKU), and what is reckoned of a key: f, refl, ntrk, known.
-Place: TypeAlias = tuple[str, str]
-Levels: TypeAlias = Mapping[Place, KeptLevel]
-Reckoned: TypeAlias = tuple[int, int, int, int]
-
-
-def stored(level: KeptLevel) -> StoredLevel:
-    """A kept level as the ledger sees it."""
-    return StoredLevel(
-        level.location,
-        level.feed,
-        Position(level.epoch, level.seq),
-        level.on_hand,
-        level.available,
-        level.as_of_ms,
-        level.orders_through_ms,
-    )
 
 
 async def kept_levels(scope: Scope, places: Iterable[Place]) -> dict[Place, KeptLevel]:
@@ -75,13 +62,20 @@ async def lines_of_orders(scope: Scope, order_ids: Iterable[str]) -> dict[StockK
 async def _with_proofs(scope: Scope, rows: Sequence[Row]) -> dict[StockKey, list[Line]]:
     orders = {row[2] for row in rows}
     proofs: dict[tuple[str, str], list[Proof]] = defaultdict(list)
+    parts: dict[tuple[str, str], list[tuple[str, Proof]]] = defaultdict(list)
     for row in await scope.tx.rows("proofs_by_order", (array(sorted(orders)),)):
         proof = Proof(row[5], Position(row[6], row[7]), Figure(row[3]), row[8], row[2] or None, row[4])
         proofs[row[0], row[1]].append(proof)
+        whole = kit_line(row[1])
+        if whole != row[1]:
+            parts[row[0], whole].append((row[1], proof))
     found: dict[StockKey, list[Line]] = defaultdict(list)
     for channel, sku, order_id, line_id, quantity, tracked, released, created, accepted, there in rows:
         own = tuple(proofs.get((order_id, line_id), ()))
-        line = Line(order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted, there)
+        told = tuple(parts[order_id, line_id]) if (order_id, line_id) in parts else ()
+        line = Line(
+            order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted, there, told
+        )
         found[StockKey(channel, sku)].append(line)
     return found
 
@@ -92,24 +86,55 @@ async def recompute(scope: Scope, keys: Iterable[StockKey], fresh: Levels | None
     `fresh`: levels merged in this transaction, so that they need not be read again. A key without any level and without
     a row stays out of the outbox: a quantity that nobody stated is not published.
     """
+    if scope.policies.pooled:
+        return await _recompute_pooled(scope, keys, fresh or {})
     wanted = list(dict.fromkeys(key for key in keys if key.channel in scope.policies.channels))
     changed = 0
     for start in range(0, len(wanted), CHUNK_KEYS):
-        changed += await _recompute_chunk(scope, wanted[start : start + CHUNK_KEYS], fresh or {})
+        changed += (await _recompute_chunk(scope, wanted[start : start + CHUNK_KEYS], fresh or {}))[0]
     return changed
 
 
-async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels) -> int:
+async def _recompute_pooled(scope: Scope, keys: Iterable[StockKey], fresh: Levels) -> int:
+    """As `recompute`, where some keys sell the same pieces: these are reckoned in the same transaction, whoever is named.
+
+    What one of them owes beyond its part moves the others once, and what is owed does not follow from that: it ends.
+    """
+    waiting, last = together(keys, scope)
+    after = dict.fromkeys(last)
+    changed = 0
+    while waiting:
+        chunk, waiting = waiting[:CHUNK_KEYS], waiting[CHUNK_KEYS:]
+        more, moved = await _recompute_chunk(scope, chunk, fresh)
+        changed += more
+        if moved:
+            first, last = together(moved, scope)
+            queued = set(waiting)
+            waiting += [key for key in first if key not in queued]
+            after.update(dict.fromkeys(last))
+    kits = list(after)
+    for start in range(0, len(kits), CHUNK_KEYS):
+        changed += (await _recompute_chunk(scope, kits[start : start + CHUNK_KEYS], fresh))[0]
+    return changed
+
+
+async def _recompute_chunk(
+    scope: Scope, keys: Sequence[StockKey], fresh: Levels
+) -> tuple[int, set[StockKey]]:
+    """How many targets changed, and other keys of the pools of those that owe more or less than before."""
     levels = await _levels_of(scope, keys, fresh)
     rows = await _rows_of(scope, keys)
-    lines = await lines_of(scope, keys)
+    sharing = sharing_kits(keys, scope) if scope.policies.kits else ()
+    lines = await lines_of(scope, dict.fromkeys([*keys, *sharing]) if sharing else keys)
     channels, withheld = scope.policies.channels, scope.policies.withheld
-    inserts: list[Sequence[Any]] = []
-    updates: list[Sequence[Any]] = []
-    implied: list[Sequence[Any]] = []
-    unproven: set[str] = set()
+    results: dict[StockKey, Reckoned] = {}
+    found = Found()
+    pooled: list[StockKey] = []
     for key in keys:
         channel, sku = key.channel, key.sku
+        if scope.policies.pooled and is_pooled(key, scope.policies):
+            pooled.append(key)
+            continue
         policy = channels[channel].of(sku)
         own = [level for name in policy.locations if (level := levels.get((name, sku))) is not None]
         row = rows.get((channel, sku))
@@ -117,19 +142,80 @@ async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels
             continue
         closed = row[6] if row else 0
         if lines and key in lines:
-            result = _with_lines(lines[key], policy, own, fresh, closed, scope, implied, unproven)
+            results[key] = _with_lines(lines[key], policy, own, fresh, closed, scope, found)
         else:
             # What `figures` says of a key without open lines, which nearly all keys are.
-            result = (sellable_quantity(policy, own, withheld), closed, 0, closed)
+            results[key] = (sellable_quantity(policy, own, withheld), closed, 0, closed)
+    moved: set[StockKey] = set()
+    if pooled:
+        reckoner = Pooled(scope, await _with_components(scope, sharing, levels), lines, fresh, found)
+        reckoned, moved = await _pooled(scope, reckoner, pooled, rows)
+        results |= reckoned
+    await _keep_found(scope, found)
+    return await _put(scope, results, rows), moved
+
+
+async def _with_components(scope: Scope, kits: Collection[StockKey], levels: Levels) -> Levels:
+    """The levels, with those by which lines of these kits are proven."""
+    missing = [place for place in shelf_places(kits, scope.policies) if place not in levels]
+    return {**await kept_levels(scope, missing), **levels} if missing else levels
+
+
+async def _pooled(
+    scope: Scope, reckoner: Pooled, keys: Sequence[StockKey], rows: Mapping[tuple[str, str], Row]
+) -> tuple[dict[StockKey, Reckoned], set[StockKey]]:
+    """Figures of keys that sell the same pieces; all of them share theirs as kits, or none does."""
+    kits = scope.policies.kits
+    own: dict[StockKey, Reckoned] = {}
+    shared: list[StockKey] = []
+    for key in keys:
+        row = rows.get((key.channel, key.sku))
+        if row is None and not reckoner.stated(key):
+            continue
+        kit = kits.kit(key.channel, key.sku)
+        if kit is not None:
+            await scope.tx.run("kit_put", (key.channel, key.sku))
+        if kit is not None and kit.shared:
+            shared.append(key)
+        else:
+            own[key] = reckoner.own(key, row[6] if row else 0)
+    moved = await note_debts(scope, own) if own else set()
+    results = await leaving_debts(scope, own) if own else {}
+    if shared:
+        offered = await _offered(scope, shared)
+        for key in shared:
+            row = rows.get((key.channel, key.sku))
+            results[key] = reckoner.sharing(key, row[6] if row else 0, offered)
+    return results, moved
+
+
+async def _offered(scope: Scope, kits: Sequence[StockKey]) -> dict[StockKey, int]:
+    """A* of the components of these kits, as they stand in the outbox."""
+    by_sku = scope.policies.kits.by_sku
+    wanted = [StockKey(key.channel, sku) for key in kits for sku, _ in by_sku[key.sku].components]
+    rows = await _rows_of(scope, list(dict.fromkeys(wanted)))
+    return {StockKey(channel, sku): row[11] - row[5] for (channel, sku), row in rows.items()}
+
+
+async def _keep_found(scope: Scope, found: Found) -> None:
+    if found.proofs:
+        await scope.tx.run_many("proof_put", found.proofs)
+    if found.unproven:
+        # Whatever made a piece unproven (an edit, a feed of another name, new rules): it is sought from now on.
+        await scope.tx.run("heads_seek", (scope.now_ms, array(sorted(found.unproven))))
+
+
+async def _put(
+    scope: Scope, results: Mapping[StockKey, Reckoned], rows: Mapping[tuple[str, str], Row]
+) -> int:
+    inserts: list[Sequence[Any]] = []
+    updates: list[Sequence[Any]] = []
+    for key, result in results.items():
+        row = rows.get((key.channel, key.sku))
         if row is None:
             inserts.append(_insertion(key, result, scope))
         elif result != (row[2], row[3], row[4], row[5]):
             updates.append(_update(result, row, scope.now_ms))
-    if implied:
-        await scope.tx.run_many("proof_put", implied)
-    if unproven:
-        # Whatever made a piece unproven (an edit, a feed of another name, new rules): it is sought from now on.
-        await scope.tx.run("heads_seek", (scope.now_ms, array(sorted(unproven))))
     if inserts:
         await scope.tx.run_many("outbox_insert", inserts)
     if updates:
@@ -139,10 +225,16 @@ async def _recompute_chunk(scope: Scope, keys: Sequence[StockKey], fresh: Levels
 
 async def _levels_of(scope: Scope, keys: Sequence[StockKey], fresh: Levels) -> Levels:
     """The levels of all locations of these keys, those merged just now as they were merged."""
-    channels = scope.policies.channels
-    places = ((name, key.sku) for key in keys for name in channels[key.channel].locations)
+    places = _places_of(scope, keys)
     missing = [place for place in places if place not in fresh]
     return {**await kept_levels(scope, missing), **fresh} if missing else fresh
+
+
+def _places_of(scope: Scope, keys: Sequence[StockKey]) -> Iterable[Place]:
+    policies = scope.policies
+    if policies.kits:
+        return dict.fromkeys(shelf_places(keys, policies))
+    return ((name, key.sku) for key in keys for name in policies.channels[key.channel].locations)
 
 
 async def _rows_of(scope: Scope, keys: Sequence[StockKey]) -> dict[tuple[str, str], Row]:
@@ -153,21 +245,21 @@ async def _rows_of(scope: Scope, keys: Sequence[StockKey]) -> dict[tuple[str, st
     return found
 
 
-async def assess_keys(
-    policy: ChannelPolicy, withheld: frozenset[str], skus: Sequence[str], tx: Transaction
-) -> RuleFigures:
-    """What a channel's policy would make of the quantities of its keys as they are.
+async def assess_keys(policies: Policies, channel: str, skus: Sequence[str], tx: Transaction) -> RuleFigures:
+    """What other policies would make of the quantities of a channel's keys as they are.
 
     What has no entry is not for sale, and cannot be taken from it.
     """
-    found: dict[str, list[KeptLevel]] = defaultdict(list)
-    for location in policy.locations:
-        for row in await tx.rows("levels_at", (location, array(skus))):
-            found[row[1]].append(KeptLevel._make(row))
-    rows = await tx.rows("outbox_for_merge", (policy.channel, array(skus)))
+    found: dict[Place, KeptLevel] = {}
+    keys = [StockKey(channel, sku) for sku in skus]
+    for location, names in _grouped(shelf_places(keys, policies)).items():
+        for row in await tx.rows("levels_at", (location, array(names))):
+            found[location, row[1]] = KeptLevel._make(row)
+    offers = Offers(policies, found)
+    rows = await tx.rows("outbox_for_merge", (channel, array(skus)))
     in_stock = to_zero = raised = 0
     for row in rows:
-        before, after = row[2], sellable_quantity(policy.of(row[1]), found[row[1]], withheld)
+        before, after = row[2], offers.of(StockKey(channel, row[1]))
         for_sale = before > 0 and row[9] is not None
         in_stock += for_sale
         to_zero += for_sale and after <= 0
@@ -182,75 +274,17 @@ def _with_lines(
     fresh: Levels,
     closed: int,
     scope: Scope,
-    implied: list[Sequence[Any]],
-    unproven: set[str],
+    found: Found,
 ) -> Reckoned:
     own = {level.location: stored(level) for level in kept}
     arrived = [level.location for level in kept if (level.location, level.sku) in fresh]
-    counted = _with_implied(lines, policy, own, arrived, scope, implied)
+    counted = with_implied(lines, policy, own, arrived, scope, found.proofs)
     result = figures(policy, own, counted, closed, scope.policies.withheld)
     if result.known != result.refl or result.ntrk:
-        unproven.update(
+        found.unproven.update(
             line.order_id for line in counted if reflected_units(line, policy, own) < line.provable
         )
     return result.f, result.refl, result.ntrk, result.known
-
-
-def _with_implied(
-    lines: Iterable[Line],
-    policy: ChannelPolicy,
-    levels: Mapping[str, StoredLevel],
-    arrived: Sequence[str],
-    scope: Scope,
-    found: list[Sequence[Any]],
-) -> list[Line]:
-    counted = []
-    for line in lines:
-        seconds = scope.policies.reflection_seconds
-        extra = implied_proofs(line, policy, levels, seconds, scope.now_ms, arrived)
-        fresh = tuple(proof for proof in extra if not _has(line, proof))
-        found.extend(proof_row(line.order_id, line.line_id, proof) for proof in fresh)
-        counted.append(_plus(line, fresh) if fresh else line)
-    return counted
-
-
-def _has(line: Line, proof: Proof) -> bool:
-    return any(
-        known.source == proof.source
-        and known.location == proof.location
-        and known.feed == proof.feed
-        and known.position.epoch == proof.position.epoch
-        for known in line.proofs
-    )
-
-
-def _plus(line: Line, proofs: tuple[Proof, ...]) -> Line:
-    return Line(
-        line.order_id,
-        line.line_id,
-        line.quantity,
-        line.tracked,
-        line.proofs + proofs,
-        line.released,
-        line.created_ms,
-        line.accepted_ms,
-        line.there,
-    )
-
-
-def proof_row(order_id: str, line_id: str, proof: Proof) -> Sequence[Any]:
-    """A proof as the parameters of `proof_put`."""
-    return (
-        order_id,
-        line_id,
-        proof.location or "",
-        proof.figure.value,
-        proof.source,
-        proof.feed,
-        proof.position.epoch,
-        proof.position.seq,
-        proof.quantity,
-    )
 
 
 def _insertion(key: StockKey, result: Reckoned, scope: Scope) -> Sequence[Any]:

@@ -11,6 +11,8 @@ from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.explained.orders import ORDER_KINDS
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kit_lines import shelf_places, shelf_skus
+from archsyncd.domain.pools import members_of, pools_of
 from archsyncd.domain.report import (
     UNLOOKED_LIMIT,
     Backlog,
@@ -78,6 +80,15 @@ class ReportStore:
             found = [case_of(row) for row in await tx.rows("cases", wanted)]
             # An order or a dispatch that is called as a SKU would be is none.
             cases = [case for case in found if case.kind not in _OF_ORDERS]
+            others = {member for key in rows for member in members_of(pools_of(key, scope.policies))}
+            shelf = {place for place in shelf_places(rows, scope.policies) if place[1] != sku}
+            others |= {
+                StockKey(key.channel, part) for key in rows for part in shelf_skus(key, scope.policies)
+            }
+            beside = await outbox_rows(scope, others) if others else {}
+            debts = await tx.rows("debts_of", (pairs(others),)) if others else []
+            parts = await tx.rows("levels_by_place", (array(sorted(shelf)),)) if shelf else []
+            waits = await tx.rows("waits_of", (pairs(rows),))
         return KeyStory(
             sku,
             tuple(levels),
@@ -86,6 +97,10 @@ class ReportStore:
             tuple(cases),
             tuple(proofs),
             tuple(heads),
+            tuple(parts),
+            tuple(beside.values()),
+            tuple(debts),
+            tuple(waits),
         )
 
     async def digest(self) -> str:

@@ -205,7 +205,7 @@ async def _figures_at(
     scope: Scope, snapshot: Snapshot, location: str, epoch: int, *, zeroing: bool
 ) -> dict[str, int]:
     """What the snapshot would do to the levels of one location."""
-    sells = scope.policies.by_location[location].sellable.value
+    sells = scope.policies.by_location[location][0].sellable.value
     at = {
         "snapshot": snapshot.id,
         "location": location,

@@ -10,12 +10,13 @@ from typing import Any
 from archsyncd.adapters.sqlite import handing
 from archsyncd.adapters.sqlite.cases import open_case
 from archsyncd.adapters.sqlite.connection import Row
+from archsyncd.adapters.sqlite.implying import proof_row
 from archsyncd.adapters.sqlite.lines import OpenLine, no_longer_refused, open_lines, release_order
-from archsyncd.adapters.sqlite.recompute import proof_row
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Figure, LineShare, Position
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kit_lines import component_name, in_components, kit_line
 from archsyncd.domain.ledger import Proof
 from archsyncd.domain.order import ELSEWHERE, GONE_ORDER_STATES, CountedLine, Part, assign
 
@@ -110,14 +111,14 @@ async def _book_shares(
         ):
             return set()  # a newer record has restated it
         shipped = await _shipped(scope, order_id, statement.source)
-    own = {line.line_id: line for line in lines if line.part is None}
+    own, shares = _on_the_shelf(lines, statement.shares, scope)
     moved: dict[tuple[str, str], int] = {}
     for line in lines:
         whole = own.get(line.whole)
         if line.part is not None and (whole is None or line.key.channel != whole.key.channel):
             moved[line.whole, line.part] = line.quantity
     counted = [
-        CountedLine(line.key, line.line_id, line.quantity + _sum_of(moved, line.line_id), line.tracked)
+        CountedLine(line.key, line.line_id, line.quantity + _away(line, moved), line.tracked)
         for line in own.values()
     ]
     taken: dict[str, int] = defaultdict(int)
@@ -125,7 +126,7 @@ async def _book_shares(
         taken[line_id.partition(ELSEWHERE)[0]] += pieces
     rows: list[Sequence[Any]] = []
     touched = {line.key for line in lines}
-    parts = assign(statement.shares, counted, taken, scope.policies)
+    parts = assign(shares, counted, taken, scope.policies)
     await _as_told(scope, order_id, own, parts)
     for part in parts:
         line = own[part.line_id]
@@ -196,8 +197,39 @@ async def mark_restated(scope: Scope, order_id: str, statement: Statement) -> No
     await scope.tx.run_many("proof_put", [proof_row(order_id, "", _proof(statement, 0, None))])
 
 
-def _sum_of(moved: Mapping[tuple[str, str], int], line_id: str) -> int:
-    return sum(pieces for (whole, _), pieces in moved.items() if whole == line_id)
+def _on_the_shelf(
+    lines: Sequence[OpenLine], shares: Sequence[LineShare], scope: Scope
+) -> tuple[dict[str, OpenLine], tuple[LineShare, ...]]:
+    """An order's own lines by id, and what was told of them, each kit's as the lines of its components."""
+    whole = [line for line in lines if line.part is None]
+    kits = {
+        line.line_id: kit
+        for line in whole
+        if scope.policies.kits and (kit := scope.policies.kits.kit(line.key.channel, line.key.sku))
+    }
+    own: dict[str, OpenLine] = {}
+    for line in whole:
+        for sku, pieces in kits[line.line_id].components if line.line_id in kits else ():
+            name = component_name(line.line_id, sku)
+            # What commercetools took was taken from the kit's entry.
+            own[name] = OpenLine(
+                StockKey(line.key.channel, sku),
+                line.order_id,
+                name,
+                line.quantity * pieces,
+                tracked=False,
+                created_ms=line.created_ms,
+            )
+        if line.line_id not in kits:
+            own[line.line_id] = line
+    return own, in_components(shares, kits) if kits else tuple(shares)
+
+
+def _away(line: OpenLine, moved: Mapping[tuple[str, str], int]) -> int:
+    """Pieces of a line that are counted in another channel; a component's line is made anew, and has them still."""
+    if kit_line(line.line_id) != line.line_id:
+        return 0
+    return sum(pieces for (whole, _), pieces in moved.items() if whole == line.line_id)
 
 
 async def _shipped(scope: Scope, order_id: str, source: str) -> dict[str, int]:
@@ -219,6 +251,11 @@ async def _move(scope: Scope, line: OpenLine, part: Part, there: int, more: int)
     if more == 0:
         return line
     sku, order_id, part_id = line.key.sku, line.order_id, f"{line.line_id}{ELSEWHERE}{part.location}"
+    if kit_line(line.line_id) != line.line_id:
+        # The kit's line knows by the proof of the part what is taken elsewhere.
+        elsewhere = (part.channel, sku, order_id, part_id, there + more, 0, line.created_ms, 0)
+        await scope.tx.run("line_put", elsewhere)
+        return line
     if line.tracked:
         here = (line.key.channel, sku, order_id, part_id, there + more, 1, line.created_ms, 1)
         await scope.tx.run("line_put", here)

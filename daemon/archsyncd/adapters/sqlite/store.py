@@ -162,6 +162,7 @@ class SqliteStore:
         changed = 0
         for location in await self.feeds.locations():
             changed += await self._recompute_location(location, beat)
+        changed += await self._recompute_kits(beat)
         in_force = self._session.rules
         if before and before != in_force.mapping():
             await self._recount(in_force.newly_mapped(before), beat)
@@ -175,9 +176,10 @@ class SqliteStore:
         Until that is done the targets are of no rules: a crash must not leave some of them under the name of others.
         """
         await self._note_rules("", self._session.ledger.mapping, policies_text(rules.policies))
-        self._session.rules = rules.retiring(self._session.ledger.mapping)
+        before = self._session.rules.policies
+        self._session.rules = rules.retiring(self._session.ledger.mapping).remembering(before)
         # A transaction may have begun by the rules before while these were noted: whoever looks next must see what it wrote.
-        await self._session.write(_nothing)
+        await self._session.write(_forget_pools)
 
     async def _note_rules(self, fingerprint: str, mapping: str, in_force: str) -> None:
         noted = (fingerprint, mapping, in_force)
@@ -198,19 +200,18 @@ class SqliteStore:
         policies = wanted.retiring(ledger.mapping).policies
         figures = RuleFigures()
         for channel in sorted({*policies.channels, *self._session.rules.policies.channels}):
-            policy = policies.channels.get(channel)
             after = ""
             while rows := await self._outbox_page(channel, after):
                 after = rows[-1][1]
                 beat()
-                if policy is None:
+                if channel not in policies.channels:
                     figures = figures.plus(RuleFigures(let_go={channel: len(rows)}))
                     continue
-                look = partial(assess_keys, policy, policies.withheld, [row[1] for row in rows])
+                look = partial(assess_keys, policies, channel, [row[1] for row in rows])
                 figures = figures.plus(await self._session.look(look))
-        for location in policies.by_location.values():
-            if location.location not in self._session.rules.policies.by_location:
-                above = partial(_above_maximum, location, policies.channels[location.channel].maximum)
+        for name, places in policies.by_location.items():
+            if name not in self._session.rules.policies.by_location:
+                above = partial(_above_maximum, places[0], policies.judging[name].maximum)
                 figures = figures.plus(RuleFigures(above_maximum=await self._session.look(above)))
         return figures
 
@@ -239,14 +240,14 @@ class SqliteStore:
     async def _recompute_location(self, location: str, beat: Callable[[], None]) -> int:
         """Reckon all keys that a location feeds, or fed before it was mapped elsewhere or not at all."""
         policies = self._session.rules.policies
-        own = policies.by_location.get(location)
-        others = [name for name in policies.channels if own is None or name != own.channel]
+        own = sorted(policies.channels_of(location))
+        others = [name for name in policies.channels if name not in own]
         changed, after = 0, ""
         while True:
             rows = await self._session.rows("levels_after", (location, after, RECOMPUTE_KEYS))
             if not rows:
                 break
-            keys = [StockKey(own.channel, row[1]) for row in rows] if own else []
+            keys = [StockKey(name, row[1]) for row in rows for name in own]
             past = [StockKey(name, row[1]) for row in rows for name in others]
 
             async def step(scope: Scope, keys: list[StockKey] = keys, past: list[StockKey] = past) -> int:
@@ -255,10 +256,23 @@ class SqliteStore:
             changed += await self._session.write(step)
             after = rows[-1][1]
             beat()
-        note = "the location is mapped now" if own is not None else "the location is ignored now"
-        if own is not None or location in policies.ignored:
+        note = "the location is mapped now" if own else "the location is ignored now"
+        if own or location in policies.ignored:
             await self._session.write(lambda scope: self._mapped(scope, location, note))
         return changed
+
+    async def _recompute_kits(self, beat: Callable[[], None]) -> int:
+        """Reckon all keys that are kits, or were: no level bears their name, so that no location leads to them."""
+        changed, after = 0, StockKey("", "")
+        while True:
+            async with self._session.read() as tx:
+                rows = await tx.rows("kits_after", (after.channel, after.sku, RECOMPUTE_KEYS))
+            if not rows:
+                return changed
+            keys = [StockKey(row[0], row[1]) for row in rows]
+            changed += await self._session.write(partial(_recompute_kits, keys))
+            after = keys[-1]
+            beat()
 
     async def _mapped(self, scope: Scope, location: str, note: str) -> None:
         for row in await scope.tx.rows("feeds"):
@@ -311,8 +325,19 @@ class SqliteStore:
         await database.close()
 
 
-async def _nothing(_scope: Scope) -> None:
-    pass
+async def _forget_pools(scope: Scope) -> None:
+    """What keys owe each other is reckoned anew by every set of rules."""
+    await scope.tx.run("debts_clear")
+    await scope.tx.run("waits_clear")
+
+
+async def _recompute_kits(keys: Sequence[StockKey], scope: Scope) -> int:
+    changed = await recompute(scope, keys)
+    kits = scope.policies.kits
+    for key in keys:
+        if kits.kit(key.channel, key.sku) is None:
+            await scope.tx.run("kit_drop", (key.channel, key.sku))
+    return changed
 
 
 async def _above_maximum(location: LocationPolicy, maximum: int, tx: Transaction) -> int:

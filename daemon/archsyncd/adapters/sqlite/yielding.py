@@ -1,0 +1,100 @@
+"""Increases that leave room to other keys of their pool: how far each may go now, and who waits for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from archsyncd.adapters.sqlite.codec import outbox_rows
+from archsyncd.adapters.sqlite.scope import Scope, pairs
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.outbox import OutboxRow
+from archsyncd.domain.pools import Pool, members_of, pools_of
+from archsyncd.domain.stock import Policies
+from archsyncd.domain.yielding import Room, fall_of, raised_to, room_of
+
+
+def _any_pools(policies: Policies) -> bool:
+    return policies.pooled or bool(policies.peers or policies.past_kits)
+
+
+async def rooms_for(
+    scope: Scope, rows: Mapping[StockKey, OutboxRow], orders_complete_ms: int
+) -> dict[StockKey, Room]:
+    """How far these keys may rise that are to be raised and sell what others sell too; others are not named.
+
+    `orders_complete_ms`: orders are known completely up to then, by commercetools' clock.
+    """
+    policies = scope.policies
+    if not _any_pools(policies):
+        return {}
+    pools: dict[StockKey, Sequence[Pool]] = {}
+    for key, row in rows.items():
+        if raised_to(row) is not None and (found := pools_of(key, policies, past=True)):
+            pools[key] = found
+    if not pools:
+        return {}
+    others = {member for each in pools.values() for member in members_of(each)}
+    beside = await outbox_rows(scope, others)
+    fallen = await _fallen(scope, others, orders_complete_ms)
+    rooms = {key: room_of(rows[key], own, beside, fallen) for key, own in pools.items()}
+    await scope.tx.run("waits_end", (pairs(rooms),))
+    return rooms
+
+
+async def _fallen(
+    scope: Scope, keys: Collection[StockKey], orders_complete_ms: int
+) -> Mapping[StockKey, int]:
+    if await scope.tx.row("falls_any") is None:
+        return {}
+    await scope.tx.run("falls_known", (orders_complete_ms,))
+    rows = await scope.tx.rows("falls_of", (pairs(keys), orders_complete_ms))
+    return {StockKey(row[0], row[1]): int(row[2]) for row in rows}
+
+
+async def note_falls(
+    scope: Scope,
+    before: Mapping[StockKey, OutboxRow],
+    after: Mapping[StockKey, OutboxRow],
+    server_now_ms: int,
+) -> None:
+    """Keep what writes of ours have taken from keys that share their pieces."""
+    if not _any_pools(scope.policies):
+        return
+    # A time of theirs may lack its fraction of a second.
+    at_ms = (server_now_ms // 1000 + 2) * 1000
+    rows = [
+        (key.channel, key.sku, at_ms, pieces)
+        for key, row in after.items()
+        if (pieces := fall_of(before[key], row)) and pools_of(key, scope.policies, past=True)
+    ]
+    await scope.tx.run_many("fall_put", rows)
+
+
+def holds_back(row: OutboxRow, room: Room | None) -> bool:
+    """Whether nothing of a key's increase may go now. What went out once and goes out again goes whole, or waits."""
+    if room is None:
+        return False
+    wanted = raised_to(row)
+    if wanted is None:
+        return False
+    if room.limit is None:
+        return True
+    return wanted > room.limit if row.operation is not None else room.limit <= (row.applied or 0)
+
+
+async def note_waits(scope: Scope, waiting: Mapping[StockKey, Room]) -> None:
+    """Keep who waits for whom, so that it can be told and ends when the other is down to its part."""
+    rows = [
+        (key.channel, key.sku, blocker.channel, blocker.sku, pieces, scope.now_ms)
+        for key, room in waiting.items()
+        for blocker, pieces in room.blockers
+    ]
+    await scope.tx.run_many("wait_put", rows)
+
+
+async def wake(scope: Scope, keys: Collection[StockKey]) -> None:
+    """Something became of these keys: have those looked at again that wait for one of them."""
+    if not keys or not _any_pools(scope.policies) or await scope.tx.row("waits_any") is None:
+        return
+    rows = await scope.tx.rows("waits_over", (pairs(keys),))
+    await scope.tx.run("outbox_wake", (pairs(StockKey(row[0], row[1]) for row in rows),))
