@@ -2,7 +2,7 @@
 
 Order of use, for one answer or one file:
 
-    profile = read_profile(text, "profiles/site1.json")       # compile.py; raises ProfileFaults with every fault in it
+    profile = read_profile(text, "profiles/site1.json")       # profile.py; raises ProfileFaults with every fault in it
     answer = profile.read(data)                               # raises Unreadable: nothing of these bytes may be used
     for item in answer.items:
         found = profile.record(item)                          # a Record, or a Reject that names the profile's line
@@ -30,16 +30,21 @@ from archsyncd.wire.r247_values import Misread
 class Mapped:
     """One record of a payload.
 
-    `line`: in a file the line on which it ends (CSV, NDJSON, XML), else its number from 1. `payload`: its bytes as they
-    came, capped. `value`: the r247/1 object; with a `fault` it holds what could be read beside it, for naming the record.
-    `places` leads from an r247/1 path (`/onHand`, `/lines/0/sku`) to where the profile and the payload speak of it.
+    `line`: in CSV and NDJSON the line on which it ends, else its number from 1. `value`: the r247/1 object; where there are
+    `faults` it holds what could be read beside them, for naming the record. `places` leads from an r247/1 path (`/onHand`,
+    `/lines/*/sku`) to the profile's line and the payload's path. `evidence` writes the record's bytes when asked.
     """
 
     line: int
-    payload: bytes
+    evidence: Callable[[], bytes]
     value: dict[str, Any]
-    fault: Misread | None = None
-    places: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Misread, ...] = ()
+    places: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+    @property
+    def payload(self) -> bytes:
+        """The record's bytes as far as they can be shown, capped."""
+        return self.evidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,11 @@ class MappingProfile(Protocol):
         """Line and column, from 1, of what stands in the profile at this path, else of what stands around it."""
         ...
 
-    def read(self, data: bytes) -> Answer:
-        """Read one whole answer or file. Raises Unreadable: nothing of it may be used."""
+    def read(self, data: bytes, parts: Mapping[str, str] = ...) -> Answer:
+        """Read one whole answer or file; `parts`: what the file's name told. Raises Unreadable: nothing may be used."""
         ...
 
-    def rows(self, pieces: Iterable[bytes]) -> Iterator[Mapped]:
+    def rows(self, pieces: Iterable[bytes], parts: Mapping[str, str] = ...) -> Iterator[Mapped]:
         """As `read`, for a file that comes in pieces; CSV and NDJSON are never held as a whole. Raises Unreadable."""
         ...
 
