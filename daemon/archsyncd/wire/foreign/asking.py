@@ -158,7 +158,7 @@ def _pairs(
         text = str(value) if type(value) is int else value
         try:
             if not isinstance(text, str):
-                raise ValueError("must be a text")  # noqa: TRY301, TRY004 - one way to tell all that is wrong here
+                raise ValueError("must be a text")  # noqa: TRY004 - one way to tell all that is wrong here
             found[key] = parse_template(text, allowed)
         except ValueError as error:
             inner.fault(key, str(error), value)

@@ -61,7 +61,9 @@ def parse_next(section: Section, name: str) -> Next | None:
     raw = section.raw(name)
     if raw is None or isinstance(raw, str):
         if raw is not None and not raw.startswith("/"):
-            section.fault(name, 'must be a path that begins with "/", or an object that names header or link', raw)
+            section.fault(
+                name, 'must be a path that begins with "/", or an object that names header or link', raw
+            )
             return None
         return None if raw is None else Next("path", raw)
     inner = section.inner(name)
@@ -106,7 +108,9 @@ def _as_value(found: Any) -> str | None:
     if type(text) is int:
         return str(text)
     if not isinstance(text, str) or not writable(text):
-        raise Unreadable("the value that says how to go on is no text, or not one that can stand in a request")
+        raise Unreadable(
+            "the value that says how to go on is no text, or not one that can stand in a request"
+        )
     return text
 
 

@@ -117,10 +117,15 @@ def _look_up(section: Section) -> Step | None:
     if inner is None:
         return None
     ask = _ask(inner, "GET", ("order",))
-    status, codes, without = (), (), ""
+    status: tuple[int, ...] = ()
+    codes: tuple[str, ...] = ()
+    without = ""
     unknown = inner.inner("unknown")
     if unknown is None:
-        told = "is required: how the source says that it has no such order. A bare 404 any gateway says, and an order would be sent twice"
+        told = (
+            "is required: how the source says that it has no such order. A bare 404 any gateway says, and an order would be "
+            "sent twice"
+        )
         inner.fault("unknown", told)
     else:
         status = unknown.numbers("status", 200, 499, (404,))
@@ -185,7 +190,10 @@ def _reading(section: Section) -> Reading:
     raw = inner.raw("words") or {}
     words: dict[str, str] = {}
     if not isinstance(raw, dict):
-        inner.fault("words", "must be an object: accepted, received, rejected, cancelled, each with the source's words")
+        inner.fault(
+            "words",
+            "must be an object: accepted, received, rejected, cancelled, each with the source's words",
+        )
         raw = {}
     named = inner.inner("words") if raw else None
     for ours in raw:
@@ -223,13 +231,17 @@ def said_by(reading: Reading, value: Callable[[str], Any]) -> Said:
     status = reading.words.get(word, word)
     if word and status not in ORDER_STATUSES:
         raise Unreadable(f"{reading.status} is {word[:40]!r}, which the profile's words do not translate")
-    return Said(status, told.get("code", "")[:ID_LIMIT_CHARACTERS], told.get("detail", "")[:DETAIL_LIMIT_CHARACTERS])
+    return Said(
+        status, told.get("code", "")[:ID_LIMIT_CHARACTERS], told.get("detail", "")[:DETAIL_LIMIT_CHARACTERS]
+    )
 
 
 def code_of(reading: Reading, value: Callable[[str], Any]) -> Said:
     """As `said_by`, of an answer that refuses: its code and words, as far as they can be read."""
     found = {name: _quietly(value, path) for name, path in _told(reading)[1:] if path}
-    return Said("", found.get("code", "")[:ID_LIMIT_CHARACTERS], found.get("detail", "")[:DETAIL_LIMIT_CHARACTERS])
+    return Said(
+        "", found.get("code", "")[:ID_LIMIT_CHARACTERS], found.get("detail", "")[:DETAIL_LIMIT_CHARACTERS]
+    )
 
 
 def _told(reading: Reading) -> tuple[tuple[str, str], ...]:

@@ -12,24 +12,27 @@ from typing import Any, Final
 
 import orjson
 
-from archsyncd.domain.feed import ID_LIMIT_CHARACTERS
+from archsyncd.domain.feed import ID_LIMIT_CHARACTERS, INT64_MAXIMUM
 from archsyncd.wire.foreign.overlap import Memory
-from archsyncd.wire.r247_values import CURSOR_LIMIT_CHARACTERS, INT64_MAXIMUM
+from archsyncd.wire.r247_values import CURSOR_LIMIT_CHARACTERS
 
 PLACE_BITS: Final = 19
 READINGS_FROM: Final = 1 << (PLACE_BITS - 1)
 ROUNDS_LIMIT: Final = INT64_MAXIMUM >> PLACE_BITS
 # A process that begins leaves so many rounds free: readings of the one before it may stand there without a checkpoint.
 LEAP: Final = 1 << 20
+IDS_LIMIT: Final = 16
 NOTED_EVERY_ROUNDS: Final = 1 << 18
 _VERSION: Final = 1
 
 
 @dataclass(slots=True)
 class Stand:
-    """`round` is the last whose records were told. `cursor`: of mode cursor; `told` records behind it were told, of this `digest`.
+    """How far a source was read. `round` is the last whose records were told.
 
-    `newest_ms` and `memory` are those of mode time-overlap: the newest time seen, UTC milliseconds.
+    `cursor`: of mode cursor; so many records behind it were `told`, of this `digest`; `ids` are of the last ones before it.
+    `newest_ms` and `memory` are those of
+    mode time-overlap: the newest time seen, UTC milliseconds.
     """
 
     mode: str
@@ -38,6 +41,7 @@ class Stand:
     cursor: str = ""
     told: int = 0
     digest: str = ""
+    ids: tuple[str, ...] = ()
     newest_ms: int = 0
     overlap_ms: int = 0
     memory: Memory = field(default_factory=Memory)
@@ -54,6 +58,8 @@ class Stand:
             told["c"] = self.cursor
         if self.told:
             told |= {"k": self.told, "d": self.digest}
+        if self.ids:
+            told["i"] = list(self.ids)
         if self.newest_ms:
             known, lossy = self.memory.encode(self.since_ms)
             told |= {"t": self.newest_ms, "o": self.overlap_ms, "s": known}
@@ -75,6 +81,7 @@ def decode_stand(checkpoint: str, mode: str) -> Stand | None:
             _text(told.get("c", ""), CURSOR_LIMIT_CHARACTERS),
             _whole(told.get("k", 0), READINGS_FROM),
             _text(told.get("d", ""), ID_LIMIT_CHARACTERS),
+            tuple(_text(one, ID_LIMIT_CHARACTERS) for one in told.get("i", ())[:IDS_LIMIT]),
             _whole(told.get("t", 0), INT64_MAXIMUM),
             _whole(told.get("o", 0), INT64_MAXIMUM),
         )
@@ -128,6 +135,11 @@ class Numbers:
         self.round += 1
         self._readings = 0
         return self.round
+
+    @property
+    def durable(self) -> bool:
+        """Whether a checkpoint of this process is."""
+        return self._kept
 
     def kept(self) -> None:
         """A checkpoint of this process is durable: readings may stand after it."""

@@ -6,7 +6,7 @@ Judged as a whole: what a way of asking cannot promise, it must be given by anot
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from archsyncd.wire.foreign.asking import Ask, read_ask
@@ -64,7 +64,7 @@ class Requests:
     snapshot: Listing | None = None
     key: Listing | None = None
     orders: Orders | None = None
-    times: TimeForm = TimeForm()
+    times: TimeForm = field(default_factory=TimeForm)
     overlap_ms: int = 0
     every_ms: int = 15_000
     positions: str = "arrival"
@@ -105,7 +105,9 @@ def _read(section: Section) -> Requests:
     assert ask is not None
     shape = section.raw("shape")
     if shape is not None:
-        section.fault("shape", "belongs to snapshot, head or key; the profile itself says what changes look like")
+        section.fault(
+            "shape", "belongs to snapshot, head or key; the profile itself says what changes look like"
+        )
     pages = Pages() if mode == CURSOR else _pages(section)
     seen = Listing(ask, pages)
     return Requests(
@@ -189,7 +191,9 @@ def _times(section: Section) -> TimeForm:
 
 def _overlap(section: Section) -> int:
     if not section.has("overlap"):
-        section.fault("overlap", "is required by mode time-overlap: how late a change may become visible, such as 120s")
+        section.fault(
+            "overlap", "is required by mode time-overlap: how late a change may become visible, such as 120s"
+        )
     return _duration(section, "overlap", 120_000)
 
 
@@ -200,7 +204,7 @@ def _duration(section: Section, name: str, default: int) -> int:
     try:
         found = parse_duration_ms(value)
         if found > _DAY_MS:
-            raise ValueError("must be at most 24h")  # noqa: TRY301 - one way to tell both
+            raise ValueError("must be at most 24h")
     except ValueError as error:
         section.fault(name, str(error), value)
         return default
@@ -235,7 +239,9 @@ def _judge(section: Section, found: Requests) -> None:
     if found.mode == PAGE and found.changes.pages.by == "one" and not section.has("pages"):
         section.fault("pages", "is required by mode page: how the list is cut into pages")
     if found.positions == "source" and found.mode != CURSOR:
-        section.fault("positions", "source needs mode cursor: only a list in the order of seq has positions", "source")
+        section.fault(
+            "positions", "source needs mode cursor: only a list in the order of seq has positions", "source"
+        )
     for listing in (found.changes, found.snapshot, found.key):
         if listing is not None:
             _judge_pages(section, listing)

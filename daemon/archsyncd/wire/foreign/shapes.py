@@ -92,9 +92,7 @@ class _Reader:
         if isinstance(value, dict) and set(value) <= {"path", "as", "format", "tz"} and "path" in value:
             return self._special(value, path, fields)
         if isinstance(value, dict):
-            inner = (
-                (name, self.shape(one, (*path, name), fields, depth + 1)) for name, one in value.items()
-            )
+            inner = ((name, self.shape(one, (*path, name), fields, depth + 1)) for name, one in value.items())
             return Members(tuple(inner))
         if value is None or isinstance(value, list):
             return self._fault(path, 'must be a path, an object, or {"each": …, "as": …}', value)

@@ -70,7 +70,9 @@ def parse_template(text: str, allowed: Collection[str]) -> Template:
         else:
             near = nearest(name, allowed)
             hint = f"; did you mean {{{near}}}?" if near else ""
-            raise ValueError(f"{quoted('{' + name + '}')} is not known here; {_list(allowed)} may stand{hint}")
+            raise ValueError(
+                f"{quoted('{' + name + '}')} is not known here; {_list(allowed)} may stand{hint}"
+            )
     return Template(tuple(pieces))
 
 
