@@ -22,6 +22,8 @@ KEY: Final = "#key"
 TEXT: Final = "#text"
 PATH_LIMIT_CHARACTERS: Final = 500
 STEPS_LIMIT: Final = 24
+_SINGLE: Final = frozenset({str, int, bool, Literal})
+_ELSEWHERE: Final[list[Any]] = []  # neither a single value nor nothing: the careful way decides
 
 # The way from the top of the document to a record: the name of each step and what stands there.
 Chain: TypeAlias = tuple[tuple[str, Any], ...]
@@ -29,13 +31,17 @@ Chain: TypeAlias = tuple[tuple[str, Any], ...]
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """`back`: so many steps towards the top first. `key`: it asks for the name at which that lies, not for what is there."""
+    """`back`: so many steps towards the top first. `key`: it asks for the name at which that lies, not for what is there.
+
+    `plain_names`: it leads from the record downwards by names alone.
+    """
 
     text: str
     back: int
     steps: tuple[str, ...]
     from_top: bool = False
     key: bool = False
+    plain_names: bool = False
 
     @property
     def is_list(self) -> bool:
@@ -64,7 +70,8 @@ def parse_path(text: str, *, from_top: bool = False) -> Path:
     if any(step == TEXT or step.startswith("@") for step in steps[:-1]):
         raise ValueError('an attribute ("@name") or "#text" must be the last step')
     plain = () if key else tuple(_plain(step) for step in steps)
-    return Path(text, back, plain, from_top, key)
+    by_names = not (back or from_top or key) and bool(plain) and EVERY not in plain
+    return Path(text, back, plain, from_top, key, by_names)
 
 
 def _plain(step: str) -> str:
@@ -172,6 +179,13 @@ def _inner(walker: Walker, node: Any, step: str, path: Path) -> list[tuple[str, 
 
 def one_value(walker: Walker, chain: Chain, path: Path) -> Any:
     """The single value at a path; None when it is not stated. Raises Misread."""
+    if path.plain_names and type(chain[-1][1]) is dict:
+        # What nearly every path of nearly every record is: names within objects, and a single value at the end.
+        node: Any = chain[-1][1]
+        for step in path.steps:
+            node = node.get(step) if type(node) is dict else _ELSEWHERE
+        if node is None or type(node) in _SINGLE:
+            return node
     found = follow(walker, chain, path)
     if not found:
         return None
