@@ -14,6 +14,8 @@ from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.r247_drop.directory import FOLDERS
 from archsyncd.adapters.r247_drop.order_files import DESK_FOLDERS
 from archsyncd.adapters.r247_pull import PullFeed
+from archsyncd.adapters.r247_pull.foreign import ForeignFeed
+from archsyncd.checking_profiles import understood
 from archsyncd.config import CLIENT_SECRET, FeedSettings, MappingNote, Settings, Weight
 from archsyncd.connections import Surroundings, commercetools_client, feed_of
 from archsyncd.domain.fatal import Fatal
@@ -278,6 +280,8 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
         return list(await asyncio.to_thread(lambda: list(_directory(subject, root, folders))))
     source = feed_of(feed, person, beat=lambda: None)
     try:
+        if isinstance(source, ForeignFeed):
+            return list(understood(subject, await source.look(), settings))
         if not isinstance(source, PullFeed):
             return [MappingNote(_LOOK, subject, f"cannot be asked: its transport is {feed.transport}")]
         return list(_locations(subject, feed.name, await source.locations(), settings))

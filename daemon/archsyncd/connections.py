@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
@@ -10,11 +11,13 @@ from archsyncd.adapters.commercetools.options import ClientOptions
 from archsyncd.adapters.commercetools.transport import TrustMissing, trusted_context
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
-from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings
+from archsyncd.adapters.r247_pull.foreign import ForeignFeed
+from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings, read_profile_file
 from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
+from archsyncd.wire.profile.faults import ProfileFaults
 
 SPARE_CONNECTIONS = 8
 
@@ -95,13 +98,13 @@ def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -
     """The feed of one [[feed]] table, which beats while it reads. Raises Fatal."""
     try:
         return _drop(feed, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
-    except (ValueError, TrustMissing) as error:
+    except (ValueError, TrustMissing, ProfileFaults, OSError) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
 
 
 def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
     """Where each source takes orders, by feed."""
-    return {feed.name: feed.desk for feed in feeds if isinstance(feed, PullFeed | DropFeed)}
+    return {feed.name: feed.desk for feed in feeds if isinstance(feed, PullFeed | ForeignFeed | DropFeed)}
 
 
 def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequence[FeedSettings]) -> None:
@@ -110,7 +113,7 @@ def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequ
     name = ""
     try:
         for feed, said in zip(feeds, settings, strict=True):
-            if isinstance(feed, PullFeed):
+            if isinstance(feed, PullFeed | ForeignFeed):
                 name = f"feed.{said.name}"
                 fresh.append((feed, trusted_context(said.ca_file)))
         name = "commercetools"
@@ -134,7 +137,12 @@ def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
         networks=feed.allow_cidr,
     )
     sessions = Sessions(trusted_context(feed.ca_file), feed.allow_cidr)
-    return PullFeed(options, secret_of(world, f"feed-{feed.name}"), world.clock, sessions, beat)
+    secret = secret_of(world, f"feed-{feed.name}")
+    if feed.profile is None:
+        return PullFeed(options, secret, world.clock, sessions, beat)
+    # No foreign source holds a request open, and its locations are asked for one by one where the profile says so.
+    asking = replace(options, wait_seconds=0, locations=feed.locations)
+    return ForeignFeed(asking, read_profile_file(feed.profile), secret, world.clock, sessions, beat)
 
 
 def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:

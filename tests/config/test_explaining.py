@@ -14,7 +14,7 @@ def test_a_key_is_explained_with_range_default_and_effect() -> None:
     assert "default   15" in told
     assert "apply with a reload" in told
     assert "need a restart" in explain("feed.url")
-    assert "not in this version" in explain("feed.profile")
+    assert "not in this version" in explain("feed.emulator")
     assert "not in this version" not in explain("feed.url")
     assert "it must be stated" in explain("commercetools.project_key")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from archsyncd.config import ConfigurationFaults, Fault, Settings, load, required_credentials
+from tests.dialects import houses
 from tests.config.texts import FEED, LEAST, PROJECT, settings_of
 
 CANARY = "Zk3v9Qm7Tt2LwX8sR4yB"
@@ -59,7 +60,7 @@ def test_relative_profiles_start_at_the_file_s_directory(tmp_path: Path, credent
     (fault,) = refused(path, credentials)
     assert (fault.path, fault.line, fault.column) == ("feed[0].profile", 7, 11)
     (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles/site.json").write_text("{}")
+    (tmp_path / "profiles/site.json").write_bytes(houses.written(houses.shelf_profile()))
     assert load(path, credentials, {}).feeds[0].profile == tmp_path / "profiles/site.json"
 
 

@@ -299,10 +299,12 @@ async def test_what_is_set_and_not_in_force_is_something_to_look_at(tmp_path: Pa
         _, text = await check(here.config, None, online=False, environment={})
         assert "is in force in this version" in text
         with here.config.open("a") as file:
-            file.write('[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nsnapshot_from = "main"\n')
+            file.write(
+                '[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nemulator = "127.0.0.1:8085"\n'
+            )
         code, text = await check(here.config, None, online=False, environment={})
         assert code == 0
-        assert line_about(text, "feed.second.snapshot_from").lstrip().startswith("?")
+        assert line_about(text, "feed.second.emulator").lstrip().startswith("?")
 
 
 async def test_online_channels_are_checked_for_existence_and_role(tmp_path: Path) -> None:

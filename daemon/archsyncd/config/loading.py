@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from archsyncd.config.asking import check_asking
 from archsyncd.config.credentials import (
     Secret,
     credential_directory,
@@ -50,6 +51,7 @@ def load(
         raise ConfigurationFaults(unreadable)
     draft.settings = _placed(draft, path, environment)
     _check_files(draft)
+    check_asking(draft)
     if not allow_placeholders:
         _check_placeholders(draft)
     directory = credential_directory(credentials, environment)

@@ -244,17 +244,16 @@ class FeedSettings:
             """A mapping profile (JSON) for a source that does not speak r247/1 itself. A relative path starts at this
             file's directory.""",
             restart=True,
-            in_force=False,
         ),
     )
     snapshot_from: str = field(
         default="",
         metadata=key(
             FEED_NAME,
-            """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`).
-            "none-accepted" states that the site does without.""",
+            """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`), or
+            where the profile of a `pull` feed does not say how the whole stock is asked for. "none-accepted" states that
+            the site does without.""",
             restart=True,
-            in_force=False,
         ),
     )
 

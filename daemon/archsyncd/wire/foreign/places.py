@@ -104,9 +104,13 @@ def _whole(value: Any, most: int) -> int:
 
 
 class Numbers:
-    """Gives rounds and places; one instance for a feed, for as long as its process runs."""
+    """Gives rounds and places; one instance for a feed, for as long as its process runs.
 
-    def __init__(self) -> None:
+    Without `readings` nothing stands between the rounds: what was not committed is numbered again as it was.
+    """
+
+    def __init__(self, *, readings: bool) -> None:
+        self._offered = readings
         self.epoch: str | None = None
         self.round = 0
         self._entered = False
@@ -123,16 +127,17 @@ class Numbers:
         if self._entered and epoch == self.epoch:
             self.round = max(self.round, last_round)
             return
-        self.round = last_round + (LEAP if last_round and not self._entered else 0)
+        leaps = self._offered and last_round and not self._entered
+        self.round = last_round + (LEAP if leaps else 0)
         self.epoch, self._entered, self._kept = epoch, True, False
 
     def begin_epoch(self, name: str) -> None:
         """Begin anew where nobody knows what was numbered before."""
         self.epoch, self.round, self._entered, self._kept = name, 0, True, False
 
-    def next_round(self) -> int:
-        """Begin a round."""
-        self.round += 1
+    def next_round(self, last_round: int) -> int:
+        """Begin a round; `last_round`: the last one whose records were told."""
+        self.round = (max(self.round, last_round) if self._offered else last_round) + 1
         self._readings = 0
         return self.round
 

@@ -96,7 +96,7 @@ class Changes:
         rounds = Rounds()
         while True:
             self._beat()
-            began, number = self._clock.monotonic(), self._numbers.next_round()
+            began, number = self._clock.monotonic(), self._numbers.next_round(stand.round)
             sheet = await self._page(stand.cursor)
             if isinstance(sheet, SnapshotDue):
                 if self._begins_anew(stand, sheet):
@@ -206,7 +206,7 @@ class Changes:
     async def _by_time(self, stand: Stand) -> AsyncGenerator[Batch | SnapshotDue, None]:
         while True:
             self._beat()
-            began, number = self._clock.monotonic(), self._numbers.next_round()
+            began, number = self._clock.monotonic(), self._numbers.next_round(stand.round)
             try:
                 gathered, now_ms = await self.gather(stand)
             except TooMany:
@@ -263,7 +263,7 @@ class Changes:
     async def _as_a_whole(self, stand: Stand) -> AsyncGenerator[SnapshotSource, None]:
         while True:
             began = self._clock.monotonic()
-            stand.round = self._numbers.next_round()
+            stand.round = self._numbers.next_round(stand.round)
             yield self.whole(self._requests.changes, replace(stand), self._options.locations)
             self._numbers.kept()
             await self._rest_since(began)

@@ -13,6 +13,7 @@ from archsyncd.adapters.r247_pull.feed import new_correlation_id
 from archsyncd.adapters.r247_pull.foreign.changes import DAY_MS, Changes
 from archsyncd.adapters.r247_pull.foreign.desk import ForeignDesk
 from archsyncd.adapters.r247_pull.foreign.lists import Lists
+from archsyncd.adapters.r247_pull.foreign.looking import Looked, look
 from archsyncd.adapters.r247_pull.foreign.snapshot import read_levels
 from archsyncd.adapters.r247_pull.options import PullOptions
 from archsyncd.adapters.r247_pull.refusal import NOT_OFFERED
@@ -74,7 +75,7 @@ class ForeignFeed:
         self._correlation = correlation
         self._caller = Caller(options, credential, sessions, correlation)
         self._lists = Lists(self._caller, options, source, beat)
-        self._numbers = Numbers()
+        self._numbers = Numbers(readings=requests.key is not None)
         self._changes = Changes(source, self._lists, self._numbers, options, clock, beat)
         self._newest_ms = 0
         self._told: deque[str] = deque(maxlen=_REMEMBERED)
@@ -175,7 +176,7 @@ class ForeignFeed:
         if not self._numbers.entered:
             self._numbers.begin_epoch(self._new_epoch())
         stand = await self._before_snapshot()
-        stand.round = self._numbers.next_round()
+        stand.round = self._numbers.next_round(self._numbers.round)
         self._told.clear()
         wanted = self._options.locations if "location" in listing.ask.names else tuple(sorted(locations))
         return self._changes.whole(listing, stand, wanted)
@@ -255,6 +256,10 @@ class ForeignFeed:
     async def look_up_order(self, reference: str) -> OrderLookup | None:
         """Ask for an order. None only when the source itself says that it does not know it. Raises FeedFault."""
         return await self.desk.look_up(reference)
+
+    async def look(self) -> list[Looked]:
+        """Ask for each list once, to see whether the profile fits. Raises FeedFault."""
+        return await look(self._source, self._lists, self._clock.wall_ms(), self._options.locations)
 
     def trust(self, tls: ssl.SSLContext) -> None:
         """Verify the source's certificate with this from now on; connections in use keep theirs."""

@@ -1,0 +1,97 @@
+"""One look at a foreign source: each of its lists is asked for once, and what its first page is understood to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archsyncd.adapters.r247_pull.foreign.changes import DAY_MS
+from archsyncd.adapters.r247_pull.foreign.lists import Lists, Sheet
+from archsyncd.adapters.r247_pull.foreign.snapshot import read_levels
+from archsyncd.domain.feed import Level, Reject
+from archsyncd.wire.foreign.overlap import row_time_ms
+from archsyncd.wire.foreign.section import CURSOR, OVERLAP, Listing, Requests
+from archsyncd.wire.foreign.source import Source
+
+SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one list said. `told`: the call and its status; `goes_on`: the value to go on with, None: it tells none.
+
+    `newest_ms` and `date_ms`: the newest time of its records, and the source's own clock, UTC milliseconds.
+    """
+
+    where: str
+    told: str
+    records: int
+    levels: Sequence[Level]
+    others: Mapping[str, int]
+    rejects: Sequence[Reject]
+    goes_on: str | None
+    newest_ms: int | None
+    date_ms: int | None
+
+
+async def look(source: Source, lists: Lists, now_ms: int, places: Sequence[str]) -> list[Looked]:
+    """Ask for the first page of each list that can be asked for without a SKU. Raises FeedFault."""
+    requests = source.requests
+    found = []
+    for listing in _lists(requests):
+        values = dict(lists.values(listing, **_known(requests, listing, now_ms, places)))
+        if listing.pages.by in {"number", "offset"}:
+            values["page"] = str(listing.pages.first)
+        sheet = await lists.read(listing, await lists.ask(listing, values))
+        found.append(_looked(source, listing, sheet))
+    return found
+
+
+def _lists(requests: Requests) -> Iterator[Listing]:
+    yield requests.changes
+    if requests.head is not None:
+        yield requests.head
+    if requests.snapshot is not None:
+        yield requests.snapshot
+
+
+def _known(requests: Requests, listing: Listing, now_ms: int, places: Sequence[str]) -> dict[str, str]:
+    known = {"location": places[0]} if places else {}
+    if requests.mode == OVERLAP:
+        times = requests.times
+        known |= {"since": times.write(max(now_ms - DAY_MS, 0)), "until": times.write(now_ms + DAY_MS)}
+    if requests.mode == CURSOR and listing is requests.changes and requests.start:
+        known["cursor"] = requests.start
+    return known
+
+
+def _looked(source: Source, listing: Listing, sheet: Sheet) -> Looked:
+    requests = source.requests
+    follow = listing.cursor or (
+        requests.next if listing.where in {"request", "request.head"} else listing.pages.next
+    )
+    levels, rejects = read_levels(
+        source.shape_of(listing),
+        [item for item in sheet.items if item.faults or item.value.get("type") in (None, "stock.level")],
+        "look",
+        0,
+        own_seq=False,
+    )
+    others: dict[str, int] = {}
+    for item in sheet.items:
+        kind = item.value.get("type")
+        if not item.faults and kind not in (None, "stock.level"):
+            others[str(kind)] = others.get(str(kind), 0) + 1
+    times = [at_ms for at_ms in map(row_time_ms, sheet.items) if at_ms is not None]
+    return Looked(
+        listing.where,
+        sheet.answer.told,
+        sheet.count,
+        levels,
+        others,
+        rejects,
+        None if follow is None else sheet.following(follow),
+        max(times, default=None),
+        sheet.date_ms,
+    )
