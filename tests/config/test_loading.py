@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from archsyncd.config import ConfigurationFaults, Fault, Settings, load, required_credentials
-from tests.dialects import houses
 from tests.config.texts import FEED, LEAST, PROJECT, settings_of
+from tests.dialects import houses
 
 CANARY = "Zk3v9Qm7Tt2LwX8sR4yB"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from archsyncd.adapters.r247_pull import PullOptions, Sessions
 from archsyncd.adapters.r247_pull.foreign import ForeignFeed
@@ -14,15 +14,17 @@ from tests.adapters.feeds.servers import nothing, scripted
 from tests.dialects.houses import House, written
 from tests.support.virtual_time import VirtualClock
 
+H = TypeVar("H", bound=House)
 
-class ForeignSite:
+
+class ForeignSite(Generic[H]):
     """One house and the feed that reads it; another one after `reopen`."""
 
     def __init__(
-        self, house: House, url: str, profile: dict[str, Any], leave: AsyncExitStack, **options: Any
+        self, house: H, url: str, profile: dict[str, Any], leave: AsyncExitStack, **options: Any
     ) -> None:
         self.house = house
-        self._url = url
+        self.url = url
         self._profile = profile
         self._leave = leave
         self._options = options
@@ -32,7 +34,7 @@ class ForeignSite:
         """Another feed of the same source, as after a restart."""
         source = read_source(written(self._profile), "profiles/site.json")
         options = PullOptions(
-            name="site", url=self._url, **{"wait_seconds": 0, "margin_seconds": 5, **self._options}
+            name="site", url=self.url, **{"wait_seconds": 0, "margin_seconds": 5, **self._options}
         )
         return ForeignFeed(options, source, lambda: "", VirtualClock(), Sessions(), nothing)
 
@@ -53,7 +55,7 @@ class ForeignSite:
         assert snapshot.end().complete
         return cursor, pages
 
-    async def next(self, after: str, rounds: int = 1) -> list[Batch]:
+    async def next(self, after: str | None, rounds: int = 1) -> list[Batch]:
         """The batches of the next rounds."""
         found: list[Batch] = []
         async with aclosing(self.feed.batches(after)) as reading:  # type: ignore[type-var]
@@ -76,11 +78,13 @@ class ForeignSite:
 
 
 @asynccontextmanager
-async def reading(house: House, profile: dict[str, Any], **options: Any) -> AsyncIterator[ForeignSite]:
+async def reading(
+    house: H, profile: dict[str, Any], made: type[ForeignSite[H]] | None = None, **options: Any
+) -> AsyncIterator[ForeignSite[H]]:
     """The house answers, and a feed reads it."""
     async with AsyncExitStack() as leave:
         url = await leave.enter_async_context(scripted(house.handle))
-        site = ForeignSite(house, url, profile, leave, **options)
+        site = (made or ForeignSite)(house, url, profile, leave, **options)
         try:
             yield site
         finally:

@@ -11,10 +11,8 @@ from tests.dialects.reading import ForeignSite, reading
 from tests.support.virtual_time import VirtualClock, virtual
 
 
-class LedgerSite(ForeignSite):
+class LedgerSite(ForeignSite[Ledger]):
     """Told by the words of the contract."""
-
-    house: Ledger
 
     async def tell(self, *told: tuple[str, int]) -> None:
         for sku, on_hand in told:
@@ -24,10 +22,8 @@ class LedgerSite(ForeignSite):
         self.house.put("A", "viele")
 
 
-class ShelfSite(ForeignSite):
+class ShelfSite(ForeignSite[Shelf]):
     """Its clock goes on by a second with every row, so that the order of times is that of telling."""
-
-    house: Shelf
 
     async def tell(self, *told: tuple[str, int]) -> None:
         for sku, on_hand in told:
@@ -41,15 +37,13 @@ class ShelfSite(ForeignSite):
 
 @asynccontextmanager
 async def ledger_site(**changes: object) -> AsyncIterator[Site]:
-    async with reading(Ledger(VirtualClock().wall_ms), ledger_profile(**changes)) as site:
-        site.__class__ = LedgerSite
+    async with reading(Ledger(VirtualClock().wall_ms), ledger_profile(**changes), LedgerSite) as site:
         yield site  # type: ignore[misc]
 
 
 @asynccontextmanager
 async def shelf_site() -> AsyncIterator[Site]:
-    async with reading(Shelf(VirtualClock().wall_ms), shelf_profile()) as site:
-        site.__class__ = ShelfSite
+    async with reading(Shelf(VirtualClock().wall_ms), shelf_profile(), ShelfSite) as site:
         yield site  # type: ignore[misc]
 
 

@@ -31,7 +31,7 @@ class Stand:
     """How far a source was read. `round` is the last whose records were told.
 
     `cursor`: of mode cursor; so many records behind it were `told`, of this `digest`; `ids` are of the last ones before it.
-    `newest_ms` and `memory` are those of
+    `link`: the cursor is an address. `newest_ms` and `memory` are those of
     mode time-overlap: the newest time seen, UTC milliseconds.
     """
 
@@ -42,6 +42,7 @@ class Stand:
     told: int = 0
     digest: str = ""
     ids: tuple[str, ...] = ()
+    link: bool = False
     newest_ms: int = 0
     overlap_ms: int = 0
     memory: Memory = field(default_factory=Memory)
@@ -58,6 +59,8 @@ class Stand:
             told["c"] = self.cursor
         if self.told:
             told |= {"k": self.told, "d": self.digest}
+        if self.link:
+            told["a"] = 1
         if self.ids:
             told["i"] = list(self.ids)
         if self.newest_ms:
@@ -82,6 +85,7 @@ def decode_stand(checkpoint: str, mode: str) -> Stand | None:
             _whole(told.get("k", 0), READINGS_FROM),
             _text(told.get("d", ""), ID_LIMIT_CHARACTERS),
             tuple(_text(one, ID_LIMIT_CHARACTERS) for one in told.get("i", ())[:IDS_LIMIT]),
+            bool(told.get("a")),
             _whole(told.get("t", 0), INT64_MAXIMUM),
             _whole(told.get("o", 0), INT64_MAXIMUM),
         )

@@ -97,7 +97,7 @@ class Changes:
         while True:
             self._beat()
             began, number = self._clock.monotonic(), self._numbers.next_round(stand.round)
-            sheet = await self._page(stand.cursor)
+            sheet = await self._page(stand)
             if isinstance(sheet, SnapshotDue):
                 if self._begins_anew(stand, sheet):
                     continue
@@ -122,13 +122,11 @@ class Changes:
                 rounds = Rounds()
                 await self._rest_since(began)
 
-    async def _page(self, cursor: str) -> Sheet | SnapshotDue:
-        listing, follow = self._requests.changes, self._requests.next
-        assert follow is not None
-        links = follow.link and bool(cursor)
-        known = {"cursor": cursor} if cursor and not links else {}
+    async def _page(self, stand: Stand) -> Sheet | SnapshotDue:
+        listing, cursor = self._requests.changes, stand.cursor
+        known = {"cursor": cursor} if cursor and not stand.link else {}
         values = self._lists.values(listing, **known, **self._only_place(listing))
-        answer = await self._lists.ask(listing, values, cursor if links else None)
+        answer = await self._lists.ask(listing, values, cursor if stand.link else None)
         return self._lists.due(answer) or await self._lists.read(listing, answer)
 
     def _begins_anew(self, stand: Stand, due: SnapshotDue) -> bool:
@@ -140,7 +138,7 @@ class Changes:
             raise FeedFault(
                 f"{due.detail}: it does not know the cursor either with which a new reader begins"
             )
-        stand.cursor, stand.told, stand.digest, stand.ids = start, 0, "", ()
+        stand.cursor, stand.told, stand.digest, stand.ids, stand.link = start, 0, "", (), False
         return True
 
     def _only_place(self, listing: Listing) -> dict[str, str]:
@@ -166,14 +164,14 @@ class Changes:
         """Move the cursor behind a page; whether more is ready."""
         follow, more = self._requests.next, self._requests.more
         assert follow is not None
-        cursor = sheet.following(follow)
+        cursor = self._lists.following(sheet, follow)
         moved = cursor is not None and cursor != stand.cursor
         if moved and cursor is not None:
             if len(cursor) > CURSOR_LIMIT_CHARACTERS:
                 raise FeedFault(
                     f"{sheet.answer.told}: its cursor has more than {CURSOR_LIMIT_CHARACTERS} characters"
                 )
-            stand.cursor, stand.told, stand.digest = cursor, 0, ""
+            stand.cursor, stand.told, stand.digest, stand.link = cursor, 0, "", follow.link
             ids = [_id(item) for item in sheet.items[-IDS_LIMIT:]]
             stand.ids = tuple(filter(None, ids)) or stand.ids
         elif self._requests.positions == "arrival":

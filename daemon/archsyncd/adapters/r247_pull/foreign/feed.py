@@ -6,6 +6,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
 from archsyncd.adapters.r247_pull.caller import Caller
@@ -194,10 +195,10 @@ class ForeignFeed:
             requests.head,
             await self._lists.ask(requests.head, self._lists.values(requests.head, **self._place())),
         )
-        cursor = sheet.following(follow)
+        cursor = self._lists.following(sheet, follow)
         if cursor is None:
             raise FeedFault(f"{sheet.answer.told}: does not tell where its changes end")
-        return self._stand_here(cursor=cursor)
+        return replace(self._stand_here(cursor=cursor), link=follow.link)
 
     def _place(self) -> dict[str, str]:
         return {"location": self._options.locations[0]} if self._source.requests.by_location else {}

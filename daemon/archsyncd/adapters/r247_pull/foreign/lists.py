@@ -40,14 +40,21 @@ class Sheet:
     answer: Answer
     date_ms: int | None
 
-    def following(self, follow: Next) -> str | None:
-        """The value with which to go on. Raises FeedFault."""
-        last = self.items[-1].value if self.items else None
-        return _sound(self.answer, lambda: follow.find(self.told, self.answer.headers.get, last))
-
     def told(self, path: str) -> Any:
         """The value at a path of the answer. Raises Unreadable."""
         return value_or_none(self.value, path)
+
+    def following(self, follow: Next, base: str) -> str | None:
+        """The value with which to go on, or a link that leads below `base`. Raises FeedFault."""
+        last = self.items[-1].value if self.items else None
+
+        def find() -> str | None:
+            found = follow.find(self.told, self.answer.headers.get, last)
+            if found is not None and follow.link:
+                own_link(found, base)
+            return found
+
+        return _sound(self.answer, find)
 
     def number(self, path: str) -> int:
         """The whole number at a path of the answer. Raises FeedFault."""
@@ -125,9 +132,13 @@ class Lists:
             return None
         return SnapshotDue(SnapshotCause.CURSOR_EXPIRED, answer.told)
 
+    def following(self, sheet: Sheet, follow: Next) -> str | None:
+        """The value with which to go on behind a page, or a link that leads below the feed's url. Raises FeedFault."""
+        return sheet.following(follow, self._options.base)
+
     async def pages(self, listing: Listing, **known: str) -> AsyncGenerator[Sheet, None]:
         """Yield a list to its end. Raises FeedFault where it is cut off, never ends or leads in a circle."""
-        paging = _Paging(listing, int(self.values(listing)["limit"]))
+        paging = _Paging(listing, int(self.values(listing)["limit"]), self._options.base)
         while True:
             self._beat()
             values = self.values(listing, **known, **paging.known())
@@ -143,7 +154,8 @@ class Lists:
 class _Paging:
     """Where reading a list stands, and whether it has ended."""
 
-    def __init__(self, listing: Listing, limit: int) -> None:
+    def __init__(self, listing: Listing, limit: int, base: str) -> None:
+        self._base = base
         self._pages = listing.pages
         self._limit = limit
         self._limited = "limit" in listing.ask.names or listing.pages.limit is not None
@@ -190,7 +202,7 @@ class _Paging:
     def _followed(self, sheet: Sheet) -> bool:
         follow = self._pages.next
         assert follow is not None
-        token = sheet.following(follow)
+        token = sheet.following(follow, self._base)
         if token is None:
             return True
         self._empty = 0 if sheet.count else self._empty + 1

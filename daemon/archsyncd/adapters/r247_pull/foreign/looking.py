@@ -44,7 +44,7 @@ async def look(source: Source, lists: Lists, now_ms: int, places: Sequence[str])
         if listing.pages.by in {"number", "offset"}:
             values["page"] = str(listing.pages.first)
         sheet = await lists.read(listing, await lists.ask(listing, values))
-        found.append(_looked(source, listing, sheet))
+        found.append(_looked(source, lists, listing, sheet))
     return found
 
 
@@ -66,7 +66,7 @@ def _known(requests: Requests, listing: Listing, now_ms: int, places: Sequence[s
     return known
 
 
-def _looked(source: Source, listing: Listing, sheet: Sheet) -> Looked:
+def _looked(source: Source, lists: Lists, listing: Listing, sheet: Sheet) -> Looked:
     requests = source.requests
     follow = listing.cursor or (
         requests.next if listing.where in {"request", "request.head"} else listing.pages.next
@@ -91,7 +91,7 @@ def _looked(source: Source, listing: Listing, sheet: Sheet) -> Looked:
         levels,
         others,
         rejects,
-        None if follow is None else sheet.following(follow),
+        None if follow is None else lists.following(sheet, follow),
         max(times, default=None),
         sheet.date_ms,
     )

@@ -92,7 +92,8 @@ class ForeignSnapshot:
         """Read the first page. Raises FeedFault."""
         self._first = await anext(self._sheets)
         if self._listing.cursor is not None:
-            self._stand.cursor = self._first.following(self._listing.cursor) or ""
+            self._stand.cursor = self._lists.following(self._first, self._listing.cursor) or ""
+            self._stand.link = self._listing.cursor.link
             if not self._stand.cursor:
                 raise FeedFault(f"{self._first.answer.told}: does not tell where to go on behind it")
         return SnapshotHead(
