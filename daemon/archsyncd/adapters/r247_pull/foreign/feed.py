@@ -30,7 +30,7 @@ from archsyncd.domain.feed import (
     SnapshotDue,
 )
 from archsyncd.engine.ports import Clock, FeedFault, SnapshotSource
-from archsyncd.wire.foreign.overlap import TooMany
+from archsyncd.wire.foreign.overlap import Memory, TooMany
 from archsyncd.wire.foreign.places import Numbers, Stand, decode_stand
 from archsyncd.wire.foreign.section import CURSOR, OVERLAP, Listing
 from archsyncd.wire.foreign.source import Source
@@ -79,6 +79,7 @@ class ForeignFeed:
         self._numbers = Numbers(readings=requests.key is not None)
         self._changes = Changes(source, self._lists, self._numbers, options, clock, beat)
         self._newest_ms = 0
+        self._memory: Memory | None = None
         self._told: deque[str] = deque(maxlen=_REMEMBERED)
         self.desk = ForeignDesk(source, self._lists)
 
@@ -110,7 +111,7 @@ class ForeignFeed:
             async for one in reading:
                 if isinstance(one, Batch):
                     self._told.append(one.checkpoint)
-                    self._newest_ms = stand.newest_ms
+                    self._newest_ms, self._memory = stand.newest_ms, stand.memory
                 yield one
 
     def _stand(self, after: str | None) -> Stand | SnapshotDue:
@@ -131,7 +132,10 @@ class ForeignFeed:
             return SnapshotDue(
                 SnapshotCause.GAP, "its records have no positions of their own: they cannot be read again"
             )
-        if stand.memory.lossy and requests.snapshot is not None and not self._numbers.entered:
+        if self._told and after == self._told[-1] and self._memory is not None:
+            # The reading was only interrupted: nothing of what it knew is forgotten.
+            stand.memory = self._memory
+        elif stand.memory.lossy and requests.snapshot is not None:
             return SnapshotDue(SnapshotCause.GAP, "more changed at once than is remembered over a restart")
         self._numbers.enter(stand.epoch, stand.round)
         stand.overlap_ms = requests.overlap_ms
