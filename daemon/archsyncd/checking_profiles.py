@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from archsyncd.adapters.r247_pull.foreign.looking import SHOWN, Looked
-from archsyncd.config import FeedSettings, MappingNote, Settings, Weight, read_profile_file
+from archsyncd.config import FeedSettings, MappingNote, Settings, Weight
+from archsyncd.config.asking import load_source
 from archsyncd.domain.feed import Level, Reject
 from archsyncd.domain.times import age, rfc3339
 
@@ -19,7 +20,7 @@ def looks_up_orders(feed: FeedSettings) -> bool:
     """Whether a feed's source can be asked about an order."""
     if feed.transport != "pull" or feed.profile is None:
         return feed.transport == "pull"
-    orders = read_profile_file(feed.profile).requests.orders
+    orders = load_source(feed.profile).requests.orders
     return orders is not None and orders.look_up is not None
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.commercetools.options import ClientOptions
@@ -12,13 +13,16 @@ from archsyncd.adapters.commercetools.transport import TrustMissing, trusted_con
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
 from archsyncd.adapters.r247_pull.foreign import ForeignFeed
-from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings, read_profile_file
+from archsyncd.config import CLIENT_SECRET, CredentialFault, FeedSettings, Settings
+from archsyncd.config.asking import load_source
 from archsyncd.config.platform import IN_FLIGHT_MOST
+from archsyncd.config.profiles import load_profile
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.ports import Clock, Feed, OrderDesk, SecretFault
 from archsyncd.wire.profile.faults import ProfileFaults
 
+T = TypeVar("T")
 SPARE_CONNECTIONS = 8
 
 
@@ -98,7 +102,7 @@ def feed_of(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -
     """The feed of one [[feed]] table, which beats while it reads. Raises Fatal."""
     try:
         return _drop(feed, world, beat) if feed.transport == "drop" else _pull(feed, world, beat)
-    except (ValueError, TrustMissing, ProfileFaults, OSError) as error:
+    except (ValueError, TrustMissing) as error:
         raise Fatal(EXIT_CONFIGURATION, f"feed.{feed.name}: {error}") from error
 
 
@@ -142,7 +146,15 @@ def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
         return PullFeed(options, secret, world.clock, sessions, beat)
     # No foreign source holds a request open, and its locations are asked for one by one where the profile says so.
     asking = replace(options, wait_seconds=0, locations=feed.locations)
-    return ForeignFeed(asking, read_profile_file(feed.profile), secret, world.clock, sessions, beat)
+    return ForeignFeed(asking, _profile(feed.profile, load_source), secret, world.clock, sessions, beat)
+
+
+def _profile(path: Path, load: Callable[[Path], T]) -> T:
+    """Read a profile once more, as a start or a check did before. Raises ValueError when it has changed for the worse."""
+    try:
+        return load(path)
+    except (OSError, ProfileFaults) as fault:
+        raise ValueError(f"profile: {fault}") from None
 
 
 def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
@@ -154,5 +166,6 @@ def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
         delimiter=feed.delimiter,
         gap_grace_seconds=float(feed.gap_grace_seconds),
         stable_seconds=float(feed.stable_seconds),
+        profile=None if feed.profile is None else _profile(feed.profile, load_profile),
     )
     return DropFeed(options, world.clock, beat)

@@ -1,5 +1,6 @@
 """Loading for a real start: file, credentials and environment together."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,18 @@ import pytest
 
 from archsyncd.config import ConfigurationFaults, Fault, Settings, load, required_credentials
 from tests.config.texts import FEED, LEAST, PROJECT, settings_of
-from tests.dialects import houses
 
 CANARY = "Zk3v9Qm7Tt2LwX8sR4yB"
+DROP = (
+    PROJECT
+    + '[[feed]]\nname = "main"\ntransport = "drop"\ndirectory = "/srv/archean"\n\nprofile = "profiles/site.json"\n'
+)
+PROFILE = {
+    "profile": "site",
+    "format": "csv",
+    "const": {"type": "stock.level", "location": "WH1"},
+    "fields": {"sku": "/Code", "onHand": "/Qty"},
+}
 
 
 @pytest.fixture
@@ -56,12 +66,40 @@ def test_the_unit_s_state_directory_wins(tmp_path: Path, credentials: Path) -> N
 
 def test_relative_profiles_start_at_the_file_s_directory(tmp_path: Path, credentials: Path) -> None:
     """A profile is found beside the configuration, and a missing one is a fault with its place."""
-    path = written(tmp_path, LEAST + 'profile = "profiles/site.json"\n')
+    path = written(tmp_path, DROP)
     (fault,) = refused(path, credentials)
-    assert (fault.path, fault.line, fault.column) == ("feed[0].profile", 7, 11)
+    assert (fault.path, fault.line, fault.column) == ("feed[0].profile", 9, 11)
     (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles/site.json").write_bytes(houses.written(houses.shelf_profile()))
+    (tmp_path / "profiles/site.json").write_text(json.dumps(PROFILE))
     assert load(path, credentials, {}).feeds[0].profile == tmp_path / "profiles/site.json"
+
+
+def test_the_faults_of_a_profile_are_told_by_line_and_column_of_its_file(
+    tmp_path: Path, credentials: Path
+) -> None:
+    """All of them, beside those of the configuration."""
+    path = written(tmp_path, DROP + "gap_grace_seconds = -1\n")
+    site = tmp_path / "profiles/site.json"
+    site.parent.mkdir()
+    site.write_text(json.dumps(PROFILE | {"fields": {"sku": "Code", "onHnad": "/Qty"}}, indent=1))
+    told = {(one.source, one.line, one.path, one.suggestion) for one in refused(path, credentials)}
+    assert told == {
+        (str(path), 10, "feed[0].gap_grace_seconds", None),
+        (str(site), 1, "", None),  # no quantity
+        (str(site), 9, "fields.sku", '"/Code"'),
+        (str(site), 10, "fields.onHnad", "onHand"),
+    }
+
+
+def test_a_profile_must_go_together_with_its_feed(tmp_path: Path, credentials: Path) -> None:
+    """A foreign program writes no manifest of ours; what no transport reads is not left unsaid."""
+    (tmp_path / "profiles").mkdir()
+    names = {"names": {"pattern": "stock{number}.csv", "kind": "full"}}
+    (tmp_path / "profiles/site.json").write_text(json.dumps(PROFILE | names))
+    (fault,) = refused(written(tmp_path, DROP), credentials)
+    assert (fault.path, fault.line) == ("feed[0].ready", 9)
+    assert "would be waited for in vain" in fault.allowed
+    assert load(written(tmp_path, DROP + 'ready = "rename"\n'), credentials, {}).feeds[0].ready == "rename"
 
 
 def test_files_that_are_named_must_be_there(tmp_path: Path, credentials: Path) -> None:

@@ -8,7 +8,6 @@ explaining.py  comparing.py  mapping.py  waiting.py            for people: a key
 """
 
 from archsyncd.config.addresses import ListenAddress, Reflection
-from archsyncd.config.asking import read_profile_file
 from archsyncd.config.comparing import changes, in_force
 from archsyncd.config.credentials import Secret, credential_directory, read_credential, read_secret
 from archsyncd.config.explaining import Described, described, explain
@@ -96,7 +95,6 @@ __all__ = [
     "mapping_report",
     "not_in_force",
     "read_credential",
-    "read_profile_file",
     "read_secret",
     "read_settings",
     "refuse_secrets",

@@ -8,19 +8,18 @@ from typing import Final
 
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import Fault, KeyPath
+from archsyncd.config.profiles import profile_bytes
 from archsyncd.config.sources import FeedSettings
 from archsyncd.wire.foreign.source import Source, read_source
 from archsyncd.wire.profile.faults import ProfileFaults
-from archsyncd.wire.profile.tree import TEXT_LIMIT_BYTES
 
 # Keys of r247/1's own requests, which a profile replaces.
 _REPLACED: Final = ("stream", "acknowledge", "consumer", "wait_seconds")
 
 
-def read_profile_file(path: Path) -> Source:
+def load_source(path: Path) -> Source:
     """Read the profile of a feed that asks. Raises ProfileFaults, OSError."""
-    with path.open("rb") as file:
-        return read_source(file.read(TEXT_LIMIT_BYTES + 1), str(path))
+    return read_source(*profile_bytes(path))
 
 
 def check_asking(draft: Draft) -> None:
@@ -29,16 +28,14 @@ def check_asking(draft: Draft) -> None:
         if feed.profile is None or feed.transport != "pull" or not draft.sound("feed", index, "profile"):
             continue
         try:
-            source = read_profile_file(feed.profile)
+            source = load_source(feed.profile)
         except ProfileFaults as found:
             draft.faults += [
-                Fault(one.file, one.path, one.line, one.column, one.value, one.says, one.suggestion)
+                Fault(str(feed.profile), one.path, one.line, one.column, one.value, one.says, one.suggestion)
                 for one in found.faults
             ]
-        except OSError as error:
-            draft.fault(
-                ("feed", index, "profile"), f"cannot be read: {error.strerror}", value=str(feed.profile)
-            )
+        except OSError:
+            continue  # told where every profile is read
         else:
             _Rules(draft, index, feed, source).check()
 

@@ -17,6 +17,7 @@ from archsyncd.config.credentials import (
 )
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import ConfigurationFaults, CredentialFault, Fault, KeyPath, in_file_order
+from archsyncd.config.profiles import check_profiles
 from archsyncd.config.reading import TEXT_LIMIT_CHARACTERS, draft_of
 from archsyncd.config.secrecy import secret_faults
 from archsyncd.config.service import StatusSettings
@@ -51,6 +52,7 @@ def load(
         raise ConfigurationFaults(unreadable)
     draft.settings = _placed(draft, path, environment)
     _check_files(draft)
+    check_profiles(draft)
     check_asking(draft)
     if not allow_placeholders:
         _check_placeholders(draft)

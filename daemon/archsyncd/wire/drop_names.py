@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -37,7 +37,7 @@ LINES_PER_FILE: Final = 1_000_000
 
 _NAME: Final = re.compile(
     r"(?P<feed>[A-Za-z0-9][A-Za-z0-9._-]{0,63})-(?P<kind>full|delta|fulfilment|return|order)"
-    r"-(?P<seq>\d{12})-(?P<at>\d{8}T\d{6}Z)\.(?P<form>ndjson|csv|json)(?P<gz>\.gz)?",
+    r"-(?P<seq>\d{12})-(?P<at>\d{8}T\d{6}Z)\.(?P<form>ndjson|csv|json|xml)(?P<gz>\.gz)?",
     re.ASCII,
 )
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -59,19 +59,27 @@ class Form(StrEnum):
     NDJSON = "ndjson"
     CSV = "csv"
     JSON = "json"
+    XML = "xml"
 
 
 @dataclass(frozen=True, slots=True)
 class DropName:
-    """A data file's name, taken apart. `at` is the time in it, RFC 3339."""
+    """A data file's name, taken apart. `at` is the time in it, RFC 3339; None where it has none.
+
+    What only names by a profile have: `counted` False, where a number that is left out is no file that is missing; `parts`
+    of the name that its records use; `locations` that a full file is about.
+    """
 
     text: str
     feed: str
     kind: Kind
     file_seq: int
-    at: str
+    at: str | None
     form: Form
     compressed: bool
+    counted: bool = True
+    parts: Mapping[str, str] = field(default_factory=dict)
+    locations: tuple[str, ...] = ()
 
 
 def read_name(name: str) -> DropName | None:
@@ -135,9 +143,9 @@ def read_manifest(data: bytes, name: DropName) -> Manifest:
 
 def _agrees(fields: Mapping[str, Any], name: DropName) -> None:
     told = {"schema": SCHEMA, "file": name.text, "kind": name.kind.value, "feed": name.feed}
-    for field, value in told.items():
-        if text(fields, field) != value:
-            raise Misread("contradiction", "is not what the file's name says", f"/{field}")
+    for told_name, value in told.items():
+        if text(fields, told_name) != value:
+            raise Misread("contradiction", "is not what the file's name says", f"/{told_name}")
     if sequence(fields, "fileSeq") != name.file_seq:
         raise Misread("contradiction", "is not what the file's name says", "/fileSeq")
 

@@ -7,7 +7,7 @@ from elsewhere: only the files' order is promised. A full file's items all stand
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import orjson
 from archsyncd.domain.feed import Level, Record, Reject
 from archsyncd.wire.drop_names import LINES_PER_FILE, DropName, Form, Kind
 from archsyncd.wire.ndjson import decode_line
+from archsyncd.wire.profile.contract import Mapped, MappingProfile
 from archsyncd.wire.r247 import states_each_name_once
 from archsyncd.wire.r247_json import Item, begun_members, decode_list
 from archsyncd.wire.r247_records import read_clean, read_record
@@ -31,11 +32,16 @@ UNPARSED: Final = _Unparsed()
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record of a file before it is understood: the line it ends on, its bytes, its value where already parsed."""
+    """One record of a file before it is understood: the line it ends on, its bytes, its value where already parsed.
+
+    Of one that was read by a profile: `named`, what could be read of a faulty one; `told` says a fault in the profile's words.
+    """
 
     line: int
     payload: bytes
     value: Any = UNPARSED
+    named: Mapping[str, Any] | None = None
+    told: Callable[[Reject], Reject] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +124,11 @@ def _exactly(entry: Entry, numbering: Numbering) -> Record | Reject:
     if isinstance(value, Reject):
         return value
     if isinstance(value, Misread):
-        return reject(value, begun_members(entry.payload), entry.payload, entry.line)
+        named = begun_members(entry.payload) if entry.named is None else entry.named
+        return reject(value, named, entry.payload, entry.line)
     found = read_record(numbering.fill(value, entry.line), entry.payload, entry.line)
+    if isinstance(found, Reject) and entry.told is not None:
+        return entry.told(found)
     if numbering.name.kind is Kind.FULL and not isinstance(found, Level | Reject):
         fault = Misread("unknown_type", "a full file holds levels only", "/type", value.get("type"))
         return reject(fault, value, entry.payload, entry.line)
@@ -139,6 +148,14 @@ def read_array(data: bytes, limit: int) -> list[Entry]:
 
 def _entry(line: int, item: Item) -> Entry:
     return Entry(line, item.payload, item.value if item.fault is None else item.fault)
+
+
+def profile_entry(item: Mapped, profile: MappingProfile) -> Entry:
+    """Make an entry of what a profile read. Its bytes are written only where somebody is to see them."""
+    if item.faults:
+        return Entry(item.line, item.payload, item.faults[0], named=item.value)
+    payload = item.payload if profile.reads_by_line else b""
+    return Entry(item.line, payload, item.value, told=lambda rejected: profile.told(rejected, item))
 
 
 def check_lines(lines: int, name: DropName) -> None:

@@ -18,12 +18,13 @@ from archsyncd.adapters.r247_drop.directory import chunks
 from archsyncd.adapters.r247_drop.options import MEBIBYTE, DropOptions
 from archsyncd.wire.csv_file import Table
 from archsyncd.wire.drop_names import LINES_PER_FILE, DropName, Form, Kind
-from archsyncd.wire.drop_records import Entry, check_lines, read_array
+from archsyncd.wire.drop_records import Entry, check_lines, profile_entry, read_array
 from archsyncd.wire.ndjson import LineCutter
 from archsyncd.wire.r247_values import Unreadable
 
 PIECE_LIMIT_BYTES: Final = 8 * MEBIBYTE
 STEPS_PER_PIECE: Final = 8
+RECORDS_PER_STEP: Final = 1_000
 _GZIP: Final = 31
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -83,15 +84,23 @@ class Content:
         gathered = 0
         for entry in self._cut(raw):
             if self._records == 0:
-                self._has_ids = b'"id"' in entry.payload or (
-                    isinstance(entry.value, dict) and entry.value.get("id") is not None
-                )
+                self._has_ids = self._names_itself(entry)
             self._records += 1
             check_lines(entry.line, self._name)
             gathered += len(entry.payload) + 1
-            if gathered >= MEBIBYTE:
+            # Entries of a whole document are at hand without their bytes; a step of either is short.
+            if gathered >= MEBIBYTE or self._records % RECORDS_PER_STEP == 0:
                 gathered = 0
                 yield None
+
+    def _names_itself(self, entry: Entry) -> bool:
+        profile = self._options.profile
+        if profile is not None and profile.derives_ids:
+            return (
+                False  # the same content would be the same record, which a level that came back to it is not
+            )
+        stated = isinstance(entry.value, dict) and entry.value.get("id") is not None
+        return stated or (profile is None and b'"id"' in entry.payload)
 
     def _digested(self) -> Iterator[bytes]:
         for data in chunks(self._handle):
@@ -130,6 +139,11 @@ class Content:
 
     def _cut(self, raw: Iterator[bytes]) -> Iterator[Entry]:
         plain = _inflated(raw, self._options) if self._name.compressed else raw
+        profile = self._options.profile
+        if profile is not None:
+            return (profile_entry(item, profile) for item in profile.rows(plain, self._name.parts))
+        if self._name.form is Form.XML:
+            raise Unreadable("an XML file can be read by a profile only")
         if self._name.form is Form.NDJSON:
             return _line_entries(plain)
         if self._name.form is Form.CSV:

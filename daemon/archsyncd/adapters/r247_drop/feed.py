@@ -26,6 +26,7 @@ from archsyncd.wire.r247_values import Unreadable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+PARSE_SECONDS: Final = 60.0
 _MOVES_ON: Final = frozenset({Role.NEXT, Role.RESUMED, Role.OVER_GAP})
 
 
@@ -53,8 +54,9 @@ class DropFeed:
 
     @property
     def step_seconds(self) -> float:
-        """No step is long: a file is read in bounded pieces."""
-        return 0.0
+        """No step is long: a file is read in bounded pieces. Only a whole document is parsed at once, for a profile."""
+        profile = self._options.profile
+        return PARSE_SECONDS if profile is not None and not profile.reads_by_line else 0.0
 
     @property
     def offers_lookup(self) -> bool:
@@ -93,7 +95,7 @@ class DropFeed:
     async def _remember(self) -> None:
         if not self._remembers:
             await self._blocking(self._directory.refresh)
-            await self._blocking(self._memory.load, self._directory, self._options.feed_in_names)
+            await self._blocking(self._memory.load, self._directory, self._options)
             self._remembers = True
 
     async def _blocking(self, act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
@@ -217,7 +219,7 @@ class DropFeed:
         # A full file met in its turn may be held or rejected, and the deltas after it still count. One that was to
         # make up for a gap must have been applied for that.
         work.passed = role is not Role.OVER_GAP
-        locations = () if manifest is None else manifest.locations
+        locations = work.name.locations if manifest is None else manifest.locations
         size, settle = self._options.batch_records, self._handing.put_away
         return FullFile(self.name, work, content, checked, manifest, locations, size, settle)
 

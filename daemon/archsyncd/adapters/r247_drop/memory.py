@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from archsyncd.adapters.r247_drop.directory import RECEIPTS, DropDirectory
+from archsyncd.adapters.r247_drop.naming import name_of
+from archsyncd.adapters.r247_drop.options import DropOptions
 from archsyncd.wire.drop_names import (
     DropCheckpoint,
     DropName,
     Kind,
     Receipt,
     is_later,
-    read_name,
     read_receipt,
 )
 
@@ -34,9 +35,10 @@ class Memory:
     _applied: dict[tuple[str, int], None] = field(default_factory=dict)
     _epochs: dict[str, int] = field(default_factory=dict)
 
-    def load(self, directory: DropDirectory, feed: str) -> None:
+    def load(self, directory: DropDirectory, options: DropOptions) -> None:
         """Read the newest receipts of this feed. Raises OSError."""
-        found = (read_name(one.removesuffix(RECEIPT_ENDING)) for one in directory.names(RECEIPTS))
+        feed = options.feed_in_names
+        found = (name_of(one.removesuffix(RECEIPT_ENDING), options) for one in directory.names(RECEIPTS))
         own = (name for name in found if name is not None and name.feed == feed)
         known: list[tuple[DropName, Receipt]] = []
         for name in heapq.nlargest(REMEMBERED, own, key=lambda name: name.file_seq):
@@ -88,7 +90,7 @@ class Memory:
         return max((number for known, number in self._applied if known == epoch), default=0)
 
     def first_of(
-        self, sha256: str, as_of: str | None, last: DropCheckpoint, *, has_ids: bool, full: bool
+        self, sha256: str, name: DropName, as_of: str | None, last: DropCheckpoint, *, has_ids: bool
     ) -> str | None:
         """Name the file that said this before, None when it is news to a database that has read up to `last`.
 
@@ -98,14 +100,16 @@ class Memory:
         earlier = self._by_digest.get(sha256)
         if earlier is None:
             return None
-        name, receipt = earlier
+        first, receipt = earlier
         if receipt.epoch == last.epoch:
-            if name.file_seq > last.file_seq:
+            if first.file_seq > last.file_seq:
                 return None
         elif not self.left(receipt.epoch, last.epoch):
             return None
-        restated = (full or not has_ids) and is_later(as_of, receipt.as_of)
-        return None if restated else receipt.file
+        again = name.kind is Kind.FULL or not has_ids
+        # A name without a time tells by its number which of the two is newer.
+        later = as_of is None and name.file_seq > first.file_seq
+        return None if again and (later or is_later(as_of, receipt.as_of)) else receipt.file
 
 
 def _bound(table: dict[Any, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from archsyncd.wire.csv_file import DELIMITERS
+from archsyncd.wire.profile.profile import Profile
 
 MEBIBYTE: Final = 1024 * 1024
 
@@ -26,6 +27,7 @@ class DropOptions:
 
     `source_feed` is the feed's name in file names (None: `name`). `epoch` stands for what only a manifest could tell: the
     epoch of the files. The directory is looked at every `scan_seconds`; there is no watching that could miss a file.
+    `profile`: how files are read, and named if it says so; then `delimiter` means nothing.
     """
 
     name: str
@@ -43,6 +45,7 @@ class DropOptions:
     plain_limit_bytes: int = 8_192 * MEBIBYTE
     array_limit_bytes: int = 64 * MEBIBYTE
     compression_limit: int = 200
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter not in DELIMITERS:

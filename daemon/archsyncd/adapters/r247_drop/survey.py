@@ -12,6 +12,7 @@ from typing import Final
 from archsyncd.adapters.r247_drop.content import faulty_entry
 from archsyncd.adapters.r247_drop.directory import IN, WORK, DropDirectory
 from archsyncd.adapters.r247_drop.memory import Memory
+from archsyncd.adapters.r247_drop.naming import UNFINISHED, name_of
 from archsyncd.adapters.r247_drop.options import DropOptions, Readiness
 from archsyncd.wire.drop_names import (
     MANIFEST_ENDING,
@@ -21,7 +22,6 @@ from archsyncd.wire.drop_names import (
     Kind,
     Manifest,
     read_manifest,
-    read_name,
 )
 from archsyncd.wire.r247_values import Unreadable
 
@@ -122,7 +122,7 @@ class Surveyor:
         names: list[DropName] = []
         fulls: list[DropName] = []
         for text in self._directory.names(folder):
-            name = read_name(text)
+            name = name_of(text, self._options)
             if name is None:
                 self._note_stranger(text)
             elif name.feed == self._options.feed_in_names and text not in busy:
@@ -132,7 +132,7 @@ class Surveyor:
         return names + heapq.nsmallest(self._options.names_limit, fulls, key=lambda one: one.file_seq)
 
     def _note_stranger(self, text: str) -> None:
-        passed_over = text.startswith(".") or text.endswith((MANIFEST_ENDING, ".tmp", ".part", ".progress"))
+        passed_over = text.startswith(".") or text.endswith(UNFINISHED)
         if passed_over or text in self._strangers or len(self._strangers) >= STRANGERS_LIMIT:
             return
         self._strangers.add(text)
@@ -197,6 +197,8 @@ class Surveyor:
 
     def _follows(self, found: Found, manifest: Manifest | None, last: DropCheckpoint) -> bool:
         """Whether nothing lies between what was read and this file."""
+        if not found.name.counted and last.file_seq > 0:
+            return True  # ordered by time: what is missing cannot be seen
         before = found.name.file_seq - 1
         if manifest is not None and manifest.previous_seq is not None:
             before = manifest.previous_seq

@@ -42,8 +42,7 @@ def judge(role: Role, work: Work, checked: Checked, last: DropCheckpoint, memory
     place = (work.epoch, work.name.file_seq)
     work.follows = memory.skipped_after(*place) if role is Role.EARLIER else last.file_seq
     work.passed = role is Role.EARLIER and (memory.applied(*place) or work.follows is not None)
-    full = work.name.kind is Kind.FULL
-    again = memory.first_of(checked.sha256, work.as_of, last, has_ids=checked.has_ids, full=full)
+    again = memory.first_of(checked.sha256, work.name, work.as_of, last, has_ids=checked.has_ids)
     if again is not None:
         work.status, work.reasons = "duplicate", (f"the content of {again}",)
     elif role is Role.EARLIER and work.name.kind in {Kind.FULL, Kind.DELTA}:

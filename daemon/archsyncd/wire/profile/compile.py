@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -10,12 +10,7 @@ from archsyncd.wire.profile.draft import Draft
 from archsyncd.wire.profile.faults import NodePath, ProfileFaults
 from archsyncd.wire.profile.file_names import NAMES_LIMIT, NamePattern, NameRule, parse_name_pattern
 from archsyncd.wire.profile.kinds import KindReader
-from archsyncd.wire.profile.model import (
-    ENCODINGS,
-    Form,
-    Specification,
-    TableShape,
-)
+from archsyncd.wire.profile.model import ENCODINGS, Form, Specification, TableShape, Variant
 from archsyncd.wire.profile.paths import Path, parse_path
 from archsyncd.wire.profile.rules import WRITING, RuleReader, Writing, read_writing
 from archsyncd.wire.profile.times import TimeRule, zone
@@ -95,7 +90,19 @@ class _Compiler:
             variants=tuple(KindReader(draft, self._tree, reader, trims=writing.trim).variants()),
             request=self._request(),
         )
+        self._check_movements(specification.variants, names)
         return Compiled(specification, names, self._tree)
+
+    def _check_movements(self, variants: Iterable[Variant], names: Iterable[NameRule]) -> None:
+        """Changes without the balance after them are right only where a missing file is noticed."""
+        bare = any(
+            variant.const.get("type") == "stock.movement" and "/balanceAfter" not in variant.places
+            for variant in variants
+        )
+        for rule in names:
+            if bare and not rule.pattern.number and rule.kind != "full":
+                says = "movements without balanceAfter need files with a {number}: by time alone a missing one is not noticed"
+                self._draft.fault(self._top["names"], ("names",), says, shown=False)
 
     def _encoding(self, form: Form) -> str:
         if "encoding" not in self._top:

@@ -63,7 +63,8 @@ class Answer:
 class MappingProfile(Protocol):
     """A description that was read and found sound.
 
-    `name` is the profile's own, `file` how messages call it. `form` is one of `json`, `ndjson`, `csv`, `xml`. `request`
+    `name` is the profile's own, `file` how messages call it. `form` is one of `json`, `ndjson`, `csv`, `xml`;
+    `reads_by_line`: of the two that are never held as a whole. `request`
     is the section of that name as plain data (objects, lists, texts, numbers), None where there is none; who pulls
     judges it, and `line_of(("request", "path"))` tells on which line of the profile something stands.
     """
@@ -76,6 +77,9 @@ class MappingProfile(Protocol):
 
     @property
     def form(self) -> str: ...  # noqa: D102 - told above
+
+    @property
+    def reads_by_line(self) -> bool: ...  # noqa: D102 - told above
 
     @property
     def request(self) -> Mapping[str, Any] | None: ...  # noqa: D102 - told above

@@ -23,6 +23,7 @@ from archsyncd.wire.r247_values import Literal, Misread, Repeated, Unreadable
 DOCUMENT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 RECORDS_LIMIT: Final = 1_000_000
 COLUMNS_LIMIT: Final = 1024
+BLANK_LINES_LIMIT: Final = 100_000
 _BOM: Final = b"\xef\xbb\xbf"
 _MARK: Final = "\ufeff"
 
@@ -155,9 +156,19 @@ def _xml_bytes(node: Any) -> bytes:
 
 def lines_of(pieces: Iterable[bytes]) -> Iterator[Found]:
     """Yield the records of NDJSON, one a line; a line that is none is a fault of its own."""
+    blank = 0
     for number, line in enumerate(_byte_lines(pieces), 1):
         if line.strip():
             yield _line(number, line)
+        else:
+            blank = _blank_too(blank)
+
+
+def _blank_too(blank: int) -> int:
+    """Count a line that holds nothing: millions of them would be work without a record. Raises Unreadable."""
+    if blank >= BLANK_LINES_LIMIT:
+        raise Unreadable(f"more than {BLANK_LINES_LIMIT} lines that hold no record")
+    return blank + 1
 
 
 def _line(number: int, line: bytes) -> Found:
@@ -213,8 +224,10 @@ def _rows(specification: Specification, rows: Any, needed: tuple[Columns, ...]) 
     if len(columns) > COLUMNS_LIMIT or not columns:
         raise Unreadable(f"a header of 1 to {COLUMNS_LIMIT} columns is needed")
     wanted = _wanted(columns, needed)
+    blank = 0
     for row in rows:
         if not any(row) or (shape.ignored and row[0].startswith(shape.ignored)):
+            blank = _blank_too(blank)
             continue
         line = rows.line_num + shape.skip_lines
         evidence = _row_evidence(shape.delimiter, row)

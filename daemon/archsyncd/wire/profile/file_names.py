@@ -110,7 +110,9 @@ def _bare(time: Pattern) -> str:
 
 
 def read_file_name(name: str, rules: tuple[NameRule, ...]) -> NamedFile | None:
-    """Say what a name says by the first pattern that it fits; None when it fits none."""
+    """Say what a name says by the first pattern that it fits; None when it fits none, or could not be written down."""
+    if not name.isprintable():
+        return None
     for place, rule in enumerate(rules):
         found = rule.pattern.expression.fullmatch(name)
         if found is None:

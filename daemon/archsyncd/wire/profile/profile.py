@@ -67,6 +67,17 @@ class Profile:
         """The section of that name as plain data."""
         return self._specification.request
 
+    @property
+    def reads_by_line(self) -> bool:
+        """Whether a payload is read as it comes, and never held as a whole."""
+        return self._specification.form in {Form.CSV, Form.NDJSON}
+
+    @property
+    def derives_ids(self) -> bool:
+        """Whether ids are made of what records say: then a record that comes again may be a new one."""
+        rules = (rule for variant in self._specification.variants for rule in variant.rules)
+        return any(isinstance(rule, ValueRule) and rule.name == "id" and rule.hashed for rule in rules)
+
     def line_of(self, path: NodePath) -> tuple[int, int]:
         """Line and column of what stands in the profile at this path, else of what stands around it."""
         node = self._tree.at(path)
@@ -78,7 +89,7 @@ class Profile:
 
     def read(self, data: bytes, parts: Mapping[str, str] = _NO_PARTS) -> Answer:
         """Read one whole answer or file. Raises Unreadable."""
-        if self._specification.form in {Form.CSV, Form.NDJSON}:
+        if self.reads_by_line:
             items, passed_over = self._gathered(self._found([data]), parts)
             return Answer(items, passed_over, _no_value)
         top = parse_document(self._specification, [data])
