@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 import orjson
@@ -141,6 +142,63 @@ async def test_a_time_far_ahead_holds_nothing_up() -> None:
         site.house.put("A", 3)
         assert [told([first]), told([second])] == [[("A", 1)], [("B", 2)]]
         assert told(await site.next(second.checkpoint)) == [("A", 3)]
+
+
+@virtual
+async def test_the_whole_stock_is_read_once_a_day_and_changes_go_on_behind_it() -> None:
+    """What a list by times cannot tell is told then; what was told already is not told again afterwards."""
+    async with reading(shelf(), shelf_profile(every="1h")) as site:
+        site.house.put("A", 1)
+        after = await site.begin()
+        site.house.put("B", 2)
+        fulls: list[list[tuple[str, int | None]]] = []
+        positions: list[int] = []
+        async with aclosing(site.feed.batches(after)) as batches:  # type: ignore[type-var]
+            async for one in batches:
+                if isinstance(one, Batch):
+                    positions += [record.seq for record in one.records]
+                    continue
+                assert not isinstance(one, SnapshotDue)
+                head = await one.head()
+                after = head.cursor or ""
+                positions.append(head.seq_at)
+                fulls.append(
+                    [(level.sku, level.on_hand) async for page in one.pages() for level in page.items]
+                )
+                if len(fulls) == 2:
+                    break
+                site.house.remove("A")
+                site.house.put("B", 3)
+        assert fulls == [[("A", 1), ("B", 2)], [("B", 3)]]
+        assert positions == sorted(set(positions))
+        assert len(positions) == 4
+        assert told(await site.next(after)) == []
+
+
+@virtual
+async def test_a_flood_right_before_a_snapshot_asks_for_no_second_one() -> None:
+    """More changed lately than a checkpoint remembers: the process that read it does."""
+    async with reading(shelf(), shelf_profile(), page_limit=500) as site:
+        for number in range(REMEMBERED_LIMIT + 200):
+            site.house.put(f"S{number:04}", number)
+        after = await site.begin()
+        assert told(await site.next(after, rounds=2)) == []
+
+
+@virtual
+async def test_a_second_reader_beside_the_first_takes_nothing_away_from_it() -> None:
+    """A replay at the very place where the tail stands is refused, and the tail hears of everything."""
+    async with reading(shelf(), shelf_profile()) as site:
+        after = await site.begin()
+        async with aclosing(site.feed.batches(after)) as tail:  # type: ignore[type-var]
+            first = await anext(tail)
+            assert isinstance(first, Batch)
+            site.house.put("A", 1)
+            due = await due_of(site, first.checkpoint)
+            assert "cannot be read again" in due.detail
+            second = await anext(tail)
+            assert isinstance(second, Batch)
+            assert told([second]) == [("A", 1)]
 
 
 class AutumnClock:
@@ -359,4 +417,4 @@ async def test_checkpoints_survive_being_written_and_read() -> None:
         after = await site.begin()
         site.house.put("Ä'\"", 1)
         (batch,) = await site.next(after)
-        assert set(orjson.loads(batch.checkpoint)) <= set("vmertosl")
+        assert set(orjson.loads(batch.checkpoint)) <= set("vmerftosl")

@@ -31,7 +31,7 @@ class Stand:
     """How far a source was read. `round` is the last whose records were told.
 
     `cursor`: of mode cursor; so many records behind it were `told`, of this `digest`; `ids` are of the last ones before it.
-    `link`: the cursor is an address. `newest_ms` and `memory` are those of
+    `link`: the cursor is an address. `full_ms`: when the whole stock was asked for last. `newest_ms` and `memory` are those of
     mode time-overlap: the newest time seen, UTC milliseconds.
     """
 
@@ -43,6 +43,7 @@ class Stand:
     digest: str = ""
     ids: tuple[str, ...] = ()
     link: bool = False
+    full_ms: int = 0
     newest_ms: int = 0
     overlap_ms: int = 0
     memory: Memory = field(default_factory=Memory)
@@ -63,6 +64,8 @@ class Stand:
             told["a"] = 1
         if self.ids:
             told["i"] = list(self.ids)
+        if self.full_ms:
+            told["f"] = self.full_ms
         if self.newest_ms:
             known, lossy = self.memory.encode(self.since_ms)
             told |= {"t": self.newest_ms, "o": self.overlap_ms, "s": known}
@@ -86,6 +89,7 @@ def decode_stand(checkpoint: str, mode: str) -> Stand | None:
             _text(told.get("d", ""), ID_LIMIT_CHARACTERS),
             tuple(_text(one, ID_LIMIT_CHARACTERS) for one in told.get("i", ())[:IDS_LIMIT]),
             bool(told.get("a")),
+            _whole(told.get("f", 0), INT64_MAXIMUM),
             _whole(told.get("t", 0), INT64_MAXIMUM),
             _whole(told.get("o", 0), INT64_MAXIMUM),
         )

@@ -30,14 +30,20 @@ class Faults:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._found: list[ProfileFault] = []
+        self._paths: list[NodePath] = []
 
     def add(self, path: NodePath, says: str, value: Any = None, suggestion: str | None = None) -> None:
         """Note a fault; `value` is what stands there, None where nothing does."""
+        self._paths.append(path)
         line, column = self._places.line_of(path)
         told = None if value is None else _shown(value)
         self._found.append(
             ProfileFault(self._places.file, line, column, dotted(path), told, says, suggestion)
         )
+
+    def within(self, path: NodePath) -> bool:
+        """Whether something at or below a path is wrong: rules that depend on it stay silent."""
+        return any(one[: len(path)] == path for one in self._paths)
 
     def raise_any(self) -> None:
         """Raise ProfileFaults when there is any."""
@@ -137,6 +143,10 @@ class Section:
     def fault(self, name: str, says: str, value: Any = None, suggestion: str | None = None) -> None:
         """Note a fault of a member."""
         self.faults.add((*self.path, name), says, value, suggestion)
+
+    def sound(self, name: str) -> bool:
+        """Whether nothing at a member is wrong."""
+        return not self.faults.within((*self.path, name))
 
     def done(self) -> None:
         """Every member that nobody asked for is one that nobody knows."""

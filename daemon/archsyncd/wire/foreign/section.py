@@ -21,6 +21,8 @@ OVERLAP: Final = "time-overlap"
 MODES: Final = (CURSOR, PAGE, OVERLAP)
 _LIST_NAMES: Final = ("page", "limit", "location")
 _DAY_MS: Final = 86_400_000
+# What a list by times cannot tell, deletions first of all, the whole stock tells once a day.
+_FULL_EVERY_MS: Final = {CURSOR: 0, OVERLAP: _DAY_MS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,10 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One list that can be asked for. `shape`: what its records look like where they differ from the profile's."""
+    """One list that can be asked for. `shape`: what its records look like where they differ from the profile's.
+
+    `every_ms`: of the whole stock, how often it is asked for beside the changes; 0: when it is needed only.
+    """
 
     ask: Ask
     pages: Pages = Pages()
@@ -49,6 +54,7 @@ class Listing:
     cursor: Next | None = None
     seq_at: str | None = None
     where: str = "request"
+    every_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,9 @@ def _read(section: Section) -> Requests:
         start=section.text("start", _start, None) if mode == CURSOR else None,
         more=section.text("more", _document_path, None) if mode == CURSOR else None,
         head=_listing(section, "head", ("limit", "location"), ask) if mode == CURSOR else None,
-        snapshot=None if mode == PAGE else _listing(section, "snapshot", _LIST_NAMES, None),
+        snapshot=None
+        if mode == PAGE
+        else _listing(section, "snapshot", _LIST_NAMES, None, default_ms=_FULL_EVERY_MS[mode]),
         key=_listing(section, "key", ("sku", *_LIST_NAMES), None),
         orders=_orders(section),
         times=_times(section) if mode == OVERLAP else TimeForm(),
@@ -134,7 +142,9 @@ def _orders(section: Section) -> Orders | None:
     return None if inner is None else read_orders(inner)
 
 
-def _listing(section: Section, name: str, names: tuple[str, ...], base: Ask | None) -> Listing | None:
+def _listing(
+    section: Section, name: str, names: tuple[str, ...], base: Ask | None, default_ms: int = 0
+) -> Listing | None:
     inner = section.inner(name)
     if inner is None:
         return None
@@ -152,6 +162,7 @@ def _listing(section: Section, name: str, names: tuple[str, ...], base: Ask | No
         cursor=parse_next(inner, "cursor") if name != "key" else None,
         seq_at=inner.text("seqAt", _document_path, None),
         where=f"request.{name}",
+        every_ms=_duration(inner, "every", default_ms) if name == "snapshot" else 0,
     )
     inner.done()
     return found
@@ -234,20 +245,20 @@ def _judge(section: Section, found: Requests) -> None:
     names = found.changes.ask.names
     if found.mode == CURSOR:
         _judge_cursor(section, found, names)
-    elif found.mode == OVERLAP and "since" not in names:
+    elif found.mode == OVERLAP and "since" not in names and section.sound("query"):
         section.fault("query", "must ask for changes {since} a time, or every round would read all there is")
     if found.mode == PAGE and found.changes.pages.by == "one" and not section.has("pages"):
         section.fault("pages", "is required by mode page: how the list is cut into pages")
-    if found.positions == "source" and found.mode != CURSOR:
-        section.fault(
-            "positions", "source needs mode cursor: only a list in the order of seq has positions", "source"
-        )
     for listing in (found.changes, found.snapshot, found.key):
         if listing is not None:
             _judge_pages(section, listing)
     if found.key is not None and "sku" not in found.key.ask.names:
         section.fault("key", "must ask for one {sku}")
-    if found.positions == "source":
+    if found.positions == "source" and found.mode != CURSOR:
+        section.fault(
+            "positions", "source needs mode cursor: only a list in the order of seq has positions", "source"
+        )
+    elif found.positions == "source":
         _judge_positions(section, found)
 
 
@@ -255,9 +266,9 @@ def _judge_cursor(section: Section, found: Requests, names: frozenset[str]) -> N
     if found.next is None and not section.has("next"):
         section.fault("next", "is required by mode cursor: where the answer says how to go on")
     follows = found.next is not None and found.next.link
-    if "cursor" not in names and not follows:
+    if "cursor" not in names and not follows and section.sound("query"):
         section.fault("query", "must ask for what follows {cursor}, or every round would read the same")
-    if found.snapshot is None and found.start is None:
+    if found.snapshot is None and found.start is None and not section.has("snapshot"):
         told = "is required without snapshot: the cursor with which a new reader begins"
         section.fault("start", told)
     if found.snapshot is not None and found.snapshot.cursor is None and found.head is None:

@@ -42,7 +42,10 @@ class Changes:
         options: PullOptions,
         clock: Clock,
         beat: Callable[[], None],
+        told: Callable[[str], None],
     ) -> None:
+        """`told` is given every checkpoint that is handed out."""
+        self._told = told
         self._source = source
         self._requests = source.requests
         self._lists = lists
@@ -69,6 +72,14 @@ class Changes:
         if stand.encode() != before:
             self._numbers.kept()
 
+    def _full(self, stand: Stand) -> SnapshotSource | None:
+        """The whole stock, where the profile wants it from time to time and that time has come."""
+        listing, now_ms = self._requests.snapshot, self._clock.wall_ms()
+        if listing is None or not listing.every_ms or 0 <= now_ms - stand.full_ms < listing.every_ms:
+            return None
+        stand.round, stand.full_ms = self._numbers.next_round(stand.round), now_ms
+        return self.whole(listing, replace(stand), self._options.locations)
+
     def _notes(self, stand: Stand, number: int) -> bool:
         """Whether a round without news moves the checkpoint all the same: rounds are counted by it.
 
@@ -80,19 +91,21 @@ class Changes:
     def _batch(
         self, stand: Stand, records: Sequence[Record], rejects: Sequence[Reject], *, more: bool
     ) -> Batch:
+        checkpoint = stand.encode()
+        self._told(checkpoint)
         return Batch(
             feed=self._options.name,
             epoch=stand.epoch,
             records=tuple(records),
             rejects=tuple(rejects),
-            checkpoint=stand.encode(),
+            checkpoint=checkpoint,
             more=more,
             head_at=rfc3339(stand.newest_ms) if stand.newest_ms else None,
         )
 
     # By cursor
 
-    async def _by_cursor(self, stand: Stand) -> AsyncGenerator[Batch | SnapshotDue, None]:
+    async def _by_cursor(self, stand: Stand) -> AsyncGenerator[Batch | SnapshotDue | SnapshotSource, None]:
         rounds = Rounds()
         while True:
             self._beat()
@@ -120,6 +133,9 @@ class Changes:
             self._kept(stand, before)
             if not more:
                 rounds = Rounds()
+                full = self._full(stand)
+                if full is not None:
+                    yield full
                 await self._rest_since(began)
 
     async def _page(self, stand: Stand) -> Sheet | SnapshotDue:
@@ -201,7 +217,7 @@ class Changes:
 
     # By time
 
-    async def _by_time(self, stand: Stand) -> AsyncGenerator[Batch | SnapshotDue, None]:
+    async def _by_time(self, stand: Stand) -> AsyncGenerator[Batch | SnapshotDue | SnapshotSource, None]:
         while True:
             self._beat()
             began, number = self._clock.monotonic(), self._numbers.next_round(stand.round)
@@ -229,6 +245,9 @@ class Changes:
                 read = [self._record(row.item, place(number, next(indexes))) for row in chunk]
                 yield self._batch(stand, *sort_read(read), more=not last)
                 self._kept(stand, before)
+            full = self._full(stand)
+            if full is not None:
+                yield full
             await self._rest_since(began)
 
     async def gather(self, stand: Stand) -> tuple[Round, int]:
@@ -268,7 +287,8 @@ class Changes:
 
     def whole(self, listing: Listing, stand: Stand, locations: Sequence[str]) -> ForeignSnapshot:
         """The whole stock as a listing shows it, behind which reading goes on from the stand."""
-        return ForeignSnapshot(self._options.name, self._source, listing, self._lists, stand, locations)
+        name, told = self._options.name, self._told
+        return ForeignSnapshot(name, self._source, listing, self._lists, stand, locations, told)
 
 
 def _chunks(rows: Sequence[Row], size: int) -> Iterable[tuple[Sequence[Row], bool]]:

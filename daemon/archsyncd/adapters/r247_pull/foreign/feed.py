@@ -38,6 +38,7 @@ from archsyncd.wire.foreign.source import Source
 # Wider than any mistake about a time zone: what was told lately is known again, whatever zone its times are read in.
 FIRST_LOOK_MS: Final = DAY_MS + 2 * 3_600_000
 _REMEMBERED: Final = 4
+_NOT_AGAIN: Final = "its records have no positions of their own: they cannot be read again"
 
 
 class ForeignFeed:
@@ -77,10 +78,12 @@ class ForeignFeed:
         self._caller = Caller(options, credential, sessions, correlation)
         self._lists = Lists(self._caller, options, source, beat)
         self._numbers = Numbers(readings=requests.key is not None)
-        self._changes = Changes(source, self._lists, self._numbers, options, clock, beat)
+        self._told: deque[str] = deque(maxlen=_REMEMBERED)
+        told = self._told.append
+        self._changes = Changes(source, self._lists, self._numbers, options, clock, beat, told)
         self._newest_ms = 0
         self._memory: Memory | None = None
-        self._told: deque[str] = deque(maxlen=_REMEMBERED)
+        self._busy = False
         self.desk = ForeignDesk(source, self._lists)
 
     @property
@@ -101,18 +104,22 @@ class ForeignFeed:
 
     async def batches(self, after: str | None) -> AsyncIterator[Batch | SnapshotDue | SnapshotSource]:
         """Yield what follows the checkpoint. Without one the whole stock is due first, where the profile can ask for it."""
+        if self._busy and self._source.requests.positions == "arrival":
+            # What was told is remembered once: a second reader beside the first would take news away from it.
+            yield SnapshotDue(SnapshotCause.GAP, _NOT_AGAIN)
+            return
         stand = self._stand(after)
         if isinstance(stand, SnapshotDue):
             yield stand
             return
-        if after is not None:
-            self._told.append(after)
-        async with aclosing(self._changes.after(stand)) as reading:
-            async for one in reading:
-                if isinstance(one, Batch):
-                    self._told.append(one.checkpoint)
+        self._busy = True
+        try:
+            async with aclosing(self._changes.after(stand)) as reading:
+                async for one in reading:
                     self._newest_ms, self._memory = stand.newest_ms, stand.memory
-                yield one
+                    yield one
+        finally:
+            self._busy = False
 
     def _stand(self, after: str | None) -> Stand | SnapshotDue:
         """Where to go on; a snapshot that is due where that is not known, or leads back over what has no positions."""
@@ -129,15 +136,14 @@ class ForeignFeed:
             and after not in self._told
             and requests.snapshot is not None
         ):
-            return SnapshotDue(
-                SnapshotCause.GAP, "its records have no positions of their own: they cannot be read again"
-            )
+            return SnapshotDue(SnapshotCause.GAP, _NOT_AGAIN)
         if self._told and after == self._told[-1] and self._memory is not None:
             # The reading was only interrupted: nothing of what it knew is forgotten.
             stand.memory = self._memory
         elif stand.memory.lossy and requests.snapshot is not None:
             return SnapshotDue(SnapshotCause.GAP, "more changed at once than is remembered over a restart")
         self._numbers.enter(stand.epoch, stand.round)
+        self._told.append(after or "")
         stand.overlap_ms = requests.overlap_ms
         self._newest_ms = stand.newest_ms
         return stand
@@ -159,6 +165,7 @@ class ForeignFeed:
             numbers.round,
             cursor=cursor,
             newest_ms=newest_ms,
+            full_ms=self._clock.wall_ms(),
             overlap_ms=requests.overlap_ms,
         )
 
@@ -183,6 +190,7 @@ class ForeignFeed:
         stand = await self._before_snapshot()
         stand.round = self._numbers.next_round(self._numbers.round)
         self._told.clear()
+        self._memory = stand.memory
         wanted = self._options.locations if "location" in listing.ask.names else tuple(sorted(locations))
         return self._changes.whole(listing, stand, wanted)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 
 from archsyncd.adapters.r247_pull.foreign.lists import Lists, Sheet
@@ -58,7 +58,7 @@ def _id(named: str, fields: object) -> str:
 class ForeignSnapshot:
     """A `SnapshotSource` over a listing. `stand`: where reading goes on behind it, unless the listing itself tells.
 
-    `places`: the locations to ask for one by one; empty: the list is of all of them.
+    `told` is given the checkpoint behind it, as soon as that is known.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class ForeignSnapshot:
         lists: Lists,
         stand: Stand,
         locations: Sequence[str],
+        told: Callable[[str], None],
     ) -> None:
         self._name = name
         self._source = source
@@ -76,6 +77,7 @@ class ForeignSnapshot:
         self._lists = lists
         self._stand = stand
         self._locations = tuple(locations)
+        self._told = told
         self._by_place = "location" in listing.ask.names
         self._sheets = self._read()
         self._first: Sheet | None = None
@@ -96,12 +98,14 @@ class ForeignSnapshot:
             self._stand.link = self._listing.cursor.link
             if not self._stand.cursor:
                 raise FeedFault(f"{self._first.answer.told}: does not tell where to go on behind it")
+        checkpoint = self._stand.encode()
+        self._told(checkpoint)
         return SnapshotHead(
             feed=self._name,
             epoch=self._stand.epoch,
             snapshot_id=f"{self._stand.epoch}-{self._stand.round}",
             seq_at=self._seq_at(),
-            cursor=self._stand.encode(),
+            cursor=checkpoint,
             as_of=None,
             locations=self._locations,
         )
