@@ -244,3 +244,53 @@ async def test_a_nightly_file_with_local_dates_keeps_the_shop_in_step() -> None:
             assert site.stock("B") == 7
             file_at(drop, now - 3_600_000, "A;3\nB;3\n")
             await site.stays(lambda: site.stock("A") == 1_004, "an older file was applied", 60)
+
+
+@virtual
+async def test_an_order_is_handed_over_in_the_source_s_own_words() -> None:
+    """Accepted with its number, noted in the shop's books, and proven by what the source says of it."""
+    taken: dict[str, dict[str, Any]] = {}
+
+    async def desk(request: web.Request) -> web.StreamResponse | None:
+        order_id = request.path.rpartition("/")[2]
+        if not request.path.startswith("/api/orders/"):
+            return None
+        if request.method == "PUT":
+            taken[order_id] = await request.json()
+        if order_id not in taken:
+            return web.json_response({"error": {"code": "NO_ORDER"}}, status=404)
+        return web.json_response({"state": "BOOKED", "id": f"SO-{len(taken)}"})
+
+    orders = {
+        "place": {
+            "path": "/api/orders/{order}",
+            "order": {
+                "ref": "/orderId",
+                "items": {"each": "/lines", "as": {"code": "/sku", "qty": "/quantity"}},
+            },
+        },
+        "answer": {
+            "status": "/state",
+            "words": {"accepted": "BOOKED"},
+            "sourceOrder": "/id",
+            "code": "/error/code",
+        },
+        "lookUp": {"path": "/api/orders/{order}", "unknown": {"status": 404, "code": "NO_ORDER"}},
+    }
+    async with inside(seed=307) as (site, place):
+        opened(site)
+        house = Shelf(place.clock.wall_ms, first=desk)
+        house.put("A", 9)
+        (place.place() / "site.json").write_bytes(written(shelf_profile(orders=orders)))
+        async with scripted(house.handle) as url:
+            feed = PULL.format(url=url, more="")
+            said = 'mode = "hand-over"\nreflection = "accepted+5"'
+            async with place.daemon(feed=feed, locations=f'WH1 = {{ channel = "{CHANNEL}" }}', orders=said):
+                await site.until_stock({"A": 9})
+                order_id = site.order("A", 2, import_seconds=None)
+                await site.until(lambda: order_id in taken, "the order arrived")
+                assert taken[order_id] == {"ref": order_id, "items": [{"code": "A", "qty": 2}]}
+                await site.clock.sleep(20)
+                house.put("A", 7)  # the warehouse has booked it
+                await site.stays(lambda: (site.stock("A") or 0) <= 7, "sold pieces are offered again", 30)
+                await site.until_stock({"A": 7})

@@ -170,6 +170,7 @@ def _shipped(section: Section) -> Step | None:
         read_shape(inner, "booking", SHIPPED_FIELDS),
         done=inner.numbers("done", 200, 299, (200, 201, 202, 204)),
         refused=inner.numbers("refused", 400, 499, _REFUSALS),
+        unknown_codes=inner.words("unknown"),
     )
     inner.done()
     return step

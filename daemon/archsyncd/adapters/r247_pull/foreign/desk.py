@@ -171,8 +171,9 @@ class ForeignDesk:
         answer = await self._send(step.ask, known, _shaped(step, told))
         if answer.status in step.done:
             return Taken.TAKEN
-        if answer.status in step.refused:
-            return objection_of(step, self._refused(orders, answer))
+        said = self._refused(orders, answer)
+        if answer.status in step.refused or (said.code and said.code in step.unknown_codes):
+            return objection_of(step, said)
         raise refusal(answer)
 
     async def _send(self, ask: Ask, known: Mapping[str, str], body: str | None = None) -> Answer:
