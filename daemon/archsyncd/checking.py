@@ -18,6 +18,7 @@ from archsyncd.checking_alerts import alert_notes
 from archsyncd.checking_online import Answers, ask_systems, ask_with
 from archsyncd.checking_profiles import looks_up_orders
 from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
+from archsyncd.config.profiles import profile_notes
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
 from archsyncd.engine.ports import Clock
 
@@ -77,6 +78,8 @@ async def check(
         ("credentials", _credentials(settings, directory)),
         ("keys", _keys(settings)),
     ]
+    if notes := profile_notes(settings):
+        parts.append(("profiles", notes))
     if notes := _orders(settings):
         parts.append(("orders", notes))
     if notes := alert_notes(settings, directory):

@@ -40,7 +40,7 @@ DROPPED_FILES = ("RECORD", "WHEEL", "INSTALLER", "top_level.txt", "entry_points.
 SITE = "usr/lib/archsyncd"
 DOC = "usr/share/doc/archsyncd"
 UNITS = "usr/lib/systemd/system"
-DOCUMENTS = ("guide.md", "metrics.md", "orders.md", "r247.md", "stock-ledger.md")
+DOCUMENTS = ("guide.md", "metrics.md", "orders.md", "profiles.md", "r247.md", "stock-ledger.md")
 MONITORING = ("alert-rules.yml", "grafana-dashboard.json")
 CONTROL_SCRIPTS = ("postinst", "prerm", "postrm")
 

@@ -133,7 +133,7 @@ OPERATOR_STATUSES = {
     "2": "With status --check: critical; else the daemon failed at it.",
     "3": "The daemon is not reachable.",
     "64": "The command line was wrong.",
-    "78": "With credentials check: the configuration or the file cannot be used.",
+    "78": "With credentials check and inspect: the configuration, profile or file cannot be used.",
     "130": "Stopped with Ctrl-C; watch then ends with 0.",
 }
 

@@ -26,6 +26,7 @@ SPDX = {
     "aiosignal": "Apache-2.0",
     "aiohttp-sse": "Apache-2.0",
     "aiosqlite": "MIT",
+    "defusedxml": "PSF-2.0",
     "frozenlist": "Apache-2.0",
     "propcache": "Apache-2.0",
     "rich": "MIT",

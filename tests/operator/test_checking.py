@@ -429,3 +429,24 @@ async def test_only_the_secret_is_judged_when_a_secret_is_tried(tmp_path: Path) 
             file.write_text(secret)
             code, notes = await check_credential(made.config, name, file, VirtualClock())
             assert code == 0, notes
+
+
+async def test_what_a_profile_reads_and_cannot_notice_is_told(tmp_path: Path) -> None:
+    """A line for each profile, and one to look at where files are ordered by time alone."""
+    async with site(tmp_path) as here:
+        text = here.config.read_text()
+        start, end = text.index("[[feed]]"), text.index("[locations]")
+        feed = '[[feed]]\nname = "main"\ntransport = "drop"\ndirectory = "/srv/a"\nready = "rename"\nprofile = "site.json"\n'
+        here.config.write_text(f"{text[:start]}{feed}{text[end:]}")
+        (tmp_path / "site.json").write_text(
+            '{"profile": "nightly", "format": "csv", "const": {"type": "stock.level", "location": "WH1"},'
+            ' "fields": {"sku": "/A", "onHand": "/B"},'
+            ' "names": {"pattern": "S{time:yyyyMMdd}.csv", "kind": "full", "tz": "UTC"}}'
+        )
+        code, report = await check(here.config, None, online=False, environment={})
+        assert code == 0
+        assert (
+            "feed.main.profile: nightly reads csv as stock.level, from files called S{time:yyyyMMdd}.csv"
+            in report
+        )
+        assert "one that never came is not noticed" in report

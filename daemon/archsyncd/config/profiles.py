@@ -1,10 +1,13 @@
 """Mapping profiles named in the configuration: read from their files, their faults told like the configuration's own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from archsyncd.config.drafting import Draft
 from archsyncd.config.faults import Fault
+from archsyncd.config.mapping import MappingNote, Weight
+from archsyncd.config.settings import Settings
 from archsyncd.wire.profile.faults import ProfileFaults
 from archsyncd.wire.profile.profile import Profile, read_profile
 from archsyncd.wire.profile.tree import TEXT_LIMIT_BYTES
@@ -56,3 +59,27 @@ def _check_feed(draft: Draft, index: int, profile: Profile) -> None:
             "and would be waited for in vain"
         )
         draft.fault(("feed", index, "ready"), told, near=("feed", index, "profile"))
+
+
+def profile_notes(settings: Settings) -> tuple[MappingNote, ...]:
+    """What each profile reads, and what cannot be noticed with its names; for a configuration without faults."""
+    return tuple(
+        note
+        for feed in settings.feeds
+        if feed.profile is not None
+        for note in _notes(f"feed.{feed.name}.profile", load_profile(feed.profile))
+    )
+
+
+def _notes(subject: str, profile: Profile) -> Iterator[MappingNote]:
+    kinds = ", ".join(profile.types) or "whatever type a record tells"
+    called = " or ".join(rule.pattern.text for rule in profile.names)
+    files = f", from files called {called}" if called else ""
+    yield MappingNote(Weight.FACT, subject, f"{profile.name} reads {profile.form} as {kinds}{files}")
+    timed = " and ".join(rule.pattern.text for rule in profile.names if not rule.pattern.number)
+    if timed:
+        told = (
+            f"files called {timed} are ordered by their time alone: one that never came is not noticed, and one that comes "
+            "late is refused"
+        )
+        yield MappingNote(Weight.LOOK, subject, told)

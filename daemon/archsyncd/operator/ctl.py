@@ -40,27 +40,8 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
     options.json = getattr(options, "json", False)
     path = getattr(options, "socket", DEFAULT_SOCKET)
     try:
-        if options.verb == "probe":
-            code = _probe(options, out, err)
-        elif options.verb == "explain":
-            from archsyncd.operator.explain import explain, explain_lines  # noqa: PLC0415 - the other verbs need no texts
-
-            answer = explain(options.code)
-            if options.json:
-                write_json(out, answer)
-            else:
-                out.write("\n".join(shown(line) for line in explain_lines(answer)) + "\n")
-            code = EXIT_OK
-        elif options.verb == "credentials":
-            from archsyncd.operator.trying import try_credential  # noqa: PLC0415 - the other verbs need no network
-
-            answer, text = try_credential(options.name, options.file, options.config)
-            if options.json:
-                write_json(out, answer)
-            else:
-                out.write(shown_lines(text) + "\n")
-            code = EXIT_OK if answer["done"] else EXIT_ACT
-        else:
+        code = _without_daemon(options, out, err)
+        if code is None:
             with Client(path) as client:
                 code = _run(client, options, out, err)
         out.flush()
@@ -77,6 +58,35 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None, err:
         # To watch has no other end; whatever else is stopped did not do what it was asked for.
         return EXIT_OK if options.verb == "watch" else EXIT_INTERRUPTED
     return code
+
+
+def _without_daemon(options: argparse.Namespace, out: TextIO, err: TextIO) -> int | None:
+    """Run a verb that needs no daemon; None for every other."""
+    if options.verb == "probe":
+        return _probe(options, out, err)
+    if options.verb == "inspect":
+        from archsyncd.operator.inspect.command import inspect  # noqa: PLC0415 - the other verbs need none of it
+
+        return inspect(options, out)
+    if options.verb == "explain":
+        from archsyncd.operator.explain import explain, explain_lines  # noqa: PLC0415 - the other verbs need no texts
+
+        answer = explain(options.code)
+        if options.json:
+            write_json(out, answer)
+        else:
+            out.write("\n".join(shown(line) for line in explain_lines(answer)) + "\n")
+        return EXIT_OK
+    if options.verb == "credentials":
+        from archsyncd.operator.trying import try_credential  # noqa: PLC0415 - the other verbs need no network
+
+        answer, text = try_credential(options.name, options.file, options.config)
+        if options.json:
+            write_json(out, answer)
+        else:
+            out.write(shown_lines(text) + "\n")
+        return EXIT_OK if answer["done"] else EXIT_ACT
+    return None
 
 
 def _probe(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:

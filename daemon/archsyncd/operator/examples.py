@@ -43,6 +43,7 @@ EXAMPLES: Mapping[str, str] = {
     "mutes": "mutes",
     "unmute": "unmute sku_not_found",
     "actions": "actions --limit 20",
+    "inspect": "inspect BESTAND_20261123_0200.csv --tz Europe/Berlin --write profiles/site1.json",
     "credentials.check": "credentials check feed-main --from new-secret",
 }
 

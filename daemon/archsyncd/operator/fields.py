@@ -273,6 +273,21 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "entries": "[code, sort (exception, verdict, journal), severity, owner, meaning, impact, by_itself, look, next, remedy, "
         "closes, retry, message_id]; owner: whose it usually is",
     },
+    "inspect": {
+        "sample": "the file, as asked",
+        "form": "json | ndjson | csv | xml",
+        "records": "how many records it has",
+        "passed_over": "records that the profile says to skip",
+        "understood": "records that were read",
+        "rejected": "records that were set aside",
+        "rows": "[line, record (as r247/1 has it)], the first of those that were read",
+        "faults": "[line, code, says, path, value, sku]; up to 1,000",
+        "name": "kind, number (null: ordered by time), at, parts: what the file's name tells by the profile; null: nothing",
+        "fields": "[field, path, confidence (sure | likely | a guess), samples, note], of a proposal",
+        "missing": "sentences: what has to be found out",
+        "unused": "paths that nothing is made of",
+        "profile": "the proposal, to be written to a file; null with --profile",
+    },
     "reload": {"done": "true", "says": "a sentence", "restart": "keys that need a restart"},
 }
 ACTED: Mapping[str, str] = {"done": "whether anything changed", "says": "a sentence"}

@@ -15,6 +15,8 @@ DEFAULT_SOCKET = "/run/archsyncd/control.sock"
 GROUPS = ("exceptions", "orders", "snapshot", "report", "credentials", "alerts")
 DEFAULT_CONFIG = "/etc/archsyncd/config.toml"
 DEFAULT_CREDENTIALS = "/etc/archsyncd/credentials"
+FORMATS = ("json", "ndjson", "csv", "xml")
+RECORD_TYPES = ("stock.level", "stock.movement", "fulfilment", "return.received", "order.accepted")
 ORDER_STATES = (
     "",
     "learned",
@@ -41,7 +43,7 @@ exit status:
   2   with status --check: critical; else the daemon failed at it
   3   the daemon is not reachable
   64  the command line was wrong
-  78  with credentials check: the configuration or the file cannot be used
+  78  with credentials check and inspect: the configuration, profile or file cannot be used
   130 stopped with Ctrl-C; watch then ends with 0
 """
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
@@ -91,6 +93,7 @@ def parser() -> Parser:
     _reconcile(verbs, common)
     _explains(verbs, common)
     _alerts(verbs, common)
+    _inspects(verbs, common)
     return made
 
 
@@ -257,6 +260,26 @@ def _explains(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
         metavar="CODE",
         help="as exceptions and the status tell it, an event's name or MESSAGE_ID; without it every code is listed",
     )
+
+
+def _inspects(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:
+    says = "a sample of a foreign system: a mapping profile that would read it, or what a profile reads; needs no daemon"
+    inspect = _verb(verbs, "inspect", common, says)
+    inspect.add_argument(
+        "sample", metavar="SAMPLE", help="a file as the system writes it: JSON, NDJSON, CSV or XML"
+    )
+    inspect.add_argument("--profile", default="", metavar="FILE", help="try this profile, and propose none")
+    inspect.add_argument(
+        "--format", default="", choices=FORMATS, help="how the sample is written; else it is found out"
+    )
+    inspect.add_argument(
+        "--type", default="", choices=RECORD_TYPES, help="what its records are about; else it is found out"
+    )
+    inspect.add_argument("--tz", default="", metavar="ZONE", help="of times that tell none, as Europe/London")
+    inspect.add_argument(
+        "--write", default="", metavar="FILE", help="write the proposed profile to a new file"
+    )
+    inspect.add_argument("--limit", type=int, default=5, metavar="N", help="records shown (default 5)")
 
 
 def _reports(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None:

@@ -264,6 +264,37 @@ def test_blanks_count_unless_the_profile_says_to_trim() -> None:
     assert items(profile("csv", when=kinds), padded)[0].value["type"] == "stock.level"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "held", "not_held"),
+    [
+        ("true", [True, "true"], [False, "TRUE", 1, None]),
+        (1, [1, "1"], [True, "01", 2, None]),
+        (["A", None], ["A", None, ""], ["B", 0]),
+        (None, [None, ""], ["x", 0, False, {"at": 1}, []]),
+        ({"not": None}, ["x", 0, {"at": 1}], [None, ""]),
+        ({"not": ["A", "B"]}, ["C", None], ["A", "B"]),
+    ],
+)
+def test_a_condition_is_one_of_values_or_none_of_them(
+    wanted: Any, held: list[Any], not_held: list[Any]
+) -> None:
+    """Truth and numbers are compared as they are written; what is there at all can be asked of anything."""
+    found = profile(when={"/K": wanted, "type": "stock.removed"})
+    assert [type(one) for one in read(found, *(row(K=value) for value in held))] == [Removal] * len(held)
+    assert [type(one) for one in read(found, *(row(K=value) for value in not_held))] == [Level] * len(
+        not_held
+    )
+
+
+def test_an_empty_element_is_not_stated() -> None:
+    """Unless it holds others; blanks are nothing where they are trimmed."""
+    found = profile("xml", trim=True, when={"/Gone": {"not": None}, "type": "stock.removed"})
+    item = "<Item><Id>1</Id><Code>A</Code><Site>W</Site><Qty>1</Qty>{}</Item>"
+    shapes = ("<Gone/>", "<Gone> </Gone>", "", "<Gone>x</Gone>", "<Gone><At/></Gone>")
+    document = "<Items>" + "".join(item.format(shape) for shape in shapes) + "</Items>"
+    assert [type(one) for one in records(found, document.encode())] == [Level] * 3 + [Removal] * 2
+
+
 def test_a_part_of_the_file_s_name_can_be_a_value() -> None:
     """One file a warehouse, named after it."""
     names = {"pattern": "stock_{site}_{number}.csv", "kind": "full"}

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from archsyncd.wire.profile.faults import NodePath, ProfileFault, ProfileFaults, dotted, nearest, quoted
 
 T = TypeVar("T")
+NOTE = "note"  # anything, anywhere: for people
 
 
 class Places(Protocol):
@@ -151,7 +152,7 @@ class Section:
     def done(self) -> None:
         """Every member that nobody asked for is one that nobody knows."""
         for name in self._value:
-            if name not in self._known:
+            if name not in self._known and name != NOTE:
                 near = nearest(name, self._known)
                 self.fault(name, "is not known here", None, quoted(near) if near else None)
 

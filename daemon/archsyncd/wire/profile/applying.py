@@ -16,6 +16,7 @@ from archsyncd.wire.profile.paths import Chain, Walker, as_text, follow, one_val
 from archsyncd.wire.r247_values import LIST_LIMIT, Misread
 
 _FLAGS: Final[Mapping[str, bool]] = {"true": True, "false": False}
+_NOT_STATED: Final[frozenset[str | None]] = frozenset({None})
 _NO_PLACES: Final[Mapping[str, tuple[int, str]]] = {}
 
 
@@ -51,6 +52,11 @@ class Applier:
         raise Misread("unknown_type", "the record fits nothing that when describes")
 
     def _holds(self, condition: Condition, chain: Chain) -> bool:
+        if condition.wanted == _NOT_STATED:
+            # Whether something stands there at all can be asked of objects and lists too.
+            found = follow(self._walker, chain, condition.path)
+            there = any(self._walker.is_stated(node, trim=condition.trim) for _, node in found)
+            return there is condition.negated
         text = as_text(one_value(self._walker, chain, condition.path))
         if text is not None and condition.trim:
             text = text.strip()

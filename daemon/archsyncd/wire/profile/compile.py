@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from archsyncd.wire.profile.draft import Draft
 from archsyncd.wire.profile.faults import NodePath, ProfileFaults
-from archsyncd.wire.profile.file_names import NAMES_LIMIT, NamePattern, NameRule, parse_name_pattern
+from archsyncd.wire.profile.file_names import NAMES_LIMIT, TIME, NamePattern, NameRule, parse_name_pattern
 from archsyncd.wire.profile.kinds import KindReader
 from archsyncd.wire.profile.model import ENCODINGS, Form, Specification, TableShape, Variant
 from archsyncd.wire.profile.paths import Path, parse_path
@@ -16,7 +16,7 @@ from archsyncd.wire.profile.rules import WRITING, RuleReader, Writing, read_writ
 from archsyncd.wire.profile.times import TimeRule, zone
 from archsyncd.wire.profile.tree import Node, parse_tree
 
-_TOP: Final = frozenset(
+TOP_KEYS: Final = frozenset(
     {
         "profile",
         "format",
@@ -61,7 +61,7 @@ class _Compiler:
     def __init__(self, draft: Draft, tree: Node) -> None:
         self._draft = draft
         self._tree = tree
-        self._top = draft.members(tree, (), _TOP)
+        self._top = draft.members(tree, (), TOP_KEYS)
 
     def whole(self) -> Compiled | None:
         draft, top = self._draft, self._top
@@ -78,6 +78,7 @@ class _Compiler:
         writing = read_writing(draft, {name: top[name] for name in WRITING if name in top}, (), Writing())
         names = self._names(writing)
         parts = frozenset(part for rule in names for part in (*rule.pattern.parts, *rule.constants))
+        parts |= {TIME} if any(rule.pattern.time for rule in names) else set()
         reader = RuleReader(draft, form, writing, parts)
         specification = Specification(
             name=draft.text(top["profile"], ("profile",)) if "profile" in top else "",
@@ -96,8 +97,7 @@ class _Compiler:
     def _check_movements(self, variants: Iterable[Variant], names: Iterable[NameRule]) -> None:
         """Changes without the balance after them are right only where a missing file is noticed."""
         bare = any(
-            variant.const.get("type") == "stock.movement" and "/balanceAfter" not in variant.places
-            for variant in variants
+            "/delta" in variant.places and "/balanceAfter" not in variant.places for variant in variants
         )
         for rule in names:
             if bare and not rule.pattern.number and rule.kind != "full":

@@ -251,7 +251,7 @@ def _wanted(columns: tuple[str, ...], needed: tuple[Columns, ...]) -> list[tuple
         known = {name: _column(columns, name) for name in group}
         there = {name: at for name, at in known.items() if at is not None}
         if not there and required:
-            told = ", ".join(repr(one) for one in columns[:20])
+            told = ", ".join(repr(one[:40]) for one in columns[:20])
             raise Unreadable(
                 f"the header has no column {' or '.join(map(repr, sorted(group)))}; it has {told}"
             )

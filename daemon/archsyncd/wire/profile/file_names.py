@@ -4,7 +4,7 @@
 
 `{number}` orders files by their number and shows a missing one. `{time:…}` orders them by the time in the name; then nobody
 can tell whether one is missing, and two of one time are one too many. Every other word in braces is a part of the name that
-fields can use; `{any}` is what does not matter.
+fields can use; `{any}` is what does not matter. The part `time` is the instant that `{time:…}` tells.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ NUMBER_LIMIT: Final = 10**12
 # Files ordered by time: its seconds since 1970, and room for as many patterns as there can be.
 PER_SECOND: Final = 100
 ANY: Final = "any"
+TIME: Final = "time"  # the part that is the time in the name, as an instant
 _PLACEHOLDER: Final = re.compile(r"\{(?P<word>[A-Za-z][A-Za-z0-9_]{0,31})(?::(?P<pattern>[^{}]{1,80}))?\}")
 _PART: Final = r"[^/\x00-\x1f]{1,80}?"
 
@@ -122,7 +123,7 @@ def read_file_name(name: str, rules: tuple[NameRule, ...]) -> NamedFile | None:
         except Misread:
             continue
         number = int(found["number__"]) if rule.pattern.number else _by_time(at, place)
-        parts = {part: found[part] for part in rule.pattern.parts}
+        parts = {part: found[part] for part in rule.pattern.parts} | ({} if at is None else {TIME: at})
         return NamedFile(rule, number, rule.pattern.number, at, {**rule.constants, **parts})
     return None
 

@@ -92,24 +92,25 @@ class KindReader:
             yield Variant(line=node.line, conditions=conditions, skip=True)
             return
         told = self._kind(members, where)
-        if told is None and "type" in members:
-            return
-        kind = told or self._type_of(members.get("const")) or base.kind
+        if told is not None or "type" not in members:
+            kind = told or self._type_of(members.get("const")) or base.kind
+            yield self._finished(node, where, self._over(kind, node, members, where, base), conditions)
+
+    def _over(
+        self, kind: str | None, node: Node, members: Mapping[str, Node], where: NodePath, base: _Base
+    ) -> _Base:
+        """What one kind says itself, laid over what holds for all."""
         if kind is None and not base.kind_told:
-            draft.fault(node, where, 'needs "type"', shown=False)
+            self._draft.fault(node, where, 'needs "type"', shown=False)
         shapes, owner = fields_of(kind), kind or "any record"
-        const = (
-            self._reader.constants(members["const"], (*where, "const"), shapes, owner)
-            if "const" in members
-            else {}
-        )
-        rules = (
-            self._reader.rules(members["fields"], (*where, "fields"), shapes, owner)
-            if "fields" in members
-            else ()
-        )
+        const: Mapping[str, Any] = {}
+        rules: tuple[ValueRule | NestRule, ...] = ()
+        if "const" in members:
+            const = self._reader.constants(members["const"], (*where, "const"), shapes, owner)
+        if "fields" in members:
+            rules = self._reader.rules(members["fields"], (*where, "fields"), shapes, owner)
         self._known_type(members.get("const"), (*where, "const"))
-        yield self._finished(node, where, base.over(kind, const, rules, shapes), conditions)
+        return base.over(kind, const, rules, shapes)
 
     def _kind(self, members: Mapping[str, Node], where: NodePath) -> str | None:
         return self._draft.choice(members["type"], (*where, "type"), TYPES) if "type" in members else None

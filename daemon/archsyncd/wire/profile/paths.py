@@ -94,6 +94,10 @@ class Walker(Protocol):
         """Give the value as a text, an int, a Literal, a bool or None. Raises Misread for what is no single value."""
         ...
 
+    def is_stated(self, node: Any, *, trim: bool) -> bool:
+        """Whether there is anything at all; `trim`: blanks are nothing."""
+        ...
+
 
 class JsonWalker:
     """Walks what a JSON parser gave, and rows of a table as objects of texts."""
@@ -123,6 +127,10 @@ class JsonWalker:
             raise Misread("not_a_value", "must be a single value", path.text, node)
         return node
 
+    def is_stated(self, node: Any, *, trim: bool) -> bool:
+        """As told by Walker."""
+        return _is_text(node, trim=trim) if isinstance(node, str) else node is not None
+
 
 class XmlWalker:
     """Walks elements; every value is a text, and an empty one is not stated."""
@@ -147,6 +155,16 @@ class XmlWalker:
         if len(node):
             raise Misread("not_a_value", "must be a single value and holds elements", path.text, None)
         return node.text or None
+
+    def is_stated(self, node: Any, *, trim: bool) -> bool:
+        """As told by Walker."""
+        if isinstance(node, Element):
+            return len(node) > 0 or _is_text(node.text or "", trim=trim)
+        return _is_text(node, trim=trim)
+
+
+def _is_text(text: str, *, trim: bool) -> bool:
+    return bool(text.strip() if trim else text)
 
 
 def local(tag: str) -> str:

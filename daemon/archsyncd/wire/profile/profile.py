@@ -73,6 +73,12 @@ class Profile:
         return self._specification.form in {Form.CSV, Form.NDJSON}
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """The types of record that it reads, as far as they are told before a record is seen; each once."""
+        found = (variant.const.get("type") for variant in reversed(self._specification.variants))
+        return tuple(dict.fromkeys(one for one in found if isinstance(one, str)))
+
+    @property
     def derives_ids(self) -> bool:
         """Whether ids are made of what records say: then a record that comes again may be a new one."""
         rules = (rule for variant in self._specification.variants for rule in variant.rules)

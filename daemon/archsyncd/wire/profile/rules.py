@@ -24,8 +24,10 @@ _VALUE_KEYS: Final = frozenset(
     {*WRITING, *_ORIGINS, "with", "values", "split", "format", "factor", "unit", "factors", "optional"}
 )
 _NEST_KEYS: Final = frozenset({"records", "const", "fields", "optional"})
+FIELD_KEYS: Final = _VALUE_KEYS | _NEST_KEYS
 _FACTOR: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12}|/[0-9]{1,12})?")
 _DEPTH_LIMIT: Final = 4
+_IDS: Final = frozenset({"id", "fulfilmentId", "returnId", "parcelId", "rev"})
 # Keys that mean something only for fields that hold this.
 _NUMBER_KEYS: Final = ("decimal", "thousands", "minus", "factor", "unit", "factors")
 _TIME_KEYS: Final = ("format", "tz", "fold")
@@ -196,24 +198,27 @@ class RuleReader:
             draft.fault(node, path, says, shown=False)
             return None
         rule = ValueRule(name=name, kind=kind, line=node.line)
-        key, origin, where = told[0], members[told[0]], places[told[0]]
-        if key == "path":
-            rule = replace(rule, paths=draft.paths(origin, where))
-        elif key == "document":
-            found = draft.path(origin, where, from_top=True)
-            rule = replace(rule, paths=() if found is None else (found,))
-        elif key == "part":
-            rule = replace(rule, part=self._part(origin, where))
-        elif key == "join":
-            joined = draft.text(members["with"], places["with"], empty=True) if "with" in members else "-"
-            rule = replace(rule, paths=draft.paths(origin, where), joined=joined)
-        else:
-            whole = origin.value is True
-            rule = replace(rule, hashed=True, paths=() if whole else draft.paths(origin, where))
-            if name not in {"id", "fulfilmentId", "returnId", "parcelId", "rev"}:
-                draft.fault(origin, where, "makes an id; this field is none")
-        self._check_paths(rule, origin, where)
+        rule = self._from(told[0], rule, members, places)
+        self._check_paths(rule, members[told[0]], places[told[0]])
         return self._described(rule, members, places)
+
+    def _from(
+        self, key: str, rule: ValueRule, members: Mapping[str, Node], places: Mapping[str, NodePath]
+    ) -> ValueRule:
+        draft, origin, where = self._draft, members[key], places[key]
+        if key == "path":
+            return replace(rule, paths=draft.paths(origin, where))
+        if key == "document":
+            found = draft.path(origin, where, from_top=True)
+            return replace(rule, paths=() if found is None else (found,))
+        if key == "part":
+            return replace(rule, part=self._part(origin, where))
+        if key == "join":
+            joined = draft.text(members["with"], places["with"], empty=True) if "with" in members else "-"
+            return replace(rule, paths=draft.paths(origin, where), joined=joined)
+        if rule.name not in _IDS:
+            draft.fault(origin, where, "makes an id; this field is none")
+        return replace(rule, hashed=True, paths=() if origin.value is True else draft.paths(origin, where))
 
     def _described(
         self, rule: ValueRule, members: Mapping[str, Node], places: Mapping[str, NodePath]

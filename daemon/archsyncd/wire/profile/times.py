@@ -21,7 +21,7 @@ PATTERN_LIMIT_CHARACTERS: Final = 80
 TIME_LIMIT_CHARACTERS: Final = 80
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # Each token: what it is called when it is read, and how it is written. The longest that fits is taken.
-_TOKENS: Final[Mapping[str, tuple[str, str]]] = {
+TOKENS: Final[Mapping[str, tuple[str, str]]] = {
     "yyyy": ("year", "[0-9]{4}"),
     "yy": ("short_year", "[0-9]{2}"),
     "YYYY": ("week_year", "[0-9]{4}"),
@@ -55,7 +55,7 @@ _DATES: Final = (
     {"short_year", "day_of_year"},
     {"week_year", "week", "weekday"},
 )
-_WORDS: Final = frozenset({"epoch-seconds", "epoch-milliseconds", "dotnet"})
+WORDS: Final = frozenset({"epoch-seconds", "epoch-milliseconds", "dotnet"})
 _DOTNET: Final = re.compile(r"/Date\((-?[0-9]{1,15})(?:[+-][0-9]{4})?\)/")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,7 +79,7 @@ class Pattern:
 
 def parse_pattern(text: str) -> Pattern:
     """Read a pattern. Raises ValueError with a sentence for its writer."""
-    if text in _WORDS:
+    if text in WORDS:
         return Pattern(text, None, frozenset(), text)
     if len(text) > PATTERN_LIMIT_CHARACTERS:
         raise ValueError(f"must have at most {PATTERN_LIMIT_CHARACTERS} characters")
@@ -104,38 +104,45 @@ def _check_order(found: frozenset[str]) -> None:
 
 
 def _expression(text: str) -> tuple[str, list[str]]:
+    """The regular expression of a pattern, and the figures that it names. Raises ValueError."""
     parts: list[str] = []
     names: list[str] = []
     depth, variable = 0, False
     for found in _RUN.finditer(text):
         run = found.group()
-        if found[4] is not None:
-            raise ValueError("opens a quote that does not end")
         if found[2] is not None:
-            if run not in _TOKENS:
-                raise ValueError(
-                    f"says {run}, which is no figure; letters that stand for themselves go in '…'"
-                )
-            name, expression = _TOKENS[run]
-            if variable and expression.startswith("[0-9]"):
-                raise ValueError(f"has {run} right behind a figure of unknown length")
+            name, expression = _token(run, behind_variable=variable)
             parts.append(f"(?P<{name}>{expression})")
             names.append(name)
             variable = run in _VARIABLE
-            continue
-        variable = False
-        if found[1] is not None:
-            parts.append(re.escape(found[1].replace("''", "'") or "'"))
         elif run in "[]":
+            # What may be missing changes nothing about what stands before it.
             depth += 1 if run == "[" else -1
             if depth not in {0, 1}:
                 raise ValueError("has brackets that do not match, or stand within each other")
             parts.append("(?:" if run == "[" else ")?")
         else:
-            parts.append(re.escape(run))
+            variable = False
+            parts.append(_literal(found))
     if depth:
         raise ValueError("has a bracket that is not closed")
     return "".join(parts), names
+
+
+def _token(run: str, *, behind_variable: bool) -> tuple[str, str]:
+    if run not in TOKENS:
+        raise ValueError(f"says {run}, which is no figure; letters that stand for themselves go in '…'")
+    name, expression = TOKENS[run]
+    if behind_variable and expression.startswith("[0-9]"):
+        raise ValueError(f"has {run} right behind a figure of unknown length")
+    return name, expression
+
+
+def _literal(found: re.Match[str]) -> str:
+    if found[4] is not None:
+        raise ValueError("opens a quote that does not end")
+    quoted = found[1]
+    return re.escape(found.group() if quoted is None else quoted.replace("''", "'") or "'")
 
 
 def zone(name: str) -> tzinfo:

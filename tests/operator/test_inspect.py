@@ -1,0 +1,279 @@
+"""`archsyncctl inspect`: what a sample says, which profile would read it, and what a profile reads from it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsyncd.operator.ctl import main
+from archsyncd.operator.fields import fields_of
+from archsyncd.operator.inspect.proposing import TYPES_OFFERED, propose
+from archsyncd.operator.inspect.sampling import look
+from archsyncd.operator.inspect.values import guess_number, guess_time
+from archsyncd.operator.parser import FORMATS, RECORD_TYPES
+from archsyncd.wire.profile.model import Form
+from archsyncd.wire.profile.profile import read_profile
+from archsyncd.wire.r247_values import Unreadable
+
+NIGHTLY = (
+    "Stand: 23.11.2026 02:00\r\nArtikelnummer;Lager;Bestand;Verf\xfcgbar;Datum\r\n"
+    "4711;HH1;1.234,000;1.200,000;23.11.2026 01:58\r\n4712;HH1;3,000-;3,000-;22.11.2026 11:00\r\n"
+)
+CHANGES = {
+    "Changes": [
+        {
+            "ChangeId": 5,
+            "StockCode": "A",
+            "Warehouse": "W1",
+            "Qty": {"Physical": 5, "Free": 3},
+            "Modified": "2026-07-13T10:15:00Z",
+        },
+        {
+            "ChangeId": 6,
+            "StockCode": "B",
+            "Warehouse": "W1",
+            "Qty": {"Physical": 7, "Free": 7},
+            "Modified": "2026-07-13T10:16:00Z",
+        },
+    ],
+    "LastId": 6,
+}
+SHIPMENTS = """<Shipments><Shipment no="F1"><OrderNumber>CT-1</OrderNumber><Warehouse>W1</Warehouse><Lines>
+<Line><ItemCode>A</ItemCode><Qty>1</Qty></Line><Line><ItemCode>B</ItemCode><Qty>2</Qty></Line></Lines></Shipment>
+<Shipment no="F2"><OrderNumber>CT-2</OrderNumber><Warehouse>W1</Warehouse><Lines>
+<Line><ItemCode>A</ItemCode><Qty>1</Qty></Line></Lines></Shipment></Shipments>"""
+
+
+def put(path: Path, name: str, content: str | bytes | dict[str, Any]) -> Path:
+    data = json.dumps(content) if isinstance(content, dict) else content
+    (path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path / name
+
+
+def told(*words: str | Path) -> tuple[int, dict[str, Any]]:
+    """The exit status and the answer as JSON."""
+    out, err = io.StringIO(), io.StringIO()
+    code = main(["inspect", *map(str, words), "--json"], out, err)
+    answer: dict[str, Any] = json.loads(out.getvalue())
+    return code, answer
+
+
+def text(*words: str | Path) -> str:
+    out, err = io.StringIO(), io.StringIO()
+    main(["inspect", *map(str, words)], out, err)
+    return out.getvalue() + err.getvalue()
+
+
+def test_a_change_list_is_understood_as_a_whole(tmp_path: Path) -> None:
+    """Names and values speak for themselves; nothing is missing, and the documented fields are told."""
+    code, answer = told(put(tmp_path, "changes.json", CHANGES))
+    assert code == 0
+    assert set(answer) == set(fields_of("inspect"))
+    assert (answer["form"], answer["records"], answer["understood"], answer["faults"]) == ("json", 2, 2, [])
+    assert answer["profile"]["fields"] == {
+        "sku": "/StockCode",
+        "location": "/Warehouse",
+        "available": "/Qty/Free",
+        "onHand": "/Qty/Physical",
+        "asOf": "/Modified",
+        "id": "/ChangeId",
+        "seq": "/ChangeId",
+    }
+    assert answer["rows"][0]["record"]["available"] == 3
+
+
+def test_a_nightly_file_of_another_country_is_understood(tmp_path: Path) -> None:
+    """A line before the header, semicolons, an old encoding, decimal commas, minus behind the figures, local dates."""
+    code, answer = told(put(tmp_path, "nightly.csv", NIGHTLY.encode("windows-1252")), "--tz", "Europe/Berlin")
+    assert (code, answer["missing"]) == (0, [])
+    first, second = (row["record"] for row in answer["rows"])
+    assert (first["sku"], first["onHand"], first["available"], first["location"]) == (
+        "4711",
+        1234,
+        1200,
+        "HH1",
+    )
+    assert (second["onHand"], second["asOf"]) == (-3, "2026-11-22T10:00:00Z")
+    _, answer = told(tmp_path / "nightly.csv")
+    assert "The times tell no zone" in answer["missing"][0]
+
+
+def test_dispatches_in_xml_are_found_with_their_lines(tmp_path: Path) -> None:
+    """The record's own name tells what it is; a list of one in a record is a list."""
+    code, answer = told(put(tmp_path, "ship.xml", SHIPMENTS))
+    assert code == 1
+    assert answer["understood"] == 2
+    assert [len(row["record"]["lines"]) for row in answer["rows"]] == [2, 1]
+    assert answer["rows"][0]["record"]["fulfilmentId"] == "F1"
+    assert "written only once the goods have left" in answer["missing"][0]
+
+
+def test_what_is_missing_is_asked_and_never_guessed(tmp_path: Path) -> None:
+    """A figure that could be either, a location that nothing tells: the placeholder is mapped to no channel."""
+    code, answer = told(put(tmp_path, "s.csv", "item,qty\nA,5\nB,6\nC,7\nD,8\n"))
+    assert code == 1
+    assert answer["profile"]["const"] == {"type": "stock.level", "location": "?"}
+    assert any("write the warehouse's name" in sentence for sentence in answer["missing"])
+    assert any("Is /qty what lies on the shelf" in sentence for sentence in answer["missing"])
+    code, answer = told(put(tmp_path, "x.csv", "colour,price\nred,5\nblue,6\n"))
+    assert code == 1
+    assert any("Nothing looks like sku" in sentence for sentence in answer["missing"])
+    assert answer["understood"] == 0
+
+
+def test_a_proposal_can_be_kept_and_tried(tmp_path: Path) -> None:
+    """Written once, never over something; then the sample is read by it."""
+    sample, kept = put(tmp_path, "changes.json", CHANGES), tmp_path / "site.json"
+    assert f"Written to {kept}" in text(sample, "--write", kept)
+    assert read_profile(kept.read_bytes(), "site.json").name == "changes"
+    assert "is there already; nothing was written" in text(sample, "--write", kept)
+    code, answer = told(sample, "--profile", kept)
+    assert (code, answer["understood"], answer["profile"]) == (0, 2, None)
+
+
+def test_every_fault_of_a_record_is_told_with_the_profile_s_line(tmp_path: Path) -> None:
+    """Two faults in one record are two rows; the good one beside it is shown."""
+    profile = {
+        "profile": "s",
+        "format": "csv",
+        "names": {"pattern": "stock_{site}_{number}.csv", "kind": "full"},
+        "const": {"type": "stock.level"},
+        "fields": {"sku": "/item", "location": {"part": "site"}, "onHand": "/qty", "available": "/free"},
+    }
+    kept = put(tmp_path, "p.json", profile)
+    sample = put(tmp_path, "stock_WH1_7.csv", "item,qty,free\nA,5,x\nB,4,4\nC,1.5,y\n")
+    code, answer = told(sample, "--profile", kept)
+    assert code == 1
+    assert answer["name"] == {"kind": "full", "number": "7", "at": None, "parts": {"site": "WH1"}}
+    assert [(one["line"], one["path"], one["value"]) for one in answer["faults"]] == [
+        (2, "/free", '"x"'),
+        (4, "/qty", '"1.5"'),
+        (4, "/free", '"y"'),
+    ]
+    (row,) = answer["rows"]
+    assert row["line"] == 3
+    assert {name: row["record"][name] for name in ("sku", "location", "onHand", "available")} == {
+        "sku": "B",
+        "location": "WH1",
+        "onHand": 4,
+        "available": 4,
+    }
+    shown = text(sample, "--profile", kept)
+    assert "Its name makes it a full file, number 7." in shown
+    assert "p.json:1 onHand: is not a whole number" in shown
+    _, answer = told(put(tmp_path, "other.csv", "item,qty,free\nB,4,4\n"), "--profile", kept)
+    assert "No pattern of names fits" in answer["missing"][0]
+
+
+def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """No sample, no profile, a faulty profile, XML that means harm."""
+    sample = put(tmp_path, "changes.json", CHANGES)
+    for words, code, says in (
+        ([tmp_path / "none.csv"], 78, "cannot be read: No such file"),
+        ([sample, "--profile", tmp_path / "none.json"], 78, "cannot be read: No such file"),
+        (
+            [sample, "--profile", put(tmp_path, "bad.json", '{"profile": "x", "formt": "csv"}')],
+            78,
+            "did you mean format?",
+        ),
+        ([put(tmp_path, "e.xml", '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>')], 1, "which is not accepted"),
+        ([put(tmp_path, "empty.csv", "")], 1, "the sample is empty"),
+        ([sample, "--tz", "Europe/Londn"], 64, "must name a time zone"),
+        ([sample, "--profile", sample, "--write", tmp_path / "w.json"], 64, "--write goes with a proposal"),
+    ):
+        found, answer = told(*words)
+        assert (found, answer["ok"]) == (code, False)
+        assert says in answer["error"]
+
+
+def test_a_sample_cannot_write_on_the_terminal(tmp_path: Path) -> None:
+    """Escape sequences in names and values are shown, not obeyed."""
+    shown = text(put(tmp_path, "s.csv", "sku,qty,\x1b[31mx\n\x1b[2JA,5,y\nB,6,z\n"))
+    assert "\x1b" not in shown
+
+
+def test_the_choices_of_the_command_are_those_that_exist() -> None:
+    """The command line knows forms and kinds by heart, so that it starts without them."""
+    assert tuple(form.value for form in Form) == FORMATS
+    assert RECORD_TYPES == TYPES_OFFERED
+
+
+@pytest.mark.parametrize(
+    ("texts", "pattern", "other"),
+    [
+        (["2026-07-13T10:15:00Z"], "", ""),
+        (["01/02/2026 10:15"], "dd/MM/yyyy HH:mm[:ss]", "MM/dd/yyyy HH:mm[:ss]"),
+        (["01/02/2026 10:15", "13/02/2026 10:15"], "dd/MM/yyyy HH:mm[:ss]", ""),
+        (["01/13/2026 10:15"], "MM/dd/yyyy HH:mm[:ss]", ""),
+        (["20261123"], "yyyyMMdd", ""),
+        (["1795428902120"], "epoch-milliseconds", ""),
+        (["/Date(1795428902120)/"], "dotnet", ""),
+    ],
+)
+def test_a_way_of_writing_times_is_found_or_said_to_be_unsure(
+    texts: list[str], pattern: str, other: str
+) -> None:
+    """Day and month are not guessed where both fit."""
+    found = guess_time(texts)
+    assert found is not None
+    assert (found.pattern, found.other) == (pattern, other)
+
+
+@pytest.mark.parametrize(
+    ("texts", "keys", "unsure"),
+    [
+        (["1", "-2"], {}, False),
+        (["1.234,5", "7"], {"decimal": ",", "thousands": "."}, False),
+        (["1,234.50"], {"decimal": ".", "thousands": ","}, False),
+        (["12,5"], {"decimal": ","}, False),
+        (["1.234"], {"decimal": ",", "thousands": "."}, True),
+        (["3,0-"], {"minus": "trailing", "decimal": ","}, False),
+        (["1 234"], {"decimal": ".", "thousands": " "}, False),
+    ],
+)
+def test_a_way_of_writing_numbers_is_found_or_said_to_be_unsure(
+    texts: list[str], keys: dict[str, str], unsure: bool
+) -> None:
+    """1.234 may be a thousand or a little more than one."""
+    found = guess_number(texts)
+    assert found is not None
+    assert (found.keys, bool(found.note)) == (keys, unsure)
+
+
+_VALUE = st.text(max_size=6) | st.integers(-99, 99) | st.sampled_from(["2026-01-01", "1,5", "A-1"])
+_NAME = st.sampled_from(["sku", "Qty", "Lager", "id", "when", "x y", "Lines"])
+_OBJECT = st.dictionaries(
+    _NAME, _VALUE | st.lists(st.dictionaries(_NAME, _VALUE, max_size=3), max_size=3), max_size=6
+)
+
+
+@given(st.lists(_OBJECT, max_size=5), st.booleans())
+def test_whatever_the_sample_a_proposal_is_sound_or_says_what_is_missing(
+    rows: list[dict[str, Any]], wrapped: bool
+) -> None:
+    """A profile that is proposed as complete can be read back and applied."""
+    data = json.dumps({"data": {"rows": rows}} if wrapped else rows).encode()
+    try:
+        sample = look(data)
+    except Unreadable:
+        return
+    proposal = propose(sample, "site")
+    if proposal.complete:
+        read_profile(json.dumps(proposal.profile).encode(), "proposal").read(data)
+    else:
+        assert proposal.missing
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_sample_breaks_the_tool(data: bytes) -> None:
+    """It is looked at, or refused in a sentence."""
+    try:
+        propose(look(data), "site")
+    except Unreadable as fault:
+        assert fault.reason  # noqa: PT017 - either is right
