@@ -16,7 +16,7 @@ from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.assembly import RolloutFault, rules_of
 from archsyncd.checking_alerts import alert_notes
 from archsyncd.checking_online import Answers, ask_systems, ask_with
-from archsyncd.checking_profiles import looks_up_orders
+from archsyncd.checking_profiles import looks_up_orders, request_notes
 from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
 from archsyncd.config.profiles import profile_notes
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
@@ -80,6 +80,8 @@ async def check(
     ]
     if notes := profile_notes(settings):
         parts.append(("profiles", notes))
+    if notes := request_notes(settings):
+        parts.append(("requests", notes))
     if notes := _orders(settings):
         parts.append(("orders", notes))
     if notes := alert_notes(settings, directory):

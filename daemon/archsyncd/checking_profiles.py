@@ -10,6 +10,7 @@ from archsyncd.config import FeedSettings, MappingNote, Settings, Weight
 from archsyncd.config.asking import load_source
 from archsyncd.domain.feed import Level, Reject
 from archsyncd.domain.times import age, rfc3339
+from archsyncd.wire.foreign.section import OVERLAP, PAGE, Requests
 
 # Sources write times to the minute at worst; anything beyond is a time zone, or a clock that is wrong.
 APART_MS: Final = 120_000
@@ -22,6 +23,48 @@ def looks_up_orders(feed: FeedSettings) -> bool:
         return feed.transport == "pull"
     orders = load_source(feed.profile).requests.orders
     return orders is not None and orders.look_up is not None
+
+
+def request_notes(settings: Settings) -> tuple[MappingNote, ...]:
+    """How each source is asked by its profile, and what that way cannot notice; for a configuration without faults."""
+    return tuple(
+        note
+        for feed in settings.feeds
+        if feed.transport == "pull" and feed.profile is not None
+        for note in _ways(f"feed.{feed.name}.profile", load_source(feed.profile).requests, feed)
+    )
+
+
+def _ways(subject: str, requests: Requests, feed: FeedSettings) -> Iterator[MappingNote]:
+    every = age(requests.every_ms / 1000)
+    full = requests.snapshot
+    if requests.mode == PAGE:
+        told = f"the whole stock is read every {every}; between two readings nothing is known"
+        yield MappingNote(Weight.FACT, subject, told)
+        if requests.changes.pages.total is None:
+            told = (
+                "the list does not say how many rows it has (until total): one that moves to a page that was read already is "
+                "missed until the next reading"
+            )
+            yield MappingNote(Weight.LOOK, subject, told)
+        return
+    fulls = (
+        f"in the fulls of {feed.snapshot_from}"
+        if full is None
+        else f"when the whole stock is read, every {age(full.every_ms / 1000)}"
+        if full.every_ms
+        else "when somebody asks for the whole stock (archsyncctl snapshot request), as request.snapshot.every is not stated"
+    )
+    weight = Weight.FACT if full is not None and full.every_ms else Weight.LOOK
+    if requests.mode == OVERLAP:
+        overlap = age(requests.overlap_ms / 1000)
+        told = (
+            f"changes are read by their time every {every}: a deletion, and what shows more than {overlap} after its time, is "
+            f"noticed {fulls}"
+        )
+    else:
+        told = f"changes are read by cursor every {every}: a deletion that the list does not tell is noticed {fulls}"
+    yield MappingNote(weight, subject, told)
 
 
 def understood(subject: str, looks: Sequence[Looked], settings: Settings) -> Iterator[MappingNote]:
