@@ -1,6 +1,6 @@
 """Texts with places to fill: `/stock/{sku}`. Knows which names may stand there and how values are encoded; asks nobody.
 
-Seven names are known for stock and three for orders. Nothing else is expanded; `{{` and `}}` stand for the braces themselves.
+Seven names are known for stock and two for orders. Nothing else is expanded; `{{` and `}}` stand for the braces themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from archsyncd.wire.commercetools.exchange import path_segment
 from archsyncd.wire.profile.faults import nearest, quoted
 
 STOCK_NAMES: Final = ("cursor", "since", "until", "page", "limit", "sku", "location")
-ORDER_NAMES: Final = ("order", "number", "fulfilment")
+ORDER_NAMES: Final = ("order", "fulfilment")
 TEMPLATE_LIMIT_CHARACTERS: Final = 2_000
 VALUE_LIMIT_CHARACTERS: Final = 4_096
 _PIECE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")

@@ -5,11 +5,14 @@ Each way yields what may be committed and the checkpoint behind it; whoever read
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from itertools import count, dropwhile
+from typing import TypeVar
 
 from archsyncd.adapters.r247_pull.foreign.lists import Lists, Sheet
 from archsyncd.adapters.r247_pull.foreign.snapshot import ForeignSnapshot
@@ -28,6 +31,8 @@ from archsyncd.wire.r247_values import CURSOR_LIMIT_CHARACTERS
 
 DAY_MS = 86_400_000
 REST_SECONDS = 10.0
+ASIDE_RECORDS = 500
+T = TypeVar("T")
 _ID_BYTES = 16
 
 
@@ -67,9 +72,9 @@ class Changes:
             self._beat()
             await self._clock.sleep(min(left, REST_SECONDS))
 
-    def _kept(self, stand: Stand, before: str) -> None:
+    def _kept(self, batch: Batch, before: str) -> None:
         """What was handed out is durable, as more is asked for."""
-        if stand.encode() != before:
+        if batch.checkpoint != before:
             self._numbers.kept()
 
     def _full(self, stand: Stand) -> SnapshotSource | None:
@@ -126,11 +131,12 @@ class Changes:
             more = self._advance(stand, sheet)
             if more and rounds.repeats(stand.cursor):
                 raise FeedFault(f"{sheet.answer.told}: its cursors lead in a circle")
-            records, rejects = self._read(items, number)
+            records, rejects = await _aside(len(items), partial(self._read, items, number))
             if items or self._notes(stand, number):
                 stand.round = number
-            yield self._batch(stand, records, rejects, more=more)
-            self._kept(stand, before)
+            batch = self._batch(stand, records, rejects, more=more)
+            yield batch
+            self._kept(batch, before)
             if not more:
                 rounds = Rounds()
                 full = self._full(stand)
@@ -236,19 +242,24 @@ class Changes:
             rows = list(gathered.news())
             indexes = count()
             for chunk, last in _chunks(rows, self._options.page_limit):
+                read = await _aside(len(chunk), partial(self._told_of, chunk, number, indexes))
+                # From here to the batch nothing waits: what is remembered as told is told.
                 if last:
                     self.pass_by(stand, gathered, now_ms)
                 for row in chunk:
                     gathered.remember(row)
                 if rows or self._notes(stand, number):
                     stand.round = number
-                read = [self._record(row.item, place(number, next(indexes))) for row in chunk]
-                yield self._batch(stand, *sort_read(read), more=not last)
-                self._kept(stand, before)
+                batch = self._batch(stand, *sort_read(read), more=not last)
+                yield batch
+                self._kept(batch, before)
             full = self._full(stand)
             if full is not None:
                 yield full
             await self._rest_since(began)
+
+    def _told_of(self, rows: Sequence[Row], number: int, indexes: Iterator[int]) -> list[Record | Reject]:
+        return [self._record(row.item, place(number, next(indexes))) for row in rows]
 
     async def gather(self, stand: Stand) -> tuple[Round, int]:
         """Read all that changed since; the rows, and the source's own clock (ours where it tells none), UTC milliseconds.
@@ -265,8 +276,7 @@ class Changes:
             async with aclosing(self._lists.pages(listing, **known, **where)) as sheets:
                 async for sheet in sheets:
                     dates += [] if sheet.date_ms is None else [sheet.date_ms]
-                    for item in sheet.items:
-                        gathered.take(item)
+                    await _aside(len(sheet.items), partial(gathered.take_all, sheet.items))
         return gathered, min(dates, default=now_ms)
 
     def pass_by(self, stand: Stand, gathered: Round, now_ms: int) -> None:
@@ -289,6 +299,11 @@ class Changes:
         """The whole stock as a listing shows it, behind which reading goes on from the stand."""
         name, told = self._options.name, self._told
         return ForeignSnapshot(name, self._source, listing, self._lists, stand, locations, told)
+
+
+async def _aside(records: int, work: Callable[[], T]) -> T:
+    """Do what takes long in a thread: nothing else of the program stands still meanwhile."""
+    return work() if records < ASIDE_RECORDS else await asyncio.to_thread(work)
 
 
 def _chunks(rows: Sequence[Row], size: int) -> Iterable[tuple[Sequence[Row], bool]]:

@@ -143,6 +143,8 @@ class ForeignFeed:
         elif stand.memory.lossy and requests.snapshot is not None:
             return SnapshotDue(SnapshotCause.GAP, "more changed at once than is remembered over a restart")
         self._numbers.enter(stand.epoch, stand.round)
+        if after in self._told:
+            self._numbers.kept()
         self._told.append(after or "")
         stand.overlap_ms = requests.overlap_ms
         self._newest_ms = stand.newest_ms
