@@ -238,7 +238,9 @@ async def test_the_hour_that_comes_twice_is_set_aside_and_not_guessed() -> None:
 async def test_in_that_night_the_source_is_asked_from_the_beginning_of_the_hour() -> None:
     """Its labels run backwards once: asked for what follows 01:50, it would leave out 01:10 of the second time."""
     clock = AutumnClock()
-    async with reading(Shelf(clock.wall_ms), shelf_profile(overlap="10s")) as site:
+    profile = shelf_profile(overlap="10s")
+    profile["fields"]["asOf"]["fold"] = "earlier"
+    async with reading(Shelf(clock.wall_ms), profile) as site:
         site.house.put("A", 9)
         after = await site.begin()
         profile_times: set[str] = set()
