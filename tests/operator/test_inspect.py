@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -184,6 +185,7 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
         ),
         ([put(tmp_path, "e.xml", '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>')], 1, "which is not accepted"),
         ([put(tmp_path, "empty.csv", "")], 1, "the sample is empty"),
+        ([put(tmp_path, "s.csv.gz", gzip.compress(b"sku,qty\nA,1\n"))], 64, "unpack it first"),
         ([sample, "--tz", "Europe/Londn"], 64, "must name a time zone"),
         ([sample, "--profile", sample, "--write", tmp_path / "w.json"], 64, "--write goes with a proposal"),
     ):

@@ -12,6 +12,8 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from tests.operator.staged import HOSTILE, LONG, TOKEN, Staged, held_snapshot, staged
 from tests.operator.tabs import ARGUMENTS, CHROMIUM, LIGHT, NARROW, Tabs, Visit, faults_of, visited
 
+# One browser for all of them.
+pytestmark = pytest.mark.xdist_group("browser")
 SCREENS = (
     "/",
     "/?hours=24",
@@ -134,7 +136,8 @@ def test_the_overview_is_light(browser: Browser, tmp_path_factory: pytest.TempPa
         expect(page.locator("#live")).to_have_text("Live")
         assert page.locator("#cases tbody tr").count() >= 7
         loaded = {each.url: each for each in answers if "/live?" not in each.url and "data:" not in each.url}
-        sizes = {url: len(each.body()) for url, each in loaded.items()}
+        # As it goes over the wire: style and script are packed.
+        sizes = {url: each.request.sizes()["responseBodySize"] for url, each in loaded.items()}
         assert len(sizes) == 3, sizes
         assert sum(sizes.values()) <= PAGE_LIMIT_BYTES, sizes
 
@@ -290,6 +293,27 @@ def test_a_screen_that_is_cut_off_says_since_when(browser: Browser, site: Staged
     page.goto("/")
     page.clock.run_for(7_000)
     expect(page.locator("#live")).to_have_text(re.compile(r"Not live since \d\d:\d\d:\d\d UTC"))
+    warning = page.get_by_role("alert")
+    expect(warning).to_have_text(re.compile(r"Unknown: no word from archsyncd since \d\d:\d\d:\d\d UTC"))
+    colours = "[getComputedStyle(document.querySelector('.verdict h1')).color, getComputedStyle(document.body).color]"
+    assert len(set(page.evaluate(colours))) == 1, "the verdict has its colour still"
+    page.unroute("**/live?*")
+    page.clock.resume()
+    expect(page.locator("#live")).to_have_text("Live")
+    expect(warning).to_be_hidden()
+    context.close()
+
+
+def test_a_screen_whose_session_has_ended_asks_to_sign_in(browser: Browser, site: Staged) -> None:
+    """By itself: somebody who only looks at it must not take it for a screen that lives."""
+    context = browser.new_context(base_url=site.address)
+    page = context.new_page()
+    page.clock.install()
+    for path in ("**/live?*", "**/status.json"):
+        page.route(path, lambda route: route.fulfill(status=401))
+    page.goto("/")
+    with page.expect_navigation():
+        page.clock.run_for(7_000)
     context.close()
 
 

@@ -20,10 +20,10 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.operator.page import CONNECTION_SECONDS, showing
 from archsyncd.operator.page.guard import (
     COOKIE,
+    ENDED,
     FAILED_SECONDS,
     FLASHES,
     SESSION_SECONDS,
-    SESSIONS,
     WAITING,
     Guard,
 )
@@ -443,11 +443,28 @@ def guarded(clock: VirtualClock) -> tuple[Guard, list[int]]:
 
 
 @virtual
+async def test_a_session_outlives_a_restart_and_no_change_of_its_word() -> None:
+    """Another process with the same token knows it; with another token, or a letter changed anywhere, nobody does."""
+    clock = VirtualClock()
+    seat = guarded(clock)[0].begin_session()
+    restarted = guarded(clock)[0]
+    assert restarted.in_session(seat)
+    assert not Guard("another", b"secret", str, clock, ()).in_session(seat)
+    for at in range(len(seat)):
+        changed = f"{seat[:at]}{'1' if seat[at] == '0' else '0'}{seat[at + 1 :]}"
+        assert not restarted.in_session(changed)
+
+
+@virtual
 async def test_sessions_and_words_are_bounded() -> None:
-    """The oldest goes."""
+    """The oldest goes; of sessions only those that were ended by hand are kept."""
     guard, _ = guarded(VirtualClock())
-    seats = [guard.begin_session() for _ in range(SESSIONS + 1)]
-    assert [guard.in_session(seat) for seat in (seats[0], seats[1], seats[-1])] == [False, True, True]
+    seats = [guard.begin_session() for _ in range(ENDED + 1)]
+    for seat in seats[:-1]:
+        guard.end_session(seat)
+    assert [guard.in_session(seat) for seat in (seats[0], seats[1], seats[-1])] == [False, False, True]
+    guard.end_session(seats[-1])
+    assert guard.in_session(seats[0])
     for number in range(FLASHES + 1):
         guard.leave_word(str(number), "done", "said")
     assert [guard.take_word(str(number)) for number in (0, 1, 1)] == [None, ("done", "said"), None]

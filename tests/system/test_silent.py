@@ -9,7 +9,7 @@ from archsyncd.simulators.commercetools.faults import FaultKind as ShopFault
 from archsyncd.simulators.r247 import Fault, FaultKind
 from tests.process.site import CHANNEL, LOCATION, Site
 from tests.support.virtual_time import virtual
-from tests.system.circling import HAND_OVER
+from tests.system.circling import HAND_OVER, ask
 from tests.system.inside import Running, inside
 
 STOCK = {"A": 10, "B": 20, "C": 30}
@@ -195,13 +195,16 @@ async def test_f167_a_mapping_that_is_removed_by_a_slip_is_held_and_critical() -
 
 @virtual
 async def test_a_location_whose_mapping_is_gone_is_named_with_its_next_record() -> None:
-    """What is told of it is kept and not for sale; the case closes itself when it is mapped again."""
+    """Once a person allowed it: what is told of it is kept and not for sale; the case closes itself when it is mapped again."""
     async with inside(seed=709) as (site, house):
         site.open(STOCK)
         async with house.daemon() as daemon:
             await opened(site, daemon)
             house.write(locations='WH2 = { channel = "warehouse-2" }')
             await daemon.app.reload()
+            await until_told(daemon, CaseKind.HELD_RULES.value, 10)
+            (case,) = await daemon.cases(CaseKind.HELD_RULES)
+            await ask(daemon, "exceptions.retry", id=case.id)
             site.house.warehouse.receipt("A", LOCATION, 1)
             await until_told(daemon, CaseKind.LOCATION_UNMAPPED.value, 30)
             assert await owner_of(daemon, CaseKind.LOCATION_UNMAPPED) == "operations"

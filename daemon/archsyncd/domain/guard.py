@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class RuleFigures:
     """What new rules would do. `keys`: those with a quantity; `in_stock`: those that may be sold now; of these `to_zero`.
 
     `raised`: keys whose quantity would rise. `above_maximum`: levels of newly mapped locations beyond their channel's maximum,
-    which no person has seen.
+    which no person has seen. `let_go`: by channel that no location would fill any more, how many SKUs stay as they are there.
     """
 
     keys: int = 0
@@ -56,6 +57,7 @@ class RuleFigures:
     to_zero: int = 0
     raised: int = 0
     above_maximum: int = 0
+    let_go: Mapping[str, int] = field(default_factory=dict)
 
     def plus(self, other: RuleFigures) -> RuleFigures:
         """Both together."""
@@ -65,6 +67,10 @@ class RuleFigures:
             self.to_zero + other.to_zero,
             self.raised + other.raised,
             self.above_maximum + other.above_maximum,
+            {
+                channel: self.let_go.get(channel, 0) + other.let_go.get(channel, 0)
+                for channel in {**self.let_go, **other.let_go}
+            },
         )
 
 
@@ -80,6 +86,11 @@ def rule_objections(figures: RuleFigures, limits: GuardLimits) -> tuple[str, ...
         reasons.append(
             f"{figures.raised} of {figures.keys} SKUs would rise (at most {limits.maximum_changed_percent} % allowed)"
         )
+    reasons.extend(
+        f"no location would fill the supply channel {channel} any more: what it offers of {keys} SKUs stays on sale, and nobody "
+        "would take store sales and orders off it (goods that are sold no more: set ignore = true for the location)"
+        for channel, keys in figures.let_go.items()
+    )
     if figures.above_maximum:
         reasons.append(f"{figures.above_maximum} levels would count that are above their channel's maximum")
     return tuple(reasons)

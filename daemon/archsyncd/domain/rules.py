@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from archsyncd.domain.feed import Figure
+from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.stock import ChannelPolicy, LocationPolicy, Policies
 
-# Why a key is parked that the rollout does not reach yet.
+# Why a key is parked that the rollout does not reach yet, and one whose channel no location fills any more.
 ROLLOUT = "rollout"
+LET_GO = "let_go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,21 @@ class Rules:
         """Channels that an earlier mapping (of `mapping`) did not have: what was ordered from them was counted elsewhere."""
         return tuple(sorted(set(self.policies.channels) - set(json.loads(before)["channels"])))
 
-    def parked_at_birth(self, sku: str) -> str | None:
-        """Why a key that nothing else parks may not be written yet."""
-        return None if self.rollout is None or sku in self.rollout else ROLLOUT
+    def parks(self, key: StockKey) -> str | None:
+        """Why a key that nothing else parks may not be written.
+
+        Orders of a channel that is not ours any more are not counted: whatever was written there would undo them.
+        """
+        if key.channel not in self.policies.channels:
+            return LET_GO
+        return None if self.rollout is None or key.sku in self.rollout else ROLLOUT
 
     def retiring(self, before: str) -> Rules:
-        """These rules, and the channels of an earlier mapping (of `mapping`) whose locations sell elsewhere now.
+        """These rules, and the channels of an earlier mapping (of `mapping`) whose locations sell elsewhere now, or nowhere.
 
-        Such a channel has no location left: its goods are on sale in another one, so what it still offers is drawn down to
-        what it owes. A channel whose locations are merely unmapped is left as it is: an unmapped location is never zero.
+        Such a channel has no location left: its goods are on sale in another one, or are stated to be for sale no more
+        (`ignored`), so what it still offers is drawn down to what it owes. A channel whose locations are merely unmapped is let
+        go, once a person allows it: an unmapped location is never zero.
         """
         policies = self.policies
         past: dict[str, Any] = json.loads(before)["channels"] if before else {}
@@ -62,7 +70,11 @@ class Rules:
             name: ChannelPolicy(name, {})
             for name, (_, places) in past.items()
             if name not in policies.channels
-            and (not places or any(place in policies.by_location for place, _ in places))
+            and (
+                not places
+                or any(place in policies.by_location for place, _ in places)
+                or all(place in policies.ignored for place, _ in places)
+            )
         }
         if not gone:
             return self

@@ -239,4 +239,7 @@ class Commands:
                 f"The configuration has faults; the one in force stays:\n{told}", EXIT_USAGE
             ) from faults
         waits = f" These need a restart: {', '.join(restart[:20])}." if restart else ""
+        held = self._daemon.shared.notes.get("rules", "")
+        if held:
+            waits += f" Held until you decide: {held}. See archsyncctl exceptions list --kind held_rules."
         return {"done": True, "restart": restart[:500], "says": f"The configuration was read again.{waits}"}

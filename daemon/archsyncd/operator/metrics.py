@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from archsyncd.adapters.clock import booted_seconds
 from archsyncd.domain.cases import TEXTS, CaseKind
-from archsyncd.domain.rules import ROLLOUT
+from archsyncd.domain.rules import LET_GO, ROLLOUT
 from archsyncd.operator.metric_names import COUNTERS, METRICS
 
 # Feeds beyond so many are not told one by one: no scrape has more than some hundred series.
@@ -27,7 +27,7 @@ _VERDICTS = ("healthy", "degraded", "critical")
 _FEED_VERDICTS = ("fresh", "late", "stale")
 _LOCATION_STATES = ("fresh", "late", "stale", "quiet", "unheard")
 _CLASSES = {1: "decrease_near_zero", 2: "decrease", 3: "increase_from_zero", 4: "increase"}
-_PARKED = (*(kind.value for kind in CaseKind), ROLLOUT)
+_PARKED = (*(kind.value for kind in CaseKind), ROLLOUT, LET_GO)
 _LAGS = {"0.5": "p50_seconds", "0.99": "p99_seconds"}
 
 Answer: TypeAlias = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.report import PlanRow
-from archsyncd.domain.rules import ROLLOUT
+from archsyncd.domain.rules import LET_GO, ROLLOUT
 
 
 class Action(StrEnum):
@@ -58,6 +58,8 @@ def planned(row: PlanRow) -> Planned:
 
 
 def _action(row: PlanRow, current: int | None, wanted: int) -> tuple[Action, str]:
+    if row.parked == LET_GO:
+        return Action.PARKED, "no location fills its channel any more: it stays as it is"
     if row.parked is not None and row.parked != ROLLOUT:
         return Action.PARKED, f"nothing is sent while the case {row.parked} is open"
     if row.base == Base.UNKNOWN:

@@ -8,6 +8,9 @@ from typing import Any
 from archsyncd.operator.tables import age, counted, shown
 from archsyncd.operator.timelines import timeline_lines
 
+# As in domain/rules: what the tool loads is kept small.
+LET_GO = "let_go"
+
 STATUS_LINES = 24
 WIDTH_CHARACTERS = 160
 # How many lines causes, feeds, kinds of exceptions and notes get: the first of these under which everything fits.
@@ -305,6 +308,12 @@ def _level(level: Answer) -> str:
     return f"  level     {level['location']} → {level['channel']}: {figures}; {counts} (sells {level['sells']}{buffer}; {place})"
 
 
+def _parked(reason: str) -> str:
+    if reason == LET_GO:
+        return "no location fills this channel any more; the entry stays as it is, and no sale in the store is taken off it"
+    return reason
+
+
 def _key(key: Answer) -> Iterator[str]:
     yield f"channel {key['channel']}"
     yield f"  ledger    {key['sentence']}"
@@ -332,7 +341,7 @@ def _key(key: Answer) -> Iterator[str]:
     if key["waiting"]:
         yield f"  waiting   {age(key['waiting']['seconds'])} among the {key['waiting']['name']}"
     if key["parked"]:
-        yield f"  parked    nothing is written: {key['parked']}"
+        yield f"  parked    nothing is written: {_parked(key['parked'])}"
 
 
 def _line(line: Answer) -> Iterator[str]:

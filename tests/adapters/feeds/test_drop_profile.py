@@ -199,6 +199,30 @@ async def test_the_same_content_under_the_next_number_is_a_new_statement() -> No
 
 
 @virtual
+async def test_what_r247_refuses_is_told_in_the_words_of_the_profile() -> None:
+    """A row without its SKU: line, column, and the bytes of the row."""
+    with dropped() as drop:
+        put(drop, "LIEFERUNG_20261123_0930.csv.gz", "Artikel;Bestand\n;5\n")
+        async with opened(drop, **reading(profiled(**STOCK))) as feed:
+            told = await follow(feed, None, 1)
+    (bad,) = told.batches[0].rejects
+    assert (bad.reason, bad.path, bad.line) == ("profiles/site.json:1 sku: is not stated", "/Artikel", 2)
+    assert bad.payload == b";5"
+
+
+@virtual
+async def test_an_id_that_is_made_of_the_content_makes_no_new_statement_a_duplicate() -> None:
+    """The very same levels in a later file: stock that went and came back."""
+    profile = profiled(**STOCK | {"fields": STOCK["fields"] | {"id": {"hash": True}}})
+    with dropped() as drop:
+        for name in ("LIEFERUNG_20261123_0930.csv.gz", "LIEFERUNG_20261123_1130.csv.gz"):
+            put(drop, name, "Artikel;Bestand\nA;5\n")
+        async with opened(drop, **reading(profile)) as feed:
+            told = await follow(feed, None, 2)
+        assert told.levels == [("A", 5), ("A", 5)]
+
+
+@virtual
 async def test_names_of_ours_may_carry_content_of_theirs() -> None:
     """A profile without names: number, kind and manifest as ever, also for XML."""
     levels = CHANGES | {"const": {"type": "stock.level"}, "names": None}

@@ -462,6 +462,17 @@ async def test_an_empty_batch_is_a_sign_of_life(shelf: Shelf) -> None:
     assert after.sign_ms == shelf.clock.now_ms
 
 
+async def test_f118_what_is_read_again_is_no_sign_of_life(shelf: Shelf) -> None:
+    """A source that stands still answers a replay: its records count, and nobody takes it for fresh by them."""
+    await shelf.read(level(1, 10), checkpoint="c-1")
+    before = await shelf.store.feeds.state("main")
+    shelf.clock.now_ms += 60_000
+    await shelf.store.feeds.record_again(Batch("main", "e1", (level(1, 10),), (), "c-0"))
+    after = await shelf.store.feeds.state("main")
+    assert (after.sign_ms, after.record_ms) == (before.sign_ms, before.record_ms)
+    assert (after.checkpoint, after.read_total) == ("c-1", 2)
+
+
 async def test_the_need_of_a_snapshot_survives_a_restart(shelf: Shelf) -> None:
     """Also for a feed that was never heard of."""
     await shelf.store.feeds.needs_snapshot("north", "cursor_expired")

@@ -239,6 +239,17 @@ def test_a_column_that_is_not_there_is_a_fault_of_the_file() -> None:
     assert items(numbered, b"Id,Code,Site,Qty,Qty\n1,A,W,5,6\n")[0].value["onHand"] == 6
 
 
+def test_a_file_that_lacks_its_last_line_was_cut_off() -> None:
+    """Nobody else can tell, where no manifest comes. Nor may anything follow it."""
+    found = profile("csv", csv={"last": "EOF"})
+    head = b"Id,Code,Site,Qty\n1,A,W,5\n"
+    assert len(items(found, head + b"EOF,1\n\n")) == 1
+    with pytest.raises(Unreadable, match="it was cut off"):
+        items(found, head)
+    with pytest.raises(Unreadable, match="something follows"):
+        items(found, head + b"EOF,1\n2,B,W,6\n")
+
+
 def test_a_file_without_a_header_is_read_by_names_that_the_profile_gives() -> None:
     """A pipe between cells, and quotes that are only inches."""
     shape = {"delimiter": "|", "quote": None, "columns": ["Id", "Code", "Site", "Qty"]}
@@ -310,7 +321,7 @@ def test_names_of_files_order_them_by_number_or_by_time() -> None:
     """Two kinds of one time keep an order; a time that does not exist is no name."""
     names = [
         {"pattern": "BESTAND_{time:yyyyMMdd_HHmm}.csv", "kind": "full", "tz": "Europe/Berlin"},
-        {"pattern": "BEWEGUNG_{time:yyyyMMdd_HHmm}{any}.csv", "kind": "delta", "tz": "Europe/Berlin"},
+        {"pattern": "BEWEGUNG_{time:yyyyMMdd_HHmm}-{any}.csv", "kind": "delta", "tz": "Europe/Berlin"},
     ]
     found = profile("csv", names=names)
     full, delta, later = (
@@ -330,11 +341,13 @@ def test_names_of_files_order_them_by_number_or_by_time() -> None:
     [
         ("stock.csv", "in what order"),
         ("a/{number}.csv", "without a directory"),
-        ("{number}{number}.csv", "each once"),
+        ("{number__}-{number}.csv", "a brace that is no placeholder"),
+        ("{number}-{number}.csv", "each once"),
         ("{time}.csv", "is not understood"),
         ("{time:HHmm}.csv", "must tell one day"),
         ("{number.csv", "a brace that is no placeholder"),
-        ("{a}{b}{c}{d}{e}{number}", "at most 4 parts"),
+        ("{a}_{b}_{any}_{c}_{number}", "at most 3 parts"),
+        ("x{a}{number}", "where one ends could not be told"),
         ("{time:yyyyMMdd}.csv", 'needs "tz"'),
     ],
 )

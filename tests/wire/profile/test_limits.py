@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsyncd.domain.feed import Level, Reject
-from archsyncd.wire.profile.documents import DOCUMENT_LIMIT_BYTES
+from archsyncd.wire.profile.documents import BLANK_LINES_LIMIT, DOCUMENT_LIMIT_BYTES
 from archsyncd.wire.profile.xml_file import (
     ATTRIBUTES_LIMIT,
     XML_DEPTH_LIMIT,
-    XML_ELEMENTS_LIMIT,
     XML_LIMIT_BYTES,
     parse_xml,
 )
@@ -74,8 +73,8 @@ def test_f130_a_document_that_never_ends_is_stopped_by_its_bytes() -> None:
 
 def test_f130_elements_are_counted() -> None:
     """Small elements cost far more memory than bytes."""
-    with pytest.raises(Unreadable, match=f"more than {XML_ELEMENTS_LIMIT} elements"):
-        parse_xml(endless(b"<a/>" * 10_000, b"<Items>"))
+    with pytest.raises(Unreadable, match="more than 20000 elements"):
+        parse_xml(endless(b"<a/>" * 10_000, b"<Items>"), limit_elements=20_000)
 
 
 def test_f130_nesting_and_names_without_end_are_no_crash() -> None:
@@ -97,6 +96,14 @@ def test_f130_a_name_that_is_stated_twice_is_never_read_as_either() -> None:
     assert isinstance(good, Level)
     with pytest.raises(Unreadable):
         items(profile(), b'{"Items":[],"Items":[]}')
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_f130_lines_without_end_that_hold_no_record_are_stopped(form: str) -> None:
+    """They would cost time and tell nothing; a few are a habit."""
+    assert items(profile(form), b"Id,Code,Site,Qty\n" * (form == "csv") + b"\n" * 1_000) == ()
+    with pytest.raises(Unreadable, match=f"more than {BLANK_LINES_LIMIT} lines that hold no record"):
+        list(profile(form).rows(endless(b"\n" * 100_000, b"Id,Code,Site,Qty\n" * (form == "csv"))))
 
 
 def test_f130_a_line_beyond_the_limit_is_set_aside_and_the_rest_read() -> None:

@@ -96,9 +96,8 @@ class Content:
     def _names_itself(self, entry: Entry) -> bool:
         profile = self._options.profile
         if profile is not None and profile.derives_ids:
-            return (
-                False  # the same content would be the same record, which a level that came back to it is not
-            )
+            # The same content would be the same record, which a level that came back to where it was is not.
+            return False
         stated = isinstance(entry.value, dict) and entry.value.get("id") is not None
         return stated or (profile is None and b'"id"' in entry.payload)
 

@@ -34,8 +34,7 @@ class AdviceStore:
 
     async def due(self, limit: int) -> list[Advice]:
         """Advices about which something is to be done now, the oldest first."""
-        async with self._session.read() as tx:
-            rows = await tx.rows("advice_due", (self._session.clock.wall_ms(), limit))
+        rows = await self._session.rows("advice_due", (self._session.clock.wall_ms(), limit))
         return [advising.advice_of(row) for row in rows]
 
     async def of_order(self, order_id: str) -> list[Advice]:
@@ -45,8 +44,7 @@ class AdviceStore:
 
     async def counts(self) -> Mapping[tuple[AdviceKind, AdviceStage], tuple[int, int]]:
         """How many advices wait or are held, by stage, and since when the first of them is (UTC milliseconds)."""
-        async with self._session.read() as tx:
-            rows = await tx.rows("advice_counts")
+        rows = await self._session.rows("advice_counts")
         return {(AdviceKind(row[0]), AdviceStage(row[1])): (row[2], row[3]) for row in rows}
 
     async def booked(

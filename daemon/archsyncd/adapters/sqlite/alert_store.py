@@ -32,8 +32,7 @@ class AlertStore:
 
     async def causes(self) -> Mapping[tuple[str, str], Cause]:
         """What was told of each cause that is there, or was lately."""
-        async with self._session.read() as tx:
-            found = [_cause_of(row) for row in await tx.rows("alert_causes")]
+        found = [_cause_of(row) for row in await self._session.rows("alert_causes")]
         return {cause.key: cause for cause in found}
 
     async def book(self, decided: Decided, ways: Collection[str]) -> int:
@@ -53,15 +52,13 @@ class AlertStore:
 
     async def waiting(self, way: str) -> tuple[int, int]:
         """How many messages wait for a way, and when the oldest was written."""
-        async with self._session.read() as tx:
-            row = await tx.row("alert_deliveries_waiting", (way,))
+        row = await self._session.row("alert_deliveries_waiting", (way,))
         return (int(row[0]), int(row[1] or 0)) if row else (0, 0)
 
     async def due(self, way: str, limit: int) -> list[Letter]:
         """Messages to be tried now by a way, the longest due first."""
         wanted = (way, self._session.clock.wall_ms(), limit)
-        async with self._session.read() as tx:
-            rows = await tx.rows("alert_deliveries_due", wanted)
+        rows = await self._session.rows("alert_deliveries_due", wanted)
         return [Letter(row[0], message_of(row[1]), row[2]) for row in rows]
 
     async def settle(self, letter: Letter, way: str, state: str, says: str) -> None:
@@ -121,13 +118,11 @@ class AlertStore:
 
     async def case_figures(self) -> Mapping[str, CaseFigures]:
         """Open cases by kind."""
-        async with self._session.read() as tx:
-            return {row[0]: CaseFigures(*row[1:]) for row in await tx.rows("alert_case_figures")}
+        return {row[0]: CaseFigures(*row[1:]) for row in await self._session.rows("alert_case_figures")}
 
     async def subject_figures(self, kind: str, subjects: Collection[str]) -> Mapping[str, CaseFigures]:
         """Open cases of a kind by some subjects."""
-        async with self._session.read() as tx:
-            rows = await tx.rows("alert_case_subjects", (kind, array(subjects)))
+        rows = await self._session.rows("alert_case_subjects", (kind, array(subjects)))
         return {row[0]: CaseFigures(row[1], row[2], row[1], row[3]) for row in rows}
 
     async def examples(
@@ -135,13 +130,11 @@ class AlertStore:
     ) -> tuple[str, ...]:
         """What the newest open cases of a kind are about, by these subjects (`within`) or by all others."""
         values = (kind, limit, array(subjects), within)
-        async with self._session.read() as tx:
-            return tuple(row[0] for row in await tx.rows("alert_case_examples", values))
+        return tuple(row[0] for row in await self._session.rows("alert_case_examples", values))
 
     async def scope(self, kind: str, subjects: Collection[str] = (), *, within: bool = False) -> CaseFigures:
         """Open cases of a kind by these subjects (`within`), or by all others."""
-        async with self._session.read() as tx:
-            row = await tx.row("alert_case_scope", (kind, array(subjects), within))
+        row = await self._session.row("alert_case_scope", (kind, array(subjects), within))
         return CaseFigures(*(int(value or 0) for value in row)) if row else CaseFigures(0, 0, 0)
 
     async def overdue(
@@ -155,8 +148,7 @@ class AlertStore:
     ) -> int:
         """How many open cases of a kind were opened between two times, by these subjects (`within`) or by all others."""
         values = (kind, opened_by_ms, opened_after_ms, array(subjects), within)
-        async with self._session.read() as tx:
-            row = await tx.row("alert_case_overdue", values)
+        row = await self._session.row("alert_case_overdue", values)
         return int(row[0]) if row else 0
 
 
@@ -169,8 +161,7 @@ class MuteStore:
     async def holding(self) -> tuple[Mute, ...]:
         """Mutes whose end has not come."""
         now_ms = self._session.clock.wall_ms()
-        async with self._session.read() as tx:
-            rows = await tx.rows("mutes", (now_ms,))
+        rows = await self._session.rows("mutes", (now_ms,))
         return tuple(Mute(row[0], row[1], MuteKind(row[2]), *row[3:]) for row in rows)
 
     async def put(self, mute: Mute) -> bool:
@@ -222,8 +213,7 @@ class ActionStore:
 
     async def listed(self, limit: int) -> Sequence[Action]:
         """The newest first."""
-        async with self._session.read() as tx:
-            return [Action(*row) for row in await tx.rows("actions", (limit,))]
+        return [Action(*row) for row in await self._session.rows("actions", (limit,))]
 
 
 def message_of(content: str) -> Message:

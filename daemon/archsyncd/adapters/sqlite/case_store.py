@@ -46,19 +46,16 @@ class CaseStore:
     ) -> list[Case]:
         """Exceptions by state and kind, oldest first, after an id."""
         wanted = {"state": state, "kind": kind, "subject": subject, "after": after, "limit": limit}
-        async with self._session.read() as tx:
-            return [case_of(row) for row in await tx.rows("cases", wanted)]
+        return [case_of(row) for row in await self._session.rows("cases", wanted)]
 
     async def find(self, case_id: int) -> Case | None:
         """One exception."""
-        async with self._session.read() as tx:
-            row = await tx.row("case_by_id", (case_id,))
+        row = await self._session.row("case_by_id", (case_id,))
         return None if row is None else case_of(row)
 
     async def counts(self) -> Mapping[str, tuple[int, int, int]]:
         """Open exceptions by kind: cases, occurrences, first seen (UTC milliseconds)."""
-        async with self._session.read() as tx:
-            return {row[0]: (row[1], row[2], row[3]) for row in await tx.rows("cases_count")}
+        return {row[0]: (row[1], row[2], row[3]) for row in await self._session.rows("cases_count")}
 
     async def apply_held_level(self, case: Case) -> bool:
         """Apply a level that was held above the maximum, exactly as it came; False when it is superseded."""

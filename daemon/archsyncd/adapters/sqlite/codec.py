@@ -110,13 +110,11 @@ async def put_outbox_rows(scope: Scope, rows: Iterable[OutboxRow]) -> None:
 
     What this changes of what is applied goes into the history of its key: no other statement changes it.
     """
-    rules = scope.rules
-    if rules.rollout is not None:
-        # Whatever a step freed: nothing that the rollout does not reach may be written.
-        rows = [
-            replace(row, parked=rules.parked_at_birth(row.key.sku)) if row.parked is None else row
-            for row in rows
-        ]
+    parks = scope.rules.parks
+    # Whatever a step freed: nothing that the rollout does not reach, or that was let go, may be written.
+    rows = [
+        replace(row, parked=why) if row.parked is None and (why := parks(row.key)) else row for row in rows
+    ]
     last = {row.key: row for row in rows}
     if unread := [key for key in last if key not in scope.before]:
         await outbox_rows(scope, unread)

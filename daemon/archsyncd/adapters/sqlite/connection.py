@@ -19,21 +19,24 @@ import aiosqlite
 
 from archsyncd.adapters.sqlite.transaction import (
     BUSY_TIMEOUT_SECONDS,
+    QUERIES,
     SQL,
     Across,
     Inside,
+    Parameters,
     Row,
     Steps,
     Threaded,
     Transaction,
     Unsettled,
+    asked,
     end_look,
     looked,
     written,
 )
 from archsyncd.engine.ports import StoreBroken, StoreBusy, StoreFull, StoreNewer
 
-__all__ = ["Database", "Row", "Transaction", "open_database"]
+__all__ = ["Database", "Parameters", "Row", "Transaction", "open_database"]
 
 T = TypeVar("T")
 
@@ -131,6 +134,16 @@ class Database:
                 if tx.begun:
                     with contextlib.suppress(sqlite3.Error):
                         await self._reader.job(end_look)
+
+    async def rows(self, name: str, parameters: Parameters = ()) -> list[Row]:
+        """What one query answers: it needs no other look to be consistent, and takes one turn of the thread."""
+        async with self._reading:
+            if self._broken or self._closing:
+                raise StoreBroken(self._broken or "the store is closing")
+            try:
+                return await self._reader.job(partial(asked, QUERIES[name], parameters))
+            except sqlite3.Error as error:
+                raise self._meaning(error) from error
 
     async def look(self, body: Body[T]) -> T:
         """As `read`, for steps that wait for nothing but their queries: one turn of the thread for all of them."""

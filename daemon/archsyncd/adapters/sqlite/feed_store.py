@@ -42,8 +42,7 @@ class FeedStore:
 
     async def locations(self) -> list[str]:
         """The locations of which something was told."""
-        async with self._session.read() as tx:
-            return [row[0] for row in await tx.rows("level_locations")]
+        return [row[0] for row in await self._session.rows("level_locations")]
 
     async def note_place(self, feed: str, checkpoint: str, keep_ms: int) -> None:
         """Remember that the feed stands here now, and forget what is older than `keep_ms`."""
@@ -57,36 +56,30 @@ class FeedStore:
 
     async def place_before(self, feed: str, at_ms: int) -> FeedPlace | None:
         """The last remembered place that the feed stood at by then."""
-        async with self._session.read() as tx:
-            row = await tx.row("place_before", (feed, at_ms))
+        row = await self._session.row("place_before", (feed, at_ms))
         return None if row is None else FeedPlace(*row)
 
     async def first_place(self, feed: str) -> FeedPlace | None:
         """The earliest remembered place."""
-        async with self._session.read() as tx:
-            row = await tx.row("place_first", (feed,))
+        row = await self._session.row("place_first", (feed,))
         return None if row is None else FeedPlace(*row)
 
     async def newest_epoch(self, feed: str) -> str | None:
         """The newest epoch seen of a feed, by the source's name for it."""
-        async with self._session.read() as tx:
-            row = await tx.row("epoch_newest_name", (feed,))
+        row = await self._session.row("epoch_newest_name", (feed,))
         return None if row is None else str(row[0])
 
     async def told_skus(self, location: str, after: str, limit: int) -> list[str]:
         """SKUs of which something was told at a location, after one of them."""
-        async with self._session.read() as tx:
-            return [row[1] for row in await tx.rows("levels_after", (location, after, limit))]
+        return [row[1] for row in await self._session.rows("levels_after", (location, after, limit))]
 
     async def feeds_of(self, location: str) -> list[str]:
         """The feeds that told last of some SKU at a location."""
-        async with self._session.read() as tx:
-            return [row[0] for row in await tx.rows("feeds_of_location", (location,))]
+        return [row[0] for row in await self._session.rows("feeds_of_location", (location,))]
 
     async def states(self) -> list[FeedState]:
         """All feeds ever read."""
-        async with self._session.read() as tx:
-            return [FeedState(*row) for row in await tx.rows("feeds")]
+        return [FeedState(*row) for row in await self._session.rows("feeds")]
 
     async def record(self, batch: Batch) -> Outcome:
         """Merge a batch, keep its rejects and move the checkpoint, all or nothing."""
@@ -94,14 +87,13 @@ class FeedStore:
         return await self._session.write(lambda scope: record_batch(scope, batch))
 
     async def record_again(self, batch: Batch) -> Outcome:
-        """Merge a batch from an earlier place; neither the checkpoint nor the head of the feed goes back with it."""
+        """Merge a batch from an earlier place; neither checkpoint nor head nor freshness of the feed changes with it."""
 
         async def step(scope: Scope) -> Outcome:
             row = await scope.tx.row("feed", (batch.feed,))
             assert row is not None, "a feed that was never read has no earlier place"
-            return await record_batch(
-                scope, replace(batch, checkpoint=row[0], head_seq=row[5], head_at=row[6])
-            )
+            stays = replace(batch, checkpoint=row[0], head_seq=row[5], head_at=row[6])
+            return await record_batch(scope, stays, again=True)
 
         await self._session.require_room()
         return await self._session.write(step)
@@ -133,8 +125,9 @@ class FeedStore:
 
     async def resyncs(self, feed: str, asked_before_ms: int, limit: int) -> list[Resync]:
         """Keys of this feed whose level must be read or sent again."""
-        async with self._session.read() as tx:
-            return [Resync(*row) for row in await tx.rows("resync_next", (feed, asked_before_ms, limit))]
+        return [
+            Resync(*row) for row in await self._session.rows("resync_next", (feed, asked_before_ms, limit))
+        ]
 
     async def resync_asked(self, feed: str, sku: str) -> None:
         """Remember when a key's level was asked for."""

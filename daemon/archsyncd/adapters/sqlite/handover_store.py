@@ -45,23 +45,23 @@ class HandoverStore:
 
     async def due(self, limit: int) -> list[Carried]:
         """Orders about which something is to be done now, the oldest first."""
-        async with self._session.read() as tx:
-            return handing.rows_of(await tx.rows("handover_due", (self._session.clock.wall_ms(), limit)))
+        return handing.rows_of(
+            await self._session.rows("handover_due", (self._session.clock.wall_ms(), limit))
+        )
 
     async def to_note(self, limit: int) -> list[Carried]:
         """Orders that Archean has and whose number there is to be noted on them now, the oldest first."""
-        async with self._session.read() as tx:
-            return handing.rows_of(await tx.rows("handover_to_note", (self._session.clock.wall_ms(), limit)))
+        return handing.rows_of(
+            await self._session.rows("handover_to_note", (self._session.clock.wall_ms(), limit))
+        )
 
     async def listed(self, stage: Stage, limit: int) -> list[Carried]:
         """Orders in a state, those first that have been in it longest."""
-        async with self._session.read() as tx:
-            return handing.rows_of(await tx.rows("handover_list", (stage, limit)))
+        return handing.rows_of(await self._session.rows("handover_list", (stage, limit)))
 
     async def counts(self) -> Mapping[Stage, tuple[int, int]]:
         """How many orders are in each state that is not the end, and since when the first is in it (UTC milliseconds)."""
-        async with self._session.read() as tx:
-            rows = await tx.rows("handover_counts")
+        rows = await self._session.rows("handover_counts")
         return {Stage(row[0]): (row[1], row[2]) for row in rows}
 
     async def story(self, reference: str) -> OrderStory | None:
@@ -381,8 +381,7 @@ class HandoverStore:
 
     async def check_claims(self, before_ms: int) -> int:
         """Look at orders that somebody marked as shipped before that; how many. Without a dispatch nothing is confirmed."""
-        async with self._session.read() as tx:
-            due = await tx.rows("handover_claims", (before_ms, CLAIMS_LIMIT))
+        due = await self._session.rows("handover_claims", (before_ms, CLAIMS_LIMIT))
 
         async def step(scope: Scope) -> None:
             for (order_id,) in due:

@@ -36,9 +36,8 @@ class HealthStore:
     async def told(self) -> Mapping[str, Mapping[str, int]]:
         """By location, when each feed last told a level of it, in UTC milliseconds."""
         found: dict[str, dict[str, int]] = {}
-        async with self._session.read() as tx:
-            for location, feed, told_ms in await tx.rows("locations_told"):
-                found.setdefault(location, {})[feed] = told_ms
+        for location, feed, told_ms in await self._session.rows("locations_told"):
+            found.setdefault(location, {})[feed] = told_ms
         return found
 
     async def beyond(self, after: StockKey | None, limit: int) -> tuple[Sequence[Owed], StockKey | None]:
@@ -74,8 +73,7 @@ class HealthStore:
 
     async def untracked(self) -> tuple[int, int]:
         """Open lines that commercetools does not count itself, and their pieces."""
-        async with self._session.read() as tx:
-            row = await tx.row("lines_untracked")
+        row = await self._session.row("lines_untracked")
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
     def room(self) -> Room:

@@ -67,8 +67,11 @@ class Merge:
     rejected: int = 0
 
 
-async def record_batch(scope: Scope, batch: Batch) -> Outcome:
-    """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt."""
+async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Outcome:
+    """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt.
+
+    `again`: it was read from an earlier place, at a person's wish, and shows nobody that the source has news.
+    """
     await scope.tx.run("feed_insert", (batch.feed,))
     epoch, touched = await enter_epoch(scope, batch.feed, batch.epoch)
     stock = [record for record in batch.records if isinstance(record, (Level, Movement, Removal))]
@@ -90,7 +93,7 @@ async def record_batch(scope: Scope, batch: Batch) -> Outcome:
         faults=(*_reject_faults(batch.rejects), *done.faults)[:FAULTS_LIMIT],
     )
     await _watch_epoch(scope, batch, epoch)
-    await _progress(scope, batch, epoch, outcome)
+    await _progress(scope, batch, epoch, outcome, again)
     return outcome
 
 
@@ -427,7 +430,7 @@ def _reject_faults(rejects: Iterable[Reject]) -> list[RecordFault]:
     return [RecordFault(reject.code, reject.line, reject.sku) for reject in rejects]
 
 
-async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome) -> None:
+async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, again: bool) -> None:
     current = await scope.tx.row("feed", (batch.feed,))
     retired = current is not None and epoch < current[1]
     newest = 0 if retired else max((record.seq for record in batch.records), default=0)
@@ -443,8 +446,8 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome) ->
             newest,
             batch.head_seq,
             batch.head_at,
-            scope.now_ms if told or moved else None,
-            scope.now_ms if alive or batch.rejects else None,
+            scope.now_ms if (told or moved) and not again else None,
+            scope.now_ms if (alive or batch.rejects) and not again else None,
             outcome.read,
             outcome.applied,
             outcome.stale,

@@ -59,16 +59,14 @@ class OrderStore:
 
     async def cursor(self, name: str) -> Cursor:
         """A place in one of commercetools' lists."""
-        async with self._session.read() as tx:
-            row = await tx.row("cursor", (name,))
+        row = await self._session.row("cursor", (name,))
         if row is None:
             return Cursor(name, MessageCursor("", ""), 0)
         return Cursor(name, MessageCursor(row[0], row[1]), row[2])
 
     async def lookups_due(self, limit: int) -> list[LookupDue]:
         """Orders with lines unproven for so long that Archean is asked."""
-        async with self._session.read() as tx:
-            rows = await tx.rows("heads_to_look_up", (self._session.clock.wall_ms(), limit))
+        rows = await self._session.rows("heads_to_look_up", (self._session.clock.wall_ms(), limit))
         return [LookupDue(*row) for row in rows]
 
     async def unproven_lines(self, order_ids: Collection[str]) -> Mapping[str, Sequence[StockKey]]:
@@ -109,8 +107,7 @@ class OrderStore:
 
     async def accepted_by(self, order_id: str) -> frozenset[str]:
         """The feeds that have told of an acceptance of this order's lines."""
-        async with self._session.read() as tx:
-            return frozenset(str(row[1]) for row in await tx.rows("proofs_of_acceptance", (order_id,)))
+        return frozenset(str(row[1]) for row in await self._session.rows("proofs_of_acceptance", (order_id,)))
 
     async def book_order_lookups(self, answers: Sequence[tuple[str, str, OrderLookup]]) -> None:
         """Book what Archean says of orders when asked: order id, feed and answer."""
@@ -167,10 +164,10 @@ class OrderStore:
 
     async def refresh_due(self, limit: int) -> list[str]:
         """Open orders to be read again or folded."""
-        async with self._session.read() as tx:
-            return [
-                row[0] for row in await tx.rows("heads_to_refresh", (self._session.clock.wall_ms(), limit))
-            ]
+        return [
+            row[0]
+            for row in await self._session.rows("heads_to_refresh", (self._session.clock.wall_ms(), limit))
+        ]
 
     async def refresh_soon(self) -> None:
         """Have every open order read again: something was told of one of them, and nobody knows what."""

@@ -28,7 +28,7 @@ from archsyncd.domain.lookup import AWAITING_ENTRY, Unentered
 from archsyncd.domain.outbox import Lease, OutboxRow
 from archsyncd.domain.priority import DueClass
 from archsyncd.domain.reconciling import RaiseGuard
-from archsyncd.domain.rules import ROLLOUT, DrainLimits, SettleRules, Turn
+from archsyncd.domain.rules import LET_GO, ROLLOUT, DrainLimits, SettleRules, Turn
 from archsyncd.domain.settlement import (
     Booked,
     Doubted,
@@ -416,7 +416,7 @@ async def _known_after(scope: Scope, key: StockKey, at_ms: int) -> int:
 async def _proven(scope: Scope, row: OutboxRow, lag_ms: int, breaker: Breaker) -> OutboxRow | None:
     """The row as its clean read proves it; None when it must be seen once more before it may raise.
 
-    A key that the rollout does not reach is kept by whoever wrote it before: what it shows is taken as it is.
+    A key that the rollout does not reach, or that was let go, is kept by somebody else: what it shows is taken as it is.
     """
     read_at_ms = row.read_at_ms or 0
     known = row.known - await _known_after(scope, row.key, read_at_ms)
@@ -424,7 +424,7 @@ async def _proven(scope: Scope, row: OutboxRow, lag_ms: int, breaker: Breaker) -
     off = 0
     if row.base is Base.PROVEN and row.x_applied is not None and row.read_stock is not None:
         off = drift(row.read_stock, row.x_applied, known)
-    if off and row.parked == ROLLOUT:
+    if off and row.parked in {ROLLOUT, LET_GO}:
         because(scope, row.key, Kind.PROVEN)
         off = 0
     # Looked at once more after a correction, so that the case closes when all is well.

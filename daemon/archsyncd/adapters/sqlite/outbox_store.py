@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from archsyncd.adapters.sqlite import outbox
@@ -86,12 +86,19 @@ class OutboxStore:
         turn = self._session.turn()
         return {"run": turn.run, "now": turn.now, "limit": limits}
 
+    async def _found(self, query: str, parameters: Mapping[str, Any]) -> list[OutboxRow]:
+        """Whole rows of the keys that a query names."""
+
+        async def step(tx: Transaction) -> list[OutboxRow]:
+            found = await tx.rows(query, parameters)
+            keys = pairs(StockKey(row[0], row[1]) for row in found)
+            return [outbox_row(row) for row in await tx.rows("outbox_by_key", (keys,))]
+
+        return await self._session.look(step)
+
     async def in_doubt(self, limit: int) -> list[OutboxRow]:
         """Rows whose operation has an unknown outcome and may be resolved now."""
-        async with self._session.read() as tx:
-            found = await tx.rows("outbox_in_doubt", self._parameters(limit))
-            rows = await tx.rows("outbox_by_key", (pairs(StockKey(row[0], row[1]) for row in found),))
-        return [outbox_row(row) for row in rows]
+        return await self._found("outbox_in_doubt", self._parameters(limit))
 
     async def rows(self, keys: Iterable[StockKey]) -> dict[StockKey, OutboxRow]:
         """Outbox rows by key."""
@@ -102,15 +109,11 @@ class OutboxStore:
         """Rows whose entry was never looked at, after a key."""
         start = after or StockKey("", "")
         parameters = self._parameters(limit) | {"channel": start.channel, "sku": start.sku}
-        async with self._session.read() as tx:
-            found = await tx.rows("outbox_unknown", parameters)
-            rows = await tx.rows("outbox_by_key", (pairs(StockKey(row[0], row[1]) for row in found),))
-        return [outbox_row(row) for row in rows]
+        return await self._found("outbox_unknown", parameters)
 
     async def unknown_again_ms(self) -> int | None:
         """When the next of those rows may be looked up, in monotonic milliseconds; None: there is none."""
-        async with self._session.read() as tx:
-            row = await tx.row("outbox_unknown_next", (self._session.turn().run,))
+        row = await self._session.row("outbox_unknown_next", (self._session.turn().run,))
         return None if row is None else row[0]
 
     async def book_lookups(
@@ -130,8 +133,9 @@ class OutboxStore:
         """Let keys parked for a reason go on (in one channel where named); how many."""
         freed_keys, after = 0, StockKey(scope_name, "")
         while True:
-            async with self._session.read() as tx:
-                rows = await tx.rows("outbox_parked", (reason, after.channel, after.sku, RECOMPUTE_KEYS))
+            rows = await self._session.rows(
+                "outbox_parked", (reason, after.channel, after.sku, RECOMPUTE_KEYS)
+            )
             keys = [StockKey(row[0], row[1]) for row in rows if not scope_name or row[0] == scope_name]
             if not keys:
                 return freed_keys
@@ -172,12 +176,9 @@ class OutboxStore:
 
     async def checks_due(self, limit: int) -> list[OutboxRow]:
         """Rows whose entry is to be read once more."""
-        async with self._session.read() as tx:
-            found = await tx.rows(
-                "outbox_check_due", {"before": self._session.clock.wall_ms(), "limit": limit}
-            )
-            rows = await tx.rows("outbox_by_key", (pairs(StockKey(row[0], row[1]) for row in found),))
-        return [outbox_row(row) for row in rows]
+        return await self._found(
+            "outbox_check_due", {"before": self._session.clock.wall_ms(), "limit": limit}
+        )
 
     async def book_reads(self, entries: Sequence[Entry], missing: Collection[StockKey]) -> None:
         """Book entries read for a check."""

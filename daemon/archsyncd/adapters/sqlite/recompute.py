@@ -254,7 +254,7 @@ def proof_row(order_id: str, line_id: str, proof: Proof) -> Sequence[Any]:
 
 
 def _insertion(key: StockKey, result: Reckoned, scope: Scope) -> Sequence[Any]:
-    return (key.channel, key.sku, *result, _target(result), scope.rules.parked_at_birth(key.sku))
+    return (key.channel, key.sku, *result, _target(result), scope.rules.parks(key))
 
 
 def _target(result: Reckoned) -> int:

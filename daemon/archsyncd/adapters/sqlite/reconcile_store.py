@@ -38,8 +38,7 @@ class ReconcileStore:
 
     async def current(self) -> Run | None:
         """The run under way, without its totals."""
-        async with self._session.read() as tx:
-            row = await tx.row("reconcile_current")
+        row = await self._session.row("reconcile_current")
         return None if row is None else _run(row)
 
     async def judge(
@@ -101,26 +100,22 @@ class ReconcileStore:
 
     async def newest(self, cause: str) -> Run | None:
         """The newest run of a cause, without its totals."""
-        async with self._session.read() as tx:
-            row = await tx.row("reconcile_newest", (cause,))
+        row = await self._session.row("reconcile_newest", (cause,))
         return None if row is None else _run(row)
 
     async def findings(self, run_id: int, after: int, limit: int) -> Sequence[RunFinding]:
         """What a run found, in the order of their numbers, after one."""
-        async with self._session.read() as tx:
-            rows = await tx.rows("reconcile_findings", (run_id, after, limit))
+        rows = await self._session.rows("reconcile_findings", (run_id, after, limit))
         return [RunFinding(row[0], Found(row[1]), *row[2:]) for row in rows]
 
     async def suspected(self) -> int:
         """How many keys show what our writes do not explain, or were written by another program, until that is settled."""
-        async with self._session.read() as tx:
-            row = await tx.row("suspicion_count")
+        row = await self._session.row("suspicion_count")
         return int(row[0]) if row else 0
 
     async def held(self) -> int:
         """How many keys show too few and are not raised until a person allows."""
-        async with self._session.read() as tx:
-            row = await tx.row("held_count")
+        row = await self._session.row("held_count")
         return int(row[0]) if row else 0
 
     async def allow_raises(self) -> int:

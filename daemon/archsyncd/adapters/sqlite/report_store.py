@@ -6,6 +6,7 @@ import hashlib
 
 from archsyncd.adapters.sqlite.cases import case_of
 from archsyncd.adapters.sqlite.codec import outbox_rows
+from archsyncd.adapters.sqlite.connection import Transaction
 from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.inventory import StockKey
@@ -25,17 +26,19 @@ class ReportStore:
 
     async def backlog(self) -> Backlog:
         """Waiting keys by class, writes in doubt, and keys not looked at yet."""
-        async with self._session.read() as tx:
+
+        async def step(tx: Transaction) -> Backlog:
             classes = {int(row[0]): (int(row[1]), row[2]) for row in await tx.rows("outbox_backlog")}
             doubts = await tx.row("outbox_doubtful")
             unlooked = await tx.row("outbox_unlooked", (UNLOOKED_LIMIT,))
-        oldest = (0, None) if doubts is None else (int(doubts[0]), doubts[1])
-        return Backlog(classes, oldest, int(unlooked[0]) if unlooked else 0)
+            oldest = (0, None) if doubts is None else (int(doubts[0]), doubts[1])
+            return Backlog(classes, oldest, int(unlooked[0]) if unlooked else 0)
+
+        return await self._session.look(step)
 
     async def parked(self) -> dict[str, int]:
         """Parked keys by reason. Counts every one of them: not for each second."""
-        async with self._session.read() as tx:
-            return {str(row[0]): int(row[1]) for row in await tx.rows("outbox_parked_count")}
+        return {str(row[0]): int(row[1]) for row in await self._session.rows("outbox_parked_count")}
 
     async def key_counts(self) -> tuple[int, int]:
         """How many keys there are, and how many are not in step. Counts every row: not for each second."""
@@ -45,15 +48,15 @@ class ReportStore:
 
     async def order_counts(self) -> tuple[int, int | None]:
         """Open orders that count line by line, and the oldest one's creation time."""
-        async with self._session.read() as tx:
-            row = await tx.row("heads_count")
+        row = await self._session.row("heads_count")
         return (int(row[0]), row[1]) if row else (0, None)
 
     async def plan(self, after: StockKey | None, limit: int) -> list[PlanRow]:
         """Keys that are not as they should be: what would be written."""
         start = after or StockKey("", "")
-        async with self._session.read() as tx:
-            rows = await tx.rows("outbox_plan", {"channel": start.channel, "sku": start.sku, "limit": limit})
+        rows = await self._session.rows(
+            "outbox_plan", {"channel": start.channel, "sku": start.sku, "limit": limit}
+        )
         return [PlanRow(StockKey(row[0], row[1]), *row[2:]) for row in rows]
 
     async def story(self, sku: str) -> KeyStory:

@@ -56,8 +56,7 @@ class ReportingStore:
 
     async def made(self) -> Mapping[ReportKind, int]:
         """When a report of each kind was last told (UTC milliseconds)."""
-        async with self._session.read() as tx:
-            return {ReportKind(row[0]): row[1] for row in await tx.rows("report_made")}
+        return {ReportKind(row[0]): row[1] for row in await self._session.rows("report_made")}
 
     async def note_made(self, kind: ReportKind) -> None:
         """A report was told now."""
@@ -72,13 +71,11 @@ class ReportingStore:
             "before": since_ms - (now_ms - since_ms),
             "now": now_ms,
         }
-        async with self._session.read() as tx:
-            return [CasePeriod(*row) for row in await tx.rows("report_cases", wanted)]
+        return [CasePeriod(*row) for row in await self._session.rows("report_cases", wanted)]
 
     async def places(self) -> Mapping[str, PlaceUse]:
         """Every location that has a level. Counts every level: not for each second."""
-        async with self._session.read() as tx:
-            return {row[0]: PlaceUse(*row) for row in await tx.rows("report_places")}
+        return {row[0]: PlaceUse(*row) for row in await self._session.rows("report_places")}
 
     async def backlog(self, now_ms: int) -> Mapping[int, tuple[tuple[int, ...], int]]:
         """Waiting keys by class: counted by the steps of AGE_STEPS_SECONDS, the last beyond them all; and since when one waits.
@@ -86,8 +83,7 @@ class ReportingStore:
         Counts every one of them: not for each second.
         """
         bounds = [now_ms - step * 1000 for step in AGE_STEPS_SECONDS]
-        async with self._session.read() as tx:
-            rows = await tx.rows("report_backlog", bounds)
+        rows = await self._session.rows("report_backlog", bounds)
         return {
             due_class: (tuple(more - less for more, less in pairwise((*older, 0))), since_ms)
             for due_class, since_ms, *older in rows

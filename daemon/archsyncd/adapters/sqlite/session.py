@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from archsyncd.adapters.sqlite.connection import Database, Transaction
+from archsyncd.adapters.sqlite.connection import Database, Parameters, Row, Transaction
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.domain.cases import CaseNews
 from archsyncd.domain.lags import Lags
@@ -82,9 +82,18 @@ class Session:
         """A consistent look that waits for no writer; `step` waits for nothing but its queries and reads no clock."""
         return await self.database.look(step)
 
+    async def rows(self, name: str, parameters: Parameters = ()) -> list[Row]:
+        """What one query answers; waits for no writer."""
+        return await self.database.rows(name, parameters)
+
+    async def row(self, name: str, parameters: Parameters = ()) -> Row | None:
+        """The first row of it, None without one."""
+        found = await self.database.rows(name, parameters)
+        return found[0] if found else None
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """A consistent look that waits for no writer."""
+        """A consistent look of several queries that waits for no writer."""
         async with self.database.read() as tx:
             yield tx
 

@@ -40,7 +40,7 @@ from archsyncd.domain.outbox import LATE_LANDING_MS, freed
 from archsyncd.domain.report import (
     LedgerState,
 )
-from archsyncd.domain.rules import ROLLOUT, Carrying, Rules, policies_of_text, policies_text
+from archsyncd.domain.rules import LET_GO, ROLLOUT, Carrying, Rules, policies_of_text, policies_text
 from archsyncd.domain.stock import LocationPolicy
 from archsyncd.domain.tenure import PLANNING, Tenure
 from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull
@@ -146,8 +146,7 @@ class SqliteStore:
 
     async def fence(self) -> int:
         """The highest fence this store was held under or has seen."""
-        async with self._session.read() as tx:
-            row = await tx.row("tenure")
+        row = await self._session.row("tenure")
         return int(row[2]) if row else 0
 
     async def use_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> int:
@@ -198,9 +197,11 @@ class SqliteStore:
             while rows := await self._outbox_page(channel, after):
                 after = rows[-1][1]
                 beat()
-                if policy is not None:
-                    look = partial(assess_keys, policy, policies.withheld, [row[1] for row in rows])
-                    figures = figures.plus(await self._session.look(look))
+                if policy is None:
+                    figures = figures.plus(RuleFigures(let_go={channel: len(rows)}))
+                    continue
+                look = partial(assess_keys, policy, policies.withheld, [row[1] for row in rows])
+                figures = figures.plus(await self._session.look(look))
         for location in policies.by_location.values():
             if location.location not in self._session.rules.policies.by_location:
                 above = partial(_above_maximum, location, policies.channels[location.channel].maximum)
@@ -236,8 +237,7 @@ class SqliteStore:
         others = [name for name in policies.channels if own is None or name != own.channel]
         changed, after = 0, ""
         while True:
-            async with self._session.read() as tx:
-                rows = await tx.rows("levels_after", (location, after, RECOMPUTE_KEYS))
+            rows = await self._session.rows("levels_after", (location, after, RECOMPUTE_KEYS))
             if not rows:
                 break
             keys = [StockKey(own.channel, row[1]) for row in rows] if own else []
@@ -266,8 +266,8 @@ class SqliteStore:
             )
 
     async def _roll_out(self, beat: Callable[[], None]) -> None:
-        """The rollout changed: park what may not be written any more, free what may be now."""
-        for channel in self._session.rules.policies.channels:
+        """Rollout or mapping changed: park what may not be written any more, free what may be now."""
+        for (channel,) in await self._session.rows("outbox_channels"):
             after = ""
             while rows := await self._outbox_page(channel, after):
                 keys = [StockKey(channel, row[1]) for row in rows]
@@ -276,16 +276,15 @@ class SqliteStore:
                 beat()
 
     async def _outbox_page(self, channel: str, after: str) -> list[Row]:
-        async with self._session.read() as tx:
-            return await tx.rows("outbox_after", (channel, after, RECOMPUTE_KEYS))
+        return await self._session.rows("outbox_after", (channel, after, RECOMPUTE_KEYS))
 
     async def _roll_out_keys(self, scope: Scope, keys: Sequence[StockKey]) -> None:
         changed = []
         for row in (await outbox_rows(scope, keys)).values():
-            if scope.rules.parked_at_birth(row.key.sku) is not None:
+            if scope.rules.parks(row.key) is not None:
                 # One in flight comes in and is parked like any other: being written parks it.
                 changed.append(row)
-            elif row.parked == ROLLOUT:
+            elif row.parked in {ROLLOUT, LET_GO}:
                 changed.append(freed(row, scope.now_ms))
         await put_outbox_rows(scope, changed)
 

@@ -141,7 +141,7 @@ class Across(Transaction):
     async def rows(self, name: str, parameters: Parameters = ()) -> list[Row]:
         """All rows a query answers."""
         first, self.begun = not self.begun, True
-        return await self._reader.job(partial(_asked, QUERIES[name], parameters, first=first))
+        return await self._reader.job(partial(asked, QUERIES[name], parameters, begins=first))
 
     async def run(self, name: str, parameters: Parameters = ()) -> int:
         """Refused: the connection would refuse it too."""
@@ -152,8 +152,11 @@ class Across(Transaction):
         raise TypeError(f"a look changes nothing: {name} with {len(list(parameters))} sets of parameters")
 
 
-def _asked(query: str, parameters: Parameters, connection: sqlite3.Connection, *, first: bool) -> list[Row]:
-    if first:
+def asked(
+    query: str, parameters: Parameters, connection: sqlite3.Connection, *, begins: bool = False
+) -> list[Row]:
+    """One query's answer. `begins`: others that follow are to see the same."""
+    if begins:
         connection.execute("BEGIN")
     return _answered(connection, query, parameters)
 

@@ -104,8 +104,10 @@ STOCK_KINDS = (
         code="held_rules",
         severity=Severity.CRITICAL,
         owner="operations",
-        meaning="A change of [locations] or [channels] would empty or raise more than [guards] allow.",
-        impact="Quantities go by the rules before the change; a location that was just added is not on sale yet.",
+        meaning="A change of [locations] or [channels] would empty or raise more than [guards] allow, or leave a supply channel "
+        "without a location.",
+        impact="Quantities go by the rules before the change; a location that was just added is not on sale yet, one that was "
+        "taken out still is.",
         by_itself="Keeps the rules before in force, and asks again when the configuration changes.",
         look=("archsyncctl exceptions show ID", "archsyncd check-config"),
         next_step="Check the change of [locations] and [channels]: `archsyncctl exceptions retry ID` puts it in force as it is; "

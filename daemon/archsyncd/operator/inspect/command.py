@@ -24,6 +24,7 @@ from archsyncd.wire.r247_values import Unreadable
 
 SAMPLE_LIMIT_BYTES: Final = 32 * 1024 * 1024
 UNUSED_SHOWN: Final = 12
+_GZIP: Final = b"\x1f\x8b"
 FAULTS_SHOWN: Final = 40
 
 
@@ -49,6 +50,11 @@ def _sample(path: Path) -> bytes:
         raise Refusal(
             f"{path} cannot be read: {os.strerror(fault.errno or 0)}.", EXIT_CONFIGURATION
         ) from None
+    if data.startswith(_GZIP):
+        raise Refusal(
+            f"{path} is compressed: unpack it first. In the directory a name that ends in .gz is unpacked.",
+            EXIT_USAGE,
+        )
     if len(data) > SAMPLE_LIMIT_BYTES:
         raise Refusal(
             f"{path} has more than {SAMPLE_LIMIT_BYTES // 1024**2} MiB: take a part of it.", EXIT_USAGE

@@ -21,7 +21,7 @@ RECORDS_LIMIT: Final = 2_000
 VALUES_KEPT: Final = 200
 DEPTH_LIMIT: Final = 6
 LINES_LOOKED_AT: Final = 200
-DELIMITERS: Final = (";", ",", "\t", "|")
+DELIMITERS: Final = (";", ",", "\t", "|", "^", "~")
 _FALLBACK_ENCODING: Final = "windows-1252"
 
 

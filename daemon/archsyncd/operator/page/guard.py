@@ -21,7 +21,11 @@ from archsyncd.engine.ports import Clock
 COOKIE = "archsyncd-seat"
 SEAT_BYTES = 24
 SESSION_SECONDS = 8 * 3600.0
-SESSIONS = 64
+# A session's word: when it ends in hexadecimal seconds, a random part, and what proves that both are ours.
+ENDS_DIGITS = 10
+PROOF_DIGITS = 64
+SESSION_DIGITS = ENDS_DIGITS + 2 * SEAT_BYTES + PROOF_DIGITS
+ENDED = 1_000
 FLASHES = 64
 FAILED_SECONDS = 0.5
 WAITING = 8
@@ -45,9 +49,11 @@ class TooMany(Exception):
 
 
 class Guard:
-    """Tokens, sessions and seals of one process. `token`: None where the socket itself decides who reads.
+    """Tokens, sessions and seals. `token`: None where the socket itself decides who reads.
 
-    `secret` is this process's own; `new_seat` makes a fresh random word.
+    `secret` is this process's own; `new_seat` makes a fresh random word. A session is proven by the token itself and kept
+    nowhere, so that it outlives a restart; another token ends all of them. Which ones were ended by hand is kept until the
+    process ends, and the browser forgets the word then.
     """
 
     def __init__(
@@ -63,7 +69,8 @@ class Guard:
         self._new_seat = new_seat
         self._clock = clock
         self._names = frozenset(name.lower() for name in (*names, *LOCAL_NAMES))
-        self._sessions: dict[str, float] = {}
+        self._session_key = _digest(b"session " + (token or "").encode())
+        self._ended: dict[str, None] = {}
         self._flashes: dict[str, tuple[str, str]] = {}
         self._trying = asyncio.Lock()
         self._waiting = 0
@@ -92,32 +99,32 @@ class Guard:
             self._waiting -= 1
 
     def begin_session(self) -> str:
-        """A new session's word for the browser's cookie; the oldest one ends where there are too many."""
-        self._forget()
-        while len(self._sessions) >= SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
-        seat = self._new_seat()
-        self._sessions[seat] = self._clock.monotonic() + SESSION_SECONDS
-        return seat
+        """A new session's word for the browser's cookie."""
+        ends = self._clock.wall_ms() // 1000 + int(SESSION_SECONDS)
+        told = f"{ends:0{ENDS_DIGITS}x}{self._new_seat()}"
+        return told + self._proof(told)
 
     def end_session(self, seat: str) -> None:
         """Let it count for nothing any more."""
-        self._sessions.pop(seat, None)
+        while len(self._ended) >= ENDED:
+            del self._ended[next(iter(self._ended))]
+        self._ended[seat] = None
 
     def in_session(self, seat: str) -> bool:
         """Whether a browser with this cookie has shown the token and its session lasts."""
-        self._forget()
-        return seat in self._sessions
+        told, proof = seat[:-PROOF_DIGITS], seat[-PROOF_DIGITS:]
+        if len(seat) != SESSION_DIGITS or not hmac.compare_digest(self._proof(told).encode(), proof.encode()):
+            return False
+        return int(told[:ENDS_DIGITS], 16) > self._clock.wall_ms() // 1000 and seat not in self._ended
 
-    def _forget(self) -> None:
-        now = self._clock.monotonic()
-        for seat in [seat for seat, ends in self._sessions.items() if ends <= now]:
-            del self._sessions[seat]
+    def _proof(self, told: str) -> str:
+        return hmac.new(self._session_key, told.encode(), hashlib.sha256).hexdigest()
 
     def seat(self, request: web.Request) -> str:
         """The browser's word: the one that its cookie tells, else a fresh one that its answer must set."""
         told = request.cookies.get(COOKIE, "")
-        return told if len(told) == 2 * SEAT_BYTES and told.isalnum() and told.isascii() else self._new_seat()
+        known = len(told) in {2 * SEAT_BYTES, SESSION_DIGITS} and told.isalnum() and told.isascii()
+        return told if known else self._new_seat()
 
     def seal(self, seat: str) -> str:
         """What a form of ours for this browser carries."""

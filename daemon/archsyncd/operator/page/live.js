@@ -3,6 +3,7 @@
 (() => {
   const topic = document.body.dataset.topic;
   const told = document.getElementById("live");
+  const stale = document.getElementById("stale");
   if (!told || !window.EventSource) return;
   const pending = new Map();
   let source = null, heard = Date.now(), again = 0;
@@ -35,9 +36,17 @@
     if (again) again.focus({preventScroll: true});
   };
 
+  // Old figures must not look like new ones, the verdict least of all.
+  const age = (since) => {
+    document.body.classList.toggle("stale", Boolean(since));
+    stale.hidden = !since;
+    stale.textContent = since ? "Unknown: no word from archsyncd since " + since + " UTC. What is shown here is from then." : "";
+  };
+
   const look = (event) => {
     heard = Date.now();
     say("Live", true);
+    if (!stale.hidden) age("");
     for (const [id, html] of Object.entries(JSON.parse(event.data))) pending.set(id, html);
     for (const [id, html] of pending) {
       const place = document.getElementById(id);
@@ -52,7 +61,10 @@
     source = new EventSource("/live?of=" + encodeURIComponent(topic));
     source.addEventListener("look", look);
     source.onerror = () => {
-      if (source.readyState === EventSource.CLOSED) again = setTimeout(open, 5000);
+      if (source.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(open, 5000);
+      // A session that has ended is begun anew on the screen that asks for the token.
+      fetch("/status.json", {cache: "no-store"}).then((answer) => { if (answer.status === 401) location.reload(); }, () => {});
     };
   };
 
@@ -62,7 +74,10 @@
   };
 
   setInterval(() => {
-    if (!document.hidden && Date.now() - heard > 5000) say("Not live since " + new Date(heard).toISOString().slice(11, 19) + " UTC", false);
+    if (document.hidden || Date.now() - heard <= 5000) return;
+    const since = new Date(heard).toISOString().slice(11, 19);
+    say("Not live since " + since + " UTC", false);
+    if (stale.hidden) age(since);
   }, 1000);
   // A tab that nobody sees keeps no stream.
   document.addEventListener("visibilitychange", () => { close(); if (!document.hidden) open(); });

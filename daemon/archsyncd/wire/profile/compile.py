@@ -31,7 +31,7 @@ TOP_KEYS: Final = frozenset(
         "request",
     }
 ) | frozenset(WRITING)
-_CSV: Final = frozenset({"delimiter", "quote", "columns", "skipLines", "ignore"})
+_CSV: Final = frozenset({"delimiter", "quote", "columns", "skipLines", "ignore", "last"})
 _NAME: Final = frozenset({"pattern", "kind", "tz", "fold", "locations", "parts"})
 _KINDS: Final = ("full", "delta", "fulfilment", "return", "order")
 _SIGN_LIMIT: Final = 1
@@ -157,6 +157,8 @@ class _Compiler:
                 shape = replace(shape, quote=quote)
             elif name == "columns":
                 shape = replace(shape, columns=draft.texts(inner, where))
+            elif name == "last":
+                shape = replace(shape, last=draft.text(inner, where) or None)
             elif name == "skipLines":
                 shape = replace(shape, skip_lines=draft.whole(inner, where, 1000))
             else:

@@ -14,7 +14,7 @@ import orjson
 
 from archsyncd.domain.feed import PAYLOAD_LIMIT_BYTES
 from archsyncd.wire.ndjson import LINE_LIMIT_BYTES, LineCutter
-from archsyncd.wire.profile.model import Form, Specification
+from archsyncd.wire.profile.model import Form, Specification, TableShape
 from archsyncd.wire.profile.paths import EVERY, Chain, JsonWalker, Path, Walker, XmlWalker
 from archsyncd.wire.profile.xml_file import parse_xml
 from archsyncd.wire.r247_json import INT64_DIGITS
@@ -224,11 +224,7 @@ def _rows(specification: Specification, rows: Any, needed: tuple[Columns, ...]) 
     if len(columns) > COLUMNS_LIMIT or not columns:
         raise Unreadable(f"a header of 1 to {COLUMNS_LIMIT} columns is needed")
     wanted = _wanted(columns, needed)
-    blank = 0
-    for row in rows:
-        if not any(row) or (shape.ignored and row[0].startswith(shape.ignored)):
-            blank = _blank_too(blank)
-            continue
+    for row in _body(rows, shape):
         line = rows.line_num + shape.skip_lines
         evidence = _row_evidence(shape.delimiter, row)
         if len(row) != len(columns):
@@ -236,6 +232,22 @@ def _rows(specification: Specification, rows: Any, needed: tuple[Columns, ...]) 
             yield Found(line, (), evidence, Misread("wrong_columns", reason))
         else:
             yield Found(line, (("", {name: row[at] for name, at in wanted if row[at]}),), evidence)
+
+
+def _body(rows: Iterable[list[str]], shape: TableShape) -> Iterator[list[str]]:
+    """Yield the rows that are records. Raises Unreadable where the last line is missing, or is not the last."""
+    blank, ended = 0, shape.last is None
+    for row in rows:
+        if any(row) and ended and shape.last is not None:
+            raise Unreadable(f"something follows the line that begins with {shape.last!r}")
+        if shape.last is not None and row and row[0].startswith(shape.last):
+            ended = True
+        elif not any(row) or (shape.ignored and row[0].startswith(shape.ignored)):
+            blank = _blank_too(blank)
+        else:
+            yield row
+    if not ended:
+        raise Unreadable(f"no line that begins with {shape.last!r} ends the file: it was cut off")
 
 
 def _first(rows: Any, ignored: tuple[str, ...]) -> list[str]:

@@ -1,6 +1,6 @@
 """Names of files that a foreign program writes: which are data, what they are for, and in what order. Knows no directory.
 
-    BESTAND_{time:yyyyMMdd_HHmm}.csv     order_{number}.xml     {location}-{number}.json     export_{time:yyyyMMddHHmmss}{any}.csv
+    BESTAND_{time:yyyyMMdd_HHmm}.csv     order_{number}.xml     {location}-{number}.json     x_{time:yyyyMMddHHmmss}-{any}.csv
 
 `{number}` orders files by their number and shows a missing one. `{time:…}` orders them by the time in the name; then nobody
 can tell whether one is missing, and two of one time are one too many. Every other word in braces is a part of the name that
@@ -19,13 +19,13 @@ from archsyncd.wire.profile.times import Pattern, TimeRule, parse_pattern
 from archsyncd.wire.r247_values import Misread
 
 NAMES_LIMIT: Final = 20
-PARTS_LIMIT: Final = 4
+PARTS_LIMIT: Final = 3
 NUMBER_LIMIT: Final = 10**12
 # Files ordered by time: its seconds since 1970, and room for as many patterns as there can be.
 PER_SECOND: Final = 100
 ANY: Final = "any"
 TIME: Final = "time"  # the part that is the time in the name, as an instant
-_PLACEHOLDER: Final = re.compile(r"\{(?P<word>[A-Za-z][A-Za-z0-9_]{0,31})(?::(?P<pattern>[^{}]{1,80}))?\}")
+_PLACEHOLDER: Final = re.compile(r"\{(?P<word>[A-Za-z][A-Za-z0-9]{0,31})(?::(?P<pattern>[^{}]{1,80}))?\}")
 _PART: Final = r"[^/\x00-\x1f]{1,80}?"
 
 
@@ -75,6 +75,8 @@ def parse_name_pattern(text: str) -> NamePattern:
         raise ValueError("must be the name of a file, without a directory and without a dot before it")
     expression, parts, time, number, end = "", [], None, False, 0
     for found in _PLACEHOLDER.finditer(text):
+        if found.start() == end > 0:
+            raise ValueError("has two placeholders beside each other: where one ends could not be told")
         expression += _literal(text[end : found.start()])
         end = found.end()
         word, pattern = found["word"], found["pattern"]

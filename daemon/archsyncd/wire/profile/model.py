@@ -107,13 +107,17 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableShape:
-    """How a CSV is written. `columns`: names for a file without a header. `ignored`: beginnings of lines to leave out."""
+    """How a CSV is written. `columns`: names for a file without a header. `ignored`: beginnings of lines to leave out.
+
+    `last`: how the line begins that ends a whole file; without it in the end the file was cut off.
+    """
 
     delimiter: str = ","
     quote: str | None = '"'
     columns: tuple[str, ...] | None = None
     skip_lines: int = 0
     ignored: tuple[str, ...] = ()
+    last: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ _XINCLUDE: Final = "{http://www.w3.org/2001/XInclude}"
 class _Bounded:
     """Builds the tree while the parser reads, and stops it at the first limit."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_elements: int) -> None:
+        self._limit_elements = limit_elements
         self._tree = TreeBuilder()
         self._depth = 0
         self._elements = 0
@@ -31,8 +32,8 @@ class _Bounded:
         self._elements += 1
         if self._depth > XML_DEPTH_LIMIT:
             raise Unreadable(f"elements are nested deeper than {XML_DEPTH_LIMIT}")
-        if self._elements > XML_ELEMENTS_LIMIT:
-            raise Unreadable(f"more than {XML_ELEMENTS_LIMIT} elements")
+        if self._elements > self._limit_elements:
+            raise Unreadable(f"more than {self._limit_elements} elements")
         if len(attributes) > ATTRIBUTES_LIMIT:
             raise Unreadable(f"an element has more than {ATTRIBUTES_LIMIT} attributes")
         if tag.startswith(_XINCLUDE):
@@ -50,9 +51,11 @@ class _Bounded:
         return self._tree.close()
 
 
-def parse_xml(pieces: Iterable[bytes], limit_bytes: int = XML_LIMIT_BYTES) -> Element[Any]:
+def parse_xml(
+    pieces: Iterable[bytes], limit_bytes: int = XML_LIMIT_BYTES, limit_elements: int = XML_ELEMENTS_LIMIT
+) -> Element[Any]:
     """Read a document; what is given back is a nameless element around its root. Raises Unreadable."""
-    parser = DefusedXMLParser(target=_Bounded(), forbid_dtd=True)
+    parser = DefusedXMLParser(target=_Bounded(limit_elements), forbid_dtd=True)
     size = 0
     try:
         for piece in pieces:
