@@ -211,7 +211,7 @@ async def test_a_link_that_leads_back_is_followed_with_its_query() -> None:
             site.house.first = linking(target, unless="x")
             site.house.put("A", 1)
             site.house.put("B", 2)
-            batches = await site.next(None, rounds=1)
+            batches = await site.next(None, rounds=2)
             assert told(batches)[:1] == [("B", 2)]
             assert site.house.asked[-1].query["x"] == "a/b"
             await site.reopen()
@@ -298,6 +298,20 @@ async def test_a_source_that_tells_the_last_record_again_tells_it_once() -> None
         batches = await site.next(after)
         site.house.put("C", 3)
         assert told(await site.next(batches[-1].checkpoint)) == [("C", 3)]
+
+
+@virtual
+async def test_an_id_from_the_wrong_field_swallows_no_change() -> None:
+    """Somebody took the SKU for it: a record with the id of the one before it and other content is told."""
+    profile = ledger_profile(key=None)
+    profile["fields"]["id"] = "/Artikel/@code"
+    async with reading(ledger(), profile) as site:
+        after = await site.begin()
+        for pieces in (3, 2, 1):
+            site.house.put("A", pieces)
+            (batch,) = await site.next(after)
+            assert told([batch]) == [("A", pieces)]
+            after = batch.checkpoint
 
 
 @virtual

@@ -201,6 +201,44 @@ async def test_a_second_reader_beside_the_first_takes_nothing_away_from_it() -> 
             assert told([second]) == [("A", 1)]
 
 
+class SetBack:
+    """A source's clock that somebody sets back by an hour."""
+
+    def __init__(self) -> None:
+        self._clock = VirtualClock()
+        self.ahead_ms = 3_600_000
+
+    def wall_ms(self) -> int:
+        return self._clock.wall_ms() + self.ahead_ms
+
+
+@virtual
+async def test_a_source_whose_clock_is_set_back_is_read_on() -> None:
+    """Its next rows are older than what was seen: its own clock says what now is, and nothing is lost."""
+    clock = SetBack()
+    async with reading(Shelf(clock.wall_ms), shelf_profile()) as site:
+        after = await site.begin()
+        site.house.put("A", 1)
+        (first,) = await site.next(after)
+        clock.ahead_ms = 0
+        (second,) = await site.next(first.checkpoint)
+        site.house.put("A", 2)
+        (third,) = await site.next(second.checkpoint)
+        assert [told([batch]) for batch in (first, second, third)] == [[("A", 1)], [], [("A", 2)]]
+
+
+@virtual
+async def test_a_clock_of_ours_that_is_ahead_loses_nothing() -> None:
+    """Also where nothing but our clock says where to begin."""
+    clock = SetBack()
+    clock.ahead_ms = -7_200_000
+    profile = shelf_profile(snapshot=None)
+    async with reading(Shelf(clock.wall_ms), profile) as site:
+        (first,) = await site.next(None)
+        site.house.put("A", 1)
+        assert told(await site.next(first.checkpoint)) == [("A", 1)]
+
+
 class AutumnClock:
     """The night of 25 October 2026, on which 01:00 to 02:00 comes twice in London."""
 

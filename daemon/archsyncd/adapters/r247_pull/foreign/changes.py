@@ -201,7 +201,8 @@ class Changes:
         if more is not None:
             return _is_true(sheet, more) and moved
         limit = int(self._lists.values(self._requests.changes)["limit"])
-        return moved and (follow.link or sheet.count >= limit)
+        # A link is told by many even where nothing lies behind it yet.
+        return moved and sheet.count > 0 and (follow.link or sheet.count >= limit)
 
     def _read(self, items: Iterable[Mapped], number: int) -> tuple[list[Record], list[Reject]]:
         numbered = zip(items, count(), strict=False)
@@ -280,10 +281,12 @@ class Changes:
         return gathered, min(dates, default=now_ms)
 
     def pass_by(self, stand: Stand, gathered: Round, now_ms: int) -> None:
-        """Move on behind a round. A time that lies ahead of the source's clock moves nothing: what follows has an earlier one."""
-        if gathered.newest_ms is not None:
-            stand.newest_ms = max(stand.newest_ms, min(gathered.newest_ms, now_ms))
-            stand.memory.forget_before(stand.since_ms)
+        """Move on behind a round, never beyond the source's own clock: what follows has a time before that.
+
+        A slip of the keyboard would lead there, a clock of ours that is ahead, or one of the source's that was set back.
+        """
+        stand.newest_ms = min(max(stand.newest_ms, gathered.newest_ms or 0), now_ms)
+        stand.memory.forget_before(stand.since_ms)
 
     # As a whole
 
@@ -315,11 +318,14 @@ def _chunks(rows: Sequence[Row], size: int) -> Iterable[tuple[Sequence[Row], boo
 
 
 def _id(item: Mapped) -> str:
-    """A record's own id, shortened to what tells it from its neighbours; "" where it has none."""
+    """A record with an id of its own, as it was told; "" where it has none.
+
+    What it says belongs to it: an id that a profile takes from the wrong field must not swallow a change.
+    """
     own = item.value.get("id")
-    return (
-        hashlib.sha256(own.encode("utf-8", "replace")).hexdigest()[:_ID_BYTES] if isinstance(own, str) else ""
-    )
+    if not isinstance(own, str):
+        return ""
+    return hashlib.sha256(own.encode("utf-8", "replace") + b"\n" + item.payload).hexdigest()[:_ID_BYTES]
 
 
 def _digest(items: Iterable[Mapped]) -> str:

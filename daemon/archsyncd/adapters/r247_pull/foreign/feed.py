@@ -30,7 +30,7 @@ from archsyncd.domain.feed import (
     SnapshotDue,
 )
 from archsyncd.engine.ports import Clock, FeedFault, SnapshotSource
-from archsyncd.wire.foreign.overlap import Memory, TooMany
+from archsyncd.wire.foreign.overlap import Memory, Round, TooMany
 from archsyncd.wire.foreign.places import Numbers, Stand, decode_stand
 from archsyncd.wire.foreign.section import CURSOR, OVERLAP, Listing
 from archsyncd.wire.foreign.source import Source
@@ -229,10 +229,18 @@ class ForeignFeed:
                 gathered, source_ms = await self._changes.gather(stand)
         except TooMany:
             stand = self._stand_here(newest_ms=now_ms)
-            gathered, source_ms = await self._changes.gather(stand)
+            gathered, source_ms = await self._just_now(stand)
         gathered.remember_all()
         self._changes.pass_by(stand, gathered, source_ms)
         return stand
+
+    async def _just_now(self, stand: Stand) -> tuple[Round, int]:
+        try:
+            return await self._changes.gather(stand)
+        except TooMany:
+            raise FeedFault(
+                "more changes within the overlap than can be told apart; it is tried again"
+            ) from None
 
     async def read_key(self, sku: str) -> KeyReading | None:
         """Read one SKU at all locations. None when the source offers no such read. Raises FeedFault."""
