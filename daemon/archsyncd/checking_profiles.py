@@ -88,6 +88,12 @@ def _list(subject: str, each: Looked) -> Iterator[MappingNote]:
         yield MappingNote(Weight.WRONG, subject, _reject(reject))
     if len(each.rejects) > SHOWN:
         yield MappingNote(Weight.WRONG, subject, f"and {len(each.rejects) - SHOWN} more that cannot be read")
+    if each.capped:
+        says = (
+            f"gives {each.records} rows a page although more were asked for, so that the first page would be taken for the last "
+            f"(until short) and the rest be lost: state pages.limit {each.records}, or until total"
+        )
+        yield MappingNote(Weight.WRONG, subject, says)
     yield from _clock(subject, each)
 
 

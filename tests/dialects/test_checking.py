@@ -75,6 +75,25 @@ async def test_a_time_zone_that_cannot_be_right_is_noticed(tmp_path: Path) -> No
 
 
 @virtual
+async def test_a_source_that_gives_fewer_rows_than_asked_for_is_noticed(tmp_path: Path) -> None:
+    """Its first page would be taken for the last one, and what follows be lost without a word."""
+    house = Shelf(VirtualClock().wall_ms)
+    for number in range(7):
+        house.put(f"S{number}", 1)
+
+    async def capped(request: web.Request) -> web.StreamResponse | None:
+        if not request.path.startswith("/api/stock/modified") or request.query["size"] == "3":
+            return None
+        return house.answer(request.clone(rel_url=request.rel_url.update_query(size="3")))
+
+    house.first = capped
+    async with checked(tmp_path, house, shelf_profile()) as here:
+        _, text = await report(here)
+        assert "feed.main changes: gives 3 rows a page although more were asked for" in text
+        assert "feed.main snapshot: gives" not in text
+
+
+@virtual
 async def test_locations_that_nobody_has_mapped_are_told(tmp_path: Path) -> None:
     """Each of their records would become part of an exception."""
     house = Shelf(VirtualClock().wall_ms)

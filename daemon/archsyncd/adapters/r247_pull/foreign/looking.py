@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from archsyncd.adapters.r247_pull.foreign.changes import DAY_MS
 from archsyncd.adapters.r247_pull.foreign.lists import Lists, Sheet
 from archsyncd.adapters.r247_pull.foreign.snapshot import read_levels
+from archsyncd.adapters.r247_pull.refusal import OK
 from archsyncd.domain.feed import Level, Reject
 from archsyncd.wire.foreign.overlap import row_time_ms
 from archsyncd.wire.foreign.section import CURSOR, OVERLAP, Listing, Requests
@@ -21,7 +22,8 @@ SHOWN: Final = 3
 class Looked:
     """What one list said. `told`: the call and its status; `goes_on`: the value to go on with, None: it tells none.
 
-    `newest_ms` and `date_ms`: the newest time of its records, and the source's own clock, UTC milliseconds.
+    `newest_ms` and `date_ms`: the newest time of its records, and the source's own clock, UTC milliseconds. `capped`: more
+    rows follow a page that is taken for the last, as it holds fewer than were asked for.
     """
 
     where: str
@@ -33,6 +35,7 @@ class Looked:
     goes_on: str | None
     newest_ms: int | None
     date_ms: int | None
+    capped: bool = False
 
 
 async def look(source: Source, lists: Lists, now_ms: int, places: Sequence[str]) -> list[Looked]:
@@ -44,8 +47,24 @@ async def look(source: Source, lists: Lists, now_ms: int, places: Sequence[str])
         if listing.pages.by in {"number", "offset"}:
             values["page"] = str(listing.pages.first)
         sheet = await lists.read(listing, await lists.ask(listing, values))
-        found.append(_looked(source, lists, listing, sheet))
+        capped = await _is_capped(lists, listing, values, sheet)
+        found.append(replace(_looked(source, lists, listing, sheet), capped=capped))
     return found
+
+
+async def _is_capped(lists: Lists, listing: Listing, values: Mapping[str, str], sheet: Sheet) -> bool:
+    """Whether a page that is taken for the last, as it is short, is followed by another one all the same."""
+    pages = listing.pages
+    if (
+        pages.by not in {"number", "offset"}
+        or pages.until != "short"
+        or not 0 < sheet.count < int(values["limit"])
+    ):
+        return False
+    page = pages.first + (1 if pages.by == "number" else sheet.count)
+    answer = await lists.ask(listing, {**values, "page": str(page)})
+    # Beyond the end a source may answer with an error; that is an end as well.
+    return answer.status == OK and (await lists.read(listing, answer)).count > 0
 
 
 def _lists(requests: Requests) -> Iterator[Listing]:
