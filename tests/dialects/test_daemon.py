@@ -97,7 +97,7 @@ async def test_an_xml_change_list_keeps_the_shop_in_step() -> None:
 
 
 @virtual
-async def test_a_list_by_modified_time_keeps_the_shop_in_step() -> None:
+async def test_f101_a_list_by_modified_time_keeps_the_shop_in_step_and_a_missing_row_zeroes_nothing() -> None:
     """Equal times, rows that show late, a restart; a row that is gone shows once the whole stock is read."""
     async with inside(seed=302) as (site, place):
         opened(site)
@@ -194,7 +194,7 @@ async def test_f117_a_source_that_refuses_the_credential_raises_the_alarm() -> N
             await daemon.until_case(CaseKind.STALE_FEED, open_=False)
 
 
-LOCAL = {
+LOCAL: dict[str, Any] = {
     "profile": "nightly",
     "format": "csv",
     "csv": {"delimiter": ";"},
@@ -294,3 +294,30 @@ async def test_an_order_is_handed_over_in_the_source_s_own_words() -> None:
                 house.put("A", 7)  # the warehouse has booked it
                 await site.stays(lambda: (site.stock("A") or 0) <= 7, "sold pieces are offered again", 30)
                 await site.until_stock({"A": 7})
+
+
+@virtual
+async def test_a_nightly_full_of_another_feed_heals_what_a_list_by_time_cannot_tell() -> None:
+    """Both say when their figures were taken: the newer one counts, whichever feed it comes by."""
+    nightly = LOCAL | {"fields": {**LOCAL["fields"], "asOf": {"part": "time"}}}
+    async with inside(seed=308) as (site, place):
+        opened(site)
+        root = place.place() / "drop"
+        root.mkdir()
+        drop = Drop(root, feed="nightly")
+        (place.place() / "nightly.json").write_bytes(written(nightly))
+        house = Shelf(place.clock.wall_ms)
+        more = 'snapshot_from = "nightly"\n' + NIGHTLY.format(root=root)
+        async with connected(house, shelf_profile(snapshot=None), place, more=more):
+            file_at(drop, place.clock.wall_ms(), "A;5\nB;7\n")
+            await site.until_stock({"A": 5, "B": 7})
+            await site.clock.sleep(120)
+            house.put("A", 4)
+            await site.until_stock({"A": 4})
+            await site.clock.sleep(120)
+            house.put("B", 6, at_ms=place.clock.wall_ms() - 600_000)  # too late for the overlap
+            await site.stays(lambda: site.stock("B") == 7, "it was told after all", 60)
+            file_at(drop, place.clock.wall_ms(), "A;4\nB;6\n")
+            await site.until_stock({"A": 4, "B": 6})
+            house.put("B", 5)
+            await site.until_stock({"B": 5})

@@ -254,6 +254,24 @@ async def test_cursors_that_lead_in_a_circle_are_a_fault() -> None:
 
 
 @virtual
+async def test_f096_a_gap_in_the_source_s_numbers_stops_nobody() -> None:
+    """Levels are absolute: what comes behind the gap counts, at the source's own position."""
+    profile = ledger_profile(positions="source", snapshot=None, head=None, key=None, start="0")
+    profile["fields"]["seq"] = "/@nr"
+    async with reading(ledger(), profile) as site:
+        row = (
+            '<Aenderung nr="{}"><Artikel code="A"/><Lager>WH1</Lager><Menge><Ist>{}</Ist></Menge></Aenderung>'
+        )
+        text = f'<Aenderungen letzte="9">{row.format(3, 5)}{row.format(9, 4)}</Aenderungen>'
+        site.house.first = says(lambda _: web.Response(text=text, content_type="application/xml"))
+        (batch,) = await site.next(None)
+        assert [(record.seq, told([batch])[place][1]) for place, record in enumerate(batch.records)] == [
+            (3, 5),
+            (9, 4),
+        ]
+
+
+@virtual
 async def test_a_single_sku_stands_behind_what_was_asked_before_and_before_what_comes_later() -> None:
     """Over a restart as well: what was read once is never overtaken by what is older."""
     async with reading(ledger(), ledger_profile()) as site:
