@@ -21,7 +21,7 @@ from archsyncd.wire.r247_values import Misread, to_ms
 
 # A row whose time cannot be read is shown again for nobody knows how long; in the night with 25 hours for one of them.
 UNTIMED_KEPT_MS: Final = 3 * 3_600_000
-ROUND_LIMIT: Final = 100_000
+ROUND_LIMIT: Final = 50_000
 REMEMBERED_LIMIT: Final = 1_000
 TIME_FIELDS: Final = ("asOf", "occurredAt", "at")
 _ENTRY: Final = struct.Struct(">6s8sI")

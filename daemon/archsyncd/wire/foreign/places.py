@@ -131,12 +131,11 @@ class Numbers:
         return self._entered
 
     def enter(self, epoch: str, last_round: int) -> None:
-        """Go on behind a checkpoint. A process leaps once, whatever it enters after that."""
+        """Go on behind a checkpoint; a process that did not write it leaps."""
         if self._entered and epoch == self.epoch:
             self.round = max(self.round, last_round)
             return
-        leaps = self._offered and last_round and not self._entered
-        self.round = last_round + (LEAP if leaps else 0)
+        self.round = last_round + (LEAP if self._offered and last_round else 0)
         self.epoch, self._entered, self._kept = epoch, True, False
 
     def begin_epoch(self, name: str) -> None:
