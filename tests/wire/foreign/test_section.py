@@ -75,6 +75,8 @@ def test_a_profile_without_the_section_cannot_be_asked() -> None:
         (BY_CURSOR | {"expired": [200]}, "request.expired", "from 400 to 499"),
         (BY_CURSOR | {"headers": {"Authorization": "x"}}, "request.headers.Authorization", "credential file"),
         (BY_CURSOR | {"headers": {"a b": "x"}}, 'request.headers."a b"', "no name of a header"),
+        (BY_CURSOR | {"headers": {"X-A": "a\nX-B: c"}}, "request.headers.X-A", "one line of printable"),
+        (BY_CURSOR | {"headers": {"X-A": "ü"}}, "request.headers.X-A", "of ASCII ones"),
         (BY_CURSOR | {"body": {"x": 1}}, "request.body", "a GET has no body"),
         (BY_CURSOR | {"key": {"path": "/one"}}, "request.key", "must ask for one {sku}"),
         (BY_CURSOR | {"head": {"shape": 5, "path": "/h"}}, "request.head.shape", "must be an object"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -109,10 +109,10 @@ def _names_in(tree: Any) -> frozenset[str]:
 
 def read_ask(
     section: Section, allowed: Collection[str], base: Ask | None = None, *, method: str = "GET"
-) -> Ask | None:
+) -> Ask:
     """Read method, path, query, headers and body of a section; what it does not say it has from `base`.
 
-    None when it has no usable path, which is a fault unless `base` has one.
+    Where something is wrong, a stand-in is in its place and the fault is noted.
     """
     chosen = section.choice("method", _METHODS, method if base is None else base.method)
     path = section.text("path", lambda text: parse_path_template(text, allowed), None)
@@ -136,7 +136,7 @@ def _pairs(
     section: Section,
     name: str,
     allowed: Collection[str],
-    check: Any,
+    check: Callable[[str], str | None],
     inherited: tuple[tuple[str, Template], ...],
 ) -> tuple[tuple[str, Template], ...]:
     inner = section.inner(name)
@@ -159,6 +159,8 @@ def _pairs(
         try:
             if not isinstance(text, str):
                 raise ValueError("must be a text")  # noqa: TRY004 - one way to tell all that is wrong here
+            if not text.isprintable() or (name == "headers" and not text.isascii()):
+                raise ValueError("must be one line of printable characters, in a header of ASCII ones")
             found[key] = parse_template(text, allowed)
         except ValueError as error:
             inner.fault(key, str(error), value)

@@ -178,7 +178,6 @@ def _shipped(section: Section) -> Step | None:
 
 def _ask(section: Section, method: str, names: tuple[str, ...]) -> Ask:
     ask = read_ask(section, names, method=method)
-    assert ask is not None
     if ask.body is not None:
         section.fault("body", "is told as order, wish or booking here: the shape of what is sent")
     return ask

@@ -108,7 +108,6 @@ def _read(section: Section) -> Requests:
         mode, ("since", "until", *_LIST_NAMES)
     )
     ask = read_ask(section, names)
-    assert ask is not None
     shape = section.raw("shape")
     if shape is not None:
         section.fault(
@@ -149,7 +148,6 @@ def _listing(
     if inner is None:
         return None
     ask = read_ask(inner, names, base)
-    assert ask is not None
     shape = inner.raw("shape")
     if shape is not None and not isinstance(shape, dict):
         inner.fault("shape", "must be an object with records, fields and the like", shape)
