@@ -34,6 +34,7 @@ REST_SECONDS = 10.0
 ASIDE_RECORDS = 500
 T = TypeVar("T")
 _ID_BYTES = 16
+_TOO_MANY = "more changes at once than can be told apart"
 
 
 class Changes:
@@ -77,13 +78,12 @@ class Changes:
         if batch.checkpoint != before:
             self._numbers.kept()
 
-    def _full(self, stand: Stand) -> SnapshotSource | None:
+    def _fulls(self, stand: Stand) -> Iterator[SnapshotSource]:
         """The whole stock, where the profile wants it from time to time and that time has come."""
         listing, now_ms = self._requests.snapshot, self._clock.wall_ms()
-        if listing is None or not listing.every_ms or 0 <= now_ms - stand.full_ms < listing.every_ms:
-            return None
-        stand.round, stand.full_ms = self._numbers.next_round(stand.round), now_ms
-        return self.whole(listing, replace(stand), self._options.locations)
+        if listing is not None and listing.every_ms and not 0 <= now_ms - stand.full_ms < listing.every_ms:
+            stand.round, stand.full_ms = self._numbers.next_round(stand.round), now_ms
+            yield self.whole(listing, replace(stand), self._options.locations)
 
     def _notes(self, stand: Stand, number: int) -> bool:
         """Whether a round without news moves the checkpoint all the same: rounds are counted by it.
@@ -115,20 +115,12 @@ class Changes:
         while True:
             self._beat()
             began, number = self._clock.monotonic(), self._numbers.next_round(stand.round)
-            sheet = await self._page(stand)
-            if isinstance(sheet, SnapshotDue):
-                if self._begins_anew(stand, sheet):
-                    continue
-                yield sheet
+            news = await self._news(stand)
+            if isinstance(news, SnapshotDue):
+                yield news
                 return
-            items = self._untold(stand, sheet)
-            if items is None:
-                yield SnapshotDue(
-                    SnapshotCause.GAP, f"{sheet.answer.told}: what was read before stands there no more"
-                )
-                return
-            before = stand.encode()
-            more = self._advance(stand, sheet)
+            sheet, items = news
+            before, more = stand.encode(), self._advance(stand, sheet)
             if more and rounds.repeats(stand.cursor):
                 raise FeedFault(f"{sheet.answer.told}: its cursors lead in a circle")
             records, rejects = await _aside(len(items), partial(self._read, items, number))
@@ -139,10 +131,24 @@ class Changes:
             self._kept(batch, before)
             if not more:
                 rounds = Rounds()
-                full = self._full(stand)
-                if full is not None:
+                for full in self._fulls(stand):
                     yield full
                 await self._rest_since(began)
+
+    async def _news(self, stand: Stand) -> tuple[Sheet, Sequence[Mapped]] | SnapshotDue:
+        """A page and what of it was not told yet; a snapshot that is due where reading cannot go on."""
+        sheet = await self._page(stand)
+        while isinstance(sheet, SnapshotDue):
+            if self._requests.snapshot is not None:
+                return sheet
+            self._begin_anew(stand, sheet)
+            sheet = await self._page(stand)
+        items = self._untold(stand, sheet)
+        if items is not None:
+            return sheet, items
+        return SnapshotDue(
+            SnapshotCause.GAP, f"{sheet.answer.told}: what was read before stands there no more"
+        )
 
     async def _page(self, stand: Stand) -> Sheet | SnapshotDue:
         listing, cursor = self._requests.changes, stand.cursor
@@ -151,17 +157,14 @@ class Changes:
         answer = await self._lists.ask(listing, values, cursor if stand.link else None)
         return self._lists.due(answer) or await self._lists.read(listing, answer)
 
-    def _begins_anew(self, stand: Stand, due: SnapshotDue) -> bool:
-        """Go back to the start where no snapshot can be asked for: another feed gives the full picture. Raises FeedFault."""
-        if self._requests.snapshot is not None:
-            return False
+    def _begin_anew(self, stand: Stand, due: SnapshotDue) -> None:
+        """Go back to the start, as no snapshot can be asked for: another feed gives the full picture. Raises FeedFault."""
         start = self._requests.start or ""
         if stand.cursor == start:
             raise FeedFault(
                 f"{due.detail}: it does not know the cursor either with which a new reader begins"
             )
         stand.cursor, stand.told, stand.digest, stand.ids, stand.link = start, 0, "", (), False
-        return True
 
     def _only_place(self, listing: Listing) -> dict[str, str]:
         return {"location": self._options.locations[0]} if "location" in listing.ask.names else {}
@@ -232,32 +235,35 @@ class Changes:
                 gathered, now_ms = await self.gather(stand)
             except TooMany:
                 if self._requests.snapshot is None:
-                    raise FeedFault(
-                        "more changes at once than can be told apart; a full of another feed must come first"
-                    ) from None
-                yield SnapshotDue(
-                    SnapshotCause.GAP, "more changes at once than can be told apart; the whole stock is read"
-                )
+                    raise FeedFault(f"{_TOO_MANY}; a full of another feed must come first") from None
+                yield SnapshotDue(SnapshotCause.GAP, f"{_TOO_MANY}; the whole stock is read")
                 return
-            before = stand.encode()
-            rows = list(gathered.news())
-            indexes = count()
-            for chunk, last in _chunks(rows, self._options.page_limit):
-                read = await _aside(len(chunk), partial(self._told_of, chunk, number, indexes))
-                # From here to the batch nothing waits: what is remembered as told is told.
-                if last:
-                    self.pass_by(stand, gathered, now_ms)
-                for row in chunk:
-                    gathered.remember(row)
-                if rows or self._notes(stand, number):
-                    stand.round = number
-                batch = self._batch(stand, *sort_read(read), more=not last)
-                yield batch
-                self._kept(batch, before)
-            full = self._full(stand)
-            if full is not None:
+            async with aclosing(self._parts(stand, gathered, now_ms, number)) as parts:
+                async for batch in parts:
+                    yield batch
+            for full in self._fulls(stand):
                 yield full
             await self._rest_since(began)
+
+    async def _parts(
+        self, stand: Stand, gathered: Round, now_ms: int, number: int
+    ) -> AsyncGenerator[Batch, None]:
+        """What of a round is news, in parts; one without records where nothing is."""
+        before = stand.encode()
+        rows = list(gathered.news())
+        indexes = count()
+        for chunk, last in _chunks(rows, self._options.page_limit):
+            read = await _aside(len(chunk), partial(self._told_of, chunk, number, indexes))
+            # From here to the batch nothing waits: what is remembered as told is told.
+            if last:
+                self.pass_by(stand, gathered, now_ms)
+            for row in chunk:
+                gathered.remember(row)
+            if rows or self._notes(stand, number):
+                stand.round = number
+            batch = self._batch(stand, *sort_read(read), more=not last)
+            yield batch
+            self._kept(batch, before)
 
     def _told_of(self, rows: Sequence[Row], number: int, indexes: Iterator[int]) -> list[Record | Reject]:
         return [self._record(row.item, place(number, next(indexes))) for row in rows]
