@@ -16,6 +16,7 @@ from archsyncd.adapters.clock import SystemChance, SystemClock
 from archsyncd.assembly import rules_of
 from archsyncd.checking_alerts import alert_notes
 from archsyncd.checking_online import Answers, ask_systems, ask_with
+from archsyncd.checking_profiles import looks_up_orders, request_notes
 from archsyncd.config import ConfigurationFaults, MappingNote, Settings, UnknownKey, Weight, mapping_report
 from archsyncd.config.profiles import profile_notes
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_USAGE, Fatal
@@ -85,6 +86,8 @@ async def check(
     ]
     if notes := profile_notes(settings):
         parts.append(("profiles", notes))
+    if notes := request_notes(settings):
+        parts.append(("requests", notes))
     if notes := _orders(settings):
         parts.append(("orders", notes))
     if notes := alert_notes(settings, directory):
@@ -139,7 +142,7 @@ def _orders(settings: Settings) -> tuple[MappingNote, ...]:
     """Where nobody can be asked about an order, only the site's own word settles those of before the first start."""
     orders = settings.orders
     tracked = settings.commercetools.inventory_mode == "tracked"
-    asked = [feed.name for feed in settings.feeds if feed.transport == "pull"]
+    asked = [feed.name for feed in settings.feeds if looks_up_orders(feed)]
     if not tracked or asked or orders.reflected_before is not None:
         return ()
     told = (

@@ -15,7 +15,9 @@ from archsyncd.adapters.pubsub import PubsubFeed
 from archsyncd.adapters.r247_drop.directory import FOLDERS
 from archsyncd.adapters.r247_drop.order_files import DESK_FOLDERS
 from archsyncd.adapters.r247_pull import PullFeed
+from archsyncd.adapters.r247_pull.foreign import ForeignFeed
 from archsyncd.checking_calls import call_notes
+from archsyncd.checking_profiles import understood
 from archsyncd.checking_queue import queue_notes
 from archsyncd.config import CLIENT_SECRET, ORDER_NOTIFICATIONS, FeedSettings, MappingNote, Settings, Weight
 from archsyncd.connections import Surroundings, commercetools_client, feed_of, notifications_of
@@ -290,6 +292,8 @@ async def _feed(feed: FeedSettings, settings: Settings, person: Surroundings) ->
     try:
         if isinstance(source, PubsubFeed):
             return await queue_notes(subject, source.subscription)
+        if isinstance(source, ForeignFeed):
+            return list(understood(subject, await source.look(), settings))
         if not isinstance(source, PullFeed):
             return [MappingNote(_LOOK, subject, f"cannot be asked: its transport is {feed.transport}")]
         return list(_locations(subject, feed.name, await source.locations(), settings))

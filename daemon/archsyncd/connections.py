@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from archsyncd.adapters.commercetools.client import HttpCommercetools
 from archsyncd.adapters.commercetools.options import ClientOptions
@@ -20,6 +21,7 @@ from archsyncd.adapters.pubsub import (
 )
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions, Readiness
 from archsyncd.adapters.r247_pull import PullAuth, PullFeed, PullOptions, Sessions
+from archsyncd.adapters.r247_pull.foreign import ForeignFeed
 from archsyncd.adapters.webhook import PushFeed, PushOptions
 from archsyncd.adapters.webhook.feed import Memory
 from archsyncd.config import (
@@ -31,6 +33,7 @@ from archsyncd.config import (
     Settings,
     SignatureSettings,
 )
+from archsyncd.config.asking import load_source
 from archsyncd.config.platform import IN_FLIGHT_MOST
 from archsyncd.config.profiles import load_profile
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
@@ -38,10 +41,10 @@ from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.named_feed import NamedFeed
 from archsyncd.engine.ports import Clock, Feed, Notices, OrderDesk, SecretFault
 from archsyncd.wire.profile.faults import ProfileFaults
-from archsyncd.wire.profile.profile import Profile
 from archsyncd.wire.pubsub import MESSAGES_LIMIT
 from archsyncd.wire.webhook import Algorithm, Scheme, google_scheme
 
+T = TypeVar("T")
 SPARE_CONNECTIONS = 8
 
 
@@ -192,8 +195,8 @@ def _emulated(address: str) -> dict[str, Any]:
 
 def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
     """Where each source takes orders, by feed."""
-    sources = map(source_of, feeds)
-    return {source.name: source.desk for source in sources if isinstance(source, PullFeed | DropFeed)}
+    takers = (PullFeed, ForeignFeed, DropFeed)
+    return {source.name: source.desk for source in map(source_of, feeds) if isinstance(source, takers)}
 
 
 def source_of(feed: Feed) -> Feed:
@@ -207,7 +210,7 @@ def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequ
     name = ""
     try:
         for feed, said in zip(map(source_of, feeds), settings, strict=True):
-            if isinstance(feed, PullFeed | PubsubFeed):
+            if isinstance(feed, PullFeed | ForeignFeed | PubsubFeed):
                 name = f"feed.{said.name}"
                 fresh.append((feed, trusted_context(said.ca_file)))
         name = "commercetools"
@@ -231,13 +234,18 @@ def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
         networks=feed.allow_cidr,
     )
     sessions = Sessions(trusted_context(feed.ca_file), feed.allow_cidr)
-    return PullFeed(options, secret_of(world, f"feed-{feed.name}"), world.clock, sessions, beat)
+    secret = secret_of(world, f"feed-{feed.name}")
+    if feed.profile is None:
+        return PullFeed(options, secret, world.clock, sessions, beat)
+    # No foreign source holds a request open, and its locations are asked for one by one where the profile says so.
+    asking = replace(options, wait_seconds=0, locations=feed.locations)
+    return ForeignFeed(asking, _profile(feed.profile, load_source), secret, world.clock, sessions, beat)
 
 
-def _profile(path: Path) -> Profile:
+def _profile(path: Path, load: Callable[[Path], T]) -> T:
     """Read a profile once more, as a start or a check did before. Raises ValueError when it has changed for the worse."""
     try:
-        return load_profile(path)
+        return load(path)
     except (OSError, ProfileFaults) as fault:
         raise ValueError(f"profile: {fault}") from None
 
@@ -279,7 +287,7 @@ def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
         delimiter=feed.delimiter,
         gap_grace_seconds=float(feed.gap_grace_seconds),
         stable_seconds=float(feed.stable_seconds),
-        profile=None if feed.profile is None else _profile(feed.profile),
+        profile=None if feed.profile is None else _profile(feed.profile, load_profile),
     )
     return DropFeed(options, world.clock, beat)
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+from archsyncd.config.asking import check_asking
 from archsyncd.config.credentials import (
     Secret,
     credential_directory,
@@ -55,6 +56,7 @@ def load(
     draft.settings = _placed(draft, path, environment)
     _check_files(draft)
     check_profiles(draft)
+    check_asking(draft)
     if not allow_placeholders:
         _check_placeholders(draft)
     directory = credential_directory(credentials, environment)

@@ -12,14 +12,19 @@ from archsyncd.wire.profile.faults import ProfileFaults
 from archsyncd.wire.profile.profile import Profile, read_profile
 from archsyncd.wire.profile.tree import TEXT_LIMIT_BYTES
 
-PROFILE_TRANSPORTS: Final = ("drop",)
+PROFILE_TRANSPORTS: Final = ("drop", "pull")
 
 
 def load_profile(path: Path) -> Profile:
     """Read a profile's file. Messages call it by its name and its folder's. Raises ProfileFaults, OSError."""
+    return read_profile(*profile_bytes(path))
+
+
+def profile_bytes(path: Path) -> tuple[bytes, str]:
+    """A profile's text, a little more than it may have at most, and how messages call it. Raises OSError."""
     with path.open("rb") as file:
         data = file.read(TEXT_LIMIT_BYTES + 1)
-    return read_profile(data, f"{path.parent.name}/{path.name}" if path.parent.name else path.name)
+    return data, f"{path.parent.name}/{path.name}" if path.parent.name else path.name
 
 
 def check_profiles(draft: Draft) -> None:

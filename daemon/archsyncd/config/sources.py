@@ -331,8 +331,9 @@ class FeedSettings:
         metadata=key(
             FilePath(relative=True),
             """A mapping profile (JSON) for a source that does not speak r247/1 itself: where each field stands in its
-            files, how numbers and times are written, what its files are called. Then `delimiter` means nothing.
-            `archsyncctl inspect SAMPLE` proposes one. A relative path starts at this file's directory. For `drop`.""",
+            files or answers, how numbers and times are written, what its files are called (`drop`, where `delimiter`
+            then means nothing) or how it is asked (`pull`, by `request`). `archsyncctl inspect SAMPLE` proposes one. A
+            relative path starts at this file's directory. For `drop` and `pull`.""",
             restart=True,
         ),
     )
@@ -340,9 +341,10 @@ class FeedSettings:
         default="",
         metadata=key(
             FEED_NAME,
-            """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`): it is
-            asked for a full when this one's source begins a new epoch, and for single SKUs whose movements could not be
-            applied. "none-accepted" states that the site does without.""",
+            """The feed that provides full pictures for this one, where this transport has none (`pubsub`, `push`), or where
+            the profile of a `pull` feed does not say how the whole stock is asked for. It is asked for a full when this one's
+            source begins a new epoch, and for single SKUs whose movements could not be applied. "none-accepted" states that the
+            site does without.""",
             restart=True,
         ),
     )

@@ -7,7 +7,7 @@ to the byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -59,12 +59,12 @@ def _line(order: WholeOrder, placed: PlacedLine) -> Mapping[str, Any]:
 def without_persons(text: str, body: str) -> str:
     """A text of the source's with everything blotted out that the order tells of its receiver."""
     told = orjson.loads(body).get("shipTo") if body and text else None
-    named = sorted(
-        {value for value in (told or {}).values() if isinstance(value, str) and len(value) >= SHORTEST_NAME},
-        key=len,
-        reverse=True,
-    )
-    for value in named:
+    return blotted(text, (value for value in (told or {}).values() if isinstance(value, str)))
+
+
+def blotted(text: str, named: Iterable[str]) -> str:
+    """A text with everything blotted out that names a person, whatever its case."""
+    for value in sorted({one for one in named if len(one) >= SHORTEST_NAME}, key=len, reverse=True):
         text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
     return text
 

@@ -34,7 +34,7 @@ _BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 class Call:
     """A request below the source's address; `path` is percent-encoded already, `query` is not.
 
-    A `body` that is a text goes as it is.
+    A `body` that is a text goes as it is. `headers` stand beside ours and never in their place.
     """
 
     method: str
@@ -43,6 +43,7 @@ class Call:
     body: Mapping[str, Any] | str | None = field(default=None, repr=False)
     accept: str = JSON
     wait_seconds: float = 0.0
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Answer:
     content_type: str
     retry_after: str | None = None
     date: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Stream:
@@ -168,7 +170,7 @@ class Caller:
         return self._session
 
     def _headers(self, call: Call, correlation: str) -> dict[str, str]:
-        headers = {
+        headers = dict(call.headers) | {
             "Accept": call.accept,
             "Accept-Encoding": "identity",
             "User-Agent": "archsyncd",
@@ -210,9 +212,8 @@ def _written(body: Mapping[str, Any] | str) -> bytes:
 
 def _answer(response: aiohttp.ClientResponse, body: bytes, told: str) -> Answer:
     headers = response.headers
-    return Answer(
-        response.status, body, told, response.content_type, headers.get("Retry-After"), headers.get("Date")
-    )
+    retry_after, date = headers.get("Retry-After"), headers.get("Date")
+    return Answer(response.status, body, told, response.content_type, retry_after, date, headers)
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int, told: str) -> bytes:
