@@ -389,7 +389,8 @@ def _set_aside(
         if not done.ordered:
             told = "came without the balance after it, by a way that promises no order: its level is awaited"
             reason = f"a movement of {subject} {told}"
-        done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code="no_baseline"))
+        code = "no_baseline" if done.ordered else "unordered"
+        done.cases.append(NewCase(CaseKind.NEEDS_RESYNC, feed, subject, reason, code=code))
     elif verdict is Verdict.OTHER_FEED:
         kept = done.levels[record.location, record.sku]
         reason = (

@@ -43,9 +43,6 @@ DELETE FROM sending_part WHERE feed = ? AND epoch = ? AND snapshot = ?
 DELETE FROM sending WHERE feed = ?1 AND done = 1 AND begun_ms < (SELECT s.begun_ms FROM sending AS s WHERE s.feed = ?1
     AND s.done = 1 ORDER BY s.begun_ms DESC LIMIT 1 OFFSET ?2)
 
--- name: resync_drop
-DELETE FROM resync WHERE feed = ? AND sku = ? AND location = ?
-
 -- name: mend_sendings
 -- One that began ahead of time would never be given up.
 UPDATE sending SET begun_ms = :now WHERE begun_ms > :now
