@@ -463,7 +463,13 @@ async def test_retry_of_an_unknown_sku_has_it_looked_up_again(tmp_path: Path) ->
         assert again.id != case.id
 
 
-RETRIED = {CaseKind.HELD_LEVEL, CaseKind.HELD_RULES, CaseKind.STOCK_UPDATE_FAILED, *AWAITING_ENTRY}
+RETRIED = {
+    CaseKind.HELD_LEVEL,
+    CaseKind.HELD_RULES,
+    CaseKind.RESTOCKABLE_IN_DAYS,
+    CaseKind.STOCK_UPDATE_FAILED,
+    *AWAITING_ENTRY,
+}
 
 
 @virtual

@@ -59,8 +59,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "unknown_skus, unknown_share, drifting, stalled, untracked_lines, untracked_pieces, "
         "saturated_share, database_bytes, log_bytes, free_bytes, doubt",
         "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
-        "reconcile": "the newest comparison of the inventory (null: there was none): run, mode, cause, state, began, ended, "
-        "entries, keys, differing, held_raises",
+        "reconcile": "the newest comparison of the inventory (null: there was none): run, mode, cause, channel, sku, state, "
+        "began, ended, entries, keys, differing, undecided, held_raises",
     },
     "sku": {
         "sku": "as asked",
@@ -259,9 +259,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "began": "when it began",
         "ended": "when it ended",
         "entries": "entries compared so far",
-        "keys": "keys there were when it began",
+        "keys": "keys there were in all when it began",
         "agreeing": "keys that are as they should be",
         "differing": "keys that are not",
+        "undecided": "keys that could not be judged (busy or unproven): ask again",
         "planned": "keys that are read once more and corrected",
         "held_raises": "keys that are not raised until a person allows",
         "listed": "findings in all; `rows` holds up to 1,000 of each kind",

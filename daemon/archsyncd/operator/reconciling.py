@@ -65,8 +65,6 @@ class ReconcileDesk:
     ) -> dict[str, Any]:
         held = await self._daemon.store.reconciles.held()
         return brief(run, held) | {
-            "channel": run.wanted.channel,
-            "sku": run.wanted.sku,
             "reason": run.reason,
             "planned": run.planned,
             "agreeing": run.counted(Found.AGREES),
@@ -112,12 +110,15 @@ def brief(run: Run, held: int) -> dict[str, Any]:
         "run": run.id,
         "mode": run.wanted.mode.value,
         "cause": run.wanted.cause,
+        "channel": run.wanted.channel,
+        "sku": run.wanted.sku,
         "state": run.state.value,
         "began": rfc3339(run.began_ms),
         "ended": None if run.ended_ms is None else rfc3339(run.ended_ms),
         "entries": run.entries,
         "keys": run.keys,
         "differing": run.differing,
+        "undecided": run.undecided,
         "held_raises": held,
     }
 

@@ -154,11 +154,13 @@ def _work(status: Answer) -> Iterator[str]:
 def _reconciled(run: Answer | None) -> Iterator[str]:
     if run is None:
         return
-    share = f" of about {run['keys']:,}" if run["state"] == "running" else ""
+    scope = "".join(f", {name} {run[name]}" for name in ("channel", "sku") if run[name])
+    share = f" of about {run['keys']:,}" if run["state"] == "running" and not scope else ""
+    unsure = f", {run['undecided']:,} could not be judged" if run["undecided"] else ""
     held = f"; {counted(run['held_raises'], 'raise')} held" if run["held_raises"] else ""
     yield (
-        f"reconcile   {run['cause']} run {run['run']} ({run['mode']}) of {run['began']} {run['state']}: {run['entries']:,} "
-        f"entries compared{share}, {run['differing']:,} differ{held}"
+        f"reconcile   {run['cause']} run {run['run']} ({run['mode']}{scope}) of {run['began']} {run['state']}: "
+        f"{run['entries']:,} entries compared{share}, {run['differing']:,} differ{unsure}{held}"
     )
 
 
