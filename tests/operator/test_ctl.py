@@ -219,11 +219,15 @@ async def test_a_skus_story_prints_its_arithmetic_and_checks_it(tmp_path: Path) 
         await sold(daemon)
         code, out, _ = await ctl(daemon, "sku", "ABC-1")
         assert code == 0
-        told = "f 12 + reflected 3 − untracked 0 = X 15; applied 15; orders known 3 → commercetools shows 12"
-        assert told in out
+        assert (
+            "12 by the levels + 3 of orders that they left out − 0 of orders that commercetools does not count = 15 before "
+            "orders; 15 applied − 3 of known orders → commercetools should show 12"
+        ) in out
+        assert "should show 12 by the ledger, wanted 12; a write or a read last changed that at 20" in out
+        assert "look now  archsyncctl reconcile --dry-run --sku ABC-1" in out
         assert "the arithmetic adds up" in out
         assert "order     CT-o1 (Open): 3 tracked in warehouse-1, 3 reflected" in out
-        assert "proof   3 off available at WH1 from main 1/2: the level is past it" in out
+        assert "is without 3 pieces from record 1/2 of feed main on: the level has come so far" in out
 
 
 @virtual
@@ -233,7 +237,7 @@ async def test_a_story_tells_what_is_in_flight_and_what_waits(tmp_path: Path) ->
         await sold(daemon)
         await daemon.level("ABC-1", 9)
         _, waiting, _ = await ctl(daemon, "sku", "ABC-1")
-        assert "→ commercetools shows 12, to become 9" in waiting
+        assert "→ commercetools should show 12, to become 9" in waiting
         assert "among the decreases" in waiting
         await daemon.store.outbox.lease(DrainLimits(), 1)
         _, flying, _ = await ctl(daemon, "sku", "ABC-1")

@@ -144,3 +144,4 @@ class KeyStory:
     cases: tuple[Case, ...]
     proofs: tuple[tuple[Any, ...], ...] = ()
     heads: tuple[tuple[Any, ...], ...] = ()
+    answered: tuple[tuple[Any, ...], ...] = ()

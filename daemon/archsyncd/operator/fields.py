@@ -66,7 +66,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "sku": "as asked",
         "levels": "[location, channel, sells, counts, buffer, withheld, feed, epoch, seq, on_hand, available, as_of]",
         "keys": "[channel, f, reflected, untracked, closed, known, x_target, x_applied, base, parked, attempts, entry, "
-        "operation, waiting, sentence, checks, adds_up]",
+        "operation, waiting, sentence, checks, adds_up]; entry (as booked, nobody has looked for this answer): id, version, "
+        "created, shows (what it should show by the ledger), wanted, answered (when a write or a read last changed that)",
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",
         "timelines": "by channel, as keys of history, with rows (the newest) and more: whether there are earlier ones",

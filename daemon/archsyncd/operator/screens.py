@@ -6,10 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archsyncd.operator.tables import age, counted, shown
-from archsyncd.operator.timelines import timeline_lines
-
-# As in domain/rules: what the tool loads is kept small.
-LET_GO = "let_go"
 
 STATUS_LINES = 24
 WIDTH_CHARACTERS = 160
@@ -269,98 +265,6 @@ def _foot(status: Answer, most: int) -> list[str]:
         notes.insert(0, "note        rollout stage plan: nothing is written")
     up = f"archsyncd   {status['version']}, project {status['project']}, up {age(status['uptime_seconds'])}"
     return [tenure, *_capped(notes, most, "note"), up]
-
-
-def sku_lines(story: Answer) -> list[str]:
-    """One SKU's story, one fact a line."""
-    return [shown(line) for line in _sku(story)]
-
-
-def _sku(story: Answer) -> Iterator[str]:
-    yield f"SKU {story['sku']}"
-    for level in story["levels"]:
-        yield _level(level)
-    timelines = {timeline["channel"]: timeline for timeline in story["timelines"]}
-    for key in story["keys"]:
-        yield from _key(key)
-        if key["channel"] in timelines:
-            yield from timeline_lines(timelines[key["channel"]])
-    for line in story["lines"][:LINES_SHOWN]:
-        yield from _line(line)
-    hidden = story["lines_total"] - min(len(story["lines"]), LINES_SHOWN)
-    if hidden > 0:
-        yield f"  and {counted(hidden, 'more open order line')}; --json shows more"
-    if not story["lines_total"]:
-        yield "  no open order line"
-    for case in story["cases"]:
-        yield f"case {case['id']}  {case['kind']} ({case['severity']}, owner {case['owner']}): {case['reason']}"
-    if not story["cases"]:
-        yield "  no open exception"
-
-
-def _level(level: Answer) -> str:
-    figures = f"available {shown(level['available'])}, on hand {shown(level['on_hand'])}"
-    place = f"feed {level['feed']} {level['epoch']}/{level['seq']}"
-    if level["channel"] is None:
-        return (
-            f"  level     {level['location']}: {figures} ({place}; the location is not mapped or is ignored)"
-        )
-    counts = "withheld: its feed is stale" if level["withheld"] else f"counts {shown(level['counts'])}"
-    buffer = f", buffer {level['buffer']}" if level["buffer"] else ""
-    return f"  level     {level['location']} → {level['channel']}: {figures}; {counts} (sells {level['sells']}{buffer}; {place})"
-
-
-def _parked(reason: str) -> str:
-    if reason == LET_GO:
-        return "no location fills this channel any more; the entry stays as it is, and no sale in the store is taken off it"
-    return reason
-
-
-def _key(key: Answer) -> Iterator[str]:
-    yield f"channel {key['channel']}"
-    yield f"  ledger    {key['sentence']}"
-    for name in ("f", "reflected", "untracked", "known"):
-        note = (
-            f" (of them {key['closed']:,} of closed orders)"
-            if name in {"reflected", "known"} and key["closed"]
-            else ""
-        )
-        yield f"  {name:<9} {key[name]:>10,}{note}"
-    yield f"  X         {key['x_target']:>10,}   applied {shown(key['x_applied'])} (base {key['base']})"
-    wrong = [check["says"] for check in key["checks"] if not check["ok"]]
-    yield f"  checked   {'DOES NOT ADD UP: ' + '; '.join(wrong) if wrong else 'the arithmetic adds up'}"
-    entry = key["entry"]
-    if entry is None:
-        yield "  entry     none known"
-    else:
-        yield (
-            f"  entry     {entry['id']} version {entry['version']}: shows {shown(entry['shows'])}, wanted {entry['wanted']:,}"
-        )
-    operation = key["operation"]
-    if operation is not None:
-        doubt = ", outcome unknown: the entry is being read" if operation["in_doubt"] else ""
-        yield f"  in flight {operation['kind']} {operation['delta']:+,} ({operation['id']}{doubt})"
-    if key["waiting"]:
-        yield f"  waiting   {age(key['waiting']['seconds'])} among the {key['waiting']['name']}"
-    if key["parked"]:
-        yield f"  parked    nothing is written: {_parked(key['parked'])}"
-
-
-def _line(line: Answer) -> Iterator[str]:
-    kind = "tracked" if line["tracked"] else "untracked"
-    accepted = f", accepted {line['accepted']}" if line["accepted"] else ""
-    released = ", released" if line["released"] else ""
-    yield (
-        f"  order     {line['number'] or line['order']} ({line['state']}): {line['quantity']:,} {kind} in {line['channel']}, "
-        f"{line['reflected']:,} reflected{accepted}{released}"
-    )
-    for proof in line["proofs"]:
-        where = proof["location"] or "every location"
-        holds = "the level is past it" if proof["holds"] else "the level has not reached it"
-        yield (
-            f"    proof   {proof['quantity']:,} off {proof['figure']} at {where} from {proof['feed']} "
-            f"{proof['epoch']}/{proof['seq']}: {holds}"
-        )
 
 
 def case_lines(case: Answer) -> list[str]:

@@ -73,6 +73,7 @@ class ReportStore:
             heads = await tx.rows("heads_by_id", orders)
             wanted = {"state": "open", "kind": "", "subject": sku, "after": 0, "limit": 100}
             cases = [case_of(row) for row in await tx.rows("cases", wanted)]
+            answered = await tx.rows("story_answered", (pairs(keys),))
         return KeyStory(
             sku,
             tuple(levels),
@@ -81,6 +82,7 @@ class ReportStore:
             tuple(cases),
             tuple(proofs),
             tuple(heads),
+            tuple(answered),
         )
 
     async def digest(self) -> str:
