@@ -234,7 +234,7 @@ def _is_muted(look: Look, note: str) -> bool:
 def _settled(look: Look, doubt: str) -> str:
     if look.backlog.unlooked:
         return "keys that are new here are looked up"
-    return "" if doubt else f"in step: {look.keys[0]:,} keys"
+    return "" if doubt else f"in step: {look.keys.total:,} keys"
 
 
 def _waiting(look: Look, waiting: int, now_ms: int) -> str:

@@ -181,7 +181,7 @@ async def test_status_as_json_has_the_documented_fields(tmp_path: Path) -> None:
         assert status["verdict"] == "degraded"
         assert status["reasons"][0]["code"] == "channel_paused"
         assert status["feeds"][0]["seq"] == 3
-        assert status["keys"] == {"total": 1, "out_of_step": 0}
+        assert status["keys"] == {"total": 1, "out_of_step": 0, "to_write": 0, "to_read": 0}
         assert status["orders"]["open"] == 1
         assert 59 < status["orders"]["behind_seconds"] < 62
         assert status["requests"]["limit_per_second"] == 50
@@ -210,6 +210,23 @@ async def test_the_oldest_decrease_is_told_with_its_age(tmp_path: Path) -> None:
         assert 89 < status["oldest_decrease_seconds"] < 95
         assert status["waiting"][0]["name"] == "decreases near zero"
         assert status["reasons"][0]["code"] == "decrease_waits"
+
+
+@virtual
+async def test_keys_out_of_step_are_told_apart_and_each_counted_once(tmp_path: Path) -> None:
+    """A change that waits is to be written; a base that no clean read has proven is to be read, though nothing waits."""
+    async with served(tmp_path) as daemon:
+        for sku in ("SURE", "CUT", "LOOKED"):
+            await daemon.level(sku, 10)
+        await daemon.prove("SURE", 10)
+        await daemon.prove("CUT", 10)
+        await daemon.entry("LOOKED", 10)
+        status = await ask_json(daemon, "status")
+        assert status["keys"] == {"total": 3, "out_of_step": 1, "to_write": 0, "to_read": 1}
+        await daemon.level("CUT", 7)
+        await daemon.clock.sleep(90)
+        _, out, _ = await ctl(daemon, "status")
+        assert "keys        3: 1 in step, 1 to be written, 1 to be read before it is sure" in out
 
 
 @virtual

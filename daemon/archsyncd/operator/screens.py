@@ -141,10 +141,21 @@ def _work(status: Answer) -> Iterator[str]:
     yield f"orders      {to}{behind}, {orders['open']:,} open"
     yield from _hand_over(status["hand_over"])
     keys = status["keys"]
-    parked = ", ".join(f"{count:,} {reason}" for reason, count in sorted(status["parked"].items()))
-    rest = f"; parked: {parked}" if parked else ""
-    yield f"keys        {keys['total']:,}, {keys['out_of_step']:,} out of step{rest}"
+    parked = ", ".join(
+        f"{count:,} {reason.replace('_', ' ')}" for reason, count in sorted(status["parked"].items())
+    )
+    yield f"keys        {keys['total']:,}: {_steps(keys)}{f'; parked: {parked}' if parked else ''}"
     yield from _reconciled(status["reconcile"])
+
+
+def _steps(keys: Answer) -> str:
+    """Which keys are not in step, each told once; parked ones are told with their reasons."""
+    told = [
+        f"{keys[name]:,} {says}"
+        for name, says in (("to_write", "to be written"), ("to_read", "to be read before it is sure"))
+        if keys[name]
+    ]
+    return ", ".join([f"{keys['total'] - keys['out_of_step']:,} in step", *told])
 
 
 def _reconciled(run: Answer | None) -> Iterator[str]:

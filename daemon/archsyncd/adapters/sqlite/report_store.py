@@ -13,6 +13,7 @@ from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.report import (
     UNLOOKED_LIMIT,
     Backlog,
+    KeyCounts,
     KeyStory,
     PlanRow,
 )
@@ -40,11 +41,12 @@ class ReportStore:
         """Parked keys by reason. Counts every one of them: not for each second."""
         return {str(row[0]): int(row[1]) for row in await self._session.rows("outbox_parked_count")}
 
-    async def key_counts(self) -> tuple[int, int]:
-        """How many keys there are, and how many are not in step. Counts every row: not for each second."""
+    async def key_counts(self) -> KeyCounts:
+        """How many keys there are, and how many are not in step, and why. Counts every row: not for each second."""
         async with self._session.read() as tx:
             keys, off = await tx.row("outbox_count"), await tx.row("outbox_out_of_step")
-        return (int(keys[0]) if keys else 0, int(off[0]) if off else 0)
+        out_of_step, to_write, parked = (int(count) for count in off) if off else (0, 0, 0)
+        return KeyCounts(int(keys[0]) if keys else 0, to_write, out_of_step - to_write - parked, parked)
 
     async def order_counts(self) -> tuple[int, int | None]:
         """Open orders that count line by line, and the oldest one's creation time."""
