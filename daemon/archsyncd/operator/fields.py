@@ -49,7 +49,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "oldest_decrease_seconds": "the age of the oldest decrease that waits",
         "in_doubt": "keys, oldest_seconds: writes whose outcome is not known yet",
         "unlooked": "keys whose entry was not looked at yet, counted up to 1,000",
-        "parked": "keys by reason; of keys.out_of_step they are what neither waits to be written (to_write) nor to be read (to_read)",
+        "parked": "keys by reason; they are those of keys.out_of_step that are neither to_write nor to_read",
         "orders": "complete_to, behind_seconds, open, oldest_open",
         "hand_over": "null where another system hands orders over; else states [state, orders, oldest_seconds], dispatches "
         "[kind, stage, count, oldest_seconds], lags (handed_over: created to accepted; booked: dispatched to booked) with "

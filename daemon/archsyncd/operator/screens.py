@@ -86,13 +86,14 @@ def _locations(status: Answer) -> Iterator[str]:
     told = ", ".join(f"{count} {state}" for state, count in data["locations"].items())
     told += f", {data['withheld']} withheld from sale" if data["withheld"] else ""
     worst = found[0]
-    named = "" if set(data["locations"]) == {"fresh"} else f"; {worst['name']}: {_last_told(worst)}"
+    silent = " (no sign of life of the feed)" if worst["state"] in {"stale", "late"} else ""
+    named = "" if set(data["locations"]) == {"fresh"} else f"; {worst['name']}{silent}: {_last_told(worst)}"
     yield f"locations   {told}{named}"
 
 
 def _last_told(location: Answer) -> str:
     seconds = location["told_seconds"]
-    return "never told" if seconds is None else f"last told {age(seconds)} ago"
+    return "no level yet" if seconds is None else f"its newest level came {age(seconds)} ago"
 
 
 def _data(status: Answer) -> Iterator[str]:
