@@ -109,7 +109,7 @@ async def test_status_begins_with_the_verdict_and_names_every_figure(tmp_path: P
             "orders",
             "keys",
             "exceptions",
-            "tenure",
+            "lease",
             "archsyncd",
         ]
         assert "0/s of 50/s (configured 50/s), 0 of 16 in flight" in out

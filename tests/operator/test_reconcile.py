@@ -94,7 +94,7 @@ async def test_one_sku_is_compared_again_while_it_cannot_be_judged(tmp_path: Pat
         await daemon.prove("A", 10)
         code, out, runs = await one_sku(daemon, busy_runs=1)
         assert (code, runs) == (0, 2)
-        assert "is done: 1 entries compared, 0 differ." in out
+        assert "is done: 1 entry compared, 0 differ." in out
         code, out, runs = await one_sku(daemon, busy_runs=99)
         assert (code, runs) == (1, SKU_RUNS)
         assert (
@@ -176,7 +176,7 @@ async def test_held_raises_are_told_and_let_go_on(tmp_path: Path) -> None:
         assert (await ask_json(daemon, "exceptions", "show", str(case["id"])))["retry"].startswith(
             "retry lets"
         )
-        assert "2 keys are raised" in (await ctl(daemon, "exceptions", "retry", str(case["id"])))[1]
+        assert "2 keys will be raised" in (await ctl(daemon, "exceptions", "retry", str(case["id"])))[1]
         assert "No raise is held." in (await ctl(daemon, "reconcile", "--allow-raises"))[1]
 
 

@@ -187,7 +187,7 @@ def _dispatches(figures: Figures) -> Item:
 
 def _parked(figures: Figures) -> Item:
     parked = figures.status.get("parked", {})
-    told = ", ".join(f"{count:,} {reason}" for reason, count in sorted(parked.items()))
+    told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in sorted(parked.items()))
     look = any(reason != ROLLOUT for reason in parked)
     says = f"SKUs that nothing is written for: {told}" if told else "none"
     return _check(figures, "parked", says, look=look, step="archsyncctl backlog")

@@ -9,6 +9,7 @@ from typing import Any
 from archsyncd.domain.cases import FOLDED, Case, CaseKind
 from archsyncd.domain.events import Event, explained
 from archsyncd.domain.explained import KINDS, MANUAL, REASONS, Explained, filled, told
+from archsyncd.domain.reconciling import HELD_CODE
 from archsyncd.operator.protocol import EXIT_ACT, Refusal
 from archsyncd.operator.screens import typed
 
@@ -34,6 +35,7 @@ _ABOUT_ENTRIES = frozenset(
         CaseKind.RESTOCKABLE_IN_DAYS,
         CaseKind.UNTRACKED_DEMAND,
         CaseKind.DRIFT,
+        CaseKind.SUSPECTED_OVERSELL,
     }
 )
 
@@ -122,7 +124,8 @@ def explained_case(case: Case) -> dict[str, Any]:
 def _names(case: Case) -> dict[str, str]:
     """What stands for the placeholders of its commands; nothing for a case that several things were folded into."""
     names = {"ID": str(case.id)}
-    if case.subject.startswith(FOLDED):
+    # Some cases are about several things, and their subject is the name of no single one.
+    if case.subject.startswith(FOLDED) or case.code == HELD_CODE:
         return names
     if case.kind in _ABOUT_ORDERS:
         names["NUMBER"] = case.subject

@@ -124,8 +124,8 @@ def _screen(run: Mapping[str, Any], limit: int, out: TextIO) -> None:
 def _verdict(run: Mapping[str, Any]) -> list[str]:
     scope = "".join(f", {name} {run[name]}" for name in ("channel", "sku") if run[name])
     said = (
-        f"Run {run['run']} ({run['mode']}, {run['cause']}{scope}) is {run['state']}: {run['entries']:,} entries compared, "
-        f"{run['differing']:,} differ{_unsure(run)}."
+        f"Run {run['run']} ({run['mode']}, {run['cause']}{scope}) is {run['state']}: "
+        f"{counted(run['entries'], 'entry', 'entries')} compared, {run['differing']:,} differ{_unsure(run)}."
     )
     lines = [said, run["reason"]] if run["reason"] else [said]
     others = [each["found"] for each in run["totals"] if each["found"] in _OTHERS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archsyncd.domain.counting import counted
 from archsyncd.domain.reconciling import UNLISTED, Found, Mode, Run, RunFinding, RunState, Wanted
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
@@ -94,7 +95,7 @@ class ReconcileDesk:
         self._daemon.shared.bases.set()
         return {
             "done": True,
-            "says": f"{keys} keys are raised once they are read again; later ones count anew.",
+            "says": f"{counted(keys, 'key')} will be raised once read again; later ones count anew.",
         }
 
 

@@ -113,7 +113,7 @@ def _data(status: Answer) -> Iterator[str]:
             f"{data['unknown_skus']:,} without a product ({100 * data['unknown_share']:.1f} % of all keys)"
         )
     if data["untracked_lines"] and status["inventory_mode"] == "tracked":
-        parts.append(f"{data['untracked_pieces']:,} pieces sold untracked")
+        parts.append(f"{counted(data['untracked_pieces'], 'piece')} sold untracked")
     if data["saturated_share"]:
         parts.append(f"requests scarce {100 * data['saturated_share']:.0f} % of the last minutes")
     if parts:
@@ -168,7 +168,7 @@ def _reconciled(run: Answer | None) -> Iterator[str]:
     held = f"; {counted(run['held_raises'], 'raise')} held" if run["held_raises"] else ""
     yield (
         f"reconcile   {run['cause']} run {run['run']} ({run['mode']}{scope}) of {run['began']} {run['state']}: "
-        f"{run['entries']:,} entries compared{share}, {run['differing']:,} differ{unsure}{held}"
+        f"{counted(run['entries'], 'entry', 'entries')} compared{share}, {run['differing']:,} differ{unsure}{held}"
     )
 
 
@@ -266,7 +266,7 @@ def _exceptions(status: Answer, most: int) -> list[str]:
 
 
 def _foot(status: Answer, most: int) -> list[str]:
-    tenure = f"tenure      {status['tenure']}"
+    tenure = f"lease       {status['tenure']}"
     told_above = ("feed ", "marker", "host")
     notes = [
         f"note        {name}: {text}"
@@ -318,9 +318,12 @@ def snapshot_lines(snapshot: Answer) -> list[str]:
     figures = snapshot["figures"]
     if figures:
         lines += [
-            f"  known     {figures['known']:,} levels there, {figures['in_stock']:,} in stock, {figures['absent']:,} not named",
-            f"  would     change {figures['changed']:,} levels and set {figures['to_zero']:,} to zero",
-            f"  pieces    {figures['pieces_up']:,} more and {figures['pieces_down']:,} fewer",
+            (
+                f"  known     {counted(figures['known'], 'level')} there, {figures['in_stock']:,} in stock, "
+                f"{figures['absent']:,} not named"
+            ),
+            f"  would     change {counted(figures['changed'], 'level')} and set {figures['to_zero']:,} to zero",
+            f"  pieces    {figures['pieces_up']:,} more and {figures['pieces_down']:,} fewer in all",
         ]
     lines += [f"  because   {reason}" for reason in snapshot["reasons"]]
     lines += [f"  next      {snapshot['next']}"] if snapshot.get("next") else []
