@@ -92,9 +92,10 @@ class Announcer:
         scope = "".join(f", {name}" for name in (run.wanted.channel, run.wanted.sku) if name)
         found = ", ".join(f"{run.counted(kind)} {kind.value}" for kind in Found if run.counted(kind))
         reason = f": {run.reason}" if run.reason else ""
+        unsure = f", {run.undecided} could not be judged" if run.undecided else ""
         message = (
             f"{run.wanted.cause} run {run.id} over the inventory ({run.wanted.mode.value}{scope}) is {run.state.value}{reason}; "
-            f"{run.entries} entries compared, {run.differing} differ, {run.planned} are read once more and corrected "
+            f"{run.entries} entries compared, {run.differing} differ{unsure}, {run.planned} are read once more and corrected "
             f"({found or 'nothing found'})"
         )
         say(self._logger, Event.RECONCILED, message, count=run.differing)
@@ -233,7 +234,7 @@ def _is_muted(look: Look, note: str) -> bool:
 def _settled(look: Look, doubt: str) -> str:
     if look.backlog.unlooked:
         return "keys that are new here are looked up"
-    return "" if doubt else f"in step: {look.keys[0]:,} keys"
+    return "" if doubt else f"in step: {look.keys.total:,} keys"
 
 
 def _waiting(look: Look, waiting: int, now_ms: int) -> str:

@@ -102,7 +102,7 @@ class Holding:
         # Orders known before prove nothing of what others wrote until now.
         self._shared.tenure_since_ms = self._shared.server_now_ms() if self._shared.server_time_known else 0
         await self._hold(tenure, lease)
-        self.text = f"held with fence {tenure.fence} by {tenure.name}"
+        self.text = f"held by {tenure.name}, so that this host writes (fence {tenure.fence})"
         return True
 
     async def _hold(self, tenure: Tenure, lease: Lease | None) -> None:

@@ -274,6 +274,19 @@ def test_a_location_is_as_fresh_as_the_freshest_feed_that_tells_of_it() -> None:
     assert best_of([]) == "late"
 
 
+def test_a_silent_feed_and_its_case_are_one_cause() -> None:
+    """A case of another feed, and one that says something else, is told beside it."""
+    stale, case = replace(FRESH, verdict="stale"), replace(RESTOCKABLE, kind="stale_feed")
+    facts = Facts(feeds=(stale,), cases=(case,))
+    assert "more)" not in judge(facts).sentence
+    assert [reason.code for reason in judge(facts).reasons] == ["feed_stale"]
+    both = judge(replace(facts, cases=(replace(case, cases=2),))).reasons
+    assert [(reason.code, reason.count) for reason in both] == [("feed_stale", 1), ("stale_feed", 1)]
+    assert [reason.code for reason in judge(replace(facts, feeds=(FRESH,))).reasons] == ["stale_feed"]
+    muted = replace(case, apart=((stale.name, 1, 5.0),))
+    assert [reason.code for reason in judge(replace(facts, cases=(muted,))).reasons] == ["feed_stale"]
+
+
 def test_what_a_stale_feed_explains_is_not_said_of_its_locations_again() -> None:
     """One cause, one sentence."""
     silent = replace(PLACE, verdict="stale", told_seconds=1e6)

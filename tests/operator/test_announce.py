@@ -7,7 +7,7 @@ import pytest
 from archsyncd.announce import about, status_line
 from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.health import Facts, OpenCases, judge
-from archsyncd.domain.report import Backlog, Room
+from archsyncd.domain.report import Backlog, KeyCounts, Room
 from archsyncd.operator.looking import Look
 
 
@@ -44,7 +44,7 @@ def looked(backlog: Backlog, facts: Facts | None = None, keys: int = 41_250) -> 
     """A look that found so much waiting, and these facts."""
     facts = facts or Facts()
     room = Room(1, 1, 1 << 40, 1)
-    return Look(judge(facts), facts, backlog, (keys, 0), {}, {}, (0, 0), room)
+    return Look(judge(facts), facts, backlog, KeyCounts(keys), {}, {}, (0, 0), room)
 
 
 def line(look: Look, notes: dict[str, str] | None = None, *, throttled: bool = False) -> str:

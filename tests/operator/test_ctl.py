@@ -109,7 +109,7 @@ async def test_status_begins_with_the_verdict_and_names_every_figure(tmp_path: P
             "orders",
             "keys",
             "exceptions",
-            "tenure",
+            "lease",
             "archsyncd",
         ]
         assert "0/s of 50/s (configured 50/s), 0 of 16 in flight" in out
@@ -181,7 +181,7 @@ async def test_status_as_json_has_the_documented_fields(tmp_path: Path) -> None:
         assert status["verdict"] == "degraded"
         assert status["reasons"][0]["code"] == "channel_paused"
         assert status["feeds"][0]["seq"] == 3
-        assert status["keys"] == {"total": 1, "out_of_step": 0}
+        assert status["keys"] == {"total": 1, "out_of_step": 0, "to_write": 0, "to_read": 0}
         assert status["orders"]["open"] == 1
         assert 59 < status["orders"]["behind_seconds"] < 62
         assert status["requests"]["limit_per_second"] == 50
@@ -213,17 +213,38 @@ async def test_the_oldest_decrease_is_told_with_its_age(tmp_path: Path) -> None:
 
 
 @virtual
+async def test_keys_out_of_step_are_told_apart_and_each_counted_once(tmp_path: Path) -> None:
+    """A change that waits is to be written; a base that no clean read has proven is to be read, though nothing waits."""
+    async with served(tmp_path) as daemon:
+        for sku in ("SURE", "CUT", "LOOKED"):
+            await daemon.level(sku, 10)
+        await daemon.prove("SURE", 10)
+        await daemon.prove("CUT", 10)
+        await daemon.entry("LOOKED", 10)
+        status = await ask_json(daemon, "status")
+        assert status["keys"] == {"total": 3, "out_of_step": 1, "to_write": 0, "to_read": 1}
+        await daemon.level("CUT", 7)
+        await daemon.clock.sleep(90)
+        _, out, _ = await ctl(daemon, "status")
+        assert "keys        3: 1 in step, 1 to be written, 1 to be read before it is sure" in out
+
+
+@virtual
 async def test_a_skus_story_prints_its_arithmetic_and_checks_it(tmp_path: Path) -> None:
     """The ledger stands line by line, with the sum spelt out and done again from levels and orders."""
     async with served(tmp_path) as daemon:
         await sold(daemon)
         code, out, _ = await ctl(daemon, "sku", "ABC-1")
         assert code == 0
-        told = "f 12 + reflected 3 − untracked 0 = X 15; applied 15; orders known 3 → commercetools shows 12"
-        assert told in out
+        assert (
+            "12 by the levels + 3 of orders that they left out − 0 of orders that commercetools does not count = 15 before "
+            "orders; 15 applied − 3 of known orders → commercetools should show 12"
+        ) in out
+        assert "should show 12 by the ledger, wanted 12; a write or a read last changed that at 20" in out
+        assert "look now  archsyncctl reconcile --dry-run --sku ABC-1" in out
         assert "the arithmetic adds up" in out
         assert "order     CT-o1 (Open): 3 tracked in warehouse-1, 3 reflected" in out
-        assert "proof   3 off available at WH1 from main 1/2: the level is past it" in out
+        assert "is without 3 pieces from record 1/2 of feed main on: the level has come so far" in out
 
 
 @virtual
@@ -233,7 +254,7 @@ async def test_a_story_tells_what_is_in_flight_and_what_waits(tmp_path: Path) ->
         await sold(daemon)
         await daemon.level("ABC-1", 9)
         _, waiting, _ = await ctl(daemon, "sku", "ABC-1")
-        assert "→ commercetools shows 12, to become 9" in waiting
+        assert "→ commercetools should show 12, to become 9" in waiting
         assert "among the decreases" in waiting
         await daemon.store.outbox.lease(DrainLimits(), 1)
         _, flying, _ = await ctl(daemon, "sku", "ABC-1")

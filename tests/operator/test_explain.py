@@ -16,6 +16,7 @@ from archsyncd.config.service import DEFAULT_OWNER, shipped_owners
 from archsyncd.domain.cases import CaseKind, CaseNews, NewCase
 from archsyncd.domain.events import Event, catalog, explained
 from archsyncd.domain.explained import KINDS, MANUAL, PLACEHOLDERS, REASONS, Explained, commands_in
+from archsyncd.domain.reconciling import HELD_CODE, HELD_SCOPE, HELD_SUBJECT
 from archsyncd.operator.ctl import main
 from archsyncd.operator.explain import explain
 from archsyncd.operator.fields import FIELDS
@@ -130,10 +131,14 @@ async def test_show_fills_the_commands_of_a_case(tmp_path: Path) -> None:
             NewCase(CaseKind.HELD_LEVEL, "main", "ABC-1 at WH1", "too much"),
             NewCase(CaseKind.STALE_FEED, "main", "main", "silent"),
             NewCase(CaseKind.SKU_NOT_FOUND, CHANNEL, "(folded)", "many"),
+            NewCase(CaseKind.SUSPECTED_OVERSELL, CHANNEL, "A1", "oversold"),
+            NewCase(CaseKind.DRIFT, HELD_SCOPE, HELD_SUBJECT, "held", code=HELD_CODE),
         )
         for case in cases:
             await daemon.store.cases.open(case)
-        told = [await ask_json(daemon, "exceptions", "show", str(number)) for number in range(1, 7)]
+        told = [await ask_json(daemon, "exceptions", "show", str(number)) for number in range(1, 9)]
+        assert told[6]["look"] == ["archsyncctl sku A1"]
+        assert HELD_SUBJECT not in " ".join([*told[7]["look"], *told[7]["remedy"]])
         assert told[0]["look"][0] == "archsyncctl sku 'A; rm -rf /'"
         assert told[0]["remedy"] == ["archsyncctl exceptions retry 1"]
         assert told[1]["look"][0] == "archsyncctl order CT-1"

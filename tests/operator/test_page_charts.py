@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archsyncd.domain.times import rfc3339
 from archsyncd.operator.page.charts import (
     BOTTOM,
     HEIGHT,
+    LABEL_HALF,
     LEFT,
     RIGHT,
     TOP,
@@ -24,6 +26,7 @@ from archsyncd.operator.page.charts import (
     drawn,
     hours,
 )
+from archsyncd.operator.page.screens import stepped
 
 HOUR_MS = 3_600_000
 SPAN = Span(0, 6 * HOUR_MS, 60_000)
@@ -118,4 +121,35 @@ def test_hours_are_full_ones_and_their_labels_do_not_touch(now_ms: int, span: in
     found = hours(Span(now_ms, now_ms + span * HOUR_MS, 60_000))
     assert 2 <= len(found) <= 7
     assert all(at_ms % 900_000 == 0 and LEFT <= x <= WIDTH - RIGHT for x, at_ms in found)
+    assert all(x <= WIDTH - LABEL_HALF for x, _ in found)
     assert all(later - sooner > 70 for (sooner, _), (later, _) in pairwise(found))
+
+
+@given(
+    falls=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=60),
+    waited=st.lists(st.one_of(st.none(), st.integers(0, 999)), min_size=60, max_size=60),
+)
+def test_no_peak_of_a_chart_is_missing_in_the_table(
+    falls: list[tuple[int, int]], waited: list[int | None]
+) -> None:
+    """However many minutes there are: six steps over the whole time, and the worst of all is the worst of one of them."""
+    rows = [sampled(minute, near, rest, waited[minute]) for minute, (near, rest) in enumerate(falls)]
+    table = list(stepped(rows, Span(0, HOUR_MS, 60_000)))
+    assert len(table) == -(-len(rows) // 10)
+    assert max(row["falling"] for row in table) == max(sum(pair) for pair in falls)
+    ages = [age for age in waited[: len(falls)] if age is not None]
+    assert max((row["age"] for row in table if row["age"] is not None), default=None) == max(
+        ages, default=None
+    )
+    assert ("critical" in {row["verdict"] for row in table}) == (len(rows) > CRITICAL_MINUTE)
+    assert [row["at"] for row in table] == [rfc3339(step * 600_000) for step in range(len(table))]
+
+
+CRITICAL_MINUTE = 7
+
+
+def sampled(minute: int, near: int, rest: int, waited: int | None) -> dict[str, object]:
+    """A row of the verb `samples`, shortened."""
+    verdict = "critical" if minute == CRITICAL_MINUTE else "healthy"
+    waits = {"near_zero": near, "decreases": rest, "from_zero": 0, "increases": 0}
+    return {"at": rfc3339(minute * 60_000), "verdict": verdict, "age": waited, **waits}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from archsyncd.domain.settlement import Booked
-from archsyncd.operator.screens import sku_lines
+from archsyncd.operator.sku_screen import sku_lines
 from archsyncd.operator.story import Story
 from tests.adapters.sqlite.shelf import Shelf, open_sqlite
 from tests.adapters.sqlite.test_pools import EVER, SHOP, WEB, kitted, shared

@@ -124,7 +124,7 @@ async def test_f121_a_level_that_no_person_saw_is_not_mapped_past_the_maximum(sh
     reckoning.wanted = rules(channel(place("WH1"), place("WH2"), maximum=100))
     await reckoning.put_in_force()
     (case,) = await shelf.cases(CaseKind.HELD_RULES)
-    assert "1 levels would count that are above" in case.reason
+    assert "1 level would count above" in case.reason
     assert await figure(shelf) == 10
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archsyncd.engine.deliveries import FOREIGN_NOTE
-from archsyncd.operator.screens import sku_lines
+from archsyncd.operator.sku_screen import sku_lines
 from archsyncd.simulators.commercetools import FaultKind
 from tests.process.site import CHANNEL, LOCATION, Site
 from tests.support.virtual_time import virtual

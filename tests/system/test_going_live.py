@@ -99,7 +99,7 @@ async def test_leaving_the_plan_takes_the_lease_and_makes_the_type_before_the_fi
                 await stack.aclose()
                 daemon = await stack.enter_async_context(house.daemon())
             await site.until_stock(STOCK, 200)
-            assert daemon.app.tenure_text.startswith("held with fence")
+            assert daemon.app.tenure_text.startswith("held by ")
             assert written(site)["custom-objects.put"] > 0
             assert await daemon.cases(CaseKind.STOCK_UPDATE_FAILED) == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.fatal import Fatal
-from archsyncd.operator.screens import sku_lines
+from archsyncd.operator.sku_screen import sku_lines
 from tests.process.site import CHANNEL
 from tests.support.virtual_time import virtual
 from tests.system.circling import ask

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from archsyncd.domain.counting import counted
+
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
@@ -92,7 +94,7 @@ def rule_objections(figures: RuleFigures, limits: GuardLimits) -> tuple[str, ...
         for channel, keys in figures.let_go.items()
     )
     if figures.above_maximum:
-        reasons.append(f"{figures.above_maximum} levels would count that are above their channel's maximum")
+        reasons.append(f"{counted(figures.above_maximum, 'level')} would count above their channel's maximum")
     return tuple(reasons)
 
 
@@ -104,7 +106,9 @@ def objections(figures: BatchFigures, limits: GuardLimits) -> tuple[str, ...]:
     """Why the batch must wait for a person, in sentences; empty when it may be applied."""
     reasons: list[str] = []
     if figures.records == 0 and (figures.known or figures.previous_records):
-        reasons.append(f"it is empty while {figures.known} levels are known at its locations")
+        reasons.append(
+            f"it is empty while {counted(figures.known, 'level')} {'is' if figures.known == 1 else 'are'} known at its locations"
+        )
     elif figures.previous_records:
         percent = figures.records * 100 // figures.previous_records
         if percent < limits.minimum_records_percent:

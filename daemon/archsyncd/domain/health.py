@@ -14,7 +14,7 @@ from archsyncd.domain.data_health import (
     saturation_reasons,
     share_reasons,
 )
-from archsyncd.domain.mutes import Mute, covering
+from archsyncd.domain.mutes import Mute, covering, told_already
 from archsyncd.domain.reasons import Level, Reason, because
 from archsyncd.domain.silence import Silence, Way, silence_reasons
 from archsyncd.domain.times import age
@@ -193,8 +193,9 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
         yield from saturation_reasons(facts.saturated, facts.limits)
     yield from share_reasons(facts.wrong, facts.limits)
     for cases in facts.cases:
-        yield from _cases(cases)
-        yield from _apart(cases)
+        told = told_already(cases.kind, _stale(facts))
+        yield from _cases(cases, told)
+        yield from _apart(cases, told)
     for channel in facts.paused_channels:
         says = f"writing to channel {channel} was paused by a person"
         yield because(Level.DEGRADED, "channel_paused", says, channel, CHANNEL=channel)
@@ -287,8 +288,15 @@ def _doubts(facts: Facts) -> Iterator[Reason]:
     yield because(level, "in_doubt", says, count=facts.in_doubt)
 
 
-def _cases(cases: OpenCases) -> Iterator[Reason]:
-    count = cases.cases - sum(number for _, number, _ in cases.apart)
+def _stale(facts: Facts) -> frozenset[tuple[str, str]]:
+    """The causes of this look, by code and subject, that have a case as well."""
+    return frozenset(("feed_stale", feed.name) for feed in facts.feeds if feed.verdict == "stale")
+
+
+def _cases(cases: OpenCases, told: frozenset[str]) -> Iterator[Reason]:
+    """Cases of a kind, without those of subjects that a cause of the same thing has told already."""
+    apart = {subject for subject, _, _ in cases.apart}
+    count = cases.cases - sum(number for _, number, _ in cases.apart) - len(told - apart)
     if count > 0:
         count += cases.folded
         late = ", overdue" if cases.overdue else ""
@@ -297,8 +305,10 @@ def _cases(cases: OpenCases) -> Iterator[Reason]:
         yield Reason(_level_of(cases), cases.kind, says, step, count=count)
 
 
-def _apart(cases: OpenCases) -> Iterator[Reason]:
+def _apart(cases: OpenCases, told: frozenset[str]) -> Iterator[Reason]:
     for subject, count, _ in cases.apart:
+        if subject in told:
+            continue
         says = f"{count} open {cases.kind} of {subject} (owner {cases.owner})"
         step = f"archsyncctl exceptions list --kind {cases.kind}"
         yield Reason(_level_of(cases), cases.kind, says, step, subject, count)

@@ -81,6 +81,12 @@ def root_of(code: str) -> str:
     return REPEATED.get(code, code)
 
 
+def told_already(kind: str, causes: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Of which subjects a kind of case repeats one of these causes (code, subject): one thing is told once."""
+    root = REPEATED.get(kind)
+    return frozenset(subject for code, subject in causes if code == root)
+
+
 def covering(mutes: Iterable[Mute], code: str, subject: str) -> Mute | None:
     """The mute about this, the most particular one first; None without one."""
     found = [mute for mute in mutes if mute.covers(code, subject)]

@@ -61,6 +61,8 @@ class Found(StrEnum):
 
 # What is as it should be, or will be known in its turn: counted, and not listed one by one.
 UNLISTED = frozenset({Found.AGREES, Found.BUSY, Found.UNPROVEN})
+# What this run could not judge: nobody may take these for right.
+UNDECIDED = frozenset({Found.BUSY, Found.UNPROVEN})
 # What makes a key's entry be read once more by its id.
 DIFFERING = frozenset({Found.TOO_MANY, Found.TOO_FEW, Found.FOREIGN, Found.MISSING})
 
@@ -175,6 +177,11 @@ class Run:
     def differing(self) -> int:
         """Keys that are not as they should be."""
         return self.counted(*DIFFERING)
+
+    @property
+    def undecided(self) -> int:
+        """Keys of which it could not be said whether they are as they should be."""
+        return self.counted(*UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,24 @@ class PlanRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyCounts:
+    """How many keys there are, and how many are not in step, each for one reason.
+
+    `to_write`: a change waits or is under way. `to_read`: it waits for a clean read of its entry. `parked`: nothing is written.
+    """
+
+    total: int = 0
+    to_write: int = 0
+    to_read: int = 0
+    parked: int = 0
+
+    @property
+    def out_of_step(self) -> int:
+        """Keys whose entry is not, or is not proven to be, what it should be."""
+        return self.to_write + self.to_read + self.parked
+
+
+@dataclass(frozen=True, slots=True)
 class KeyStory:
     """Everything known of one SKU. `levels`, `lines`, `proofs` and `heads` are rows in the order of their queries.
 
@@ -152,3 +170,4 @@ class KeyStory:
     beside: tuple[OutboxRow, ...] = ()
     debts: tuple[tuple[Any, ...], ...] = ()
     waits: tuple[tuple[Any, ...], ...] = ()
+    answered: tuple[tuple[Any, ...], ...] = ()

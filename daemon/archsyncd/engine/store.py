@@ -29,6 +29,7 @@ from archsyncd.domain.report import (
     Cursor,
     FeedPlace,
     FeedState,
+    KeyCounts,
     KeyStory,
     LedgerState,
     LookupDue,
@@ -402,8 +403,8 @@ class Reports(Protocol):
         """Parked keys by reason. Counts every one of them: not for each second."""
         ...
 
-    async def key_counts(self) -> tuple[int, int]:
-        """How many keys there are, and how many are not in step. Counts every row: not for each second."""
+    async def key_counts(self) -> KeyCounts:
+        """How many keys there are, and how many are not in step, and why. Counts every row: not for each second."""
         ...
 
     async def order_counts(self) -> tuple[int, int | None]:

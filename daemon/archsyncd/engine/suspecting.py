@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable
 
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.counting import counted
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.oversell import Owed
 from archsyncd.domain.report import FeedState
@@ -113,8 +114,8 @@ class Suspecting:
             return
         self._told.add(owed.key)
         reason = (
-            f"{owed.short} pieces of {owed.key.sku} may be sold beyond the stock of channel {owed.key.channel}: Archean's "
-            f"figures come to {owed.there}, and {owed.ordered} more are ordered that they do not exclude yet"
+            f"{counted(owed.short, 'piece')} of {owed.key.sku} may be sold beyond the stock of channel {owed.key.channel}: "
+            f"Archean's figures come to {owed.there}, and {owed.ordered} more are ordered that they do not exclude yet"
         )
         await self._store.cases.open(
             NewCase(CaseKind.SUSPECTED_OVERSELL, owed.key.channel, owed.key.sku, reason)

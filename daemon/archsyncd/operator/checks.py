@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from archsyncd.domain.cases import TEXTS, CaseKind, Severity
+from archsyncd.domain.mutes import REPEATED, told_already
 from archsyncd.domain.reporting import CasePeriod, PlaceUse
 from archsyncd.operator.tables import age, counted
 
@@ -100,15 +101,19 @@ def items_of(figures: Figures) -> list[Item]:
 def _reasons(figures: Figures) -> Iterator[Item]:
     """Causes of the verdict that are no exceptions; the report itself is what a missed one asks for."""
     kinds = {kind.value for kind in CaseKind}
+    owners = {root: figures.owner(kind) for kind, root in REPEATED.items()}
     for reason in figures.status["reasons"]:
         if reason["code"] not in kinds | {MISSED}:
             worse = 0.0 if reason["level"] == "critical" else 2.0
-            yield Item(Need.ACT, reason["code"], figures.default_owner, reason["says"], reason["next"], worse)
+            owner = owners.get(reason["code"], figures.default_owner)
+            yield Item(Need.ACT, reason["code"], owner, reason["says"], reason["next"], worse)
 
 
 def _cases(figures: Figures) -> Iterator[Item]:
+    causes = [(reason["code"], reason["subject"]) for reason in figures.status["reasons"]]
     for each in figures.periods:
-        if not each.open:
+        # A cause of the verdict has told of these already.
+        if each.open <= len(told_already(each.kind, causes)):
             continue
         oldest = max(figures.now_ms - (each.oldest_ms or figures.now_ms), 0) / 1000
         says = f"{each.open:,} open"
@@ -182,7 +187,7 @@ def _dispatches(figures: Figures) -> Item:
 
 def _parked(figures: Figures) -> Item:
     parked = figures.status.get("parked", {})
-    told = ", ".join(f"{count:,} {reason}" for reason, count in sorted(parked.items()))
+    told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in sorted(parked.items()))
     look = any(reason != ROLLOUT for reason in parked)
     says = f"SKUs that nothing is written for: {told}" if told else "none"
     return _check(figures, "parked", says, look=look, step="archsyncctl backlog")

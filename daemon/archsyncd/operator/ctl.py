@@ -19,8 +19,9 @@ from archsyncd.operator.parser import DEFAULT_SOCKET, parser
 from archsyncd.operator.progress import Progress
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Refusal
 from archsyncd.operator.reconcile_screen import reconcile
-from archsyncd.operator.screens import case_lines, order_lines, sku_lines, snapshot_lines, status_lines
+from archsyncd.operator.screens import case_lines, order_lines, snapshot_lines, status_lines
 from archsyncd.operator.sheets import Sheet
+from archsyncd.operator.sku_screen import sku_lines
 from archsyncd.operator.tables import LEFT, RIGHT, Table, age, counted, shown
 from archsyncd.operator.timelines import write_history
 from archsyncd.operator.writing import shown_lines, stream_json, write_json

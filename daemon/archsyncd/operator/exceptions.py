@@ -7,6 +7,7 @@ from typing import Any
 
 from archsyncd.domain.cases import FOLDED, Case, CaseKind
 from archsyncd.domain.concerned import Concerned
+from archsyncd.domain.counting import counted
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.lookup import AWAITING_ENTRY
 from archsyncd.domain.reconciling import HELD_CODE
@@ -113,7 +114,7 @@ class ExceptionDesk:
             self._daemon.shared.bases.set()
             return {
                 "done": True,
-                "says": f"{keys} keys are raised once they are read again; case {case.id} is closed.",
+                "says": f"{counted(keys, 'key')} will be raised once read again; case {case.id} is closed.",
             }
         if case.kind in FREED_BY_HAND:
             return await self._free(case)

@@ -10,6 +10,7 @@ from archsyncd.domain.cases import FOLDED, Case, CaseKind
 from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.events import Event, explained
 from archsyncd.domain.explained import KINDS, MANUAL, REASONS, Explained, filled, told
+from archsyncd.domain.reconciling import HELD_CODE
 from archsyncd.operator.protocol import EXIT_ACT, Refusal
 from archsyncd.operator.screens import typed
 
@@ -47,6 +48,7 @@ _ABOUT_ENTRIES = frozenset(
         CaseKind.RESTOCKABLE_IN_DAYS,
         CaseKind.UNTRACKED_DEMAND,
         CaseKind.DRIFT,
+        CaseKind.SUSPECTED_OVERSELL,
     }
 )
 
@@ -150,7 +152,8 @@ def _goes_again(case: Case, concerned: Concerned | None) -> bool:
 def _names(case: Case, concerned: Concerned | None) -> dict[str, str]:
     """What stands for the placeholders of its commands; nothing for a case that several things were folded into."""
     names = {"ID": str(case.id)}
-    if case.subject.startswith(FOLDED):
+    # Some cases are about several things, and their subject is the name of no single one.
+    if case.subject.startswith(FOLDED) or case.code == HELD_CODE:
         return names
     if concerned is not None:
         names["NUMBER"] = concerned.name

@@ -49,19 +49,19 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "oldest_decrease_seconds": "the age of the oldest decrease that waits",
         "in_doubt": "keys, oldest_seconds: writes whose outcome is not known yet",
         "unlooked": "keys whose entry was not looked at yet, counted up to 1,000",
-        "parked": "keys by reason",
+        "parked": "keys by reason; they are those of keys.out_of_step that are neither to_write nor to_read",
         "orders": "complete_to, behind_seconds, open, oldest_open",
         "hand_over": "null where another system hands orders over; else states [state, orders, oldest_seconds], dispatches "
         "[kind, stage, count, oldest_seconds], lags (handed_over: created to accepted; booked: dispatched to booked) with "
         "count, p50_seconds, p99_seconds",
-        "keys": "total, out_of_step",
+        "keys": "total, out_of_step, to_write, to_read",
         "data": "locations (how many by state), withheld, oldest_level_seconds, suspected_oversells, "
         "unknown_skus, unknown_share, drifting, stalled, "
         "untaken_seconds (by way: for how long nobody takes what waits), untracked_lines, untracked_pieces, "
         "saturated_share, database_bytes, log_bytes, free_bytes, doubt",
         "exceptions": "[kind, severity, owner, cases, occurrences, oldest_seconds, overdue, next]",
-        "reconcile": "the newest comparison of the inventory (null: there was none): run, mode, cause, state, began, ended, "
-        "entries, keys, differing, held_raises",
+        "reconcile": "the newest comparison of the inventory (null: there was none): run, mode, cause, channel, sku, state, "
+        "began, ended, entries, keys, differing, undecided, held_raises",
     },
     "sku": {
         "sku": "as asked",
@@ -69,8 +69,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "levels": "[location, channel, sells, counts, buffer, withheld, feed, epoch, seq, on_hand, available, as_of]",
         "keys": "[channel, rule (what [channels.X] skus_file says of it), f, reflected, untracked, closed, known, x_target, "
         "x_applied, base, parked, attempts, expected_delivery (what the entry should show), expected_written, entry, "
-        "operation, waiting, made_of, waits_for, sentence, checks, adds_up]; made_of and waits_for: sentences, where other keys "
-        "sell the same pieces",
+        "operation, waiting, made_of, waits_for, sentence, checks, adds_up]; entry (as booked, nobody has looked for this "
+        "answer): id, version, created, shows (what it should show by the ledger), wanted, answered (when a write or a read last "
+        "changed that); made_of and waits_for: sentences, where other keys sell the same pieces",
         "lines": "[order, number, state, line, channel, quantity, tracked, released, reflected, created, accepted, proofs]",
         "lines_total": "how many open lines there are; at most 100 are told",
         "timelines": "by channel, as keys of history, with rows (the newest) and more: whether there are earlier ones",
@@ -272,9 +273,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "began": "when it began",
         "ended": "when it ended",
         "entries": "entries compared so far",
-        "keys": "keys there were when it began",
+        "keys": "keys there were in all when it began",
         "agreeing": "keys that are as they should be",
         "differing": "keys that are not",
+        "undecided": "keys that could not be judged (busy or unproven): ask again",
         "planned": "keys that are read once more and corrected",
         "held_raises": "keys that are not raised until a person allows",
         "listed": "findings in all; `rows` holds up to 1,000 of each kind",

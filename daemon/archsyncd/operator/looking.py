@@ -24,7 +24,7 @@ from archsyncd.domain.data_health import (
 from archsyncd.domain.health import Facts, FeedHealth, OpenCases, Verdict, judge
 from archsyncd.domain.mutes import Mute, root_of
 from archsyncd.domain.priority import DueClass
-from archsyncd.domain.report import Backlog, FeedState, Room
+from archsyncd.domain.report import Backlog, FeedState, KeyCounts, Room
 from archsyncd.domain.reporting import ReportKind
 from archsyncd.engine.alerts import CaseFigures
 from archsyncd.engine.ports import StoreBroken
@@ -54,7 +54,7 @@ class Look:
     verdict: Verdict
     facts: Facts
     backlog: Backlog
-    keys: tuple[int, int]
+    keys: KeyCounts
     parked: Mapping[str, int]
     states: Mapping[str, FeedState]
     untracked: tuple[int, int]
@@ -133,7 +133,7 @@ class Lookout:
         # Cases fold when there are very many; what is suspected by the key is counted whole.
         cases_of_drift = sum(each.cases for each in cases if each.kind in _DRIFTING)
         drifting = max(cases_of_drift, await self._suspected.get())
-        wrong = Wrong(keys[0], parked.get(CaseKind.SKU_NOT_FOUND, 0), drifting)
+        wrong = Wrong(keys.total, parked.get(CaseKind.SKU_NOT_FOUND, 0), drifting)
         feeds = tuple(self._feed(feed, states.get(feed.name)) for feed in daemon.settings.feeds)
         facts = replace(
             self._facts(feeds, locations, backlog, cases, wrong, room),

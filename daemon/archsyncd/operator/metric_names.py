@@ -67,7 +67,12 @@ METRICS: Mapping[str, Metric] = {
         "gauge", "Since when the change of the oldest of them waits; 0 where there is none."
     ),
     "archsyncd_keys": Metric("gauge", "Keys, a SKU in a supply channel each."),
-    "archsyncd_keys_out_of_step": Metric("gauge", "Keys that are not, or not yet, what they should be."),
+    "archsyncd_keys_out_of_step": Metric(
+        "gauge", "Keys to be written, to be read before it is sure that they are right, or parked."
+    ),
+    "archsyncd_keys_to_read": Metric(
+        "gauge", "Those of them that wait for a clean read of their entry: no change of theirs waits."
+    ),
     "archsyncd_keys_unlooked": Metric(
         "gauge", "Keys whose entry was not looked at yet, counted up to 1,000."
     ),

@@ -126,6 +126,7 @@ def _outbox(status: Answer) -> Iterator[Sample]:
     yield "archsyncd_oldest_write_in_doubt_seconds", (), status["in_doubt"]["oldest_seconds"] or 0
     yield "archsyncd_keys", (), status["keys"]["total"]
     yield "archsyncd_keys_out_of_step", (), status["keys"]["out_of_step"]
+    yield "archsyncd_keys_to_read", (), status["keys"]["to_read"]
     yield "archsyncd_keys_unlooked", (), status["unlooked"]
     for reason in _PARKED:
         if reason in status["parked"]:

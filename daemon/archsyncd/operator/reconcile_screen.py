@@ -15,7 +15,14 @@ from archsyncd.operator.tables import LEFT, RIGHT, Table, counted, shown
 from archsyncd.operator.writing import write_json
 
 FIELDS = ("found", "channel", "sku", "shown", "expected", "change", "says")
+# So often one SKU is compared until all of it can be judged; each run waits for the orders around it.
+SKU_RUNS = 4
 _CORRECTED = frozenset({"too-many", "too-few", "foreign", "missing"})
+_OTHERS = frozenset({"restockable", "unreadable", "no-channel", "unmanaged", "unknown-channel"})
+_UNDECIDED = {
+    "busy": "had orders or a write of ours around the read",
+    "unproven": "had no base yet that a clean read has proven",
+}
 
 
 def reconcile(client: Client, options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
@@ -30,10 +37,24 @@ def reconcile(client: Client, options: argparse.Namespace, out: TextIO, err: Tex
     number = options.run or 0
     if begins:
         wanted = {"mode": options.mode, "sku": options.sku, "channel": options.channel}
-        number = client.ask("reconcile", wanted)["run"]
-        if not options.no_wait:
-            _wait(getattr(options, "socket", DEFAULT_SOCKET), number, Progress(err, None, "key"))
+        number = _compare(client, wanted, options, err)
     return _tell(_whole(client, number), options, out)
+
+
+def _compare(client: Client, wanted: Mapping[str, str], options: argparse.Namespace, err: TextIO) -> int:
+    """Begin a run and wait for its end, for one SKU again while some of it cannot be judged; the number of the last."""
+    runs = SKU_RUNS if options.sku else 1
+    while True:
+        number: int = client.ask("reconcile", wanted)["run"]
+        if options.no_wait:
+            return number
+        _wait(getattr(options, "socket", DEFAULT_SOCKET), number, Progress(err, None, "key"))
+        runs -= 1
+        if not runs:
+            return number
+        run = client.ask("reconcile.show", {"run": number})
+        if run["state"] != "done" or not run["undecided"]:
+            return number
 
 
 def _act(answer: Mapping[str, Any], options: argparse.Namespace, out: TextIO) -> int:
@@ -65,7 +86,8 @@ def _wait(path: str, number: int, progress: Progress) -> None:
                     continue
                 if run["run"] > number or run["state"] != "running":
                     break
-                progress.phase(f"{run['differing']:,} differ", run["keys"])
+                share = None if run["sku"] or run["channel"] else run["keys"]
+                progress.phase(f"{run['differing']:,} differ", share)
                 progress.to(run["entries"])
     finally:
         progress.end()
@@ -78,7 +100,9 @@ def _tell(run: Mapping[str, Any], options: argparse.Namespace, out: TextIO) -> i
         Sheet(out, FIELDS).write(run["rows"])
     else:
         _screen(run, options.limit, out)
-    return EXIT_ACT if run["state"] in {"failed", "stopped"} else EXIT_OK
+    # Whoever asks about one SKU must not take silence for an all-clear; in a whole run some key is always busy.
+    unsure = bool(run["sku"] and run["undecided"])
+    return EXIT_ACT if run["state"] in {"failed", "stopped"} or unsure else EXIT_OK
 
 
 def _screen(run: Mapping[str, Any], limit: int, out: TextIO) -> None:
@@ -100,10 +124,15 @@ def _screen(run: Mapping[str, Any], limit: int, out: TextIO) -> None:
 def _verdict(run: Mapping[str, Any]) -> list[str]:
     scope = "".join(f", {name} {run[name]}" for name in ("channel", "sku") if run[name])
     said = (
-        f"Run {run['run']} ({run['mode']}, {run['cause']}{scope}) is {run['state']}: {run['entries']:,} entries compared, "
-        f"{run['differing']:,} differ."
+        f"Run {run['run']} ({run['mode']}, {run['cause']}{scope}) is {run['state']}: "
+        f"{counted(run['entries'], 'entry', 'entries')} compared, {run['differing']:,} differ{_unsure(run)}."
     )
     lines = [said, run["reason"]] if run["reason"] else [said]
+    others = [each["found"] for each in run["totals"] if each["found"] in _OTHERS]
+    if others:
+        lines.append(
+            f"Beside the quantities it found: {', '.join(sorted(set(others)))} (see the rows above)."
+        )
     if run["mode"] == "apply" and run["planned"]:
         lines.append(
             f"{counted(run['planned'], 'key')} to be read once more: cut at once where too many show, raised when a second "
@@ -115,3 +144,12 @@ def _verdict(run: Mapping[str, Any]) -> list[str]:
         held = counted(run["held_raises"], "raise")
         lines.append(f"{held} held until you allow it: archsyncctl reconcile --allow-raises")
     return lines
+
+
+def _unsure(run: Mapping[str, Any]) -> str:
+    """How many keys could not be judged, and why."""
+    counts = {
+        found: sum(each["keys"] for each in run["totals"] if each["found"] == found) for found in _UNDECIDED
+    }
+    why = "; ".join(f"{counts[found]:,} {says}" for found, says in _UNDECIDED.items() if counts[found])
+    return f", {run['undecided']:,} could not be judged ({why}): ask again in a minute" if why else ""

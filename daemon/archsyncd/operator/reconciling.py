@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archsyncd.domain.counting import counted
 from archsyncd.domain.reconciling import UNLISTED, Found, Mode, Run, RunFinding, RunState, Wanted
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.daemon import Daemon
@@ -65,8 +66,6 @@ class ReconcileDesk:
     ) -> dict[str, Any]:
         held = await self._daemon.store.reconciles.held()
         return brief(run, held) | {
-            "channel": run.wanted.channel,
-            "sku": run.wanted.sku,
             "reason": run.reason,
             "planned": run.planned,
             "agreeing": run.counted(Found.AGREES),
@@ -96,7 +95,7 @@ class ReconcileDesk:
         self._daemon.shared.bases.set()
         return {
             "done": True,
-            "says": f"{keys} keys are raised once they are read again; later ones count anew.",
+            "says": f"{counted(keys, 'key')} will be raised once read again; later ones count anew.",
         }
 
 
@@ -112,12 +111,15 @@ def brief(run: Run, held: int) -> dict[str, Any]:
         "run": run.id,
         "mode": run.wanted.mode.value,
         "cause": run.wanted.cause,
+        "channel": run.wanted.channel,
+        "sku": run.wanted.sku,
         "state": run.state.value,
         "began": rfc3339(run.began_ms),
         "ended": None if run.ended_ms is None else rfc3339(run.ended_ms),
         "entries": run.entries,
         "keys": run.keys,
         "differing": run.differing,
+        "undecided": run.undecided,
         "held_raises": held,
     }
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from archsyncd.config.sources import NONE_ACCEPTED
+from archsyncd.domain.counting import counted
 from archsyncd.domain.times import rfc3339, utc_ms
 from archsyncd.engine.ports import Feed, FeedFault
 from archsyncd.engine.replaying import Replay
@@ -78,7 +79,7 @@ class ReplayDesk:
         outcome = await self._daemon.store.feeds.record_reading(reading)
         self._daemon.shared.work.set()
         self._daemon.shared.bases.set()
-        told = f"{len(reading.levels)} levels" if len(reading.levels) != 1 else "1 level"
+        told = counted(len(reading.levels), "level")
         kept = f"{outcome.applied} were new, {outcome.unchanged + outcome.stale} were known"
         bad = (
             f", {outcome.rejected} could not be used (see archsyncctl exceptions list)"

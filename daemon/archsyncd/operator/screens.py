@@ -6,10 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from archsyncd.operator.tables import age, counted, shown
-from archsyncd.operator.timelines import timeline_lines
-
-# As in domain/rules: what the tool loads is kept small.
-LET_GO = "let_go"
 
 STATUS_LINES = 24
 WIDTH_CHARACTERS = 160
@@ -91,13 +87,14 @@ def _locations(status: Answer) -> Iterator[str]:
     told = ", ".join(f"{count} {state}" for state, count in data["locations"].items())
     told += f", {data['withheld']} withheld from sale" if data["withheld"] else ""
     worst = found[0]
-    named = "" if set(data["locations"]) == {"fresh"} else f"; {worst['name']}: {_last_told(worst)}"
+    silent = " (no sign of life of the feed)" if worst["state"] in {"stale", "late"} else ""
+    named = "" if set(data["locations"]) == {"fresh"} else f"; {worst['name']}{silent}: {_last_told(worst)}"
     yield f"locations   {told}{named}"
 
 
 def _last_told(location: Answer) -> str:
     seconds = location["told_seconds"]
-    return "never told" if seconds is None else f"last told {age(seconds)} ago"
+    return "no level yet" if seconds is None else f"its newest level came {age(seconds)} ago"
 
 
 def _data(status: Answer) -> Iterator[str]:
@@ -117,7 +114,7 @@ def _data(status: Answer) -> Iterator[str]:
             f"{data['unknown_skus']:,} without a product ({100 * data['unknown_share']:.1f} % of all keys)"
         )
     if data["untracked_lines"] and status["inventory_mode"] == "tracked":
-        parts.append(f"{data['untracked_pieces']:,} pieces sold untracked")
+        parts.append(f"{counted(data['untracked_pieces'], 'piece')} sold untracked")
     if data["saturated_share"]:
         parts.append(f"requests scarce {100 * data['saturated_share']:.0f} % of the last minutes")
     if parts:
@@ -146,20 +143,33 @@ def _work(status: Answer) -> Iterator[str]:
     yield f"orders      {to}{behind}, {orders['open']:,} open"
     yield from _hand_over(status["hand_over"])
     keys = status["keys"]
-    parked = ", ".join(f"{count:,} {reason}" for reason, count in sorted(status["parked"].items()))
-    rest = f"; parked: {parked}" if parked else ""
-    yield f"keys        {keys['total']:,}, {keys['out_of_step']:,} out of step{rest}"
+    parked = ", ".join(
+        f"{count:,} {reason.replace('_', ' ')}" for reason, count in sorted(status["parked"].items())
+    )
+    yield f"keys        {keys['total']:,}: {_steps(keys)}{f'; parked: {parked}' if parked else ''}"
     yield from _reconciled(status["reconcile"])
+
+
+def _steps(keys: Answer) -> str:
+    """Which keys are not in step, each told once; parked ones are told with their reasons."""
+    told = [
+        f"{keys[name]:,} {says}"
+        for name, says in (("to_write", "to be written"), ("to_read", "to be read before it is sure"))
+        if keys[name]
+    ]
+    return ", ".join([f"{keys['total'] - keys['out_of_step']:,} in step", *told])
 
 
 def _reconciled(run: Answer | None) -> Iterator[str]:
     if run is None:
         return
-    share = f" of about {run['keys']:,}" if run["state"] == "running" else ""
+    scope = "".join(f", {name} {run[name]}" for name in ("channel", "sku") if run[name])
+    share = f" of about {run['keys']:,}" if run["state"] == "running" and not scope else ""
+    unsure = f", {run['undecided']:,} could not be judged" if run["undecided"] else ""
     held = f"; {counted(run['held_raises'], 'raise')} held" if run["held_raises"] else ""
     yield (
-        f"reconcile   {run['cause']} run {run['run']} ({run['mode']}) of {run['began']} {run['state']}: {run['entries']:,} "
-        f"entries compared{share}, {run['differing']:,} differ{held}"
+        f"reconcile   {run['cause']} run {run['run']} ({run['mode']}{scope}) of {run['began']} {run['state']}: "
+        f"{counted(run['entries'], 'entry', 'entries')} compared{share}, {run['differing']:,} differ{unsure}{held}"
     )
 
 
@@ -257,7 +267,7 @@ def _exceptions(status: Answer, most: int) -> list[str]:
 
 
 def _foot(status: Answer, most: int) -> list[str]:
-    tenure = f"tenure      {status['tenure']}"
+    tenure = f"lease       {status['tenure']}"
     told_above = ("feed ", "marker", "host")
     notes = [
         f"note        {name}: {text}"
@@ -268,103 +278,6 @@ def _foot(status: Answer, most: int) -> list[str]:
         notes.insert(0, "note        rollout stage plan: nothing is written")
     up = f"archsyncd   {status['version']}, project {status['project']}, up {age(status['uptime_seconds'])}"
     return [tenure, *_capped(notes, most, "note"), up]
-
-
-def sku_lines(story: Answer) -> list[str]:
-    """One SKU's story, one fact a line."""
-    return [shown(line) for line in _sku(story)]
-
-
-def _sku(story: Answer) -> Iterator[str]:
-    other = story["archean_sku"] != story["sku"]
-    yield f"SKU {story['sku']}" + (f", Archean's {story['archean_sku']}" if other else "")
-    for level in story["levels"]:
-        yield _level(level)
-    timelines = {timeline["channel"]: timeline for timeline in story["timelines"]}
-    for key in story["keys"]:
-        yield from _key(key)
-        if key["channel"] in timelines:
-            yield from timeline_lines(timelines[key["channel"]])
-    for line in story["lines"][:LINES_SHOWN]:
-        yield from _line(line)
-    hidden = story["lines_total"] - min(len(story["lines"]), LINES_SHOWN)
-    if hidden > 0:
-        yield f"  and {counted(hidden, 'more open order line')}; --json shows more"
-    if not story["lines_total"]:
-        yield "  no open order line"
-    for case in story["cases"]:
-        yield f"case {case['id']}  {case['kind']} ({case['severity']}, owner {case['owner']}): {case['reason']}"
-    if not story["cases"]:
-        yield "  no open exception"
-
-
-def _level(level: Answer) -> str:
-    figures = f"available {shown(level['available'])}, on hand {shown(level['on_hand'])}"
-    place = f"feed {level['feed']} {level['epoch']}/{level['seq']}"
-    if level["channel"] is None:
-        return (
-            f"  level     {level['location']}: {figures} ({place}; the location is not mapped or is ignored)"
-        )
-    counts = "withheld: its feed is stale" if level["withheld"] else f"counts {shown(level['counts'])}"
-    buffer = f", buffer {level['buffer']}" if level["buffer"] else ""
-    return f"  level     {level['location']} → {level['channel']}: {figures}; {counts} (sells {level['sells']}{buffer}; {place})"
-
-
-def _parked(reason: str) -> str:
-    if reason == LET_GO:
-        return "no location fills this channel any more; the entry stays as it is, and no sale in the store is taken off it"
-    return reason
-
-
-def _key(key: Answer) -> Iterator[str]:
-    yield f"channel {key['channel']}" + (f": {key['rule']}" if key["rule"] else "")
-    yield f"  ledger    {key['sentence']}"
-    for name in ("f", "reflected", "untracked", "known"):
-        note = (
-            f" (of them {key['closed']:,} of closed orders)"
-            if name in {"reflected", "known"} and key["closed"]
-            else ""
-        )
-        yield f"  {name:<9} {key[name]:>10,}{note}"
-    yield f"  X         {key['x_target']:>10,}   applied {shown(key['x_applied'])} (base {key['base']})"
-    if key["expected_delivery"] or key["expected_written"]:
-        yield f"  expected  {shown(key['expected_delivery'])}, the entry shows {shown(key['expected_written'])}"
-    yield from (f"  made of   {says}" for says in key["made_of"])
-    yield from (f"  waits for {says}" for says in key["waits_for"])
-    wrong = [check["says"] for check in key["checks"] if not check["ok"]]
-    yield f"  checked   {'DOES NOT ADD UP: ' + '; '.join(wrong) if wrong else 'the arithmetic adds up'}"
-    entry = key["entry"]
-    if entry is None:
-        yield "  entry     none known"
-    else:
-        yield (
-            f"  entry     {entry['id']} version {entry['version']}: shows {shown(entry['shows'])}, wanted {entry['wanted']:,}"
-        )
-    operation = key["operation"]
-    if operation is not None:
-        doubt = ", outcome unknown: the entry is being read" if operation["in_doubt"] else ""
-        yield f"  in flight {operation['kind']} {operation['delta']:+,} ({operation['id']}{doubt})"
-    if key["waiting"]:
-        yield f"  waiting   {age(key['waiting']['seconds'])} among the {key['waiting']['name']}"
-    if key["parked"]:
-        yield f"  parked    nothing is written: {_parked(key['parked'])}"
-
-
-def _line(line: Answer) -> Iterator[str]:
-    kind = "tracked" if line["tracked"] else "untracked"
-    accepted = f", accepted {line['accepted']}" if line["accepted"] else ""
-    released = ", released" if line["released"] else ""
-    yield (
-        f"  order     {line['number'] or line['order']} ({line['state']}): {line['quantity']:,} {kind} in {line['channel']}, "
-        f"{line['reflected']:,} reflected{accepted}{released}"
-    )
-    for proof in line["proofs"]:
-        where = proof["location"] or "every location"
-        holds = "the level is past it" if proof["holds"] else "the level has not reached it"
-        yield (
-            f"    proof   {proof['quantity']:,} off {proof['figure']} at {where} from {proof['feed']} "
-            f"{proof['epoch']}/{proof['seq']}: {holds}"
-        )
 
 
 def case_lines(case: Answer) -> list[str]:
@@ -406,9 +319,12 @@ def snapshot_lines(snapshot: Answer) -> list[str]:
     figures = snapshot["figures"]
     if figures:
         lines += [
-            f"  known     {figures['known']:,} levels there, {figures['in_stock']:,} in stock, {figures['absent']:,} not named",
-            f"  would     change {figures['changed']:,} levels and set {figures['to_zero']:,} to zero",
-            f"  pieces    {figures['pieces_up']:,} more and {figures['pieces_down']:,} fewer",
+            (
+                f"  known     {counted(figures['known'], 'level')} there, {figures['in_stock']:,} in stock, "
+                f"{figures['absent']:,} not named"
+            ),
+            f"  would     change {counted(figures['changed'], 'level')} and set {figures['to_zero']:,} to zero",
+            f"  pieces    {figures['pieces_up']:,} more and {figures['pieces_down']:,} fewer in all",
         ]
     lines += [f"  because   {reason}" for reason in snapshot["reasons"]]
     lines += [f"  next      {snapshot['next']}"] if snapshot.get("next") else []

@@ -79,7 +79,7 @@ class StatusDesk:
             "open": open_orders,
             "oldest_open": None if oldest_order is None else rfc3339(oldest_order),
         }
-        keys, off = look.keys
+        keys = look.keys
         return self._told(
             look.verdict,
             {
@@ -97,7 +97,12 @@ class StatusDesk:
                 "parked": dict(look.parked),
                 "orders": orders,
                 "hand_over": await self._carrying.get(),
-                "keys": {"total": keys, "out_of_step": off},
+                "keys": {
+                    "total": keys.total,
+                    "out_of_step": keys.out_of_step,
+                    "to_write": keys.to_write,
+                    "to_read": keys.to_read,
+                },
                 "data": _data_told(look, daemon.store.doubt),
                 "exceptions": [_cases_told(each) for each in facts.cases],
                 "reconcile": await self._reconciled.get(),

@@ -47,6 +47,7 @@ class Story:
         rows = {row.key: row for row in found.beside}
         self._pools = PoolStory(rules.policies, Beside(shelf, rows, debts))
         self.heads = {row[0]: row for row in found.heads}
+        self.answered: dict[str, int] = {row[0]: row[1] for row in found.answered}
         self.lines = list(_lines(found.lines, found.proofs))
 
     @property
@@ -114,7 +115,7 @@ class Story:
             "base": row.base.value,
             "parked": row.parked,
             "attempts": row.attempts,
-            "entry": _entry(row),
+            "entry": _entry(row, self.answered.get(row.key.channel)),
             "operation": _operation(row),
             "waiting": _waiting(row, now_ms),
             "made_of": list(self._pools.made_of(row.key)) if self.policy(row.key.channel) else [],
@@ -239,13 +240,16 @@ def checked(row: OutboxRow, reckoned: Figures | None) -> tuple[Check, ...]:
 
 
 def sentence(row: OutboxRow) -> str:
-    """The ledger of one key in one line, from the warehouse's figure to what commercetools shows."""
-    ledger = f"f {row.f} + reflected {row.refl} − untracked {row.ntrk} = X {row.x_target}"
+    """The ledger of one key in one line, from the warehouse's figure to what commercetools should show."""
+    ledger = (
+        f"{row.f} by the levels + {row.refl} of orders that they left out − {row.ntrk} of orders that commercetools does not "
+        f"count = {row.x_target} before orders"
+    )
     if row.applied is None:
-        return f"{ledger}; nothing applied yet; orders known {row.known} → commercetools is to show {row.x_target - row.known}"
+        return f"{ledger}; nothing applied yet, {row.known} of known orders → commercetools is to show {row.x_target - row.known}"
     shows, wanted = row.applied - row.known, row.x_target - row.known
-    late = f" + {row.late} learnt late" if row.late else ""
-    told = f"{ledger}; applied {row.x_applied}{late}; orders known {row.known} → commercetools shows {shows}"
+    late = f" + {row.late} of orders learnt late" if row.late else ""
+    told = f"{ledger}; {row.x_applied} applied{late} − {row.known} of known orders → commercetools should show {shows}"
     operation = row.operation
     if operation is not None:
         doubt = ", outcome unknown" if row.in_doubt else ""
@@ -253,7 +257,8 @@ def sentence(row: OutboxRow) -> str:
     return told if shows == wanted else f"{told}, to become {wanted}"
 
 
-def _entry(row: OutboxRow) -> dict[str, Any] | None:
+def _entry(row: OutboxRow, answered_ms: int | None) -> dict[str, Any] | None:
+    """The entry as booked: nobody has looked at it for this."""
     if row.entry_id is None:
         return None
     return {
@@ -262,6 +267,7 @@ def _entry(row: OutboxRow) -> dict[str, Any] | None:
         "created": _time(row.entry_created_ms),
         "shows": None if row.applied is None else row.applied - row.known,
         "wanted": row.x_target - row.known,
+        "answered": _time(max(answered_ms or 0, row.read_at_ms or 0)),
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 from archsyncd.adapters.sqlite.store import SqliteStore
 from archsyncd.domain.cases import CLOSED_LIMIT_CASES, FOLD_LIMIT_CASES, CaseKind, CaseNews, NewCase
 from archsyncd.domain.feed import Batch, Heartbeat, KeyReading, Reject
+from archsyncd.domain.report import KeyCounts
 from tests.adapters.sqlite.shelf import Shelf
 from tests.domain.nouns import (
     AVAILABLE,
@@ -409,7 +410,7 @@ async def test_f105_a_flood_of_levels_costs_one_row_a_key(shelf: Shelf) -> None:
     """A hundred levels of one key in one batch are one target, the newest."""
     outcome = await shelf.read(*(level(number, number) for number in range(1, 101)))
     assert (outcome.applied, (await shelf.row()).f) == (100, 100)
-    assert await shelf.store.report.key_counts() == (1, 1)
+    assert await shelf.store.report.key_counts() == KeyCounts(1, to_read=1)
 
 
 async def test_cases_fold_beyond_a_thousand_of_a_kind(shelf: Shelf) -> None:

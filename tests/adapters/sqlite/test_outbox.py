@@ -12,6 +12,7 @@ from archsyncd.domain.ledger import Base
 from archsyncd.domain.lookup import unsold
 from archsyncd.domain.outbox import LATE_LANDING_MS, SUPERSEDED_LIMIT
 from archsyncd.domain.priority import DueClass
+from archsyncd.domain.report import KeyCounts
 from archsyncd.domain.rules import DrainLimits, SettleRules
 from archsyncd.domain.settlement import (
     Booked,
@@ -608,7 +609,7 @@ async def test_the_plan_shows_what_would_be_written(shelf: Shelf) -> None:
     assert [row.key.sku for row in await shelf.store.report.plan(key("A"), 9)] == ["B"]
     await shelf.based(7)
     assert [row.key.sku for row in await shelf.store.report.plan(None, 9)] == ["B"]
-    assert await shelf.store.report.key_counts() == (2, 1)
+    assert await shelf.store.report.key_counts() == KeyCounts(2, to_read=1)
 
 
 @pytest.mark.parametrize("learnt", [True, False])

@@ -37,6 +37,27 @@ def office(**settings: Any) -> Office:
 
 
 KEY = {"sku": "X", "location": "WH1"}
+BACK = {"sku": "X", "quantity": 1, "disposition": "sellable"}
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "says"),
+    [
+        ({"sku": "X", "quantity": 1}, 400, "lines.'disposition' is needed"),
+        ({**BACK, "quantity": "1"}, 400, "lines.'quantity' has a wrong type"),
+        ({**BACK, "colour": "red"}, 400, "lines.'colour' is no field here"),
+        ("X", 400, "lines. is no JSON object"),
+        ({**BACK, "disposition": "eaten"}, 409, "'eaten' is no disposition"),
+        (BACK, 200, ""),
+    ],
+)
+def test_a_return_that_cannot_be_taken_is_refused_in_a_sentence(line: Any, status: int, says: str) -> None:
+    """Nothing moves then."""
+    made = office()
+    answered, said = made.ask("POST", "returns", {"reference": "R", "location": "WH1", "lines": [line]})
+    assert answered == status, said
+    assert says in str(said)
+    assert made.ask("GET", "levels")[1][0]["onHand"] == 10 + (status == 200)
 
 
 @pytest.mark.parametrize(

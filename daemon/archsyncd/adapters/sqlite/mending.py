@@ -21,6 +21,8 @@ _STOCK = (
     "mend_held",
     "mend_deliveries",
     "mend_resyncs_since",
+    "mend_pool_waits",
+    "mend_expected",
 )
 _ORDERS = (
     "mend_handovers",

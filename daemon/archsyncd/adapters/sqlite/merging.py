@@ -21,6 +21,7 @@ from archsyncd.adapters.sqlite.proofs import (
 from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.counting import counted
 from archsyncd.domain.feed import (
     PAYLOAD_LIMIT_BYTES,
     Batch,
@@ -470,7 +471,8 @@ def held_level(payload: bytes) -> tuple[str, int, Level]:
 
 
 def _unmapped_case(feed: str, location: str, count: int) -> NewCase:
-    reason = f"{count} levels of the last batch are at the location {location}, which no supply channel is mapped to"
+    told = f"{counted(count, 'level')} of the last batch {'is' if count == 1 else 'are'}"
+    reason = f"{told} at the location {location}, which no supply channel is mapped to"
     return NewCase(CaseKind.LOCATION_UNMAPPED, feed, location, reason)
 
 

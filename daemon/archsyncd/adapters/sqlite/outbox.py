@@ -22,6 +22,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.yielding import holds_back, note_falls, note_waits, rooms_for, wake
 from archsyncd.domain import outbox
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.counting import counted
 from archsyncd.domain.history import Kind
 from archsyncd.domain.inventory import Entry, StockKey
 from archsyncd.domain.ledger import Base, adoptable, drift, signature
@@ -418,8 +419,8 @@ async def _narrowed(
 def _drift_case(key: StockKey, off: int, how: str = "") -> NewCase:
     way = "more" if off > 0 else "fewer"
     reason = (
-        f"{key.sku} in {key.channel} shows {how}{abs(off)} pieces {way} than our writes and the known orders explain: somebody "
-        "else changed it; it is being corrected"
+        f"{key.sku} in {key.channel} shows {how}{counted(abs(off), 'piece')} {way} than our writes and the known orders explain: "
+        "somebody else changed it; it is being corrected"
     )
     return NewCase(CaseKind.DRIFT, key.channel, key.sku, reason, code=f"{off:+d}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
 from archsyncd.adapters.sqlite.scope import Scope, pairs
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.counting import counted
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.outbox import OutboxRow
@@ -69,9 +70,10 @@ class Breaker:
         if self._guard is None or found is None or not found[0]:
             return
         limit = await self._most(self._guard)
+        keys = f"{counted(found[0], 'key')} {'shows' if found[0] == 1 else 'show'}"
         reason = (
-            f"{found[0]} keys show too few ({found[1]} pieces in all) and are not raised: more than {limit} within a day may "
-            "mean that the comparison is wrong, not the entries. What is too much is still cut. Look at some of "
+            f"{keys} too few ({counted(found[1], 'piece')} in all) and nothing of it is raised: more than {limit} within a day "
+            "may mean that the comparison is wrong, not the entries. What is too much is still cut. Look at some of "
             "them, then have all of them raised: archsyncctl reconcile --allow-raises"
         )
         case = NewCase(CaseKind.DRIFT, HELD_SCOPE, HELD_SUBJECT, reason, code=HELD_CODE)

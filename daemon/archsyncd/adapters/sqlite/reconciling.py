@@ -13,6 +13,7 @@ from archsyncd.adapters.sqlite.codec import outbox_rows
 from archsyncd.adapters.sqlite.outbox import watch_restockable
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.counting import counted
 from archsyncd.domain.inventory import Entry, EntryFault, StockKey
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.outbox import OutboxRow
@@ -136,7 +137,7 @@ def _says(result: Compared, row: OutboxRow, entry: Entry) -> str:
         return f"written{who}, without the marker that we left there"
     if result.found in {Found.TOO_MANY, Found.TOO_FEW}:
         way = "more" if result.off > 0 else "fewer"
-        return f"{abs(result.off)} pieces {way} than our writes and the known orders explain"
+        return f"{counted(abs(result.off), 'piece')} {way} than our writes and the known orders explain"
     return ""
 
 

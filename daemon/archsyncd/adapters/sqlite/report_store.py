@@ -16,6 +16,7 @@ from archsyncd.domain.pools import members_of, pools_of
 from archsyncd.domain.report import (
     UNLOOKED_LIMIT,
     Backlog,
+    KeyCounts,
     KeyStory,
     PlanRow,
 )
@@ -45,11 +46,12 @@ class ReportStore:
         """Parked keys by reason. Counts every one of them: not for each second."""
         return {str(row[0]): int(row[1]) for row in await self._session.rows("outbox_parked_count")}
 
-    async def key_counts(self) -> tuple[int, int]:
-        """How many keys there are, and how many are not in step. Counts every row: not for each second."""
+    async def key_counts(self) -> KeyCounts:
+        """How many keys there are, and how many are not in step, and why. Counts every row: not for each second."""
         async with self._session.read() as tx:
             keys, off = await tx.row("outbox_count"), await tx.row("outbox_out_of_step")
-        return (int(keys[0]) if keys else 0, int(off[0]) if off else 0)
+        out_of_step, to_write, parked = (int(count) for count in off) if off else (0, 0, 0)
+        return KeyCounts(int(keys[0]) if keys else 0, to_write, out_of_step - to_write - parked, parked)
 
     async def order_counts(self) -> tuple[int, int | None]:
         """Orders that are not done yet, and the oldest one's creation time."""
@@ -80,6 +82,7 @@ class ReportStore:
             found = [case_of(row) for row in await tx.rows("cases", wanted)]
             # An order or a dispatch that is called as a SKU would be is none.
             cases = [case for case in found if case.kind not in _OF_ORDERS]
+            answered = await tx.rows("story_answered", (pairs(keys),))
             others = {member for key in rows for member in members_of(pools_of(key, scope.policies))}
             shelf = {place for place in shelf_places(rows, scope.policies) if place[1] != sku}
             others |= {
@@ -101,6 +104,7 @@ class ReportStore:
             tuple(beside.values()),
             tuple(debts),
             tuple(waits),
+            tuple(answered),
         )
 
     async def digest(self) -> str:

@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 # Units of which a pixel holds about two: whole numbers are places enough, and short to write.
 WIDTH, HEIGHT = 640, 192
+# Half of a label of the level axis: one that stood nearer to an edge would be cut off.
+LABEL_HALF = 30
 LEFT, RIGHT, TOP, BOTTOM = 68, 8, 16, 32
 _STEPS = (1, 2, 5, 10)
 Point: TypeAlias = tuple[int, float | None]
@@ -162,4 +164,6 @@ def hours(span: Span, labels: int = 4) -> tuple[tuple[int, int], ...]:
     if count == 1:
         step = 900_000
     first = -(-span.from_ms // step) * step
-    return tuple((span.x(at_ms), at_ms) for at_ms in range(first, span.to_ms + 1, step))
+    return tuple(
+        (min(span.x(at_ms), WIDTH - LABEL_HALF), at_ms) for at_ms in range(first, span.to_ms + 1, step)
+    )

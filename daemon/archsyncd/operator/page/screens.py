@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.times import utc_ms
+from archsyncd.domain.reasons import Level
+from archsyncd.domain.times import rfc3339, utc_ms
 from archsyncd.operator.commands import Commands
 from archsyncd.operator.exceptions import FREED_BY_HAND, STATES
 from archsyncd.operator.page.charts import Series, Span, bars, drawn, hours
@@ -183,14 +184,34 @@ def charts(samples: Mapping[str, Any]) -> dict[str, Any]:
         ("Open exceptions", "cases", (line("open", "a", "exceptions"),)),
         ("Orders behind", "s", (line("behind", "a", "orders_behind_seconds"),)),
     )
-    pick = max(len(rows) // TABLE_STEPS, 1)
     return {
         "drawings": [(title, unit, drawn(series, span)) for title, unit, series in chosen],
         "verdicts": bars([(moment, row["verdict"]) for moment, row in zip(at, rows, strict=True)], span),
         "hours": hours(span),
-        "table": rows[::-pick][:TABLE_STEPS],
+        "table": list(stepped(rows, span))[::-1],
+        "table_minutes": (span.to_ms - span.from_ms) // TABLE_STEPS // 60_000,
         "empty": not rows,
     }
+
+
+def stepped(rows: Sequence[Mapping[str, Any]], span: Span) -> Iterator[dict[str, Any]]:
+    """The whole time in a few steps, each with the worst of its rows, so that no peak of a chart is missing; oldest first."""
+    width_ms = max((span.to_ms - span.from_ms) // TABLE_STEPS, 1)
+    steps: dict[int, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        number = min(max((_ms(row["at"]) - span.from_ms) // width_ms, 0), TABLE_STEPS - 1)
+        sums = {"falling": row["near_zero"] + row["decreases"], "rising": row["from_zero"] + row["increases"]}
+        steps.setdefault(number, []).append({**row, **sums})
+    for number, found in sorted(steps.items()):
+        worst = {name: _worst(name, [row[name] for row in found]) for name in found[0]}
+        yield worst | {"at": rfc3339(span.from_ms + number * width_ms)}
+
+
+def _worst(name: str, values: Sequence[Any]) -> Any:
+    known = [value for value in values if value is not None]
+    if name == "verdict":
+        return max(known, key=lambda word: Level[word.upper()])
+    return (min if name == "limit_per_second" else max)(known, default=None)
 
 
 def _ms(text: str) -> int:

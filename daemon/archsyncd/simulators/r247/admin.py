@@ -120,7 +120,7 @@ class Admin:
             "returns": (
                 REFERENCE | {"location": str, "lines": list},
                 {},
-                _seq(house.dispatch.receive_return),
+                self._take_back,
             ),
             "floods": ({"copies": int}, {}, lambda copies: {"records": self._simulator.flood(copies)}),
         }
@@ -181,6 +181,12 @@ class Admin:
             unavailable = found.get("unavailable", 0)
             self._house.seed(found["sku"], found["location"], found["onHand"], unavailable)
         return {"seeded": len(stock)}
+
+    def _take_back(self, reference: str, location: str, lines: list[Any]) -> dict[str, int]:
+        fields: Shape = {"sku": str, "quantity": int, "disposition": str, "reason": str, "lineRef": str}
+        for line in lines:
+            checked(line, fields, ("sku", "quantity", "disposition"), "lines.")
+        return {"seq": self._house.dispatch.receive_return(reference, location, lines)}
 
     def _recount(self, sku: str, location: str, on_hand: int | None = None) -> dict[str, int]:
         counted = self._house.room.holding(sku, location).on_hand if on_hand is None else on_hand

@@ -256,7 +256,9 @@ SELECT parked, count(*) FROM outbox WHERE parked IS NOT NULL GROUP BY parked
 SELECT count(*) FROM outbox
 
 -- name: outbox_out_of_step
-SELECT count(*) FROM outbox WHERE base <> 'proven' OR x_applied IS NOT x_target
+SELECT count(*), coalesce(sum(parked IS NULL AND (due_class IS NOT NULL OR op_id IS NOT NULL)), 0),
+    coalesce(sum(parked IS NOT NULL), 0)
+FROM outbox WHERE base <> 'proven' OR x_applied IS NOT x_target
 
 -- name: outbox_channels
 WITH RECURSIVE place (channel) AS (

@@ -60,3 +60,6 @@ UPDATE outbox SET version = ?4 WHERE channel = ?1 AND sku = ?2 AND entry_id = ?3
 
 -- name: deliveries_of
 SELECT channel, wanted, written FROM expected_delivery WHERE sku = ?
+
+-- name: mend_expected
+UPDATE expected_delivery SET not_before_ms = :now WHERE not_before_ms > :now

@@ -63,3 +63,6 @@ SELECT channel, sku FROM kit_key WHERE (channel, sku) > (?, ?) ORDER BY channel,
 
 -- name: kit_drop
 DELETE FROM kit_key WHERE channel = ? AND sku = ?
+
+-- name: mend_pool_waits
+UPDATE pool_wait SET since_ms = :now WHERE since_ms > :now
