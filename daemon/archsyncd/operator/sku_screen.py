@@ -35,8 +35,8 @@ def sku_lines(story: Answer) -> list[str]:
 
 
 def _sku(story: Answer) -> Iterator[str]:
-    other = story["archean_sku"] != story["sku"]
-    yield f"SKU {story['sku']}" + (f", Archean's {story['archean_sku']}" if other else "")
+    other = story.get("archean_sku", story["sku"])
+    yield f"SKU {story['sku']}" + (f", Archean's {other}" if other != story["sku"] else "")
     for level in story["levels"]:
         yield _level(level)
     timelines = {timeline["channel"]: timeline for timeline in story["timelines"]}
@@ -92,7 +92,7 @@ def _key(key: Answer, sku: str) -> Iterator[str]:
     yield f"  {'=':>9} {key['x_target']:>10,}   wanted before orders (X)"
     yield f"  applied   {shown(key['x_applied']):>10}   base {key['base']}: {base}"
     yield f"  {'−':>9} {key['known']:>10,}   of orders known{closed}"
-    if key["expected_delivery"] or key["expected_written"]:
+    if key.get("expected_delivery") or key.get("expected_written"):
         yield f"  expected  {shown(key['expected_delivery'])}, the entry shows {shown(key['expected_written'])}"
     yield from (f"  made of   {says}" for says in key["made_of"])
     yield from (f"  waits for {says}" for says in key["waits_for"])
