@@ -171,7 +171,7 @@ async def test_f058_nothing_in_the_source_can_turn_verification_off() -> None:
     """There is no code path without verification: none of the known switches stands anywhere in the daemon."""
     root = Path(__file__).parents[3] / "daemon" / "archsyncd"
     switches = re.compile(
-        r"CERT_NONE|check_hostname\s*=\s*False|ssl\s*=\s*False|verify\s*=\s*False|_unverified"
+        r"CERT_NONE|check_hostname\s*=\s*False|ssl\s*=\s*False|verify\s*=\s*False|_unverified_context"
     )
     sources = sorted(root.rglob("*.py"))
     assert sources
