@@ -16,7 +16,6 @@ REASON = cannot_boot()
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON or "it can"),
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("host"),
 ]
 COMMAND = re.compile(r"(?m)^    \$ (.+)$")
 # `status --check` and reports end with the verdict, `watch` never, and a plan that is empty says so.

@@ -21,8 +21,7 @@ from archsyncd.domain.explained import KINDS, REASONS
 from archsyncd.operator.fields import FIELDS
 from tests.host.site import ROOT, build
 
-# The package is built once, and the machines must not run side by side.
-pytestmark = [pytest.mark.xdist_group("host"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 SIZE_LIMIT_BYTES = 5 * 1024 * 1024
 LOCK = (ROOT / "packaging" / "requirements.lock").read_text("utf-8")
 

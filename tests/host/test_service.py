@@ -37,7 +37,6 @@ REASON = cannot_boot()
 pytestmark = [
     pytest.mark.skipif(bool(REASON), reason=REASON or "it can"),
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("host"),
 ]
 WALL_CLOCK = Path(__file__).with_name("wall_clock.c")
 PRELOADED = "/run/wall-clock.so"

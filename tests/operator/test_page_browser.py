@@ -12,8 +12,6 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from tests.operator.staged import HOSTILE, LONG, TOKEN, Staged, held_snapshot, staged
 from tests.operator.tabs import ARGUMENTS, CHROMIUM, LIGHT, NARROW, Tabs, Visit, faults_of, visited
 
-# One browser for all of them.
-pytestmark = pytest.mark.xdist_group("browser")
 SCREENS = (
     "/",
     "/?hours=24",
