@@ -433,8 +433,13 @@ def test_a_webhook_socket_lets_a_source_call_the_feed_that_is_configured(site: S
     machine.run("systemctl", "enable", "archsyncd-webhook.socket")
     machine.run("systemctl", "restart", UNIT)
     address = "http://127.0.0.1:8443/hooks/r247"
-    refused = machine.run("curl", "--silent", "--include", "--data", "{}", address)
-    assert refused.startswith("HTTP/1.1 401")
+    # Until this process is the one that writes, whoever calls is told to come again.
+    machine.until(
+        lambda: machine.run("curl", "--silent", "--include", "--data", "{}", address).startswith(
+            "HTTP/1.1 401"
+        ),
+        "a call is looked at",
+    )
     checked = machine.ask("archsyncd", "check-config", "--online", "--credentials", CREDENTIALS).stdout
     assert "is called at archsyncd-webhook.socket, which is enabled" in checked
     document = (ROOT / "packaging/r247.md").read_text("utf-8")

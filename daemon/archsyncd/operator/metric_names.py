@@ -158,6 +158,10 @@ METRICS: Mapping[str, Metric] = {
     "archsyncd_orders_swept": Metric("counter", "Orders read again in sweeps."),
     "archsyncd_orders_folded": Metric("counter", "Orders that need not be counted line by line any more."),
     "archsyncd_dispatches_booked": Metric("counter", "Dispatches booked in commercetools since the start."),
+    "archsyncd_order_notices": Metric("counter", "Notifications of orders that came by a subscription."),
+    "archsyncd_expected_deliveries_written": Metric(
+        "counter", "Dates of expected deliveries that were written."
+    ),
     "archsyncd_database_bytes": Metric("gauge", "The size of the database."),
     "archsyncd_database_log_bytes": Metric("gauge", "The size of its write-ahead log."),
     "archsyncd_database_free_bytes": Metric("gauge", "Room on its file system."),
@@ -180,6 +184,8 @@ COUNTERS: Mapping[str, str] = {
     "archsyncd_orders_swept": "swept",
     "archsyncd_orders_folded": "folded",
     "archsyncd_dispatches_booked": "booked",
+    "archsyncd_order_notices": "notices",
+    "archsyncd_expected_deliveries_written": "expected_deliveries",
 }
 # Of the process, as every program tells them (prometheus-client).
 PROCESS_METRICS = (
