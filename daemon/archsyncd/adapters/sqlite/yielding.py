@@ -34,11 +34,20 @@ async def rooms_for(
     if not pools:
         return {}
     others = {member for each in pools.values() for member in members_of(each)}
-    beside = await outbox_rows(scope, others)
+    found_rows = await outbox_rows(scope, others)
+    beside = {key: row for key, row in found_rows.items() if not _never_there(row, policies)}
     fallen = await _fallen(scope, others, orders_complete_ms)
     rooms = {key: room_of(rows[key], own, beside, fallen) for key, own in pools.items()}
     await scope.tx.run("waits_end", (pairs(rooms),))
     return rooms
+
+
+def _never_there(row: OutboxRow, policies: Policies) -> bool:
+    """Whether a channel that sells nothing any more never had an entry that we met: one whose key was mistyped holds nothing."""
+    channel = policies.channels.get(row.key.channel)
+    retired = channel is None or not channel.locations
+    met = row.entry_id is not None or row.x_applied is not None or row.operation is not None or row.superseded
+    return retired and not met
 
 
 async def _fallen(
