@@ -405,6 +405,11 @@ locations = ["WH2"]
             "it is taken",
         )
         machine.run("runuser", "-u", "exporter", "--", "sh", "-c", "cat /srv/archean/receipts/*")
+    # The location is sold no more, and said to be: deleting its line alone would be held.
+    machine.write(CONFIG, CONFIGURATION.replace("[orders]", "WH2 = { ignore = true }\n[orders]"))
+    machine.run("systemctl", "restart", UNIT)
+    offered = "stock?sku=A&channel=warehouse-2"
+    machine.until(lambda: site.shop(offered)["trueStock"] == 0, "it offers nothing")
     machine.run("systemctl", "stop", UNIT)
 
 
