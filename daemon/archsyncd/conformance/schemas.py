@@ -44,6 +44,7 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     "refusal": "A cancellation rejected with another code than already_shipped or unknown_order leaves open what becomes of the "
     "order: it counts as not answered.",
     "message": "A Pub/Sub message of more than 1,000 records is read all the same.",
+    "decimals": 'A quantity may be a decimal text ("2.5") where its record tells its unit (uom).',
     "running": "A snapshot's page of more than 4,096 bytes is not asked for its status.",
 }
 _NOT_STATED: Final[Schema] = {"type": "null"}

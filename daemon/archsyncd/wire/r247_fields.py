@@ -17,6 +17,7 @@ from archsyncd.domain.feed import (
     Disposition,
     Figure,
 )
+from archsyncd.domain.units import UNIT_LIMIT_CHARACTERS
 from archsyncd.wire.drop_names import Kind as FileKind
 from archsyncd.wire.r247_answers import ORDER_STATUSES, SUM_LIMIT_DIGITS
 from archsyncd.wire.r247_json import ITEMS_LIMIT
@@ -181,6 +182,8 @@ def _record(
 _KEY: Final = (Field("sku", Text(), required=True), Field("location", Text(), required=True))
 _OCCURRED: Final = Field("occurredAt", Moment())
 _OCCURRED_TOLD: Final = Field("occurredAt", Told("an RFC 3339 time with its offset; not used by archsyncd"))
+# A record that tells its unit may write its quantities as decimal texts.
+_UNIT: Final = Field("uom", Text(UNIT_LIMIT_CHARACTERS))
 _FIGURES: Final = (Field("onHand", Whole()), Field("available", Whole()))
 _LEVEL: Final = (
     *_KEY,
@@ -193,7 +196,7 @@ _LEVEL: Final = (
     *(Field(name, _INTEGER) for name in ("allocated", "picked", "unavailable", "backordered", "safety")),
     Field("future", Told("a list of {quantity, expectedAt, ref}")),
     Field("gtin", _ANY_TEXT),
-    Field("uom", _ANY_TEXT),
+    _UNIT,
 )
 _EITHER_FIGURE: Final = ("onHand", "available")
 _ORDER: Final = (Field("orderId", Text()), Field("orderNumber", Text()))
@@ -210,6 +213,7 @@ _LINES: Final = Field(
                 Field("location", Text()),
                 Field("shortQuantity", _COUNT),
                 Field("reason", _ANY_TEXT),
+                _UNIT,
             ),
         )
     ),
@@ -246,6 +250,7 @@ _RETURNED: Final = ListOf(
             Field("disposition", OneOf(tuple(each.value for each in Disposition)), required=True),
             Field("lineRef", Text()),
             Field("reason", _ANY_TEXT),
+            _UNIT,
         ),
     )
 )
@@ -261,6 +266,7 @@ RECORDS: Final[tuple[Structure, ...]] = (
         Field("reason", _ID),
         Field("balanceAfter", Structure("balance", _FIGURES)),
         Field("ref", _ANY_TEXT),
+        _UNIT,
     ),
     _record("stock.removed", *_KEY, _OCCURRED_TOLD),
     _record(

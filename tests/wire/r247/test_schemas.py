@@ -109,8 +109,25 @@ WRITTEN = {"receipt", "refusal", "order", "cancellation", "acknowledgement"}
 CARRIED = {"pubsub-attributes", "webhook"}
 
 
+def without_decimals(document: Any) -> Any:
+    """No record tells a unit beside a quantity that is a text."""
+    if isinstance(document, list):
+        return [without_decimals(each) for each in document]
+    if not isinstance(document, dict):
+        return document
+    balance = document.get("balanceAfter")
+    figures = [*document.items(), *(balance.items() if isinstance(balance, dict) else ())]
+    texts = any(
+        name in {"onHand", "available", "delta"} and isinstance(value, str) for name, value in figures
+    )
+    return {
+        name: without_decimals(value) for name, value in document.items() if not (texts and name == "uom")
+    }
+
+
 def agreed(name: str, document: Any) -> Any:
-    """A manifest that agrees with its file's name wherever it is no fault in itself: the difference "agreement"."""
+    """Without "decimals", and without "agreement": a manifest says what its file's name says, where that is no fault in itself."""
+    document = without_decimals(document)
     if name != "manifest" or not isinstance(document, dict):
         return document
     members = WRITTEN_OUT[name]["properties"]
@@ -196,9 +213,17 @@ def test_a_record_nested_too_deeply_is_refused_though_its_field_is_nobodys() -> 
     deep: list[Any] = []
     for _ in range(2_000):
         deep = [deep]
-    assert SCHEMAS["stock-level"].is_valid(level(uom=deep))
-    assert not READERS["page"](page(level_text("uom", "[" * 2_000 + "]" * 2_000)))
-    assert set(DIFFERENCES) == {*DIFFERENT, "running", "depth", "message"}
+    assert SCHEMAS["stock-level"].is_valid(level(gtin=deep))
+    assert not READERS["page"](page(level_text("gtin", "[" * 2_000 + "]" * 2_000)))
+    assert set(DIFFERENCES) == {*DIFFERENT, "running", "depth", "message", "decimals"}
+
+
+def test_a_decimal_text_is_a_quantity_where_the_unit_is_told() -> None:
+    """And nowhere else."""
+    document = level(onHand="2.5", uom="KG")
+    assert not SCHEMAS["stock-level"].is_valid(document)
+    assert READERS["stock-level"](json.dumps(document).encode())
+    assert not READERS["stock-level"](json.dumps(level(onHand="2.5")).encode())
 
 
 def test_a_message_of_more_records_than_promised_is_read() -> None:
