@@ -126,7 +126,7 @@ def without_decimals(document: Any) -> Any:
 
 
 def agreed(name: str, document: Any) -> Any:
-    """Without "decimals", and without "agreement": a manifest says what its file's name says, where that is no fault in itself."""
+    """Without "decimals" and "agreement": a manifest says what its file's name says, where that is no fault."""
     document = without_decimals(document)
     if name != "manifest" or not isinstance(document, dict):
         return document
