@@ -45,18 +45,20 @@ async def _asked(keys: int, calls: int, sockets: str) -> list[Figure]:
     connector = aiohttp.UnixConnector(f"{sockets}/status")
     async with aiohttp.ClientSession("http://archsyncd", connector=connector) as session:
 
-        async def page(path: str) -> int:
-            async with session.get(path) as answer:
+        async def page(path: str, accept: str = "*/*") -> int:
+            async with session.get(path, headers={"Accept": accept}) as answer:
                 text = await answer.text()
                 assert answer.status in {200, 503}, f"{path} answered {answer.status}"
+                # Without a browser's wish the same address answers with the status as text.
+                assert accept in {"*/*", answer.content_type}, answer.content_type
                 return len(text)
 
         cold = await _timed(shell, calls, 0.0)
         status = await _timed(lambda: page("/status.json"), calls, APART_SECONDS)
         scrape = await _timed(lambda: page("/metrics"), calls, APART_SECONDS)
         shared = await _timed(lambda: page("/metrics"), calls, 0.0)
-        overview = await _timed(lambda: page("/"), calls, APART_SECONDS)
-        worklist = await _timed(lambda: page("/exceptions"), calls, APART_SECONDS)
+        overview = await _timed(lambda: page("/", "text/html"), calls, APART_SECONDS)
+        worklist = await _timed(lambda: page("/exceptions", "text/html"), calls, APART_SECONDS)
     return [
         Figure(
             f"status from the shell at {keys:,} keys",
