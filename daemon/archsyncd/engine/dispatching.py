@@ -21,12 +21,12 @@ from archsyncd.domain.booking import (
     has_delivery,
     stands,
     strange_deliveries,
-    wire_key,
 )
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.handover import BookedDispatch, Hand, Objection, Taken
 from archsyncd.domain.inventory import Conflict, Failure, Missing, Refused, TooLarge
 from archsyncd.domain.order import goods_of
+from archsyncd.domain.packing import wire_key
 from archsyncd.domain.retry import delay
 from archsyncd.domain.returning import book_return
 from archsyncd.domain.rules import LearnRules
