@@ -67,6 +67,9 @@ class Kit:
         return [self.sku, parts, self.percent, self.kits, sorted(self.channels), int(self.as_kit)]
 
 
+NO_KITS: Mapping[str, Kit] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kits:
     """All kits, found by their own SKU and by their components'.

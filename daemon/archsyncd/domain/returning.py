@@ -193,6 +193,11 @@ def _in_pieces(
     return (Finding(CaseKind.KIT_INCOMPLETE, KIT_RETURNED, reason),)
 
 
+def has_items(order: WholeOrder, return_id: str) -> bool:
+    """Whether a return stands on the order with items of its own."""
+    return any(_is_of(item, return_id) for item in order.returns)
+
+
 def _is_of(item: ReturnItem, return_id: str) -> bool:
     return (item.key or "").startswith(f"{wire_key(return_id)}__")
 
