@@ -11,6 +11,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+# What one kit takes of each component: SKU and pieces, by name.
+Components: TypeAlias = tuple[tuple[str, int], ...]
 
 SHARED = "shared"
 COMPONENTS_LIMIT = 50
@@ -31,7 +35,7 @@ class Kit:
     """
 
     sku: str
-    components: tuple[tuple[str, int], ...]
+    components: Components
     percent: int | None = None
     kits: int | None = None
     channels: frozenset[str] = frozenset()
@@ -61,6 +65,9 @@ class Kit:
         """The kit as plain values that `Kits.of_text` reads."""
         parts = [list(part) for part in self.components]
         return [self.sku, parts, self.percent, self.kits, sorted(self.channels), int(self.as_kit)]
+
+
+NO_KITS: Mapping[str, Kit] = {}
 
 
 @dataclass(frozen=True, slots=True)

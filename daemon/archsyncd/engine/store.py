@@ -442,6 +442,10 @@ class Health(Protocol):
         """
         ...
 
+    async def untold(self, keys: Collection[StockKey]) -> frozenset[StockKey]:
+        """Those of these SKUs of which no level was ever told at a location of the channel."""
+        ...
+
     async def owed(self, keys: Collection[StockKey]) -> Mapping[StockKey, Owed]:
         """What these keys owe and have; one that is not sold any more is not named."""
         ...
