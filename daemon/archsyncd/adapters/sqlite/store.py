@@ -46,7 +46,7 @@ from archsyncd.domain.report import (
 from archsyncd.domain.rules import LET_GO, ROLLOUT, Carrying, Rules, policies_of_text, policies_text
 from archsyncd.domain.stock import LocationPolicy
 from archsyncd.domain.tenure import PLANNING, Tenure
-from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull
+from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull, StoreTracked
 
 DATABASE_NAME = "archsyncd.db"
 RECOMPUTE_KEYS = 2_000
@@ -346,6 +346,20 @@ async def _above_maximum(location: LocationPolicy, maximum: int, tx: Transaction
     return int(row[0]) if row else 0
 
 
+async def _begin_mode(tx: Transaction, state: LedgerState, now_ms: int, *, tracked: bool) -> None:
+    """Refuse a mode that the file's figures deny; where it is another one than before, every entry is looked at anew.
+
+    Pieces that commercetools took from its entries count as reflected for good: an absolute figure would put them back on sale.
+    An entry that was written untracked bears no marker, and shows orders that were counted as if it did not.
+    """
+    if not state.in_force or policies_of_text(state.in_force).tracked is tracked:
+        return
+    if not tracked and await tx.row("tracked_any") is not None:
+        raise StoreTracked("orders are counted that commercetools took from its entries")
+    await keep_unbasing(tx, now_ms)
+    await tx.run("outbox_unbase_all")
+
+
 async def open_store(
     directory: Path,
     clock: Clock,
@@ -356,9 +370,10 @@ async def open_store(
     new_ledger_id: str,
     check_first_bytes: int = CHECK_FIRST_BYTES,
 ) -> SqliteStore:
-    """Open or create the store in a directory. Raises StoreBroken, StoreNewer.
+    """Open or create the store in a directory. Raises StoreBroken, StoreNewer, StoreTracked.
 
-    `project` and `host` are pinned at first: a copy of the file that finds itself elsewhere is told by `ledger`.
+    `project` and `host` are pinned at first: a copy of the file that finds itself elsewhere is told by `ledger`. Whether orders
+    are tracked goes by `rules` from the first moment on, as the writes do; it is refused where the file's figures deny it.
     """
     database = await open_database(directory / DATABASE_NAME, check_first_bytes=check_first_bytes)
     now_ms = clock.wall_ms()
@@ -370,7 +385,9 @@ async def open_store(
         row = await tx.row("ledger")
         if row is None:
             raise FencedOff("the ledger row is gone")
-        return LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7], row[8])
+        found = LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7], row[8])
+        await _begin_mode(tx, found, now_ms, tracked=rules.policies.tracked)
+        return found
 
     try:
         state = await database.write(body)
@@ -379,5 +396,6 @@ async def open_store(
         raise
     if state.in_force:
         # Whatever is wanted now: until that is judged, quantities go by the rules they were made by.
-        rules = replace(rules, policies=policies_of_text(state.in_force))
+        in_force = policies_of_text(state.in_force)
+        rules = replace(rules, policies=replace(in_force, tracked=rules.policies.tracked))
     return SqliteStore(Session(database, clock, rules.retiring(state.mapping), state))

@@ -278,6 +278,9 @@ ORDER BY channel, sku LIMIT :limit
 -- name: lines_any
 SELECT 1 FROM order_line LIMIT 1
 
+-- name: tracked_any
+SELECT 1 WHERE EXISTS (SELECT 1 FROM order_line WHERE tracked = 1) OR EXISTS (SELECT 1 FROM outbox WHERE closed <> 0)
+
 -- name: lines_by_key
 SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms, n.there
 FROM json_each(?) AS w CROSS JOIN order_line AS n ON n.channel = w.value ->> 0 AND n.sku = w.value ->> 1
