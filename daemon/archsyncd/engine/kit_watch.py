@@ -33,7 +33,10 @@ class KitWatch:
         self._store = store
         self._shared = shared
         self._beat = beat
-        self._policies: Policies | None = None
+        # By which rules, and for what channels of which anything was told, all kits were looked at last, and when.
+        self._looked: tuple[Policies, frozenset[str]] | None = None
+        self._looked_at = 0.0
+        self._more = False
         # By channel and kit: components that were never told, since when that is so, and what the open case says.
         self._untold: dict[StockKey, tuple[str, ...]] = {}
         self._since: dict[StockKey, float] = {}
@@ -48,38 +51,39 @@ class KitWatch:
             await self._shared.rest(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Look at all kits when the rules are others, else at those that were incomplete."""
+        """Look at all kits when the rules are others, or other channels are told of, else at those that were incomplete."""
         if self._told is None:
             self._told = dict.fromkeys(await self._open_cases(), ())
-        policies = self._store.rules.policies
-        if policies is not self._policies:
-            untold = await self._look_for(_components(policies), policies)
-            self._policies = policies
-        elif self._untold:
-            untold = await self._look_for(self._untold, policies)
+        policies, now = self._store.rules.policies, self._shared.clock.monotonic()
+        told = frozenset(await self._store.feeds.locations())
+        # Where nothing at all was told of a channel's locations, it is the feed that somebody must look after.
+        channels = frozenset(
+            name for name, each in policies.channels.items() if not told.isdisjoint(each.locations)
+        )
+        changed = self._looked is None or self._looked[0] is not policies or self._looked[1] != channels
+        if changed or (self._more and now - self._looked_at >= SETTLE_SECONDS):
+            self._looked, self._looked_at = (policies, channels), now
+            untold = await self._look_for(_components(policies, channels))
         else:
-            untold = {}
-        now = self._shared.clock.monotonic()
+            untold = await self._look_for(self._untold)
         self._untold = untold
         self._since = {key: self._since.get(key, now) for key in untold}
         await self._tell(policies, now)
 
-    async def _look_for(
-        self, wanted: Mapping[StockKey, tuple[str, ...]], policies: Policies
-    ) -> dict[StockKey, tuple[str, ...]]:
+    async def _look_for(self, wanted: Mapping[StockKey, tuple[str, ...]]) -> dict[StockKey, tuple[str, ...]]:
         """Of these components of kits, those of which no level was told where the kit is sold."""
-        told = frozenset(await self._store.feeds.locations())
         found: dict[StockKey, tuple[str, ...]] = {}
+        self._more = False
         for page in _pages(wanted):
             self._beat()
             parts = {StockKey(key.channel, sku) for key in page for sku in wanted[key]}
             untold = await self._store.health.untold(parts)
             for key in page:
-                # Where nothing at all was told of a channel's locations, it is the feed that somebody must look after.
-                speaks = told.intersection(policies.channels[key.channel].locations)
                 missing = tuple(sku for sku in wanted[key] if StockKey(key.channel, sku) in untold)
-                if missing and speaks and len(found) < REMEMBERED:
+                if missing and len(found) < REMEMBERED:
                     found[key] = missing
+                elif missing:
+                    self._more = True
         return found
 
     async def _open_cases(self) -> list[StockKey]:
@@ -106,12 +110,11 @@ class KitWatch:
                 self._told[key] = missing
 
 
-def _components(policies: Policies) -> dict[StockKey, tuple[str, ...]]:
-    """By channel and kit, the SKUs that it is made of; of channels that have a location."""
+def _components(policies: Policies, channels: frozenset[str]) -> dict[StockKey, tuple[str, ...]]:
+    """By channel and kit, the SKUs that it is made of."""
     return {
         StockKey(name, kit.sku): tuple(sku for sku, _ in kit.components)
-        for name, channel in policies.channels.items()
-        if channel.locations
+        for name in sorted(channels)
         for kit in policies.kits.by_sku.values()
         if kit.sold_in(name)
     }
