@@ -18,6 +18,7 @@ from archsyncd.engine.store import Store
 LOOK_SECONDS = 10.0
 # A snapshot of many SKUs takes its time.
 SETTLE_SECONDS = 300.0
+LOOK_ALL_SECONDS = 300.0
 # Components looked for in one query, kits remembered as incomplete (what is beyond that is told once others are complete),
 # cases read in one go, and components named in a sentence.
 COMPONENTS = 2_000
@@ -27,9 +28,15 @@ COMPONENTS_TOLD = 5
 
 
 class KitWatch:
-    """Kits that are not offered for want of a component's level: a case for each and channel, closed once all are told."""
+    """Kits that are not offered for want of a component's level: a case for each and channel, closed once all are told.
 
-    def __init__(self, store: Store, shared: Shared, beat: Callable[[], None]) -> None:
+    `settle_seconds`: how long a component must be unknown.
+    """
+
+    def __init__(
+        self, store: Store, shared: Shared, beat: Callable[[], None], settle_seconds: float = SETTLE_SECONDS
+    ) -> None:
+        self.settle_seconds = settle_seconds
         self._store = store
         self._shared = shared
         self._beat = beat
@@ -61,19 +68,21 @@ class KitWatch:
             name for name, each in policies.channels.items() if not told.isdisjoint(each.locations)
         )
         changed = self._looked is None or self._looked[0] is not policies or self._looked[1] != channels
-        if changed or (self._more and now - self._looked_at >= SETTLE_SECONDS):
+        if changed or (self._more and now - self._looked_at >= LOOK_ALL_SECONDS):
             self._looked, self._looked_at = (policies, channels), now
-            untold = await self._look_for(_components(policies, channels))
+            untold, self._more = await self._look_for(_components(policies, channels))
         else:
-            untold = await self._look_for(self._untold)
+            untold, _ = await self._look_for(self._untold)
         self._untold = untold
         self._since = {key: self._since.get(key, now) for key in untold}
         await self._tell(policies, now)
 
-    async def _look_for(self, wanted: Mapping[StockKey, tuple[str, ...]]) -> dict[StockKey, tuple[str, ...]]:
-        """Of these components of kits, those of which no level was told where the kit is sold."""
+    async def _look_for(
+        self, wanted: Mapping[StockKey, tuple[str, ...]]
+    ) -> tuple[dict[StockKey, tuple[str, ...]], bool]:
+        """Of these components of kits, those of which no level was told where the kit is sold; whether there are more kits."""
         found: dict[StockKey, tuple[str, ...]] = {}
-        self._more = False
+        more = False
         for page in _pages(wanted):
             self._beat()
             parts = {StockKey(key.channel, sku) for key in page for sku in wanted[key]}
@@ -83,8 +92,8 @@ class KitWatch:
                 if missing and len(found) < REMEMBERED:
                     found[key] = missing
                 elif missing:
-                    self._more = True
-        return found
+                    more = True
+        return found, more
 
     async def _open_cases(self) -> list[StockKey]:
         """What an earlier run has told."""
@@ -98,13 +107,14 @@ class KitWatch:
 
     async def _tell(self, policies: Policies, now: float) -> None:
         assert self._told is not None
-        for key in [key for key in self._told if key not in self._untold]:
+        # What is beyond those that are remembered may be incomplete still.
+        for key in [key for key in self._told if key not in self._untold and not self._more]:
             kit = policies.kits.kit(key.channel, key.sku) if policies.kits else None
             note = "every component was told" if kit is not None else "it is no kit there any more"
             await self._store.cases.resolve(CaseKind.KIT_COMPONENT_UNTOLD, key.channel, key.sku, note)
             del self._told[key]
         for key, missing in self._untold.items():
-            settled = key in self._told or now - self._since[key] >= SETTLE_SECONDS
+            settled = key in self._told or now - self._since[key] >= self.settle_seconds
             if settled and self._told.get(key) != missing:
                 await self._store.cases.open(_case(key, missing))
                 self._told[key] = missing
