@@ -9,7 +9,6 @@ import pytest
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.handover import Stage
-from archsyncd.domain.inventory import StockKey
 from archsyncd.simulators.commercetools import OrderLine
 from archsyncd.simulators.r247 import Fault, FaultKind
 from tests.process.site import CHANNEL, LOCATION, Site
@@ -134,7 +133,7 @@ def test_a_kit_that_is_changed_is_sent_and_booked_as_it_was(sent: bool) -> None:
                     await until(running, order_id, Stage.PART_SHIPPED)
                 else:
                     await until(running, order_id, Stage.READY, Stage.IN_DOUBT)
-            site.house.script.waiting.clear()
+            site.house.script.clear()
             house.write(orders=HAND_OVER, more=kit(A=1, C=1))
             async with house.daemon() as running:
                 if not sent:
@@ -193,13 +192,7 @@ async def test_a_kit_is_back_once_all_of_its_pieces_are() -> None:
     """A part of it is a person's to settle; with the rest, which is damaged, it is back and unusable."""
     async with inside(seed=654) as (site, house):
         open_shop(site)
-        site.house.warehouse.seed("A", "RET", 0)
-        site.house.warehouse.seed("B", "RET", 0)
-        async with house.daemon(
-            orders=HAND_OVER,
-            more=kit(),
-            locations=f'{LOCATION} = {{ channel = "{CHANNEL}" }}\nRET = {{ ignore = true }}',
-        ) as running:
+        async with house.daemon(orders=HAND_OVER, more=kit()) as running:
             await site.until_stock({"KIT": 5}, 120)
             order_id = buys(site, ("KIT", 1))
             await until(running, order_id, Stage.ACCEPTED)
@@ -213,12 +206,14 @@ async def test_a_kit_is_back_once_all_of_its_pieces_are() -> None:
                 "quantity": 1,
                 "disposition": "sellable",
             }
-            dispatch.receive_return(order_id, "RET", [back])
+            dispatch.receive_return(order_id, LOCATION, [back])
             case = await running.until_case(CaseKind.KIT_INCOMPLETE)
             assert case is not None
             assert "1 of A of the kit KIT" in case.reason
             assert returned(site, order_id) == []
-            dispatch.receive_return(order_id, "RET", [{"sku": "B", "quantity": 2, "disposition": "damaged"}])
+            dispatch.receive_return(
+                order_id, LOCATION, [{"sku": "B", "quantity": 2, "disposition": "damaged"}]
+            )
             await running.until_case(CaseKind.KIT_INCOMPLETE, open_=False)
             assert returned(site, order_id) == ["Unusable"]
 
@@ -229,7 +224,8 @@ async def test_a_kit_of_which_a_component_was_never_told_is_an_exception_until_i
     async with inside(seed=655) as (site, house):
         open_shop(site, A=10)
         async with house.daemon(more=kit(A=1, Z=1)) as running:
-            case = await running.until_case(CaseKind.KIT_COMPONENT_UNTOLD, seconds=400.0)
+            running.app.kit_watch.settle_seconds = 20.0
+            case = await running.until_case(CaseKind.KIT_COMPONENT_UNTOLD)
             assert case is not None
             assert (case.scope, case.subject) == (CHANNEL, "KIT")
             assert "never told a level of Z" in case.reason
@@ -237,9 +233,13 @@ async def test_a_kit_of_which_a_component_was_never_told_is_an_exception_until_i
             site.house.warehouse.receipt("Z", LOCATION, 2)
             await running.until_case(CaseKind.KIT_COMPONENT_UNTOLD, open_=False)
             await site.until_stock({"KIT": 3}, 120)
-        async with house.daemon(more=kit(A=1, Y=1)) as running:
-            await running.until_case(CaseKind.KIT_COMPONENT_UNTOLD, seconds=400.0)
-        async with house.daemon(more="") as running:
+            house.write(more=kit(A=1, Z=1) + kit('"10%"', A=1, Y=1).replace("KIT", "SET"))
+            await ask(running, "reload")
+            case = await running.until_case(CaseKind.KIT_COMPONENT_UNTOLD)
+            assert case is not None
+            assert case.subject == "SET"
+        house.write(more=kit(A=1, Z=1))
+        async with house.daemon() as running:
             await running.until_case(CaseKind.KIT_COMPONENT_UNTOLD, open_=False)
 
 
@@ -269,10 +269,3 @@ async def test_a_kits_order_goes_as_components_in_a_file() -> None:
                 site.house.log.append("fulfilment", fields, location=LOCATION)
                 await site.until(lambda: len(deliveries(site, order_id)) == number + 1, "its delivery")  # noqa: B023
             assert (items(site, order_id), state(site, order_id)) == ([[], [(own, 1)]], "Shipped")
-
-
-async def _row(running: Running, sku: str) -> int:
-    """A* of a key."""
-    key = StockKey(CHANNEL, sku)
-    row = (await running.app.store.outbox.rows([key]))[key]
-    return row.x_target - row.known

@@ -581,6 +581,13 @@ class Store(Protocol):
         """What other policies would do to every key; None when there are none before them. Nothing is changed."""
         ...
 
+    async def forget_past(self, orders_complete_ms: int, beat: Callable[[], None] = lambda: None) -> bool:
+        """Forget what was sold where by earlier rules once all of that is settled; whether there is nothing left to wait for.
+
+        `orders_complete_ms`: orders are known completely up to then, by commercetools' clock.
+        """
+        ...
+
     async def use_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> int:
         """Put new rules in force and recompute every key; how many targets changed. `beat`: each step."""
         ...
