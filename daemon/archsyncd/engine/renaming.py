@@ -29,6 +29,10 @@ class RenamingBook(NameBook, Protocol):
         """SKUs of a location after one of them: ours, Archean's, and whether its level tells any figure."""
         ...
 
+    async def succeed(self, successors: Mapping[str, str], terms: str) -> None:
+        """The goods of these names are called otherwise by these terms. Safe to repeat."""
+        ...
+
     async def retire(self, location: str, names: Mapping[str, str]) -> None:
         """Give up names at a location (ours to Archean's)."""
         ...
@@ -103,6 +107,9 @@ class Renaming:
                 after = rows[-1][0]
                 names = dict(_given_up(rows, aliases))
                 if names:
+                    called = ((sku, aliases.named(archean)) for sku, archean in names.items())
+                    successors = {sku: name for sku, name in called if isinstance(name, str)}
+                    await self._book.succeed(successors, aliases.fingerprint())
                     await self._book.retire(location, names)
                 given_up += len(names)
         return given_up

@@ -6,10 +6,69 @@ from pathlib import Path
 
 import pytest
 
+from archsyncd.domain.feed import Figure
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kits import Kit, Kits
+from archsyncd.domain.rules import Rules
+from archsyncd.domain.settlement import Booked
+from archsyncd.domain.stock import LocationPolicy
 from archsyncd.engine.ports import StoreTracked
-from tests.adapters.sqlite.shelf import Shelf, open_sqlite
-from tests.adapters.sqlite.test_pools import WEB, opened
-from tests.domain.nouns import accepted, level, line, order, rules, share, shipped
+from tests.adapters.sqlite.shelf import QUIET, Shelf, open_sqlite
+from tests.adapters.sqlite.test_pools import EVER, KIT, SHOP, WEB, kitted, opened, shared, shows
+from tests.domain.nouns import (
+    AVAILABLE,
+    ON_HAND,
+    accepted,
+    channel,
+    key,
+    level,
+    line,
+    order,
+    place,
+    rules,
+    share,
+    shipped,
+)
+
+B, C = key("B"), key("C")
+PLAIN = rules(channel(place("WH1")))
+MOVED = rules(channel(place("WH1", "shop"), name="shop"))
+
+
+async def drained(shelf: Shelf) -> None:
+    """Everything that may be written is written, until nothing more may."""
+    for _ in range(20):
+        leases = await shelf.lease(orders_complete_ms=EVER)
+        for lease in leases:
+            name = lease.entry_id or f"E-{lease.key.channel}-{lease.key.sku}"
+            await shelf.settle(lease, Booked(name, (lease.version or 0) + 1))
+        shelf.clock.pass_by(10)
+        if not leases:
+            return
+    pytest.fail(f"it is never done: {leases}")
+
+
+async def put(shelf: Shelf, use: Rules, *absent: StockKey, restart: bool = False) -> None:
+    """Other rules come into force; entries of these keys are looked for and not there. All is written that may be."""
+    await shelf.store.use_rules(use)
+    if restart:
+        await shelf.again(use)
+        await shelf.store.use_rules(use)
+    await shelf.store.outbox.book_lookups([], absent, (), QUIET)
+    await drained(shelf)
+
+
+async def kits_sold(path: Path, use: Rules, kit: int, a: int, b: int) -> Shelf:
+    """Ten of A and twenty of B, entries in step, and five kits of one A and two B ordered."""
+    shelf = await opened(path, use)
+    await shelf.store.use_rules(use)
+    await shelf.read(level(1, 10), level(2, 20, sku="B"))
+    await shelf.based(a, WEB, name="E-A")
+    await shelf.based(b, B, name="E-B")
+    await shelf.based(kit, KIT, name="E-KIT")
+    await shelf.learn(order(line(5, "KIT")))
+    return shelf
+
 
 # The mode
 
@@ -42,4 +101,176 @@ async def test_another_mode_looks_at_every_entry_anew(tmp_path: Path) -> None:
     await shelf.again(rules())
     assert (await shelf.row()).base == "unknown"
     assert shelf.store.rules.policies.tracked
+    await shelf.close()
+
+
+# Kits
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(("percent", "kit", "a", "b"), [(50, 5, 5, 10), (None, 10, 10, 20)])
+async def test_a_kit_that_is_given_up_stays_ordered_of_its_components(
+    tmp_path: Path, percent: int | None, kit: int, a: int, b: int, restart: bool
+) -> None:
+    """Five kits were sold and not packed: their pieces are not for sale, until a level excludes them."""
+    shelf = await kits_sold(tmp_path, kitted(percent), kit, a, b)
+    await put(shelf, PLAIN, restart=restart)
+    assert await shows(shelf, WEB, B, KIT) == (5, 10, 0)
+    await shelf.read(accepted(3), level(4, 5), level(5, 10, sku="B"))
+    await drained(shelf)
+    assert await shows(shelf, WEB, B, KIT) == (5, 10, 0)
+    await shelf.read(level(6, 6))
+    assert await shows(shelf, WEB, B, KIT) == (6, 10, 0)
+    await shelf.close()
+
+
+async def test_a_component_that_a_kit_loses_is_still_owed_for_what_was_ordered(tmp_path: Path) -> None:
+    """Kits of the new kind are offered of what is left; the old ones are out once their own components are."""
+    shelf = await kits_sold(tmp_path, kitted(50), 5, 5, 10)
+    await shelf.read(level(3, 30, sku="C"))
+    await put(shelf, kitted(50, A=1, C=2), C)
+    assert await shows(shelf, KIT, WEB, B, C) == (5, 0, 10, 15)
+    await shelf.read(accepted(4), level(5, 5), level(6, 10, sku="B"))
+    assert await shows(shelf, KIT, WEB, B, C) == (2, 3, 10, 15)
+    await shelf.close()
+
+
+async def test_a_kit_that_comes_back_counts_its_lines_itself(tmp_path: Path) -> None:
+    """A slip in the file of kits and its correction leave everything as it was."""
+    shelf = await kits_sold(tmp_path, kitted(50), 5, 5, 10)
+    before = await shows(shelf, KIT, WEB, B)
+    await put(shelf, PLAIN)
+    await put(shelf, kitted(50))
+    assert await shows(shelf, KIT, WEB, B) == before
+    await shelf.close()
+
+
+async def test_an_order_of_a_former_kit_that_is_learnt_late_counts_at_its_components(tmp_path: Path) -> None:
+    """It was placed while the kit was still on show, and ends as any other."""
+    shelf = await kits_sold(tmp_path, kitted(50), 5, 5, 10)
+    await shelf.store.use_rules(PLAIN)
+    await shelf.learn(order(line(2, "KIT"), name="o2"))
+    assert await shows(shelf, WEB, B) == (3, 6)
+    await shelf.read(accepted(3), accepted(4, "o2"), level(5, 3), level(6, 6, sku="B"))
+    assert await shows(shelf, WEB, B, KIT) == (3, 6, 0)
+    await shelf.close()
+
+
+# Locations
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("sells", [AVAILABLE, ON_HAND])
+async def test_a_location_takes_its_open_orders_to_the_channel_that_sells_it(
+    tmp_path: Path, sells: Figure, told: bool, restart: bool
+) -> None:
+    """Six of ten are ordered and on the shelf; the other channel offers four, before and after they have left."""
+    shelf = await opened(tmp_path, rules(channel(place("WH1", sells=sells))))
+    await shelf.store.use_rules(shelf.store.rules)
+    await shelf.read(level(1, 10, on_hand=10))
+    await shelf.based(10, WEB, name="E-web")
+    await shelf.learn(order(line(6)))
+    if told:
+        await shelf.read(accepted(2, "o1", share(6, "WH1")))
+    use = rules(channel(place("WH1", "shop", sells=sells), name="shop"))
+    await put(shelf, use, SHOP, restart=restart)
+    assert await shows(shelf, WEB, SHOP) == (0, 4)
+    await shelf.learn(order(line(6), version=2))
+    assert await shows(shelf, WEB, SHOP) == (0, 4)
+    await shelf.read(accepted(3), shipped(4, share(6, "WH1")), level(5, 4, on_hand=4))
+    assert await shows(shelf, WEB, SHOP) == (0, 4)
+    await shelf.read(level(6, 5, on_hand=5))
+    assert await shows(shelf, WEB, SHOP) == (0, 5)
+    await shelf.close()
+
+
+async def test_a_location_that_comes_back_brings_its_open_orders(tmp_path: Path) -> None:
+    """There and back: the line is whole again, with what was proven of it meanwhile."""
+    shelf = await opened(tmp_path, PLAIN)
+    await shelf.store.use_rules(PLAIN)
+    await shelf.read(level(1, 10))
+    await shelf.based(10, WEB, name="E-web")
+    await shelf.learn(order(line(6)))
+    await put(shelf, MOVED, SHOP)
+    await shelf.read(accepted(2, "o1", share(6, "WH1")))
+    await put(shelf, PLAIN)
+    assert await shows(shelf, WEB, SHOP) == (4, 0)
+    assert (await shelf.figures()).known == 6
+    await shelf.read(level(3, 4))
+    assert await shows(shelf, WEB, SHOP) == (4, 0)
+    await shelf.close()
+
+
+async def test_a_third_channel_takes_over_what_two_had_before_it(tmp_path: Path) -> None:
+    """What was moved once moves on with its location."""
+    shelf = await opened(tmp_path, PLAIN)
+    await shelf.store.use_rules(PLAIN)
+    await shelf.read(level(1, 10))
+    await shelf.based(10, WEB, name="E-web")
+    await shelf.learn(order(line(6)))
+    await put(shelf, MOVED, SHOP)
+    await put(shelf, rules(channel(place("WH1", "b2b"), name="b2b")), key(channel="b2b"))
+    assert await shows(shelf, WEB, SHOP, key(channel="b2b")) == (0, 0, 4)
+    await shelf.close()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_share_that_is_given_up_leaves_its_orders_to_the_other_channel(
+    tmp_path: Path, restart: bool
+) -> None:
+    """Four of the shop's are ordered of goods that are all the web's by now."""
+    shelf = await opened(tmp_path, shared())
+    await shelf.store.use_rules(shelf.store.rules)
+    await shelf.read(level(1, 10))
+    await shelf.based(6, WEB, name="E-web")
+    await shelf.based(4, SHOP, name="E-shop")
+    await shelf.learn(order(line(4, at="id-shop")))
+    await put(shelf, PLAIN, restart=restart)
+    assert await shows(shelf, WEB, SHOP) == (6, 0)
+    await shelf.read(accepted(2), level(3, 6))
+    assert await shows(shelf, WEB, SHOP) == (6, 0)
+    await shelf.close()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_orders_that_may_be_for_what_a_channel_lost_are_left_pieces_by_who_has_it(
+    tmp_path: Path, restart: bool
+) -> None:
+    """Nobody says yet where they are fulfilled: what the channel owes beyond what it kept is not offered by the other."""
+    use = rules(
+        channel(LocationPolicy("WH1", "web", share=60)),
+        channel(LocationPolicy("WH1", "shop", share=40), LocationPolicy("WH2", "shop"), name="shop"),
+    )
+    shelf = await opened(tmp_path, use)
+    await shelf.store.use_rules(use)
+    await shelf.read(level(1, 10), level(2, 1, "WH2"))
+    await shelf.based(6, WEB, name="E-web")
+    await shelf.based(5, SHOP, name="E-shop")
+    await shelf.learn(order(line(4, at="id-shop")))
+    after = rules(channel(LocationPolicy("WH1", "web")), channel(LocationPolicy("WH2", "shop"), name="shop"))
+    await put(shelf, after, restart=restart)
+    assert await shows(shelf, WEB, SHOP) == (7, -3)
+    assert not await shelf.store.forget_past(EVER)
+    await shelf.read(accepted(3, "o1", share(4, "WH1")))
+    await drained(shelf)
+    assert await shows(shelf, WEB, SHOP) == (6, 1)
+    await shelf.read(level(4, 6))
+    await drained(shelf)
+    assert await shows(shelf, WEB, SHOP) == (6, 1)
+    assert await shelf.store.forget_past(EVER)
+    await shelf.close()
+
+
+async def test_pieces_of_a_kit_move_with_their_location(tmp_path: Path) -> None:
+    """Kits ordered of the one channel take the pieces that the other offers by now, until these have left."""
+    kits = Kits({"KIT": Kit("KIT", (("A", 1), ("B", 2)), 50, None)})
+    shelf = await kits_sold(tmp_path, rules(channel(place("WH1")), kits=kits), 5, 5, 10)
+    there = [key(sku, "shop") for sku in ("A", "B", "KIT")]
+    await put(shelf, rules(channel(place("WH1", "shop"), name="shop"), kits=kits), *there)
+    assert await shows(shelf, *there, KIT) == (0, 0, 5, 0)
+    await shelf.read(accepted(3), level(4, 5), level(5, 10, sku="B"))
+    assert await shows(shelf, *there, KIT) == (3, 5, 2, 0)
+    await shelf.read(level(6, 6), level(7, 12, sku="B"))
+    assert await shows(shelf, *there, KIT) == (3, 6, 3, 0)
     await shelf.close()

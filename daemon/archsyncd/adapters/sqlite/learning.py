@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from archsyncd.adapters.sqlite import advising, handing
+from archsyncd.adapters.sqlite.as_ordered import late_as_ordered
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.implying import stored
@@ -160,6 +161,7 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
         ],
     )
     touched = {line.key for line in lines}
+    await late_as_ordered(scope, touched)
     await _count_late(scope, _tracked_pieces(lines), order.created_at_ms)
     if reflected:
         await scope.tx.run("head_lookup_due", (None, order.id))
@@ -238,6 +240,7 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     ]
     await scope.tx.run_many("line_put", [_line_row(order, line, released=False) for line in added])
     touched |= edited | {line.key for line in added}
+    await late_as_ordered(scope, {line.key for line in added})
     touched |= await _limit_proofs(
         scope, order, [*more, *added], {line.line_id: line.quantity for line in before}
     )

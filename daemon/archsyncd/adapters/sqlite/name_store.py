@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from archsyncd.adapters.sqlite.as_ordered import names_as_ordered
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.recompute import recompute
@@ -115,6 +116,14 @@ class NameStore:
         async with self._session.read() as tx:
             rows: Sequence[Row] = await tx.rows("level_names", (location, after, limit))
         return [(row[0], row[1], bool(row[2])) for row in rows]
+
+    async def succeed(self, successors: Mapping[str, str], terms: str) -> None:
+        """The goods of these names (ours) are called otherwise by these terms: what is ordered of them counts there now."""
+
+        async def step(scope: Scope) -> None:
+            await recompute(scope, await names_as_ordered(scope, successors, terms))
+
+        await self._session.write(step)
 
     async def retire(self, location: str, names: Mapping[str, str]) -> None:
         """Give up names at a location (ours to Archean's): their levels tell nothing any more, what they owe stays.

@@ -155,7 +155,10 @@ class Pooled:
 
 
 async def note_debts(scope: Scope, own: Mapping[StockKey, Reckoned]) -> set[StockKey]:
-    """Keep what keys owe beyond their part of a pool; the other keys that have to leave more or fewer pieces now."""
+    """Keep what keys owe beyond their part of a pool; the other keys that have to leave more or fewer pieces now.
+
+    Also those that sell by now what such a key sold before: it may be served out of that.
+    """
     owed = {key: known - f - refl + ntrk for key, (f, refl, ntrk, known) in own.items()}
     if not any(pieces > 0 for pieces in owed.values()) and await scope.tx.row("debts_any") is None:
         return set()
@@ -164,7 +167,7 @@ async def note_debts(scope: Scope, own: Mapping[StockKey, Reckoned]) -> set[Stoc
     await scope.tx.run("debts_drop", (pairs(key for key in changed if owed[key] <= 0),))
     rising = [(key.channel, key.sku, owed[key]) for key in changed if owed[key] > 0]
     await scope.tx.run_many("debt_put", rising)
-    return {other for key in changed for other in members_of(pools_of(key, scope.policies))}
+    return {other for key in changed for other in members_of(pools_of(key, scope.policies, past=True))}
 
 
 async def debts_of(scope: Scope, keys: Collection[StockKey]) -> dict[StockKey, int]:
@@ -177,7 +180,7 @@ async def leaving_debts(scope: Scope, own: Mapping[StockKey, Reckoned]) -> dict[
     """Figures with what keys leave to others that owe more than their part; nobody leaves more than he has."""
     if await scope.tx.row("debts_any") is None:
         return dict(own)
-    pools = {key: pools_of(key, scope.policies) for key in own}
+    pools = {key: pools_of(key, scope.policies, past=True) for key in own}
     debts = await debts_of(scope, {member for each in pools.values() for member in members_of(each)})
     found = {}
     for key, (f, refl, ntrk, known) in own.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from archsyncd.adapters.sqlite.advice_store import AdviceStore
 from archsyncd.adapters.sqlite.alert_store import ActionStore, AlertStore, MuteStore
+from archsyncd.adapters.sqlite.as_ordered import kits_as_ordered
 from archsyncd.adapters.sqlite.case_store import CaseStore
 from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
@@ -24,6 +25,7 @@ from archsyncd.adapters.sqlite.history import keep_unbasing
 from archsyncd.adapters.sqlite.history_store import HistoryStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.mending import mend
+from archsyncd.adapters.sqlite.moving import move_lines
 from archsyncd.adapters.sqlite.name_store import NameStore
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
@@ -33,7 +35,7 @@ from archsyncd.adapters.sqlite.reconcile_store import ReconcileStore
 from archsyncd.adapters.sqlite.report_store import ReportStore
 from archsyncd.adapters.sqlite.reporting import ReportingStore
 from archsyncd.adapters.sqlite.sample_store import SampleStore
-from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.scope import Scope, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
 from archsyncd.adapters.sqlite.yielding import past_settled
@@ -42,6 +44,7 @@ from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.lags import Lags
 from archsyncd.domain.outbox import LATE_LANDING_MS, freed
+from archsyncd.domain.pools import is_pooled
 from archsyncd.domain.report import (
     LedgerState,
 )
@@ -61,6 +64,8 @@ from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull, Sto
 
 DATABASE_NAME = "archsyncd.db"
 RECOMPUTE_KEYS = 2_000
+# Each with up to fifty components, in every channel.
+RECOMPUTE_KITS = 100
 # Orders are read again at this pace at least; a base may be proven only after all of them were.
 RECOUNT_MS_AN_ORDER = 10
 
@@ -170,10 +175,10 @@ class SqliteStore:
         """Put new rules in force and recompute every key, a bounded number at a time; how many targets changed."""
         before = self._session.ledger.mapping
         await self.begin_rules(rules)
-        changed = 0
+        # Kits first, each with its components: a component must not rise while what was kept of it is on show still.
+        changed = await self._recompute_kits(beat)
         for location in await self.feeds.locations():
             changed += await self._recompute_location(location, beat)
-        changed += await self._recompute_kits(beat)
         in_force = self._session.rules
         if before and before != in_force.mapping():
             await self._recount(in_force.newly_mapped(before), beat)
@@ -192,6 +197,8 @@ class SqliteStore:
         async def first(scope: Scope) -> None:
             # With the name of the rules: a process that ends now goes on by these, and must know what was sold by those before.
             await _note_past(scope, coming.policies)
+            await move_lines(scope, before, coming.policies)
+            await kits_as_ordered(scope, before, coming.policies)
             await tell_apart(scope, coming.policies.kits, also=True)
 
         await self._note_rules("", self._session.ledger.mapping, policies_text(rules.policies), first)
@@ -331,16 +338,28 @@ class SqliteStore:
         return changed
 
     async def _recompute_kits(self, beat: Callable[[], None]) -> int:
-        """Reckon all keys that are kits, or were: no level bears their name, so that no location leads to them."""
-        changed, after = 0, StockKey("", "")
+        """Reckon all keys that are kits, or were, with their components; no location leads to what was a kit long ago."""
+        policies, changed = self._session.rules.policies, 0
+        skus = sorted(policies.kits.by_sku.keys() | policies.past_kits.by_sku.keys())
+        for start in range(0, len(skus), RECOMPUTE_KITS):
+            kits = [
+                StockKey(name, sku)
+                for sku in skus[start : start + RECOMPUTE_KITS]
+                for name in policies.channels
+            ]
+            changed += await self._session.write(partial(_recompute_kits, kits))
+            beat()
+        after = StockKey("", "")
         while True:
             async with self._session.read() as tx:
                 rows = await tx.rows("kits_after", (after.channel, after.sku, RECOMPUTE_KEYS))
             if not rows:
                 return changed
             keys = [StockKey(row[0], row[1]) for row in rows]
-            changed += await self._session.write(partial(_recompute_kits, keys))
             after = keys[-1]
+            others = [key for key in keys if key.sku not in policies.kits.by_sku]
+            if others:
+                changed += await self._session.write(partial(_recompute_kits, others))
             beat()
 
     async def _mapped(self, scope: Scope, location: str, note: str) -> None:
@@ -395,8 +414,18 @@ class SqliteStore:
 
 
 async def _forget_pools(scope: Scope) -> None:
-    """What keys owe each other is reckoned anew by every set of rules, and which kits are what they were handed over as."""
-    await scope.tx.run("debts_clear")
+    """Who waits for whom is reckoned anew by every set of rules, and which kits are what they were handed over as.
+
+    What keys owe is so too, key by key: forgotten before that, it would be offered by others meanwhile. Only of keys that share
+    nothing by these rules nobody would hear again.
+    """
+    owing = [StockKey(row[0], row[1]) for row in await scope.tx.rows("debts_all")]
+    alone = [
+        key
+        for key in owing
+        if key.channel not in scope.policies.channels or not is_pooled(key, scope.policies, past=True)
+    ]
+    await scope.tx.run("debts_drop", (pairs(alone),))
     await scope.tx.run("waits_clear")
     await tell_apart(scope, scope.policies.kits)
 
@@ -410,8 +439,14 @@ async def _note_past(scope: Scope, policies: Policies) -> None:
 
 
 async def _recompute_kits(keys: Sequence[StockKey], scope: Scope) -> int:
-    changed = await recompute(scope, keys)
-    kits = scope.policies.kits
+    kits, past = scope.policies.kits, scope.policies.past_kits
+    together = dict.fromkeys(keys)
+    for key in keys:
+        for each in (kits, past):
+            kit = each.kit(key.channel, key.sku)
+            if kit is not None:
+                together.update(dict.fromkeys(StockKey(key.channel, sku) for sku, _ in kit.components))
+    changed = await recompute(scope, together)
     for key in keys:
         if kits.kit(key.channel, key.sku) is None:
             await scope.tx.run("kit_drop", (key.channel, key.sku))

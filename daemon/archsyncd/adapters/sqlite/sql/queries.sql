@@ -397,6 +397,9 @@ UPDATE outbox SET closed = closed + ? WHERE channel = ? AND sku = ?
 INSERT INTO order_line (channel, sku, order_id, line_id, quantity, tracked, created_ms, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (channel, sku, order_id, line_id) DO UPDATE SET quantity = excluded.quantity, tracked = excluded.tracked
 
+-- name: line_more
+UPDATE order_line SET quantity = quantity + ? WHERE channel = ? AND sku = ? AND order_id = ? AND line_id = ?
+
 -- name: line_there
 UPDATE order_line SET there = coalesce(there, ?) WHERE channel = ? AND sku = ? AND order_id = ? AND line_id = ?
 
