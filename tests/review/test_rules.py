@@ -128,6 +128,7 @@ async def test_f126_a_channel_whose_location_moved_is_drawn_down_before_the_othe
     await shelf.learn(order(line(3)))
     shop = rules(channel(place("WH1", "shop"), name="shop"))
     await shelf.store.use_rules(shop)
+    await shelf.learn(order(line(3), version=2))
     await shelf.based(0, key(channel="shop"))
     (first,) = await shelf.lease()
     assert (first.key, first.quantity) == (key(), -97)

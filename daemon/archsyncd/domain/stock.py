@@ -167,8 +167,12 @@ class Policies:
         """The same, knowing what was sold where by the rules before, and by those that these still knew of."""
         past = {
             name: more
-            for name in {*before.past, *before.by_location}
-            if (more := before.past.get(name, frozenset()) | before.channels_of(name))
+            for name in {*self.past, *before.past, *before.by_location}
+            if (
+                more := self.past.get(name, frozenset())
+                | before.past.get(name, frozenset())
+                | before.channels_of(name)
+            )
             - self.channels_of(name)
         }
         kits = before.kits.also(before.past_kits).beyond(self.kits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,18 @@ from archsyncd.adapters.sqlite.name_store import NameStore
 from archsyncd.adapters.sqlite.store import SqliteStore
 from archsyncd.domain.aliases import Aliases
 from archsyncd.domain.feed import Figure, Level
-from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.inventory import Marker, StockKey
 from archsyncd.domain.kits import Kit, Kits
+from archsyncd.domain.outbox import Lease
 from archsyncd.domain.rules import Rules
 from archsyncd.domain.settlement import Booked
+from archsyncd.domain.sku_rules import SkuRule, SkuRules
 from archsyncd.domain.stock import LocationPolicy
 from archsyncd.domain.units import Units
 from archsyncd.engine.naming import Naming, Terms
 from archsyncd.engine.ports import StoreTracked
 from archsyncd.engine.renaming import Renaming
-from tests.adapters.sqlite.shelf import QUIET, Shelf, open_sqlite
+from tests.adapters.sqlite.shelf import LAG_MS, LEDGER, QUIET, Shelf, entry, open_sqlite
 from tests.adapters.sqlite.test_pools import EVER, KIT, SHOP, WEB, kitted, opened, shared, shows
 from tests.domain.nouns import (
     AVAILABLE,
@@ -39,6 +42,11 @@ from tests.domain.nouns import (
 B, C = key("B"), key("C")
 PLAIN = rules(channel(place("WH1")))
 MOVED = rules(channel(place("WH1", "shop"), name="shop"))
+
+
+def ours(lease: Lease) -> Marker:
+    """The marker that a write leaves on its entry."""
+    return Marker(LEDGER, lease.operation.op_id, lease.operation.x_after, "", 1)
 
 
 async def drained(shelf: Shelf) -> None:
@@ -352,4 +360,90 @@ async def test_names_that_are_exchanged_exchange_what_was_ordered(tmp_path: Path
     await renaming.put_in_force(called(A="X", B="Y"))
     await told(shelf, naming, level(7, 10, sku="X"), level(8, 20, sku="Y"))
     assert await shows(shelf, WEB, B, C) == (9, 18, 0)
+    await shelf.close()
+
+
+# Moves in two steps
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_channel_that_was_let_go_is_drawn_down_once_its_location_sells_elsewhere(
+    tmp_path: Path, restart: bool
+) -> None:
+    """First its location is mapped nowhere, which a person allows; mapped to another channel later it is not sold by both."""
+    first = rules(channel(place("WH1")), channel(place("WH2", "shop"), name="shop"))
+    shelf = await opened(tmp_path, first)
+    await shelf.store.use_rules(first)
+    await shelf.read(level(1, 10), level(2, 3, "WH2"))
+    await shelf.based(10, WEB, name="E-web")
+    await shelf.based(3, SHOP, name="E-shop")
+    step = rules(channel(place("WH2", "shop"), name="shop"))
+    await put(shelf, step, restart=restart)
+    assert await shelf.store.forget_past(EVER)
+    web = await shelf.row(WEB)
+    assert (web.parked, web.x_applied) == ("let_go", 10)
+    both = rules(channel(place("WH2", "shop"), place("WH1", "shop"), name="shop", order_location="WH1"))
+    await shelf.store.use_rules(both)
+    (fall,) = await shelf.lease(orders_complete_ms=EVER)
+    assert (fall.key, fall.operation.delta) == (WEB, -10)
+    await shelf.settle(fall, Booked("E-web", 2))
+    # What was ordered of it while it was let go is counted again, and its entry read, before anybody may rise.
+    assert await shelf.lease(orders_complete_ms=EVER) == []
+    shelf.clock.pass_by(60)
+    read = entry(0, WEB, name="E-web", version=2, read_ms=shelf.clock.now_ms, marker=ours(fall))
+    await shelf.store.outbox.book_reads([read], ())
+    assert await shelf.store.outbox.judge_reads(shelf.clock.now_ms + LAG_MS, LAG_MS, 10) == (1, 0)
+    shelf.clock.pass_by(60)
+    (rise,) = await shelf.lease(orders_complete_ms=EVER)
+    assert (rise.key, rise.operation.delta) == (SHOP, 10)
+    await shelf.close()
+
+
+async def test_no_base_is_proven_before_every_order_is_counted_by_the_new_mapping(tmp_path: Path) -> None:
+    """Rows of a new channel come when its first level does; its orders count elsewhere until they were read again."""
+    first = rules(channel(place("WH1")), fallback_channel="web")
+    shelf = await opened(tmp_path, first)
+    await shelf.store.use_rules(first)
+    await shelf.read(level(1, 10))
+    await shelf.based(10, WEB, name="E-web")
+    await shelf.learn(order(line(3, at="id-shop")))
+    both = rules(channel(place("WH1")), channel(place("WH2", "shop"), name="shop"), fallback_channel="web")
+    await shelf.store.use_rules(both)
+    await shelf.read(level(2, 10, "WH2"))
+    found = entry(7, SHOP, name="E-shop")
+    await shelf.store.outbox.book_lookups([found], (), (), QUIET)
+    shelf.clock.pass_by(120)
+    read = replace(found, read_at_ms=shelf.clock.now_ms)
+    await shelf.store.outbox.book_reads([read], ())
+    until_ms = shelf.clock.now_ms + LAG_MS
+    assert await shelf.store.outbox.judge_reads(until_ms, LAG_MS, 10) == (0, 0)
+    await shelf.learn(order(line(3, at="id-shop"), version=2))
+    # Its lines have changed hands, so that the entry is read anew.
+    assert await shelf.store.outbox.judge_reads(until_ms, LAG_MS, 10) == (0, 0)
+    shelf.clock.pass_by(120)
+    await shelf.store.outbox.book_reads([replace(found, read_at_ms=shelf.clock.now_ms)], ())
+    assert await shelf.store.outbox.judge_reads(shelf.clock.now_ms + LAG_MS, LAG_MS, 10) == (1, 0)
+    row = await shelf.row(SHOP)
+    assert (row.x_applied, row.known, row.x_target) == (10, 3, 10)
+    await shelf.close()
+
+
+# Rules of a kit's own SKU
+
+
+@pytest.mark.parametrize(
+    ("rule", "kits"),
+    [(SkuRule(offer=False), 0), (SkuRule(safety_stock=2), 3), (SkuRule(percentage=50), 2), (SkuRule(9), 0)],
+)
+@pytest.mark.parametrize("percent", [50, None])
+async def test_a_rule_of_a_kits_own_sku_counts(
+    tmp_path: Path, rule: SkuRule, kits: int, percent: int | None
+) -> None:
+    """In kits, of as many as its components make; what is not offered of it stays with them as it was."""
+    kit = Kit("KIT", (("A", 1), ("B", 2)), percent, None)
+    use = rules(channel(place("WH1"), skus=SkuRules({"KIT": rule})), kits=Kits({"KIT": kit}))
+    shelf = await opened(tmp_path, use)
+    pieces = 2 if percent else 1
+    await shelf.read(level(1, 5 * pieces), level(2, 10 * pieces, sku="B"))
+    assert await shows(shelf, KIT, WEB) == (kits, 5)
     await shelf.close()

@@ -18,7 +18,7 @@ from archsyncd.domain.kit_lines import (
 )
 from archsyncd.domain.kits import Kit, kits_made_of
 from archsyncd.domain.ledger import Line, units_of
-from archsyncd.domain.offers import Offers
+from archsyncd.domain.offers import Offers, kits_offered
 from archsyncd.domain.pools import left_to_others, members_of, pools_of, reckoned_with
 from archsyncd.domain.stock import ChannelPolicy
 
@@ -92,7 +92,7 @@ class Pooled:
         kit = self._scope.policies.kits.by_sku[key.sku]
         _, _, known = units_of(self._proven(key), closed)
         there = {sku: offered.get(StockKey(key.channel, sku), 0) for sku, _ in kit.components}
-        return kits_made_of(kit, there), known, 0, known
+        return kits_offered(self._policy(key), kit, kits_made_of(kit, there)), known, 0, known
 
     def _kit(self, key: StockKey) -> Kit | None:
         return self._scope.policies.kits.kit(key.channel, key.sku)
@@ -159,7 +159,10 @@ async def note_debts(scope: Scope, own: Mapping[StockKey, Reckoned]) -> set[Stoc
 
     Also those that sell by now what such a key sold before: it may be served out of that.
     """
-    owed = {key: known - f - refl + ntrk for key, (f, refl, ntrk, known) in own.items()}
+    # A figure below nothing by itself (a safety stock, a debt of the warehouse's) is owed to nobody who ordered.
+    owed = {
+        key: min(known - f - refl + ntrk, known - refl + ntrk) for key, (f, refl, ntrk, known) in own.items()
+    }
     if not any(pieces > 0 for pieces in owed.values()) and await scope.tx.row("debts_any") is None:
         return set()
     before = await debts_of(scope, own)

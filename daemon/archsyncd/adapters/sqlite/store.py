@@ -180,10 +180,12 @@ class SqliteStore:
         for location in await self.feeds.locations():
             changed += await self._recompute_location(location, beat)
         in_force = self._session.rules
-        if before and before != in_force.mapping():
+        if before and not in_force.counts_as(before):
             await self._recount(in_force.newly_mapped(before), beat)
         await self._roll_out(beat)
-        await self._note_rules(rules.fingerprint(), in_force.mapping(), policies_text(rules.policies))
+        await self._note_rules(
+            rules.fingerprint(), in_force.mapping_after(before), policies_text(rules.policies)
+        )
         return changed
 
     async def begin_rules(self, rules: Rules) -> None:

@@ -354,6 +354,9 @@ UPDATE order_head SET refresh_due_ms = ? WHERE order_id = ?
 -- name: heads_refresh_soon
 UPDATE order_head SET refresh_due_ms = ?1 WHERE refresh_due_ms > ?1
 
+-- name: heads_uncounted
+SELECT 1 FROM order_head WHERE version = 0 AND order_state <> 'Deleted' AND released = 0 LIMIT 1
+
 -- name: heads_recount
 UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released OR EXISTS (SELECT 1
         FROM handover AS o WHERE o.order_id = order_head.order_id AND o.sent = 0 AND o.foreign_hand <> 1
