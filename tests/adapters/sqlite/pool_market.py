@@ -90,6 +90,7 @@ class Market:
     async def opens(self, pieces: Mapping[str, int]) -> None:
         """Goods on the shelves, and entries that show each key's part of them."""
         self.shelf = await Shelf.open(open_sqlite, self.directory, self.site.rules)
+        await self.shelf.store.use_rules(self.site.rules)
         for sku, count in pieces.items():
             self.pieces[sku] = count
             self._tell_level(sku)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from archsyncd.adapters.sqlite.lines import (
     open_lines,
     release_order,
 )
+from archsyncd.adapters.sqlite.moving import move_late
 from archsyncd.adapters.sqlite.proofs import take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of_orders, recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
@@ -161,7 +162,7 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
         ],
     )
     touched = {line.key for line in lines}
-    await late_as_ordered(scope, touched)
+    touched |= await _counted_late(scope, order.id, touched)
     await _count_late(scope, _tracked_pieces(lines), order.created_at_ms)
     if reflected:
         await scope.tx.run("head_lookup_due", (None, order.id))
@@ -240,7 +241,7 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     ]
     await scope.tx.run_many("line_put", [_line_row(order, line, released=False) for line in added])
     touched |= edited | {line.key for line in added}
-    await late_as_ordered(scope, {line.key for line in added})
+    touched |= await _counted_late(scope, order.id, {line.key for line in added})
     touched |= await _limit_proofs(
         scope, order, [*more, *added], {line.line_id: line.quantity for line in before}
     )
@@ -253,6 +254,14 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)
     return touched
+
+
+async def _counted_late(scope: Scope, order_id: str, keys: Collection[StockKey]) -> set[StockKey]:
+    """Lines of what is sold under another name or elsewhere by now are counted there; the keys that this touches."""
+    if not keys:
+        return set()
+    await late_as_ordered(scope, keys)
+    return await move_late(scope, order_id)
 
 
 async def _limit_proofs(

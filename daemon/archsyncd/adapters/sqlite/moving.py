@@ -8,17 +8,17 @@ when Archean fulfils a line from another channel's location. Of a line of which 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archsyncd.adapters.sqlite.implying import proof_row
 from archsyncd.adapters.sqlite.recompute import lines_of_orders
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.domain.feed import Figure, Position
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.kit_lines import component_lines, kit_of
+from archsyncd.domain.kit_lines import component_lines, kit_of, shelf_skus
 from archsyncd.domain.ledger import Line, Proof, placed_units
 from archsyncd.domain.order import ELSEWHERE
-from archsyncd.domain.stock import Policies
+from archsyncd.domain.stock import LocationPolicy, Policies
 
 PAGE_LINES = 1_000
 
@@ -46,6 +46,29 @@ async def move_lines(scope: Scope, before: Policies, after: Policies) -> None:
         }
         if gone:
             await _leave(scope, name, gone, before)
+
+
+async def move_late(scope: Scope, order_id: str) -> set[StockKey]:
+    """An order of a channel that has no location left: its lines count where the one that it had sells; the keys this touches.
+
+    A channel that had several is left as it is: nobody can say which of them is meant before Archean does.
+    """
+    policies = scope.policies
+    touched: set[StockKey] = set()
+    for key, lines in (await lines_of_orders(scope, (order_id,))).items():
+        policy = policies.channels.get(key.channel)
+        if policy is None or policy.locations:
+            continue
+        had = [place for place, names in policies.past.items() if key.channel in names]
+        if len(had) == 1 and had[0] in policies.by_location:
+            place = had[0]
+            as_before = replace(policy, locations={place: LocationPolicy(place, key.channel)})
+            before = policies.with_channels({**policies.channels, key.channel: as_before})
+            channel = min(policies.channels_of(place))
+            for line in lines:
+                await _moved(scope, key, line, {place: channel}, {}, before)
+            touched |= {StockKey(channel, sku) for sku in shelf_skus(key, policies, lines)}
+    return touched
 
 
 async def _leave(scope: Scope, channel: str, gone: Mapping[str, str], before: Policies) -> None:
@@ -115,6 +138,10 @@ async def _plain_moved(scope: Scope, key: StockKey, line: Line, there: _Pieces) 
         limit = (min(line.there, there.pieces), there.channel, key.sku, order_id, part_id)
         await scope.tx.run("line_there", limit)
     await scope.tx.run("proofs_move", (part_id, order_id, line.line_id, there.location))
+    if left == 0:
+        # Of a line that is at one place whole, what was told without a place is about that one.
+        told = (replace(proof, location=there.location) for proof in line.proofs if not proof.location)
+        await scope.tx.run_many("proof_put", _rows(order_id, part_id, told))
     rest = tuple(proof for proof in line.proofs if proof.location != there.location)
     return Line(
         order_id, line.line_id, left, line.tracked, rest, False, created, line.accepted_ms, line.there
