@@ -506,3 +506,16 @@ async def test_what_a_key_owes_is_not_forgotten_while_rules_are_put_in_force(tmp
     await shelf.store.use_rules(use)
     assert await shows(shelf, SHOP, key(channel="foreign")) == (2, -3)
     await shelf.close()
+
+
+async def test_a_name_given_up_long_ago_follows_its_goods_from_name_to_name(tmp_path: Path) -> None:
+    """What a rule would make of the old name itself is no name of these goods."""
+    shelf, naming, renaming = await named(tmp_path, called(old="X"))
+    await told(shelf, naming, level(1, 10, sku="X"))
+    await shelf.learn(order(line(1, "old")))
+    for number, name in enumerate(("SECOND", "THIRD")):
+        await renaming.put_in_force(Terms(Aliases({"X": name}, upper=True), Units()))
+        await told(shelf, naming, level(2 + number, 10, sku="X"))
+    await shelf.learn(order(line(2, "old"), name="o2"))
+    assert await shows(shelf, key("THIRD"), key("SECOND"), key("old")) == (7, 0, 0)
+    await shelf.close()

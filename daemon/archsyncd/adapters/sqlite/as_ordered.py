@@ -55,8 +55,14 @@ async def names_as_ordered(scope: Scope, successors: Mapping[str, str], terms: s
 
     Safe to repeat, page by page: what is noted under these terms already is left alone.
     """
+    given_up = {row[0] for row in await scope.tx.rows("names_of", (array(successors),)) if row[2]}
+    for place in await scope.tx.rows("level_locations") if given_up else ():
+        given_up -= {row[0] for row in await scope.tx.rows("levels_telling", (place[0], array(given_up)))}
     known = {row[0]: (row[1], row[2]) for row in await scope.tx.rows("successors_of", (array(successors),))}
-    fresh = {old: new for old, new in successors.items() if known.get(old) != (new, terms)}
+    # A name that was given up before follows its goods; by itself it is nobody's.
+    fresh = {
+        old: new for old, new in successors.items() if old not in given_up and known.get(old) != (new, terms)
+    }
     if not fresh:
         return set()
     names = array(fresh)
