@@ -137,7 +137,8 @@ async def _plain_moved(scope: Scope, key: StockKey, line: Line, there: _Pieces) 
     if line.there is not None:
         limit = (min(line.there, there.pieces), there.channel, key.sku, order_id, part_id)
         await scope.tx.run("line_there", limit)
-    await scope.tx.run("proofs_move", (part_id, order_id, line.line_id, there.location))
+    await scope.tx.run("proofs_join", (part_id, order_id, line.line_id, there.location))
+    await scope.tx.run("proofs_gone", (order_id, line.line_id, there.location))
     if left == 0:
         # Of a line that is at one place whole, what was told without a place is about that one.
         told = (replace(proof, location=there.location) for proof in line.proofs if not proof.location)
@@ -162,8 +163,8 @@ async def _part_moved(scope: Scope, key: StockKey, line: Line, channel: str, own
         return
     await scope.tx.run("line_delete", (own.channel, own.sku, line.order_id, line.line_id))
     await scope.tx.run("line_more", (line.quantity, own.channel, own.sku, line.order_id, whole))
-    await scope.tx.run("proofs_back", (whole, line.order_id, line.line_id))
-    await scope.tx.run("proofs_gone", (line.order_id, line.line_id))
+    await scope.tx.run("proofs_join", (whole, line.order_id, line.line_id, ""))
+    await scope.tx.run("proofs_gone", (line.order_id, line.line_id, ""))
 
 
 async def _kit_moved(

@@ -64,14 +64,19 @@ DELETE FROM name_successor WHERE sku = successor
 SELECT sku, order_id, line_id FROM order_line WHERE channel = ?1 AND (sku, order_id, line_id) > (?2, ?3, ?4)
 ORDER BY sku, order_id, line_id LIMIT ?5
 
--- name: proofs_move
-UPDATE OR IGNORE line_proof SET line_id = ?1 WHERE order_id = ?2 AND line_id = ?3 AND location = ?4
-
--- name: proofs_back
-UPDATE OR IGNORE line_proof SET line_id = ?1 WHERE order_id = ?2 AND line_id = ?3 AND feed <> ''
+-- name: proofs_join
+-- What was told of one line (at a location; "" for all) was told of another as well: pieces add up, the later position counts.
+INSERT INTO line_proof (order_id, line_id, location, figure, source, feed, epoch, seq, quantity)
+SELECT order_id, ?1, location, figure, source, feed, epoch, seq, quantity FROM line_proof
+WHERE order_id = ?2 AND line_id = ?3 AND feed <> '' AND (location = ?4 OR ?4 = '')
+ON CONFLICT (order_id, line_id, location, figure, source, feed) DO UPDATE SET
+    quantity = line_proof.quantity + excluded.quantity,
+    seq = CASE WHEN excluded.epoch = line_proof.epoch THEN max(excluded.seq, line_proof.seq)
+        WHEN excluded.epoch > line_proof.epoch THEN excluded.seq ELSE line_proof.seq END,
+    epoch = max(excluded.epoch, line_proof.epoch)
 
 -- name: proofs_gone
-DELETE FROM line_proof WHERE order_id = ? AND line_id = ?
+DELETE FROM line_proof WHERE order_id = ?1 AND line_id = ?2 AND (location = ?3 OR ?3 = '')
 
 -- name: debts_all
 SELECT channel, sku FROM pool_debt
