@@ -34,8 +34,15 @@ from archsyncd.adapters.sqlite.recompute import assess_keys, recompute
 from archsyncd.adapters.sqlite.reconcile_store import ReconcileStore
 from archsyncd.adapters.sqlite.report_store import ReportStore
 from archsyncd.adapters.sqlite.reporting import ReportingStore
+from archsyncd.adapters.sqlite.ruling import (
+    above_maximum,
+    begin_mode,
+    forget_pools,
+    note_past,
+    recompute_kits,
+)
 from archsyncd.adapters.sqlite.sample_store import SampleStore
-from archsyncd.adapters.sqlite.scope import Scope, pairs
+from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
 from archsyncd.adapters.sqlite.yielding import past_settled
@@ -44,7 +51,6 @@ from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.lags import Lags
 from archsyncd.domain.outbox import LATE_LANDING_MS, freed
-from archsyncd.domain.pools import is_pooled
 from archsyncd.domain.report import (
     LedgerState,
 )
@@ -53,14 +59,12 @@ from archsyncd.domain.rules import (
     ROLLOUT,
     Carrying,
     Rules,
-    past_text,
     policies_of_text,
     policies_text,
     with_past,
 )
-from archsyncd.domain.stock import LocationPolicy, Policies
 from archsyncd.domain.tenure import PLANNING, Tenure
-from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull, StoreTracked
+from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull
 
 DATABASE_NAME = "archsyncd.db"
 RECOMPUTE_KEYS = 2_000
@@ -198,7 +202,7 @@ class SqliteStore:
 
         async def first(scope: Scope) -> None:
             # With the name of the rules: a process that ends now goes on by these, and must know what was sold by those before.
-            await _note_past(scope, coming.policies)
+            await note_past(scope, coming.policies)
             await move_lines(scope, before, coming.policies)
             await kits_as_ordered(scope, before, coming.policies)
             await tell_apart(scope, coming.policies.kits, also=True)
@@ -206,7 +210,7 @@ class SqliteStore:
         await self._note_rules("", self._session.ledger.mapping, policies_text(rules.policies), first)
         self._session.rules = coming
         # A transaction may have begun by the rules before while these were noted: whoever looks next must see what it wrote.
-        await self._session.write(_forget_pools)
+        await self._session.write(forget_pools)
 
     async def forget_past(self, orders_complete_ms: int, beat: Callable[[], None] = lambda: None) -> bool:
         """Forget what was sold where by earlier rules once all of that is settled; whether there is nothing left to wait for.
@@ -289,7 +293,7 @@ class SqliteStore:
                 figures = figures.plus(await self._session.look(look))
         for name, places in policies.by_location.items():
             if name not in self._session.rules.policies.by_location:
-                above = partial(_above_maximum, places[0], policies.judging[name].maximum)
+                above = partial(above_maximum, places[0], policies.judging[name].maximum)
                 figures = figures.plus(RuleFigures(above_maximum=await self._session.look(above)))
         return figures
 
@@ -349,7 +353,7 @@ class SqliteStore:
                 for sku in skus[start : start + RECOMPUTE_KITS]
                 for name in policies.channels
             ]
-            changed += await self._session.write(partial(_recompute_kits, kits))
+            changed += await self._session.write(partial(recompute_kits, kits))
             beat()
         after = StockKey("", "")
         while True:
@@ -361,7 +365,7 @@ class SqliteStore:
             after = keys[-1]
             others = [key for key in keys if key.sku not in policies.kits.by_sku]
             if others:
-                changed += await self._session.write(partial(_recompute_kits, others))
+                changed += await self._session.write(partial(recompute_kits, others))
             beat()
 
     async def _mapped(self, scope: Scope, location: str, note: str) -> None:
@@ -415,66 +419,6 @@ class SqliteStore:
         await database.close()
 
 
-async def _forget_pools(scope: Scope) -> None:
-    """Who waits for whom is reckoned anew by every set of rules, and which kits are what they were handed over as.
-
-    What keys owe is so too, key by key: forgotten before that, it would be offered by others meanwhile. Only of keys that share
-    nothing by these rules nobody would hear again.
-    """
-    owing = [StockKey(row[0], row[1]) for row in await scope.tx.rows("debts_all")]
-    alone = [
-        key
-        for key in owing
-        if key.channel not in scope.policies.channels or not is_pooled(key, scope.policies, past=True)
-    ]
-    await scope.tx.run("debts_drop", (pairs(alone),))
-    await scope.tx.run("waits_clear")
-    await tell_apart(scope, scope.policies.kits)
-
-
-async def _note_past(scope: Scope, policies: Policies) -> None:
-    told = past_text(policies)
-    if told is None:
-        await scope.tx.run("pool_past_drop")
-    else:
-        await scope.tx.run("pool_past_put", told)
-
-
-async def _recompute_kits(keys: Sequence[StockKey], scope: Scope) -> int:
-    kits, past = scope.policies.kits, scope.policies.past_kits
-    together = dict.fromkeys(keys)
-    for key in keys:
-        for each in (kits, past):
-            kit = each.kit(key.channel, key.sku)
-            if kit is not None:
-                together.update(dict.fromkeys(StockKey(key.channel, sku) for sku, _ in kit.components))
-    changed = await recompute(scope, together)
-    for key in keys:
-        if kits.kit(key.channel, key.sku) is None:
-            await scope.tx.run("kit_drop", (key.channel, key.sku))
-    return changed
-
-
-async def _above_maximum(location: LocationPolicy, maximum: int, tx: Transaction) -> int:
-    wanted = {"location": location.location, "sells": location.sellable.value, "maximum": maximum}
-    row = await tx.row("levels_above", wanted)
-    return int(row[0]) if row else 0
-
-
-async def _begin_mode(tx: Transaction, state: LedgerState, now_ms: int, *, tracked: bool) -> None:
-    """Refuse a mode that the file's figures deny; where it is another one than before, every entry is looked at anew.
-
-    Pieces that commercetools took from its entries count as reflected for good: an absolute figure would put them back on sale.
-    An entry that was written untracked bears no marker, and shows orders that were counted as if it did not.
-    """
-    if not state.in_force or policies_of_text(state.in_force).tracked is tracked:
-        return
-    if not tracked and await tx.row("tracked_any") is not None:
-        raise StoreTracked("orders are counted that commercetools took from its entries")
-    await keep_unbasing(tx, now_ms)
-    await tx.run("outbox_unbase_all")
-
-
 async def open_store(
     directory: Path,
     clock: Clock,
@@ -502,7 +446,7 @@ async def open_store(
             raise FencedOff("the ledger row is gone")
         past = await tx.row("pool_past")
         state = LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7], row[8])
-        await _begin_mode(tx, state, now_ms, tracked=rules.policies.tracked)
+        await begin_mode(tx, state, now_ms, tracked=rules.policies.tracked)
         return state, None if past is None else (past[0], past[1])
 
     try:
