@@ -184,7 +184,12 @@ def about(news: CaseNews) -> dict[str, object]:
     if news.kind in _FEED_SCOPED:
         sku, at, rest = news.subject.partition(" at ")
         return {"feed": news.scope, "sku": sku if at else None, "location": rest.split(" ", 1)[0] or None}
-    if news.kind in {CaseKind.STALE_FEED, CaseKind.HELD_SNAPSHOT}:
+    if news.kind in {
+        CaseKind.STALE_FEED,
+        CaseKind.HELD_SNAPSHOT,
+        CaseKind.REFUSED_FILE,
+        CaseKind.AWAITED_FILE,
+    }:
         return {"feed": news.scope}
     if news.kind is CaseKind.CHANNEL_MISSING:
         return {"channel": news.scope}

@@ -193,6 +193,11 @@ def _emulated(address: str) -> dict[str, Any]:
     return {"url": f"http://{address}", "emulated": True} if address else {}
 
 
+def drops_of(feeds: Sequence[Feed]) -> dict[str, DropFeed]:
+    """The feeds that read a directory, by name."""
+    return {source.name: source for source in map(source_of, feeds) if isinstance(source, DropFeed)}
+
+
 def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
     """Where each source takes orders, by feed."""
     takers = (PullFeed, ForeignFeed, DropFeed)

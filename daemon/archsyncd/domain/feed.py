@@ -272,6 +272,24 @@ class SnapshotClosing:
 
 
 @dataclass(frozen=True, slots=True)
+class FileNews:
+    """What became of a file as a whole: read to its end (`code` ""), or refused, or missed, and why.
+
+    `name`: what people call it; `kind`: full, delta and so on, "" of one that never came. `seq`: the place of its records in the
+    epoch. `awaited`: nothing that comes after it in its sequence is read before it, corrected, or a full has come. `does`: what
+    happens now and what a person can do, for the one who reads of it.
+    """
+
+    name: str
+    kind: str
+    seq: int
+    code: str = ""
+    reason: str = ""
+    does: str = ""
+    awaited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Records that are committed together with the checkpoint that stands after them.
 
@@ -281,7 +299,7 @@ class Batch:
     `deliveries`: the messages it came in, remembered with it. `skus`: only named, their levels are to be read singly. `void`: of
     an epoch that the source had left before the one that counts, or of none that is told; nothing of it is applied. `parts` and
     `closings`: pieces of snapshots among the records. `attempts`: how often the transport has delivered one of them at the most,
-    as far as it tells (0: it does not).
+    as far as it tells (0: it does not). `file`: the file that it ends, or that was not read.
     """
 
     feed: str
@@ -299,6 +317,7 @@ class Batch:
     parts: tuple[SnapshotPart, ...] = ()
     closings: tuple[SnapshotClosing, ...] = ()
     attempts: int = 0
+    file: FileNews | None = None
 
 
 class SnapshotCause(StrEnum):
@@ -351,11 +370,15 @@ class SnapshotPage:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotEnd:
-    """The trailer: the source's own figures to check what arrived. `complete` is False when the trailer was missing."""
+    """The trailer: the source's own figures to check what arrived. `complete` is False when the trailer was missing.
+
+    `name`: what people call the whole, such as its file's name; "" where it has none.
+    """
 
     complete: bool
     records: int | None = None
     sum_on_hand: int | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Protocol
 from archsyncd.domain.cases import Case, CaseKind, NewCase
 from archsyncd.domain.feed import (
     Batch,
+    FileNews,
     KeyReading,
     OrderLookup,
     Outcome,
@@ -94,6 +95,10 @@ class Feeds(Protocol):
 
     async def record_again(self, batch: Batch) -> Outcome:
         """Merge a batch from an earlier place. Where the feed stands, and the head that it told, stay as they are."""
+        ...
+
+    async def await_file(self, feed: str, file: FileNews) -> None:
+        """Tell people that a feed does not go on without a file, in the epoch that it stands in."""
         ...
 
     async def needs_snapshot(self, feed: str, cause: str | None) -> None:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.feed import Batch, OrderRecord, Outcome, SnapshotDue, SnapshotStatus
+from archsyncd.domain.feed import (
+    Batch,
+    FileNews,
+    OrderRecord,
+    Outcome,
+    RecordFault,
+    SnapshotDue,
+    SnapshotStatus,
+)
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.report import FeedState
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.again import Again
-from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
+from archsyncd.engine.deciding import tell_decided, tell_left
+from archsyncd.engine.ports import Feed, FeedFault, HeldReceipts, SnapshotSource, StoreFull
 from archsyncd.engine.replaying import Places, Replay
 from archsyncd.engine.sent_parts import SentParts
 from archsyncd.engine.shared import Shared
@@ -27,6 +36,8 @@ RESYNC_ASK_AGAIN_MS = 60_000
 # A feed that is read for another one: so long at a time, and after a failure not again for so long.
 BESIDE_SECONDS = 2.0
 BESIDE_AGAIN_SECONDS = 10.0
+# Of a snapshot's records that could not be read, so many are told to the source one by one.
+FAULTS_LIMIT = 100
 STALE_WARN_FACTOR = 2
 STALE_CRITICAL_FACTOR = 5
 
@@ -69,6 +80,7 @@ class Tail:
         self._beat = beat
         self._failures = 0
         self._blind = False
+        self._awaited: FileNews | None = None
         self.fault: str | None = None
         self._reading: asyncio.Task[None] | None = None
         self._places = Places(feed.name, store, shared)
@@ -77,6 +89,7 @@ class Tail:
         self._woken = False
         # Has the tail of the feed that is asked in this one's place look at once.
         self.wake_beside: Callable[[], None] = lambda: None
+        self.receipts: HeldReceipts | None = None
 
     async def run(self) -> None:
         """Tail until told to stop; faults of the source are waited out, each longer than the one before."""
@@ -172,9 +185,10 @@ class Tail:
         """
         for snapshot in await self._store.snapshots.unfinished():
             if snapshot.feed == self._feed.name:
-                await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+                outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
                 self._shared.work.set()
                 self._shared.bases.set()
+                await tell_decided(self.receipts, snapshot, SnapshotStatus.APPLIED, outcome)
 
     async def _take_sent(self, batch: Batch | None) -> None:
         """Judge snapshots whose last part a batch has brought; None: any that is whole."""
@@ -230,12 +244,15 @@ class Tail:
             head = replace(head, locations=self.options.locations)
         snapshot_id = await self._store.snapshots.begin(head)
         read = rejected = 0
+        faults: list[RecordFault] = []
         async for page in source.pages():
             self._beat()
             await self._store.snapshots.stage(self._feed.name, snapshot_id, page)
-            unread = len(page.rejects) + page.set_aside
-            read += len(page.items) + unread
-            rejected += unread
+            bad = len(page.rejects) + page.set_aside
+            read += len(page.items) + bad
+            rejected += bad
+            told = page.rejects[: FAULTS_LIMIT - len(faults)]
+            faults += [RecordFault(each.code, each.line, each.sku) for each in told]
         snapshot = await self._store.snapshots.assess(
             snapshot_id,
             source.end(),
@@ -247,11 +264,13 @@ class Tail:
             among_records=head.among_records,
         )
         self._shared.count("snapshots")
-        await self._conclude(source, snapshot)
+        unread = Outcome(read=snapshot.rejected, rejected=snapshot.rejected, faults=tuple(faults))
+        await self._conclude(source, snapshot, unread)
         return False
 
-    async def _conclude(self, source: SnapshotSource, snapshot: Snapshot) -> None:
-        read = Outcome(read=snapshot.records + snapshot.rejected, rejected=snapshot.rejected)
+    async def _conclude(self, source: SnapshotSource, snapshot: Snapshot, unread: Outcome) -> None:
+        """Tell the source what became of its snapshot. `unread`: its records that could not be read. Raises FeedFault."""
+        read = unread.plus(Outcome(read=snapshot.records))
         if snapshot.state == "rejected":
             await source.finish(SnapshotStatus.REJECTED, read, snapshot.reasons)
             raise FeedFault("its snapshot is broken: " + "; ".join(snapshot.reasons))
@@ -262,7 +281,7 @@ class Tail:
         outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
         await self._sees_again()
         self._recovered()
-        await source.finish(SnapshotStatus.APPLIED, outcome, ())
+        await source.finish(SnapshotStatus.APPLIED, unread.plus(outcome), ())
         self._shared.work.set()
         self._shared.bases.set()
 
@@ -295,6 +314,10 @@ class Tail:
     async def _failed(self, fault: FeedFault) -> None:
         self._failures += 1
         self._note(fault.reason)
+        if fault.awaits is not None and fault.awaits != self._awaited:
+            with contextlib.suppress(StoreFull):
+                await self._store.feeds.await_file(self._feed.name, fault.awaits)
+                self._awaited = fault.awaits
         if fault.blind:
             reason = f"feed {self._feed.name} cannot be read with our credential ({fault.reason}): stock is read no more"
             case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)
@@ -302,6 +325,8 @@ class Tail:
             with contextlib.suppress(StoreFull):
                 await self._store.cases.open(case)
         wait = max(delay(self._failures, self._chance()), fault.retry_after_seconds or 0.0)
+        if fault.again_seconds is not None:
+            wait = fault.again_seconds
         while wait > 0 and not self._shared.stopping:
             self._beat()
             await self._shared.rest(min(wait, PAUSED_SECONDS))
@@ -319,7 +344,7 @@ class Tail:
         self._shared.notes[f"feed {self._feed.name}"] = text
 
     def _recovered(self) -> None:
-        self._failures = 0
+        self._failures, self._awaited = 0, None
         if self.fault is not None:
             self.fault = None
             self._shared.notes.pop(f"feed {self._feed.name}", None)
@@ -446,6 +471,7 @@ class Keeper:
         self.absent = absent
         self._beat = beat
         self._own: set[str] = set()
+        self.receipts: Mapping[str, HeldReceipts] = {}
 
     async def run(self) -> None:
         """Look for work every second."""
@@ -456,6 +482,7 @@ class Keeper:
             await self._shared.rest(1.0)
             if self._own:
                 await self.apply_all()
+            await tell_left(self._store, self.receipts)
 
     def approve(self, snapshot_id: str) -> None:
         """Have a snapshot applied that was just approved."""
@@ -465,7 +492,9 @@ class Keeper:
         """Apply every snapshot that was left to this keeper."""
         for snapshot in await self._store.snapshots.unfinished():
             if snapshot.id in self._own:
-                await self._store.snapshots.apply(snapshot, self.absent, self._beat)
+                outcome = await self._store.snapshots.apply(snapshot, self.absent, self._beat)
                 self._own.discard(snapshot.id)
                 self._shared.work.set()
                 self._shared.bases.set()
+                receipts = self.receipts.get(snapshot.feed)
+                await tell_decided(receipts, snapshot, SnapshotStatus.APPLIED, outcome)

@@ -166,6 +166,6 @@ def _names(case: Case, concerned: Concerned | None) -> dict[str, str]:
         names |= {"SKU": sku} if at else {}
     elif case.kind is CaseKind.HELD_SNAPSHOT:
         names["SNAPSHOT"] = case.subject
-    elif case.kind is CaseKind.STALE_FEED:
+    elif case.kind in {CaseKind.STALE_FEED, CaseKind.REFUSED_FILE, CaseKind.AWAITED_FILE}:
         names["FEED"] = case.scope
     return names

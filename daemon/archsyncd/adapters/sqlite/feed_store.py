@@ -8,6 +8,7 @@ from dataclasses import replace
 from archsyncd.adapters.sqlite import proofs
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.delivering import settle_answered
+from archsyncd.adapters.sqlite.file_cases import note_file
 from archsyncd.adapters.sqlite.merging import (
     apply_stock,
     finish_merge,
@@ -19,6 +20,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.feed import (
     Batch,
+    FileNews,
     KeyReading,
     Outcome,
 )
@@ -99,6 +101,15 @@ class FeedStore:
 
         await self._session.require_room()
         return await self._session.write(step)
+
+    async def await_file(self, feed: str, file: FileNews) -> None:
+        """Tell people that a feed does not go on without a file, in the epoch that it stands in."""
+
+        async def step(scope: Scope) -> None:
+            row = await scope.tx.row("epoch_newest_name", (feed,))
+            await note_file(scope, feed, "" if row is None else str(row[0]), file)
+
+        await self._session.write(step)
 
     async def needs_snapshot(self, feed: str, cause: str | None) -> None:
         """Remember that a feed cannot go on without a snapshot, across restarts."""

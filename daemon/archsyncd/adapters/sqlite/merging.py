@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archsyncd.adapters.sqlite import advising
+from archsyncd.adapters.sqlite.file_cases import note_file
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.delivering import keep_deliveries, settle_overtaken
 from archsyncd.adapters.sqlite.delivery_store import note_expected
@@ -107,6 +108,8 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
         faults=(*_reject_faults(batch.rejects), *done.faults)[:FAULTS_LIMIT],
         forgotten=forgotten,
     )
+    if batch.file is not None:
+        await note_file(scope, batch.feed, batch.epoch, batch.file)
     await _watch_epoch(scope, batch, epoch)
     await _watch_clock(scope, batch.feed, done.ahead_ms)
     if epoch == await newest_epoch(scope, batch.feed):
@@ -120,6 +123,8 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
 async def _record_void(scope: Scope, batch: Batch, *, again: bool) -> Outcome:
     """Count records that may not be applied, and keep what could not be read of them."""
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
+    if batch.file is not None:
+        await note_file(scope, batch.feed, batch.epoch, batch.file)
     stale, rejected = len(batch.records), len(batch.rejects)
     outcome = Outcome(
         stale + rejected, stale=stale, rejected=rejected, faults=tuple(_reject_faults(batch.rejects))
@@ -535,7 +540,7 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, ag
     newest = 0 if retired else max((record.seq for record in batch.records), default=0)
     alive: list[Record] = [record for record in batch.records if not isinstance(record, Heartbeat)]
     # An answer without news is no sign of life: a source may answer for ever and stand still (fault 118).
-    told = batch.records or batch.rejects or current is None or current[0] != batch.checkpoint
+    told = batch.records or batch.rejects or batch.file or current is None or current[0] != batch.checkpoint
     moved = current is not None and (batch.head_seq, batch.head_at) != (current[5], current[6])
     await scope.tx.run(
         "feed_progress",

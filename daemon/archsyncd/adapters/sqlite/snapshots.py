@@ -11,6 +11,7 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case, open_cases, resolve_case
 from archsyncd.adapters.sqlite.connection import Row, Transaction
+from archsyncd.adapters.sqlite.file_cases import full_applied
 from archsyncd.adapters.sqlite.merging import apply_stock, finish_merge, reject_case
 from archsyncd.adapters.sqlite.proofs import doubt_dispatches, enter_epoch, newest_epoch
 from archsyncd.adapters.sqlite.recompute import recompute
@@ -126,7 +127,8 @@ async def assess(
         await scope.tx.run("snapshot_items_drop", (snapshot.id,))
         if resumes:
             await scope.tx.run("feed_resumes_from", (snapshot.cursor, snapshot.feed, snapshot.epoch))
-        reason = f"a full of feed {snapshot.feed} was not used: " + "; ".join(reasons)
+        what = f"the full {end.name}" if end.name else "a full"
+        reason = f"{what} of feed {snapshot.feed} was not used: " + "; ".join(reasons)
         case = NewCase(CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, reason, code="broken_full")
         await open_case(scope.tx, case, scope.now_ms)
     else:
@@ -134,7 +136,8 @@ async def assess(
         if resumes or state == "applying":
             await _resume(scope, snapshot, held=state == "held")
     if state == "held":
-        reason = f"the snapshot of feed {snapshot.feed} is held: " + "; ".join(reasons)
+        what = f"the full {end.name}" if end.name else "the snapshot"
+        reason = f"{what} of feed {snapshot.feed} is held: " + "; ".join(reasons)
         case = NewCase(CaseKind.HELD_SNAPSHOT, snapshot.feed, snapshot.id, reason)
         await open_case(scope.tx, case, scope.now_ms)
     row = await scope.tx.row("snapshot_by_id", (snapshot.id,))
@@ -278,7 +281,14 @@ async def apply_step(
     done = await apply_stock(scope, snapshot.feed, epoch, [_level(row) for row in rows])
     await finish_merge(scope, snapshot.feed, done)
     outcome = Outcome(len(rows), done.applied, done.unchanged, done.stale, done.rejected, tuple(done.faults))
+    await _count(scope, snapshot.feed, outcome)
     return (rows[-1][0], rows[-1][1]), outcome
+
+
+async def _count(scope: Scope, feed: str, outcome: Outcome) -> None:
+    """Records of a full count as any others of their feed do."""
+    counts = (outcome.read, outcome.applied, outcome.stale, outcome.rejected)
+    await scope.tx.run("feed_counts", (*counts, feed))
 
 
 async def _applying(scope: Scope, snapshot: Snapshot) -> bool:
@@ -339,9 +349,11 @@ async def finish(scope: Scope, snapshot: Snapshot) -> None:
     """All is applied: drop the staged items, keep the summary."""
     if await scope.tx.run("snapshot_moves", ("applied", snapshot.id, "applying")):
         await scope.tx.run("feed_last_full", (snapshot.records, snapshot.feed))
+        await _count(scope, snapshot.feed, Outcome(read=snapshot.rejected, rejected=snapshot.rejected))
         await _caught_up(scope, snapshot)
         note = "a later full was applied"
         await resolve_case(scope.tx, CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, note, scope.now_ms)
+        await full_applied(scope, snapshot)
     await scope.tx.run("snapshot_items_drop", (snapshot.id,))
 
 

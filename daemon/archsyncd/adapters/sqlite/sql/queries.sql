@@ -45,6 +45,10 @@ UPDATE feed SET checkpoint = ?, epoch = ?, seq = max(?, CASE WHEN epoch = ?2 THE
     applied_total = applied_total + ?, stale_total = stale_total + ?, rejected_total = rejected_total + ?
 WHERE name = ?
 
+-- name: feed_counts
+UPDATE feed SET read_total = read_total + ?, applied_total = applied_total + ?, stale_total = stale_total + ?,
+    rejected_total = rejected_total + ? WHERE name = ?
+
 -- name: feed_snapshot_due
 UPDATE feed SET snapshot_due = ?1, resume = iif(?1 IS NULL, NULL, resume) WHERE name = ?2
 
@@ -637,6 +641,17 @@ DELETE FROM exception_case WHERE closed_ms < ?1 OR id IN (SELECT id FROM (
 -- name: case_healable
 SELECT kind, subject FROM exception_case
 WHERE kind IN ('invalid_record', 'held_level') AND scope = ? AND state IN ('open', 'waiting') LIMIT 5000
+
+-- name: cases_of_files
+-- A folded one names no file, and closes with the last that does.
+SELECT kind, subject, payload FROM exception_case
+WHERE kind IN ('refused_file', 'awaited_file') AND scope = ? AND state IN ('open', 'waiting') AND subject NOT LIKE '(folded)%'
+LIMIT 5000
+
+-- name: cases_of_no_key
+SELECT subject FROM exception_case WHERE kind = 'invalid_record' AND scope = ? AND state IN ('open', 'waiting')
+    AND last_ms < ? AND (subject LIKE 'seq %' OR subject LIKE 'line %' OR subject LIKE 'record %' OR subject LIKE 'a record %')
+LIMIT 5000
 
 -- name: feeds
 SELECT name, checkpoint, epoch, seq, head_seq, head_at, sign_ms, record_ms, snapshot_due, last_full_records, read_total,
