@@ -542,7 +542,12 @@ class App:
             pumps += self.carriers.pumps(asking_seconds, held_back)
         pumps += self.alerting.pumps()
         pumps += [
-            Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
+            Pump(
+                _pump_of(feed.name),
+                self.tails[feed.name].run,
+                TAIL_LIMIT_SECONDS + feed.step_seconds,
+                alone=True,
+            )
             for feed in self.feeds
         ]
         return pumps
