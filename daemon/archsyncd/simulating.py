@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 R247_PORT, COMMERCETOOLS_PORT = 8247, 8248
 SECRET_VARIABLE: Final = "ARCHSYNCD_SIMULATOR_SECRET"  # noqa: S105 - the name of a variable, so that no argument carries it
+OPEN_SECRET: Final = "simulator-secret"  # noqa: S105 - known to everybody
 _R247_EXAMPLES: Final = """\
 examples:
   archsyncd simulate r247
@@ -195,12 +196,19 @@ def project_of(given: argparse.Namespace, environment: Mapping[str, str]) -> Pro
     """What is to be simulated. Raises CredentialFault."""
     from archsyncd.simulators.commercetools.stand_alone import Project  # noqa: PLC0415
 
-    secret = environment.get(SECRET_VARIABLE, "simulator-secret")
+    secret = environment.get(SECRET_VARIABLE, OPEN_SECRET)
     if given.credential_file is not None:
         secret = read_secret(given.credential_file).reveal()
-    channels = tuple(given.channel) or ("warehouse-1",)
     return Project(
-        given.host, given.port, given.project_key, given.client_id, secret, channels, given.skus, given.seed
+        given.host,
+        given.port,
+        given.project_key,
+        given.client_id,
+        secret,
+        tuple(given.channel) or ("warehouse-1",),
+        given.skus,
+        given.seed,
+        OPEN_SECRET if secret == OPEN_SECRET else "the secret that it was started with",
     )
 
 
