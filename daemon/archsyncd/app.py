@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from archsyncd import __version__
 from archsyncd.adapters import host_lock
@@ -43,7 +44,7 @@ from archsyncd.beside import changed_beside, contents_beside
 from archsyncd.carriers import Carriers, carriers
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
 from archsyncd.config.sources import ANSWERING
-from archsyncd.connections import commercetools_client, feed_of, notices_of, renew_trust, source_of
+from archsyncd.connections import commercetools_client, drops_of, feed_of, notices_of, renew_trust, source_of
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
@@ -404,6 +405,10 @@ class App:
         self.naming.book = self.store.names
         self.renaming = Renaming(self.store, self.store.names, self.naming, beater("rules"))
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
+        self.keeper.receipts = drops_of(self.feeds)
+        for name, drop in drops_of(self.feeds).items():
+            self.tails[name].receipts = drop
+            drop.waits = partial(shared.note, f"beginning of {name}")
         self.suspecting = Suspecting(
             self.store,
             shared,

@@ -39,6 +39,7 @@ BESIDE_SECONDS = 2.0
 BESIDE_AGAIN_SECONDS = 10.0
 # Of a snapshot's records that could not be read, so many are told to the source one by one.
 FAULTS_LIMIT = 100
+TELL_ROUNDS = 10
 STALE_WARN_FACTOR = 2
 STALE_CRITICAL_FACTOR = 5
 
@@ -514,12 +515,15 @@ class Keeper:
         """Look for work every second."""
         unfinished = await self._store.snapshots.unfinished()
         self._own |= {snapshot.id for snapshot in unfinished if snapshot.feed not in self._feeds}
+        round_number = 0
         while not self._shared.stopping:
             self._beat()
             await self._shared.rest(1.0)
             if self._own:
                 await self.apply_all()
-            await tell_left(self._store, self.receipts)
+            if round_number % TELL_ROUNDS == 0:
+                await tell_left(self._store, self.receipts)
+            round_number += 1
 
     def approve(self, snapshot_id: str) -> None:
         """Have a snapshot applied that was just approved."""

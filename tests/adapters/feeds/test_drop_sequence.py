@@ -88,7 +88,7 @@ async def test_f096_a_full_file_makes_up_for_a_gap() -> None:
             full = drop.put(level("A", 7), seq=5, kind="full")
             drop.put(level("A", 8), seq=6)
             told = await follow(feed, checkpoint, 3)
-            assert told.fulls == [([("A", 7)], SnapshotEnd(complete=True, records=1))]
+            assert told.fulls == [([("A", 7)], SnapshotEnd(complete=True, records=1, name=full))]
             assert told.levels == [("A", 8)]
             assert (drop.status(full), drop.status(stale)) == ("applied", "rejected")
             late = drop.put({"id": "o", "type": "order.accepted", "orderId": "u-1"}, seq=2, kind="order")
@@ -155,7 +155,12 @@ async def test_f110_the_same_file_twice_has_no_effect() -> None:
             drop.put(level("A", 2))
             onward = await follow(feed, again2.checkpoint, 2)
         assert [again.levels, again2.levels, onward.levels] == [[], [], [("A", 2)]]
-        assert [drop.status(name) for name in (first, other, renumbered)] == ["duplicate"] * 3
+        assert [drop.status(name) for name in (first, other, renumbered)] == [
+            "applied",
+            "duplicate",
+            "duplicate",
+        ]
+        assert drop.status(f"{first}.2") == "duplicate"
         assert again.checkpoint == told.checkpoint
 
 

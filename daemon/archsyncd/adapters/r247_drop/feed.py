@@ -27,7 +27,8 @@ from archsyncd.domain.feed import (
     Outcome,
     Record,
     Reject,
-    SnapshotDue, SnapshotStatus,
+    SnapshotDue,
+    SnapshotStatus,
 )
 from archsyncd.engine.ports import Clock, FeedFault, SnapshotSource
 from archsyncd.wire.drop_names import NOTHING_READ, DropCheckpoint, Kind, Manifest, read_checkpoint

@@ -179,7 +179,8 @@ class Surveyor:
         if taken is not None:
             return taken
         overdue = self._overdue(("gap", last.epoch, last.file_seq), now)
-        if not overdue and refused is None:
+        corrected_comes = first.name.file_seq == wanted and isinstance(state, Unready)
+        if not overdue and (refused is None or corrected_comes):
             return Wait(note=self._first_waits(first, state, last, now))
         if overdue and isinstance(state, Unready) and state.code:
             return Take(first, Role.REFUSED, None, state.code, state.reason)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archsyncd.adapters.sqlite import advising
-from archsyncd.adapters.sqlite.file_cases import note_file
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.delivering import keep_deliveries, settle_overtaken
 from archsyncd.adapters.sqlite.delivery_store import note_expected
+from archsyncd.adapters.sqlite.file_cases import note_file
 from archsyncd.adapters.sqlite.parts import stage_parts, watch_attempts
 from archsyncd.adapters.sqlite.proofs import (
     book_order_records,

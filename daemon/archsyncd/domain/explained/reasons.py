@@ -96,7 +96,7 @@ VERDICT_REASONS = (
         impact="None yet; published stock grows old if it lasts.",
         by_itself="Tries the feed again, ever more rarely, from the place that it had reached.",
         look=("archsyncctl status", "journalctl --unit archsyncd ARCHSYNCD_FEED=FEED"),
-        next_step="Check the Archean side and the network; published stock grows old meanwhile.",
+        next_step="Do what the fault says; where it says nothing to do, check the Archean side and the network.",
         closes="Over when the feed is read again.",
     ),
     Explained(

@@ -67,10 +67,37 @@ STOCK_KINDS = (
         impact="The published quantity stays as it was, and may be wrong by what the record would have said.",
         by_itself="Sets the record aside, asks the source for the SKU where it answers such questions, and goes on.",
         look=("archsyncctl exceptions show ID", "archsyncctl sku SKU"),
-        next_step="Correct the record in Archean and have it sent again; the published quantity stays as it was.",
+        next_step="Correct the record in Archean and have it sent again, of files in one with a later number; the published "
+        "quantity stays as it was, and retry cannot read it again. The exception says what its code needs else.",
         remedy=("archsyncctl exceptions dismiss ID --reason TEXT",),
         closes="It closes itself when a newer record of the same SKU and location is applied, or a later full after a broken "
         "one; dismiss what nobody will send again.",
+    ),
+    Explained(
+        code="refused_file",
+        severity=Severity.WARNING,
+        owner="data",
+        meaning="A file in a directory of files cannot be used, or came after later ones were read: nothing of it is applied.",
+        impact="Published quantities stay as they were, and may be wrong by what the file would have said.",
+        by_itself="Moves the file to error/ with the reason beside it and in its receipt, and goes on with the files after it.",
+        look=("archsyncctl exceptions show ID", "journalctl --unit archsyncd ARCHSYNCD_FEED=FEED"),
+        next_step="Do what the reason says: as a rule have what the file says written again, under a later name. retry cannot "
+        "read it.",
+        remedy=("archsyncctl exceptions dismiss ID --reason TEXT",),
+        closes="It closes itself when a later file of its kind, the corrected file, or a later full of the feed is applied.",
+    ),
+    Explained(
+        code="awaited_file",
+        severity=Severity.CRITICAL,
+        owner="operations",
+        meaning="A numbered file was refused, or never came, and the files after it must not be read without it.",
+        impact="Nothing more of this feed is applied: its published stock grows old.",
+        by_itself="Holds the later files in in/ and looks every two seconds for the corrected file or a full of this feed.",
+        look=("archsyncctl exceptions show ID", "archsyncctl status"),
+        next_step="Put the corrected file, under the same number, into in/ of the feed, or a full of this feed; a full of "
+        "another feed does not help. retry cannot make one.",
+        remedy=("archsyncctl exceptions dismiss ID --reason TEXT",),
+        closes="It closes itself when the file, corrected, or a full of the feed was applied.",
     ),
     Explained(
         code="sku_collision",
