@@ -49,6 +49,13 @@ SHOWN: dict[CaseKind, tuple[str, ...]] = {
     K.INVALID_RECORD: (
         f"{STORE}/test_feeds.py::test_f104_an_unreadable_record_is_made_up_for_at_its_own_location_only",
     ),
+    K.REFUSED_FILE: (
+        f"{SYSTEM}/test_refused_files.py::test_the_case_of_a_broken_full_closes_with_the_next_one",
+    ),
+    K.AWAITED_FILE: (
+        f"{SYSTEM}/test_refused_files.py::"
+        "test_one_bad_numbered_file_is_told_truly_and_at_once_until_it_comes_corrected",
+    ),
     K.SKU_COLLISION: (f"{SYSTEM}/test_names.py::test_two_skus_that_a_rule_makes_one_are_never_summed",),
     K.UNIT_CHANGED: (f"{SYSTEM}/test_names.py::test_f122_a_sku_that_is_told_in_another_unit_is_noticed",),
     K.HELD_SNAPSHOT: (

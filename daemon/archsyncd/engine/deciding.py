@@ -18,9 +18,9 @@ async def tell_decided(
     receipts: HeldReceipts | None, snapshot: Snapshot, status: SnapshotStatus, outcome: Outcome
 ) -> None:
     """Tell a source what became of a full that it was told is held; what cannot be written now is tried again."""
-    if receipts is not None and receipts.holds and snapshot.cursor is not None:
+    if receipts is not None and receipts.holds:
         with contextlib.suppress(FeedFault):
-            await receipts.decided(snapshot.cursor, status, outcome)
+            await receipts.decided(snapshot.epoch, snapshot.seq_at, status, outcome)
 
 
 async def tell_left(store: Store, receipts: Mapping[str, HeldReceipts]) -> None:

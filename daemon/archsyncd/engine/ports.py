@@ -150,8 +150,8 @@ class HeldReceipts(Protocol):
         """Whether the source was told of a full that it is held."""
         ...
 
-    async def decided(self, cursor: str, status: SnapshotStatus, outcome: Outcome) -> None:
-        """Tell what became of a held full, by its snapshot's cursor; any other is passed over. Raises FeedFault."""
+    async def decided(self, epoch: str, seq_at: int, status: SnapshotStatus, outcome: Outcome) -> None:
+        """Tell what became of a held full, by the place that it stands at; any other is passed over. Raises FeedFault."""
         ...
 
 

@@ -274,9 +274,9 @@ class DropFeed:
         """Whether a receipt says of a full that it is held."""
         return bool(self._memory.held())
 
-    async def decided(self, cursor: str, status: SnapshotStatus, outcome: Outcome) -> None:
+    async def decided(self, epoch: str, seq_at: int, status: SnapshotStatus, outcome: Outcome) -> None:
         """Say in the receipt of a held full what became of it. Raises FeedFault."""
-        await self._handing.renew(cursor, status, outcome)
+        await self._handing.renew(epoch, seq_at, status, outcome)
 
     async def take_snapshot(self, locations: Collection[str]) -> SnapshotSource | None:  # noqa: ARG002 - cannot be asked
         """Return None: a full file comes when the source writes one."""

@@ -13,7 +13,7 @@ from archsyncd.adapters.r247_drop.memory import Memory
 from archsyncd.adapters.r247_drop.work import Work, note_progress, renew, settle
 from archsyncd.domain.feed import Outcome, SnapshotStatus
 from archsyncd.engine.ports import Clock, FeedFault
-from archsyncd.wire.drop_names import DropCheckpoint
+from archsyncd.wire.drop_names import LINES_PER_FILE
 
 UNACKNOWLEDGED_LIMIT: Final = 4
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -92,11 +92,10 @@ class Handing:
             self._unsettled.remove(work)
         self._memory.learn(work.name, receipt)
 
-    async def renew(self, checkpoint: str, status: SnapshotStatus, outcome: Outcome) -> None:
+    async def renew(self, epoch: str, seq_at: int, status: SnapshotStatus, outcome: Outcome) -> None:
         """Say in the receipt of a full that was held what became of it in the end. Raises FeedFault."""
         for name, receipt in self._memory.held():
-            after = DropCheckpoint(receipt.epoch, name.file_seq, 0, receipt.sha256, ended=True)
-            if after.encode() != checkpoint:
+            if (receipt.epoch, name.file_seq * LINES_PER_FILE) != (epoch, seq_at):
                 continue
             try:
                 renewed = await asyncio.to_thread(renew, name, status, outcome, self._directory, self._now())
