@@ -12,8 +12,8 @@ _PROFILE = (
     "Correct the mapping profile, restart, and have the data written again into a file with a later number."
 )
 _FRACTION = (
-    "Correct the record. Fractions are read in units with a factor only: in a profile give the quantity unit and factors; in "
-    "r247/1 tell uom and name its factor in [units]."
+    "Correct the record in Archean. Fractions are read in units with a factor only: in a profile give the quantity unit and "
+    "factors; in r247/1 tell uom and name its factor in [units]."
 )
 _UNIT = (
     "Add the unit: to factors in the profile, then restart; or to [units], then reload. Then have the data come again, in a file "
