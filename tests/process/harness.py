@@ -47,7 +47,7 @@ auth_url = "{api_url}"
 increase_interval_seconds = {increase_interval_seconds}
 
 [orders]
-poll_seconds = 1
+poll_seconds = {poll_seconds}
 settle_seconds = 10
 {orders}
 
@@ -92,6 +92,7 @@ def configuration(directory: Path, site: Site, **changes: object) -> str:
         "commercetools": "",
         "locations": f'{LOCATION} = {{ channel = "{CHANNEL}" }}',
         "increase_interval_seconds": 0,
+        "poll_seconds": 1,
         "orders": "",
         "reconcile": "",
         "lease_seconds": 0,
