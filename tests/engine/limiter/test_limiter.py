@@ -319,7 +319,7 @@ async def test_f080_an_outage_of_hours_is_probed_rarely_and_one_at_a_time() -> N
 
     async def worker() -> None:
         nonlocal most
-        while clock.monotonic() < began + 7_500:
+        while clock.monotonic() < began + 7_300:
             async with await budget.permit(Priority.DECREASE):
                 calls.append(clock.monotonic())
                 most = max(most, budget.state().in_flight)
@@ -339,8 +339,8 @@ async def test_f080_an_outage_of_hours_is_probed_rarely_and_one_at_a_time() -> N
         assert most == 1
     quiet = [moment for moment in calls if began + 300 <= moment < began + 7_200]
     assert 60 <= len(quiet) <= 240
-    last = [moment for moment in calls if moment >= began + 7_400]
-    assert len(last) > 40 * 90
+    last = [moment for moment in calls if moment >= began + 7_260]
+    assert len(last) > 40 * 35
     assert budget.blocked is None
 
 
