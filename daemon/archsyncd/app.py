@@ -40,7 +40,7 @@ from archsyncd.assembly import (
     tail_options,
 )
 from archsyncd.carriers import Carriers, carriers
-from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
+from archsyncd.config import ConfigurationFaults, Settings, changes, in_force
 from archsyncd.config.sources import ANSWERING
 from archsyncd.connections import commercetools_client, feed_of, notices_of, renew_trust, source_of
 from archsyncd.domain.events import Event
@@ -238,9 +238,6 @@ class App:
                 Event.STARTED,
                 f"archsyncd {__version__}: the store is open",
             )
-            if idle := not_in_force(self.settings):
-                told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
-                say(LOGGER, Event.OTHER, told)
             if hands_over(self.settings) and not self.settings.orders.sync_channel:
                 told = "orders.sync_channel is not set: Archean's numbers are not noted on orders, which go all the same"
                 say(LOGGER, Event.OTHER, told)

@@ -82,7 +82,6 @@ async def check(
     parts: Answers = [
         ("mapping", mapping_report(settings)),
         ("credentials", _credentials(settings, directory)),
-        ("keys", _keys(settings)),
     ]
     if notes := profile_notes(settings):
         parts.append(("profiles", notes))
@@ -150,12 +149,6 @@ def _orders(settings: Settings) -> tuple[MappingNote, ...]:
         "back from sale until a record proves that Archean has it. State the moment up to which all orders are in its figures"
     )
     return (MappingNote(Weight.LOOK, "orders.reflected_before", told),)
-
-
-def _keys(settings: Settings) -> tuple[MappingNote, ...]:
-    idle = "is not in force in this version: it is read and changes nothing"
-    found = tuple(MappingNote(Weight.LOOK, path, idle) for path in config.not_in_force(settings))
-    return found or (MappingNote(Weight.FACT, "keys", "what is set is in force in this version"),)
 
 
 def _report(path: Path, parts: Sequence[tuple[str, Sequence[MappingNote]]]) -> tuple[int, str]:

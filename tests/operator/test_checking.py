@@ -293,17 +293,6 @@ async def test_f125_online_a_catalogue_that_may_not_be_asked_is_wrong(tmp_path: 
         assert "catalogue: " not in text
 
 
-async def test_whatever_is_set_is_in_force(tmp_path: Path) -> None:
-    """The report says so: this version keeps no key for later."""
-    async with site(tmp_path) as here:
-        with here.config.open("a") as file:
-            file.write(
-                '[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nsnapshot_timeout_minutes = 5\n'
-            )
-        code, text = await check(here.config, None, online=False, environment={})
-        assert (code, "is in force in this version" in text) == (0, True)
-
-
 async def test_online_channels_are_checked_for_existence_and_role(tmp_path: Path) -> None:
     """A mistyped channel is told with the near one, a channel without the role with the role."""
     async with site(tmp_path) as here:

@@ -20,7 +20,7 @@ from archsyncd.simulators.commercetools import SystemClock
 from tests.process.site import CHANNEL, LOCATION, SECRET, Site
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 40.0
 LINE_LIMIT = 20_000
 DATABASE = "archsyncd.db"

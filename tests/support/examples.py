@@ -11,4 +11,4 @@ SEARCH_EXAMPLES = 1_000
 
 def examples(count: int) -> int:
     """So many cases in the suite; with a longer search's profile as many times more as any other test tries."""
-    return max(count, count * settings.default.max_examples // SUITE_EXAMPLES)
+    return max(count, count * settings().max_examples // SUITE_EXAMPLES)
