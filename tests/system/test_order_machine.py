@@ -253,7 +253,7 @@ class Life(Search[OrderPlant]):
         self.run(step())
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_o_p_whatever_happens_orders_are_carried_whole_once_and_truly() -> None:
     """O1 to O7, P1 to P6: searched by Hypothesis; a failure names its invariant and the steps to it."""
     searched(Life, count=EXAMPLES, steps=STEPS)

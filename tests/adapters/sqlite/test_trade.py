@@ -140,7 +140,7 @@ class Life(RuleBasedStateMachine):
             shutil.rmtree(self.room)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_s1_s2_whatever_happens_the_key_is_never_oversold_and_comes_to_rest() -> None:
     """S1, S2, S4, S5, S6, S14, F3: searched by Hypothesis, with lost answers, late landings, crashes and old copies."""
     run_state_machine_as_test(

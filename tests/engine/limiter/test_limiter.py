@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from archsyncd.domain.inventory import Throttled, Unauthorised, Unknown, Unreached, Written
 from archsyncd.engine.limiter import Limiter, Permit, Priority, Quiesced
+from tests.support.examples import examples
 from tests.support.virtual_time import VirtualClock, run_virtual, virtual
 
 SUCCESS = Written("e", 1, 1)
@@ -63,7 +64,7 @@ script = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(script=script, rate=st.floats(0.5, 20), burst=st.floats(1, 10), places=st.integers(1, 5))
 def test_requests_in_any_window_stay_within_rate_and_burst(
     script: list[tuple[Priority, float, float, object]], rate: float, burst: float, places: int
@@ -103,7 +104,7 @@ def test_requests_in_any_window_stay_within_rate_and_burst(
     assert_r1(times, rate, burst)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(list(Priority)), st.floats(0, 0.5)), min_size=2, max_size=120),
     st.floats(0.5, 3),
