@@ -45,9 +45,7 @@ def page(url: str, project: Project) -> list[str]:
     """What to know and to type; the address stands alone on the first line."""
     first, last = (f"SKU-{number:05d}" for number in (1, project.skus))
     fault = '{"kind":"throttled","count":5}'
-    order = (
-        f'{{"lines":[{{"sku":"{first}","quantity":2,"channel":"{project.channels[0]}"}}]}}'
-    )
+    order = f'{{"lines":[{{"sku":"{first}","quantity":2,"channel":"{project.channels[0]}"}}]}}'
     return [
         url,
         "",
