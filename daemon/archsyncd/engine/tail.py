@@ -220,7 +220,7 @@ class Tail:
         source = await self._feed.take_snapshot(self.options.locations)
         if source is None:
             # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
-            self._note(f"waiting for a full ({cause})")
+            self._note(f"waiting for a full ({cause}): have the source send one")
             if self._keys is not self._feed:
                 await self._store.feeds.needs_snapshot(self._keys.name, cause)
                 self.wake_beside()
