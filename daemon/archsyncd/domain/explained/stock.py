@@ -217,7 +217,7 @@ STOCK_KINDS = (
         code="stale_feed",
         severity=Severity.CRITICAL,
         owner="operations",
-        meaning="Archean is silent for five intervals, refuses our credential, goes on in an epoch it left, or tells future times.",
+        meaning="Archean is silent for five intervals, refuses our credential, is in an epoch it left, or tells future times.",
         impact="Published stock grows old: goods that were sold elsewhere are still on sale.",
         by_itself="Tries the feed again by itself; what [health] says of silent locations applies.",
         look=("archsyncctl status", "journalctl --unit archsyncd ARCHSYNCD_FEED=FEED"),
