@@ -141,7 +141,7 @@ def _plain(kind: Whole | Number | Moment | Flag | Sum | Digest) -> st.SearchStra
             return st.integers(0, 2**63 - 1).map(str)
         case Moment():
             return st.datetimes(timezones=_OFFSETS | st.none()).map(
-                lambda moment: moment.replace(tzinfo=None).isoformat() + "Z"
+                lambda moment: moment.isoformat() + ("" if moment.tzinfo else "Z")
             )
         case Flag():
             return st.booleans()
