@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import pytest
+
 from archsyncd.operator.ctl import main
 from tests.process.harness import CLOCK, daemon
 from tests.process.site import CHANNEL, site
@@ -86,6 +88,7 @@ async def keeps_changing(erp: Erp) -> None:
         await CLOCK.sleep(0.2)
 
 
+@pytest.mark.timeout(300)
 async def test_the_exporter_over_http_keeps_the_real_daemon_in_step(tmp_path: Path) -> None:
     """While the table changes, across its own end, and after a backup was restored; and no rule finds fault with it."""
     erp, port = Erp(tmp_path), free_port()

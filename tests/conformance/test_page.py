@@ -61,6 +61,7 @@ def installed(folder: Path) -> str:
     return f"{folder}:/usr/bin:/bin"
 
 
+@pytest.mark.timeout(300)
 async def test_every_block_is_answered_as_it_is_printed(tmp_path: Path) -> None:
     """From the first to the last, in one shell, as somebody types them who reads the page."""
     drop = tmp_path / "r247"

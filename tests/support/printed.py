@@ -11,7 +11,7 @@ from pathlib import Path
 ANYTHING = "…"
 # Between what one command prints and what the next one does.
 _CUT = "\x1e"
-TYPED_SECONDS = 60.0
+TYPED_SECONDS = 150.0
 
 
 @dataclass(frozen=True, slots=True)
