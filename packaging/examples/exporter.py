@@ -24,7 +24,7 @@ def tell(db: sqlite3.Connection, path: str, asked: dict[str, str]) -> tuple[int,
     db.executescript(SETUP + "BEGIN;")
     ends = "SELECT seq, at, id FROM log WHERE seq = (SELECT {}(seq) FROM log)"
     (low, since, _), (head, at, newest) = (db.execute(ends.format(end)).fetchone() for end in ("min", "max"))
-    epoch, last = TOLD.read_text().split() if TOLD.exists() else ("", "")
+    epoch, last = (TOLD.read_text() if TOLD.exists() else "").split() or ("", "")
     if not db.execute("SELECT 1 FROM log WHERE id = ?", (last,)).fetchone():
         epoch = f"e{time.time_ns()}"  # what was told is not in the log: somebody restored a backup
     TOLD.with_suffix(".new").write_text(f"{epoch} {newest}")
@@ -74,7 +74,7 @@ class Desk(BaseHTTPRequestHandler):
                 status, body = tell(db, url.path, asked)
             if body.get("items", True) or time.monotonic() - began > min(float(asked.get("wait", "0")), 30.0):
                 break
-            time.sleep(0.1)
+            time.sleep(0.5)
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header(

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS log (
   at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
   body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS log_id ON log (id);
+CREATE INDEX IF NOT EXISTS log_at ON log (at);
 
 CREATE TRIGGER IF NOT EXISTS stock_comes AFTER INSERT ON stock BEGIN
   INSERT INTO log (body) SELECT body FROM level WHERE sku = new.sku AND location = new.location; END;
@@ -30,6 +31,8 @@ CREATE TRIGGER IF NOT EXISTS stock_goes AFTER DELETE ON stock BEGIN
   INSERT INTO log (body) VALUES (json_object('type', 'stock.removed', 'sku', old.sku, 'location', old.location)); END;
 CREATE TRIGGER IF NOT EXISTS order_comes AFTER INSERT ON reservation BEGIN
   INSERT INTO log (body) SELECT body FROM level WHERE sku = new.sku AND location = new.location; END;
+CREATE TRIGGER IF NOT EXISTS order_changes AFTER UPDATE ON reservation BEGIN
+  INSERT INTO log (body) SELECT body FROM level WHERE sku IN (old.sku, new.sku) AND location IN (old.location, new.location); END;
 CREATE TRIGGER IF NOT EXISTS order_goes AFTER DELETE ON reservation BEGIN
   INSERT INTO log (body) SELECT body FROM level WHERE sku = old.sku AND location = old.location; END;
 

@@ -139,16 +139,21 @@ def test_the_exporter_of_files_writes_a_sequence_that_holds(tmp_path: Path) -> N
     exported(erp, folder)
     erp.has("SKU-0", 4)
     erp.does("INSERT INTO reservation VALUES ('CT-1', 'SKU-1', 'WH1', 2)")
+    erp.does("UPDATE reservation SET quantity = 3")
     erp.does("DELETE FROM stock WHERE sku = 'SKU-2'")
+    erp.does("UPDATE stock SET location = 'WH2' WHERE sku = 'SKU-5'")
     erp.is_backed_up()
     told = exported(erp, folder)
     assert kinds(told) == ["full 1", "delta 2"]
     lines = [json.loads(line) for line in (folder / "in" / told[1]).read_text().splitlines()]
     lines = [one for one in lines if one["type"] != "feed.heartbeat"]
-    assert [(one["type"], one.get("available")) for one in lines] == [
-        ("stock.level", 4),
-        ("stock.level", 8),
-        ("stock.removed", None),
+    assert [(one["type"], one["location"], one.get("available")) for one in lines] == [
+        ("stock.level", "WH1", 4),
+        ("stock.level", "WH1", 8),
+        ("stock.level", "WH1", 7),
+        ("stock.removed", "WH1", None),
+        ("stock.removed", "WH1", None),
+        ("stock.level", "WH2", 10),
     ]
     assert lines[1]["ordersIncluded"] == ["CT-1"]
     erp.has("SKU-3", 1)

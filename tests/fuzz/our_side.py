@@ -134,7 +134,7 @@ def _project_answers(data: bytes) -> None:
         tried(read, MalformedAnswer)
     for status in (200, 400, 401, 409, 429, 503):
         reply = Reply(status, data, retry_after=data[:20].decode("latin-1"))
-        tried(lambda reply=reply: token.token_answer(reply), MalformedAnswer)  # type: ignore[misc]
+        tried(functools.partial(token.token_answer, reply), MalformedAnswer)
         errors.failure_of(REQUEST, reply)
 
 
@@ -161,7 +161,7 @@ OUR_TARGETS: Final[Mapping[str, Target]] = {
     target.name: target
     for target in (
         *(
-            Target(f"payload-{form}", functools.partial(_payload, form), lambda payload=payload: [payload])  # type: ignore[misc]
+            Target(f"payload-{form}", functools.partial(_payload, form), functools.partial(list, [payload]))
             for form, payload in PAYLOADS.items()
         ),
         Target(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -64,9 +65,9 @@ def _stock(data: bytes) -> None:
 
 def _answers(data: bytes) -> None:
     for read in (read_snapshot_answer, read_order_answer, read_locations, read_order_ack):
-        tried(lambda read=read: read(data), Unreadable)  # type: ignore[misc]
+        tried(functools.partial(read, data), Unreadable)
     for read_ack in (read_cancellation_ack, read_dispatch_ack):
-        tried(lambda read=read_ack: read(data), Unreadable)  # type: ignore[misc]
+        tried(functools.partial(read_ack, data), Unreadable)
     read_problem(data).code.encode("utf-8", "surrogatepass")
 
 
@@ -77,7 +78,7 @@ def _lines(data: bytes) -> None:
     records, rejects = read_lines(lines, 1)
     assert len(records) + len(rejects) == len(lines)
     for line in lines:
-        tried(lambda line=line: read_cursor_line(line), Unreadable)  # type: ignore[misc]
+        tried(functools.partial(read_cursor_line, line), Unreadable)
 
 
 def _tolerant(data: bytes) -> None:
@@ -117,7 +118,7 @@ def _files(data: bytes) -> None:
     for name in NAMES:
         found = read_name(name)
         assert found is not None
-        tried(lambda found=found: read_manifest(data, found), Unreadable)  # type: ignore[misc]
+        tried(functools.partial(read_manifest, data, found), Unreadable)
     read_name(data.decode("latin-1"))
     read_receipt(data)
     read_progress(data)
@@ -155,7 +156,7 @@ def _pubsub(data: bytes) -> None:
     found = read_message(body, attributes)
     assert found.epoch or found.rejects or not found.records
     for read in (read_pull, read_token, read_subscription):
-        tried(lambda read=read: read(body), Unreadable)  # type: ignore[misc]
+        tried(functools.partial(read, body), Unreadable)
     assert read_error(body).message.isprintable()
 
 
