@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import gzip
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from archsyncd.wire import webhook
 from archsyncd.wire.csv_file import Table
@@ -36,7 +36,7 @@ from archsyncd.wire.r247_json import (
 )
 from archsyncd.wire.r247_messages import read_message
 from archsyncd.wire.r247_order_files import read_cancellation_ack, read_dispatch_ack, read_order_ack
-from archsyncd.wire.r247_values import Misread, Unreadable
+from archsyncd.wire.r247_values import CURSOR_LIMIT_CHARACTERS, Misread, Unreadable
 from archsyncd.wire.webhook_body import read_batch, read_envelope, read_enveloped, read_skus
 from tests.fuzz.parts import Target, files, tried, with_choice
 
@@ -54,13 +54,38 @@ SCHEMES: Final = (
 )
 
 
+def _spaced(data: bytes) -> bytes | None:
+    """The same document with spaces that make the fast parser leave it to the careful one; None where that could change it."""
+    slow = data.replace(b'":', b'" :')
+    # Up to this size a snapshot's page is asked for its status: a documented difference, and not this one.
+    crosses = len(data) <= CURSOR_LIMIT_CHARACTERS < len(slow)
+    return None if b"\\" in data or crosses else slow
+
+
+def _said(found: Any, part: str) -> Any:
+    """What of a document counts, and what is set aside of it and why; its bytes aside."""
+    rejects = tuple((one.code, one.path, one.seq, one.sku) for one in found.rejects)
+    return found.epoch, getattr(found, part), rejects
+
+
+def _alike(read: Callable[[bytes], Any], data: bytes, part: str) -> None:
+    """Both parsers read the same document alike, or neither reads it."""
+    slow = _spaced(data)
+    found = tried(lambda: read(data), Unreadable)
+    if slow is None:
+        return
+    again = tried(lambda: read(slow), Unreadable)
+    assert (found is None) == (again is None)
+    if found is not None and hasattr(found, "rejects"):
+        assert _said(found, part) == _said(again, part)
+
+
 def _page(data: bytes) -> None:
-    page = tried(lambda: read_page(data), Unreadable)
-    assert page is None or page.next
+    _alike(read_page, data, "records")
 
 
 def _stock(data: bytes) -> None:
-    tried(lambda: read_stock_page(data), Unreadable)
+    _alike(read_stock_page, data, "items")
 
 
 def _answers(data: bytes) -> None:
@@ -138,7 +163,7 @@ def _webhook(data: bytes) -> None:
     webhook.seconds_of(timestamp)
     webhook.own_id(scheme, message_id, body)
     tried(lambda: webhook.keys_of(told), ValueError)
-    tried(lambda: read_batch(body), Unreadable)
+    _alike(read_batch, body, "records")
     tried(lambda: read_skus(body, POINTERS[choice % len(POINTERS)]), Unreadable)
     envelope = tried(lambda: read_envelope(body), Unreadable)
     if envelope is not None:
