@@ -13,16 +13,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.support.examples import SEARCH_EXAMPLES, SUITE_EXAMPLES
-
 # What shares something dear stays together: machines that must not run side by side, one package, one browser.
 _TOGETHER = ("tests/host/", "tests/operator/test_page_browser.py")
 
 _SLOW = (HealthCheck.too_slow,)
-settings.register_profile(
-    "suite", deadline=None, max_examples=SUITE_EXAMPLES, derandomize=True, suppress_health_check=_SLOW
-)
-settings.register_profile("search", deadline=None, max_examples=SEARCH_EXAMPLES, suppress_health_check=_SLOW)
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=_SLOW)
+settings.register_profile("search", deadline=None, max_examples=1_000, suppress_health_check=_SLOW)
 settings.load_profile("suite")
 
 

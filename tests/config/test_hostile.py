@@ -99,11 +99,7 @@ def judged(text: str) -> None:
         assert fault.line <= text.count("\n") + 1
 
 
-<<<<<<< HEAD
-@settings(max_examples=examples(300))
-=======
 @settings(max_examples=examples(60))
->>>>>>> main
 @given(st.data())
 def test_no_mutation_of_types_or_names_raises(data: st.DataObject) -> None:
     """Any part of a sound configuration may be replaced by anything TOML can say."""
@@ -113,11 +109,7 @@ def test_no_mutation_of_types_or_names_raises(data: st.DataObject) -> None:
     judged(document(tree if isinstance(tree, dict) else {"x": tree}))
 
 
-<<<<<<< HEAD
-@settings(max_examples=examples(200))
-=======
 @settings(max_examples=examples(60))
->>>>>>> main
 @given(st.data())
 def test_no_damage_to_the_text_raises(data: st.DataObject) -> None:
     """Characters lost, doubled or changed at any place of a file."""
