@@ -199,6 +199,18 @@ def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
     return {source.name: source.desk for source in map(source_of, feeds) if isinstance(source, takers)}
 
 
+def reads_keys(feed: Feed) -> bool:
+    """Whether a feed's own source is the one to ask for single keys, as far as it can be asked at all."""
+    source = source_of(feed)
+    return source.reads_keys if isinstance(source, ForeignFeed) else isinstance(source, PullFeed | DropFeed)
+
+
+def gives_fulls(feed: Feed) -> bool:
+    """Whether a feed has full pictures of its own."""
+    source = source_of(feed)
+    return source.gives_fulls if isinstance(source, ForeignFeed) else isinstance(source, PullFeed | DropFeed)
+
+
 def source_of(feed: Feed) -> Feed:
     """The feed that speaks to the source itself, below what puts its terms into ours."""
     return feed.source if isinstance(feed, NamedFeed) else feed
