@@ -23,6 +23,8 @@ from archsyncd.domain.feed import (
     Record,
     Reject,
 )
+from archsyncd.domain.times import utc_ms
+from archsyncd.wire.foreign.messages import MessageReader, Sent
 from archsyncd.wire.r247 import check_schema, placed, sort_read, states_each_name_once, unusable
 from archsyncd.wire.r247_json import (
     ITEMS_LIMIT,
@@ -70,11 +72,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message as Pub/Sub pushes it: `data` unpacked, its attributes, and its id there."""
+    """A message as Pub/Sub pushes it: `data` unpacked, its attributes, its id there, and when it was published (UTC ms)."""
 
     data: bytes
     attributes: Mapping[str, str]
     message_id: str
+    published_ms: int | None = None
 
 
 def read_batch(body: bytes) -> Told:
@@ -184,7 +187,37 @@ def read_envelope(body: bytes) -> Envelope | None:
         raise unusable("message", fault) from None
     except (binascii.Error, ValueError, zlib.error) as fault:
         raise Unreadable(f"the message's data cannot be unpacked: {type(fault).__name__}") from None
-    return Envelope(plain, {name: value for name, value in told.items() if value is not None}, own_id)
+    published = message.get("publishTime", message.get("publish_time"))
+    published_ms = utc_ms(published) if isinstance(published, str) else None
+    return Envelope(
+        plain, {name: value for name, value in told.items() if value is not None}, own_id, published_ms
+    )
+
+
+def read_foreign(reader: MessageReader, body: bytes, call_id: str, sent_ms: int) -> Told:
+    """Read the body of a call by a profile. What cannot be read is set aside: its sender cannot mend what we do not know.
+
+    `sent_ms`: when the call was made, which another attempt would tell anew.
+    """
+    return _told_by(reader, body, Sent(call_id, sent_ms, steady=False))
+
+
+def read_foreign_enveloped(reader: MessageReader, envelope: Envelope, sent_ms: int) -> Told:
+    """As `read_foreign`, of a message that Pub/Sub pushes; it tells when it was published, however often it comes."""
+    steady = envelope.published_ms is not None
+    known_ms = sent_ms if envelope.published_ms is None else envelope.published_ms
+    # Its data are unpacked already.
+    told = {name: value for name, value in envelope.attributes.items() if name != "contentEncoding"}
+    return _told_by(
+        reader,
+        envelope.data,
+        Sent(envelope.message_id, known_ms, steady=steady, attributes=told),
+    )
+
+
+def _told_by(reader: MessageReader, data: bytes, sent: Sent) -> Told:
+    found = reader.read(data, sent)
+    return Told(reader.epoch, found.records, found.rejects)
 
 
 def _unpacked(data: bytes) -> bytes:

@@ -84,6 +84,38 @@ class Profile:
         rules = (rule for variant in self._specification.variants for rule in variant.rules)
         return any(isinstance(rule, ValueRule) and rule.name == "id" and rule.hashed for rule in rules)
 
+    @property
+    def kinds(self) -> tuple[tuple[str | None, frozenset[str]], ...]:
+        """Each kind of record that it reads: its type, None where each record tells its own, and the fields that it has."""
+        kinds = (variant for variant in self._specification.variants if not variant.skip)
+        return tuple(
+            (
+                variant.const.get("type"),
+                frozenset(rule.name for rule in variant.rules) | frozenset(variant.const),
+            )
+            for variant in kinds
+        )
+
+    @property
+    def numbers(self) -> bool:
+        """Whether records come with positions of the source's own (`seq`)."""
+        return any("seq" in fields for _, fields in self.kinds)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of a file's name that fields are filled from."""
+        return tuple(dict.fromkeys(rule.part for rule in self._value_rules() if rule.part is not None))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes of a message that fields are filled from."""
+        found = (rule.attribute for rule in self._value_rules())
+        return tuple(dict.fromkeys(one for one in found if one is not None))
+
+    def _value_rules(self) -> Iterator[ValueRule]:
+        for variant in self._specification.variants:
+            yield from _within(variant.rules)
+
     def line_of(self, path: NodePath) -> tuple[int, int]:
         """Line and column of what stands in the profile at this path, else of what stands around it."""
         node = self._tree.at(path)
@@ -151,6 +183,14 @@ class Profile:
 
 def _no_value(path: str) -> Any:
     raise Misread("missing", "a file of lines has no values around its records", path)
+
+
+def _within(rules: tuple[ValueRule | NestRule, ...]) -> Iterator[ValueRule]:
+    for rule in rules:
+        if isinstance(rule, NestRule):
+            yield from _within(rule.rules)
+        else:
+            yield rule
 
 
 def _columns(compiled: Compiled) -> Iterator[Columns]:
