@@ -99,10 +99,7 @@ class MessageReader:
         if data is None:
             raise Misread("not_base64", "its data are no base64")
         packed = GZIP if data.startswith(_MAGIC) else sent.attributes.get("contentEncoding", "")
-        answer = self._profile.read(unpacked(data, packed), sent.attributes)
-        if len(answer.items) > ITEMS_LIMIT:
-            raise Misread("too_many", f"holds {len(answer.items)} records; at most {ITEMS_LIMIT} are read")
-        return answer
+        return self._profile.read(unpacked(data, packed), sent.attributes, ITEMS_LIMIT)
 
     def _spoilt(self, fault: Misread | Unreadable, data: bytes, sent: Sent) -> Reject:
         code = fault.code if isinstance(fault, Misread) else "unreadable"

@@ -12,6 +12,7 @@ from archsyncd.wire.profile.applying import Applier
 from archsyncd.wire.profile.compile import Compiled, compile_profile
 from archsyncd.wire.profile.contract import Answer, Mapped
 from archsyncd.wire.profile.documents import (
+    RECORDS_LIMIT,
     Columns,
     Found,
     lines_of,
@@ -125,13 +126,14 @@ class Profile:
         """Say what the name of a file tells; None when no pattern of the profile fits it."""
         return read_file_name(name, self.names)
 
-    def read(self, data: bytes, parts: Mapping[str, str] = _NO_PARTS) -> Answer:
-        """Read one whole answer or file. Raises Unreadable."""
+    def read(self, data: bytes, parts: Mapping[str, str] = _NO_PARTS, limit: int = RECORDS_LIMIT) -> Answer:
+        """Read one whole answer, file or message of at most `limit` records. Raises Unreadable."""
         if self.reads_by_line:
-            items, passed_over = self._gathered(self._found([data]), parts)
+            items, passed_over = self._gathered(self._found([data]), parts, limit)
             return Answer(items, passed_over, _no_value)
         top = parse_document(self._specification, [data])
-        items, passed_over = self._gathered(records_of(self._specification, self._walker, top), parts)
+        found = records_of(self._specification, self._walker, top)
+        items, passed_over = self._gathered(found, parts, limit)
         return Answer(items, passed_over, lambda path: self._document_value(top, path))
 
     def rows(self, pieces: Iterable[bytes], parts: Mapping[str, str] = _NO_PARTS) -> Iterator[Mapped]:
@@ -149,8 +151,14 @@ class Profile:
         top = parse_document(self._specification, pieces)
         return records_of(self._specification, self._walker, top)
 
-    def _gathered(self, found: Iterator[Found], parts: Mapping[str, str]) -> tuple[tuple[Mapped, ...], int]:
-        read = [self._applier.mapped(one, parts) for one in found]
+    def _gathered(
+        self, found: Iterator[Found], parts: Mapping[str, str], limit: int
+    ) -> tuple[tuple[Mapped, ...], int]:
+        read: list[Mapped | None] = []
+        for one in found:
+            if len(read) >= limit:
+                raise Unreadable(f"more than {limit} records")
+            read.append(self._applier.mapped(one, parts))
         items = tuple(item for item in read if item is not None)
         return items, len(read) - len(items)
 
