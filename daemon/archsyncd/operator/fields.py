@@ -234,8 +234,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "source": "what was asked or looked at",
         "exit": "the exit status",
         "says": "the report in a sentence",
-        "rules": "[rule, section (of r247.md), weight (must | should), verdict (holds | fails | unasked), asks (what the rule "
-        "says), says (what was seen), costs (of a failure; else null), evidence [asked, excerpt]]",
+        "rules": "[rule, page (r247.md | profiles.md), section (of it), weight (must | should), verdict (holds | fails | "
+        "unasked | cannot), asks (what the rule says), says (what was seen), costs (of what fails or cannot be guaranteed; else "
+        "null), evidence [asked, excerpt]]",
         "requests": "requests that were sent; of a directory, files that were read",
         "seconds": "how long it took",
     },

@@ -397,6 +397,9 @@ def _verifies(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
     verb.add_argument(
         "--feed", default="", metavar="NAME", help="with --config: which feed (default the first)"
     )
+    verb.add_argument(
+        "--profile", default="", metavar="FILE", help="of a source with names of its own: what it is read by"
+    )
     verb.add_argument("--credential", default="", metavar="FILE", help="the file that holds the credential")
     verb.add_argument(
         "--credentials", default="", metavar="DIR", help=f"as for the daemon (default {DEFAULT_CREDENTIALS})"

@@ -74,6 +74,11 @@ class Profile:
         return self._specification.form in {Form.CSV, Form.NDJSON}
 
     @property
+    def has_end(self) -> bool:
+        """Whether a payload that was cut off cannot be taken for a whole one."""
+        return not self.reads_by_line or self._specification.table.last is not None
+
+    @property
     def types(self) -> tuple[str, ...]:
         """The types of record that it reads, as far as they are told before a record is seen; each once."""
         found = (variant.const.get("type") for variant in reversed(self._specification.variants))
