@@ -303,6 +303,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "missing": "sentences: what has to be found out",
         "unused": "paths that nothing is made of",
         "profile": "the proposal, to be written to a file; null with --profile",
+        "transports": "[transport, usable, says, config (its table; null where it is not usable)]; none while it is not whole",
     },
     "reload": {"done": "true", "says": "a sentence", "restart": "keys that need a restart"},
 }

@@ -276,6 +276,13 @@ def _inspects(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
     inspect.add_argument(
         "--type", default="", choices=RECORD_TYPES, help="what its records are about; else it is found out"
     )
+    inspect.add_argument(
+        "--attribute",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="with --profile: one that the message of the sample came with",
+    )
     inspect.add_argument("--tz", default="", metavar="ZONE", help="of times that tell none, as Europe/London")
     inspect.add_argument(
         "--write", default="", metavar="FILE", help="write the proposed profile to a new file"
