@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from tests.conformance.inside import failing
 from tests.dialects.houses import House, Ledger, Shelf, ledger_profile, shelf_profile, written
 from tests.support.virtual_time import VirtualClock, virtual
 
+PAGE = Path(__file__).parents[2] / "packaging/profiles.md"
 # What neither house tells, and no rule demands.
 USUAL = {"orders_included"}
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
@@ -262,5 +265,7 @@ def test_rules_of_dialects_have_names_of_their_own_and_a_price() -> None:
     names = [rule.name for rule in (*EVERY, *EVERY_OF_DIALECTS)]
     assert len(names) == len(set(names))
     assert all(rule.says and rule.costs and rule.page == "profiles.md" for rule in EVERY_OF_DIALECTS)
+    headings = set(re.findall(r"(?m)^##+ (.+)$", PAGE.read_text("utf-8")))
+    assert {rule.section for rule in EVERY_OF_DIALECTS} <= headings
     for rules in (PROFILE_DROP_RULES, PROFILE_PUBSUB_RULES):
         assert len({rule.name for rule in rules}) == len(rules)
