@@ -49,7 +49,7 @@ def faults(tmp_path: Path, profile: dict[str, Any], keys: str, more: str = "") -
         (tally_profile(asOf=None, occurredAt=None), CALLS + GOOGLE),
         (tally_profile(), CALLS + TOKEN),
         (ticker_profile(), CALLS),
-        (ticker_profile(asOf=None, seq="/@nr"), CALLS),
+        (ticker_profile(seq="/@nr"), CALLS),
         (ticker_profile(asOf=None, occurredAt="/@zeit"), CALLS),
         (ticker_profile() | {"names": NAMED}, CALLS),
     ],
@@ -66,6 +66,7 @@ def test_a_profile_that_can_read_what_is_told_is_taken(
     [
         (ticker_profile(asOf=None), CALLS, "asOf or occurredAt of stock.level"),
         (ticker_profile(asOf=None), CALLS + TOKEN, "only name SKUs (fetch = true)"),
+        (ticker_profile(asOf=None, seq="/@nr"), CALLS, "behind a newer full of the other feed"),
         (tally_profile(occurredAt=None), CALLS + TOKEN, "of stock.removed, stock.movement"),
         (tally_profile(), CALLS, "attributes (werk), and a call that its sender signs has none"),
         (ticker_profile(), CALLS + "fetch = true\n", "leave one of the two out"),
@@ -120,3 +121,10 @@ def test_whom_nobody_gives_fulls_is_told(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('snapshot_from = "main"', 'snapshot_from = "none-accepted"'))
     notes = profile_notes(load(path, None, {}, require_credentials=False))
     assert "nowhere, as nobody gives fulls" in notes[1].says
+
+
+def test_numbers_are_enough_where_no_other_feed_tells_of_the_same_goods(tmp_path: Path) -> None:
+    """They order calls among each other, and nothing beside them."""
+    path = text(tmp_path, ticker_profile(asOf=None, seq="/@nr"), CALLS)
+    path.write_text(path.read_text().replace('snapshot_from = "main"', 'snapshot_from = "none-accepted"'))
+    assert load(path, None, {}, require_credentials=False).feeds[1].profile is not None

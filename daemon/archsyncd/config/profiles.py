@@ -88,12 +88,14 @@ def _call_faults(profile: Profile, feed: FeedSettings) -> Iterator[str]:
     pushed = feed.signature.algorithm is not Algorithm.HMAC_SHA256
     if profile.attributes and not pushed:
         yield f"fills fields from attributes ({', '.join(profile.attributes)}), and a call that its sender signs has none"
-    timeless = [kind or "what tells its own type" for kind, fields in _stock(profile) if not TIMES & fields]
+    # Numbers do not say whether a full of the other feed is newer.
+    enough = TIMES if feed.snapshot_from == NONE_ACCEPTED else TIMES - {"seq"}
+    timeless = [kind or "what tells its own type" for kind, fields in _stock(profile) if not enough & fields]
     if timeless and feed.signature.algorithm is not Algorithm.OIDC:
         yield (
-            f"does not say when stock was what it is told to be (asOf or occurredAt of {', '.join(timeless)}), nor numbers it "
-            "(seq): a call that is sent again comes behind one that is newer. Where the source tells neither, have its calls "
-            "only name SKUs (fetch = true)"
+            f"does not say when stock was what it is told to be (asOf or occurredAt of {', '.join(timeless)}): a call that is "
+            "sent again comes behind one that is newer, and behind a newer full of the other feed. Where the source does not "
+            "tell it, have its calls only name SKUs (fetch = true)"
         )
 
 

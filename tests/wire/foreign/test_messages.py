@@ -178,6 +178,49 @@ def test_a_compressed_message_is_unpacked_whether_it_says_so_or_not(told: dict[s
     assert TALLY.read(tally(), sent(contentEncoding="br")).rejects[0].code == "unknown_encoding"
 
 
+TICKER = reader_of(ticker_profile())
+
+
+def called(pieces: int, own_ms: int, sent_ms: int) -> Level:
+    """A level that a call tells, which was made then."""
+    (record,) = TICKER.read(ticker(("A", pieces, own_ms)), Sent("c", sent_ms, steady=False)).records
+    assert isinstance(record, Level)
+    return record
+
+
+def test_f095_a_call_that_is_sent_again_puts_nothing_old_over_what_is_new() -> None:
+    """By their own times; of one time the later call is newer, unless it comes so late that it must be another attempt."""
+    first, second = called(9, NOON_MS, NOON_MS + 500), called(4, NOON_MS, NOON_MS + 900)
+    assert kept_after([first, second]).on_hand == 4
+    again = called(9, NOON_MS, NOON_MS + 3_600_000)
+    assert kept_after([second, again]).on_hand == 4
+    newer = called(3, NOON_MS + SECOND_MS, NOON_MS + SECOND_MS)
+    assert kept_after([newer, again]).on_hand == 3
+    # A clock that is ahead puts both ahead, at whatever attempt they come through.
+    ahead, behind = called(9, NOON_MS + 3_000, NOON_MS + 30_000), called(4, NOON_MS + 5_000, NOON_MS + 2_000)
+    assert kept_after([behind, ahead]).on_hand == 4
+    assert behind.as_of == "2026-11-23T12:00:05Z"
+
+
+def test_a_time_far_ahead_of_its_call_is_set_aside() -> None:
+    """Nobody knows when it was: another attempt would tell another moment."""
+    body = ticker(("A", 9, NOON_MS + 301_000), ("B", 1, NOON_MS))
+    found = TICKER.read(body, Sent("c", NOON_MS, steady=False))
+    assert [one.sku for one in found.records if isinstance(one, Level)] == ["B"]
+    (fault,) = found.rejects
+    assert (fault.code, fault.path, fault.sku) == ("out_of_range", "/@zeit", "A")
+    assert "more than 5 minutes after the call" in fault.reason
+
+
+def test_a_number_without_a_time_says_nothing_of_other_feeds() -> None:
+    """When the call was made is not when the figure was taken."""
+    reader = reader_of(ticker_profile(asOf=None, seq="/@nr"))
+    body = ticker(("A", 5, NOON_MS)).replace(b"<Stand", b'<Stand nr="7"')
+    (record,) = reader.read(body, Sent("c1", NOON_MS, steady=False)).records
+    assert isinstance(record, Level)
+    assert (record.seq, record.as_of) == (7, None)
+
+
 def test_where_each_attempt_has_a_time_of_its_own_stock_must_tell_its_time() -> None:
     """A call that is sent again would else stand behind one that is newer."""
     reader = reader_of(ticker_profile(asOf={"path": "/@zeit", "unstated": ["-"]}))

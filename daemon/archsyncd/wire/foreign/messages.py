@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from archsyncd.domain.feed import INT64_MAXIMUM, Record, Reject
 from archsyncd.domain.times import rfc3339
-from archsyncd.wire.foreign.overlap import row_time_ms
+from archsyncd.wire.foreign.overlap import TIME_FIELDS, row_time_ms
 from archsyncd.wire.profile.contract import Answer, Mapped
 from archsyncd.wire.profile.profile import Profile
 from archsyncd.wire.pubsub import Delivered
@@ -26,6 +26,9 @@ from archsyncd.wire.r247_values import STOCK_TYPES, Misread, Unreadable, reject
 BY_NUMBER: Final = "messages-by-number"
 BY_TIME: Final = "messages-by-time"
 GZIP: Final = "gzip"
+# Over calls: how far a source's clock may be ahead of the call's, and how soon a call follows what it tells.
+AHEAD_MS: Final = 300_000
+PROMPT_MS: Final = 120_000
 # Behind its time a place has how much later it was sent, as times of sources are often rounded: up to 35 minutes, in ms.
 _LATER_BITS: Final = 21
 _LATER_LIMIT: Final = (1 << _LATER_BITS) - 1
@@ -108,7 +111,7 @@ class MessageReader:
 
     def _sent_at(self, sent: Sent) -> int | None:
         """Where what cannot be read may have stood at the latest; by number nobody knows."""
-        return None if self._numbered or sent.sent_ms is None else _place(sent.sent_ms, sent.sent_ms)
+        return None if self._numbered or sent.sent_ms is None else _place(sent.sent_ms, sent)
 
     def _record(self, item: Mapped, number: int, sent: Sent) -> Record | Reject:
         named = item.value if item.value.get("id") else {**item.value, "id": _own_id(sent, number)}
@@ -124,19 +127,33 @@ class MessageReader:
 
     def _placed(self, value: dict[str, Any], item: Mapped, sent: Sent) -> dict[str, Any]:
         """A record with its place, and of stock with the time at which its figures stood. Raises Misread."""
-        stock = str(value.get("type", "")).startswith(STOCK_TYPES)
         own_ms = row_time_ms(item)
-        at_ms = own_ms if stock else sent.sent_ms
-        if at_ms is None and (sent.steady or not stock or self._numbered):
-            at_ms = sent.sent_ms if sent.sent_ms is not None else own_ms
-        if at_ms is not None and sent.sent_ms is not None:
-            # No figure was taken after it was sent: a time ahead is a clock that is wrong, and must not stand in the way.
-            at_ms = min(at_ms, sent.sent_ms)
+        stock = str(value.get("type", "")).startswith(STOCK_TYPES)
+        sent_ms = own_ms if sent.sent_ms is None else sent.sent_ms
+        at_ms = _taken_ms(value, own_ms, sent) if stock else sent_ms
         if not self._numbered:
             if at_ms is None:
                 raise Misread("missing", _TIMELESS, "/asOf")
-            value = {**value, "seq": str(_place(at_ms, sent.sent_ms))}
+            value = {**value, "seq": str(_place(at_ms, sent))}
         return value if at_ms is None or not stock else _captured(value, own_ms, at_ms)
+
+
+def _taken_ms(value: Mapping[str, Any], own_ms: int | None, sent: Sent) -> int | None:
+    """When figures were taken; None where nobody says so reliably. Raises Misread.
+
+    None was taken after it was sent: a time ahead is a clock that is wrong, and must not stand in the way of what follows.
+    """
+    if own_ms is None:
+        return sent.sent_ms if sent.steady else None
+    if sent.sent_ms is None or own_ms <= sent.sent_ms:
+        return own_ms
+    if sent.steady:
+        return sent.sent_ms
+    if own_ms > sent.sent_ms + AHEAD_MS:
+        name = next(name for name in TIME_FIELDS if value.get(name) is not None)
+        told = f"is more than {AHEAD_MS // 60_000} minutes after the call that tells it"
+        raise Misread("out_of_range", told, f"/{name}", value[name])
+    return own_ms
 
 
 _TIMELESS: Final = (
@@ -145,9 +162,15 @@ _TIMELESS: Final = (
 )
 
 
-def _place(at_ms: int, sent_ms: int | None) -> int:
-    later = 0 if sent_ms is None else min(max(sent_ms - at_ms, 0), _LATER_LIMIT)
-    return min(max(at_ms, 0) << _LATER_BITS | later, INT64_MAXIMUM)
+def _place(at_ms: int, sent: Sent) -> int:
+    """A time and, behind it, how much later it was sent: of two figures of one time the one that was sent later is newer.
+
+    Where each attempt is sent anew, one that comes long after its time is taken for such, and is the older of the two.
+    """
+    later = 0 if sent.sent_ms is None else max(sent.sent_ms - at_ms, 0)
+    if not sent.steady and later > PROMPT_MS:
+        later = 0
+    return min(max(at_ms, 0) << _LATER_BITS | min(later, _LATER_LIMIT), INT64_MAXIMUM)
 
 
 def _captured(value: dict[str, Any], own_ms: int | None, at_ms: int) -> dict[str, Any]:
