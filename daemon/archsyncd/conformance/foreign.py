@@ -27,7 +27,7 @@ from archsyncd.engine.ports import Clock, FeedFault
 from archsyncd.wire.foreign.overlap import checked, row_time_ms
 from archsyncd.wire.foreign.section import CURSOR, OVERLAP, PAGE, Listing
 from archsyncd.wire.foreign.source import Source as Dialect
-from archsyncd.wire.profile.contract import Mapped, item_hash
+from archsyncd.wire.profile.contract import Mapped
 
 # Times are written to the minute at worst; beyond that it is a zone, or a clock that is wrong.
 AHEAD_MS: Final = 120_000
@@ -136,7 +136,7 @@ class Questions:
         found = [checked(item) for item in sheet.items] if timed else list(sheet.items)
         items, rejects = [item for item in found if not item.faults], list(self._rejects(listing, found))
         values = [typed(item.value) for item in items]
-        self._book.look(told.asked, values, [item_hash(one) for one in values], rejects)
+        self._book.look(told.asked, values, [shown(one) for one in values], rejects)
         for item, value in zip(items, values, strict=True):
             if str(value.get("type", "")).startswith("stock."):
                 told.rows[key_of(value)] = value
@@ -308,27 +308,41 @@ class Questions:
         well = full.count > 0
         says = f"{number(full.count, 'row')} of stock"
         self._notebook.judge("stock_readable", well, says, says, Evidence(full.asked))
+        alone = await self._singles(full)
+        moved = await self._moved() if requests.mode == CURSOR else Told()
         if requests.mode == CURSOR:
-            await self._catch_up()
-            compare(self._notebook, full, self._changes)
-        await self._singles(full)
+            still = {key: row for key, row in self._changes.rows.items() if key not in moved.rows}
+            compare(self._notebook, full, replace(self._changes, rows=still, whole=moved.whole))
+        if requests.key is not None:
+            still = {key: row for key, row in alone.items() if key not in moved.rows}
+            told = requests.mode == CURSOR and moved.whole
+            alike(self._notebook, "single_agrees", full.rows, still, requests.key.where, told=told)
 
-    async def _catch_up(self) -> None:
-        """What changed while the stock was read."""
-        if self._cursor is not None and self._changes.whole:
-            self._take(self._changes, self._requests.changes, await self._change(self._cursor))
+    async def _moved(self) -> Told:
+        """What changed while the stock was read, so that it may show either figure. Raises Useless, NoMore, FeedFault."""
+        follow, cursor, told = self._requests.next, self._cursor, Told(whole=False)
+        assert follow is not None
+        for _ in range(self._wishes.pages_most if self._changes.whole else 0):
+            sheet = await self._change(cursor)
+            self._take(told, self._requests.changes, sheet)
+            found = self._lists.following(sheet, follow)
+            if not sheet.count or found is None or found == cursor:
+                told.whole = True
+                break
+            cursor = found
+        return told
 
-    async def _singles(self, full: Told) -> None:
-        listing = self._requests.key
+    async def _singles(self, full: Told) -> dict[Key, Mapping[str, Any]]:
+        """Some SKUs, read alone."""
+        listing, alone = self._requests.key, dict[Key, Mapping[str, Any]]()
         if listing is None:
-            return
-        alone: dict[Key, Mapping[str, Any]] = {}
+            return alone
         for sku, _ in list(full.rows)[: self._wishes.singles]:
             answer = await self._lists.ask(listing, self._values(listing, sku=sku))
             if answer.status in NOT_OFFERED:
                 says = f"{sku} is in the whole stock, and alone it is answered with {answer.status}"
                 self._notebook.fails("single_agrees", says, Evidence(answer.told))
-                return
+                return alone
             told = Told()
             self._take(told, listing, await self._lists.read(listing, answer))
             strange = [key for key in told.rows if key[0] != sku]
@@ -336,7 +350,7 @@ class Questions:
                 says = f"asked for {sku} it tells of {strange[0][0] if strange else 'nothing'}"
                 self._notebook.fails("single_agrees", says, Evidence(answer.told))
             alone |= {key: row for key, row in told.rows.items() if key in full.rows}
-        alike(self._notebook, "single_agrees", full.rows, alone, listing.where)
+        return alone
 
     # Manners
 

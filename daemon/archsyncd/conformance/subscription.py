@@ -13,12 +13,11 @@ from typing import Any, Final, Protocol
 
 from archsyncd.conformance.dialects import PROFILE_PUBSUB_RULES, promised_by_messages
 from archsyncd.conformance.findings import Evidence, Notebook, Report, number
-from archsyncd.conformance.records import RecordBook
+from archsyncd.conformance.records import RecordBook, shown
 from archsyncd.conformance.rules import DEADLINE_LEAST_SECONDS, PUBSUB_RULES, RECORD_RULES
 from archsyncd.domain.feed import Reject
 from archsyncd.engine.ports import Clock, FeedFault
 from archsyncd.wire.foreign.messages import MessageReader, sent_of
-from archsyncd.wire.profile.contract import item_hash
 from archsyncd.wire.pubsub import Delivered, SubscriptionTold
 from archsyncd.wire.r247_json import decode_carefully, decode_list_document
 from archsyncd.wire.r247_messages import UNPACKED_LIMIT_BYTES, Message, read_message
@@ -162,12 +161,12 @@ class Looking:
             items = reader.items(one.data, sent_of(one))
         except (Misread, Unreadable):
             fault = read.rejects[0]
-            shown = fault.payload[:300].decode("utf-8", "replace")
+            seen = fault.payload[:300].decode("utf-8", "replace")
             says = f"a message cannot be read: {fault.reason}"
-            self._notebook.fails("message_readable", says, Evidence(asked, shown))
+            self._notebook.fails("message_readable", says, Evidence(asked, seen))
             return
         values = [item.value for item in items if not item.faults]
-        self.book.look(asked, values, [item_hash(value) for value in values], read.rejects)
+        self.book.look(asked, values, [shown(value) for value in values], read.rejects)
 
     def _message(self, one: Delivered) -> None:
         asked = f"message {one.message_id}"
@@ -181,8 +180,8 @@ class Looking:
         if items is None:
             first = rejects[0] if rejects else None
             says = f"a message cannot be read: {first.reason if first is not None else 'nothing is in it'}"
-            shown = (one.data or b"")[:300].decode("utf-8", "replace")
-            self._notebook.fails("message_readable", says, Evidence(asked, shown))
+            seen = (one.data or b"")[:300].decode("utf-8", "replace")
+            self._notebook.fails("message_readable", says, Evidence(asked, seen))
             return
         self.book.look(asked, items, [_place(read, item) for item in items], rejects)
 
