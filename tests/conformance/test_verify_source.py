@@ -280,3 +280,15 @@ def test_a_profile_that_cannot_be_used_is_said_at_once(
     status, out, err = typed(*words, "--profile", str(file))
     assert (status, out) == (code, "")
     assert says in err
+
+
+def test_a_source_that_calls_is_not_asked(tmp_path: Path) -> None:
+    """What it sends can be inspected."""
+    config = tmp_path / "config.toml"
+    calls = '[[feed]]\nname = "calls"\ntransport = "push"\nsnapshot_from = "main"\n[locations]'
+    config.write_text(
+        CONFIG.format(url="https://r247.test", directory=tmp_path).replace("[locations]", calls)
+    )
+    code, out, err = typed("--config", str(config), "--feed", "calls")
+    assert (code, out) == (64, "")
+    assert "calls us and cannot be asked: keep the body of a call" in err

@@ -454,6 +454,7 @@ exit status of verify-source:
   0   every MUST holds (what a SHOULD costs is told)
   1   a MUST does not hold
   2   none fails, but one could not be asked; or the source could not be asked at all
+what a source with names of its own has no way to promise (--profile) is told, with its price, and counts for neither
 """
 
 

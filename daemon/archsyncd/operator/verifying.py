@@ -78,6 +78,9 @@ def _verified(options: argparse.Namespace) -> Report:
         raise Refusal(
             "Say which source: a URL or a directory, or --config FILE with --feed NAME.", EXIT_USAGE
         )
+    if feed is not None and feed.transport == "push" and not options.source:
+        told = f"The source of feed {feed.name} calls us and cannot be asked: keep the body of a call, and"
+        raise Refusal(f"{told} archsyncctl inspect FILE --profile FILE says what is read of it.", EXIT_USAGE)
     where = options.source or (feed and _place(feed)) or ""
     if SUBSCRIPTION.fullmatch(where):
         return asyncio.run(_subscription(where, options, feed))

@@ -129,7 +129,7 @@ def test_numbers_of_the_source_s_own_are_their_places() -> None:
 
 
 def test_f104_a_record_that_cannot_be_read_names_line_path_and_value_and_the_rest_counts() -> None:
-    """It stands where its message does: a figure of the key that is sent later settles it."""
+    """It stands where it says: a figure of the key, if only of the same second, that is sent later settles it."""
     found = TALLY.read(tally(counted("A", "viele", NOON_MS), counted("B", 2, NOON_MS)), sent())
     assert [one.id for one in found.records] == ["m1#2"]
     (fault,) = found.rejects
@@ -137,9 +137,10 @@ def test_f104_a_record_that_cannot_be_read_names_line_path_and_value_and_the_res
     assert "onHand: " in fault.reason
     assert (fault.path, fault.value, fault.sku, fault.record_id) == ("/pieces", '"viele"', "A", "m1#1")
     assert b"viele" in fault.payload
-    (later,) = read(counted("A", 4, None), at=sent(1))
     assert fault.seq is not None
-    assert fault.seq < later.seq
+    for corrected in (counted("A", 4, None), counted("A", 4, NOON_MS)):
+        (later,) = read(corrected, at=sent(1))
+        assert fault.seq < later.seq
 
 
 @pytest.mark.parametrize(
@@ -244,6 +245,30 @@ def test_a_long_or_strange_name_makes_ids_all_the_same() -> None:
     ids = {read(counted("A", 5, NOON_MS), at=Sent(name, NOON_MS, attributes=SITE))[0].id for name in names}
     assert len(ids) == len(names)
     assert all(len(one) <= 128 and one.isprintable() for one in ids)
+
+
+LINES = {
+    "fields": {"sku": "/sku", "location": "/site", "onHand": "/pieces", "asOf": "/at"},
+    "const": {"type": "stock.level"},
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "data"),
+    [
+        ({"format": "csv", "csv": {"delimiter": ";"}},
+         "sku;site;pieces;at\nA;WH1;5;2026-11-23T12:00:00Z\nB;WH1;x;2026-11-23T12:00:00Z\n"),
+        ({"format": "ndjson"}, '{"sku":"A","site":"WH1","pieces":5,"at":"2026-11-23T12:00:00Z"}\n{"sku":"B","pieces":"x"}\n'),
+        ({"format": "json", "records": "/"}, '{"sku":"A","site":"WH1","pieces":5,"at":"2026-11-23T12:00:00Z"}'),
+        ({"format": "json", "records": "/*"}, '[{"sku":"A","site":"WH1","pieces":5,"at":"2026-11-23T12:00:00Z"},7]'),
+    ],
+)  # fmt: skip
+def test_a_message_is_whatever_a_profile_can_read(shape: dict[str, Any], data: str) -> None:
+    """One record or many, as a table, as lines or as a document; what cannot be read of it stands alone."""
+    reader = reader_of({"profile": "lines", **shape, **LINES})
+    found = reader.read(data.encode(), Sent("m1", NOON_MS))
+    assert [(one.sku, one.on_hand) for one in found.records if isinstance(one, Level)] == [("A", 5)]
+    assert len(found.rejects) == (shape.get("records") != "/")
 
 
 SAID = st.tuples(st.integers(-90_000, 90_000), st.integers(0, 90_000), st.integers(0, 50))

@@ -118,12 +118,20 @@ class MessageReader:
         try:
             value = named if item.faults else self._placed(named, item, sent)
         except Misread as fault:
-            return self._at(self._profile.told(reject(fault, named, item.payload, item.line), item), sent)
-        found = self._profile.record(replace(item, value=value))
-        return self._at(found, sent) if isinstance(found, Reject) else found
+            found = self._profile.told(reject(fault, named, item.payload, item.line), item)
+            return self._at(found, item, sent)
+        read = self._profile.record(replace(item, value=value))
+        return self._at(read, item, sent) if isinstance(read, Reject) else read
 
-    def _at(self, found: Reject, sent: Sent) -> Reject:
-        return found if found.seq is not None and self._numbered else replace(found, seq=self._sent_at(sent))
+    def _at(self, found: Reject, item: Mapped, sent: Sent) -> Reject:
+        """A record that was set aside, where it stood as far as it says so: a figure behind that settles it."""
+        if self._numbered:
+            return found
+        try:
+            at_ms = _taken_ms(item.value, row_time_ms(item), sent)
+        except Misread:
+            at_ms = None
+        return replace(found, seq=self._sent_at(sent) if at_ms is None else _place(at_ms, sent))
 
     def _placed(self, value: dict[str, Any], item: Mapped, sent: Sent) -> dict[str, Any]:
         """A record with its place, and of stock with the time at which its figures stood. Raises Misread."""
