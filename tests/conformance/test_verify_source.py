@@ -9,7 +9,7 @@ import json
 import random
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,14 +52,14 @@ def typed(*words: str) -> tuple[int, str, str]:
 
 
 @contextlib.contextmanager
-def listening(simulator: R247Simulator) -> Iterator[str]:
-    """A source served by a thread of its own, since the command has a loop of its own."""
+def served(opened: Callable[[], contextlib.AbstractAsyncContextManager[str]]) -> Iterator[str]:
+    """A source served by a thread of its own, since the command has a loop of its own; its address."""
     found: list[str] = []
     ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
     async def serving() -> None:
-        async with serve(simulator) as url:
+        async with opened() as url:
             found.append(url)
             ready.set()
             await stop.wait()
@@ -75,28 +75,14 @@ def listening(simulator: R247Simulator) -> Iterator[str]:
         loop.close()
 
 
-@contextlib.contextmanager
-def foreign(made: Ledger) -> Iterator[str]:
-    """As `listening`, of a house with names of its own."""
-    found: list[str] = []
-    ready, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
+def listening(simulator: R247Simulator) -> contextlib.AbstractContextManager[str]:
+    """A source that speaks r247/1."""
+    return served(lambda: serve(simulator))
 
-    async def serving() -> None:
-        async with scripted(made.handle) as url:
-            found.append(url)
-            ready.set()
-            await stop.wait()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serving(),))
-    thread.start()
-    try:
-        assert ready.wait(30)
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
-        loop.close()
+def foreign(made: Ledger) -> contextlib.AbstractContextManager[str]:
+    """One with names of its own."""
+    return served(lambda: scripted(made.handle))
 
 
 def house() -> R247Simulator:
