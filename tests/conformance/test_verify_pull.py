@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from archsyncd.conformance.asking import JSON, NDJSON, Reply
+from archsyncd.adapters.r247_pull.caller import JSON, NDJSON
+from archsyncd.conformance.asking import Reply
 from archsyncd.conformance.findings import Report, Verdict, Weight, told
 from archsyncd.conformance.rules import PULL_RULES, RECORD_RULES
 from archsyncd.simulators.r247 import Auth, Movements, Reflection

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from archsyncd.adapters.r247_pull.caller import Call
 from archsyncd.conformance.asking import OK, Asker, Query, Reply
 from archsyncd.conformance.changes import Walk
 from archsyncd.conformance.findings import Evidence, Notebook, number
@@ -71,7 +72,7 @@ class Fulls:
 
     async def _wish(self, locations: Sequence[str]) -> str | None:
         body: Mapping[str, Any] = {"locations": list(locations) or None, "skus": None}
-        reply = await self._asker.sent("POST", SNAPSHOTS, body=body)
+        reply = await self._asker.sent(Call("POST", SNAPSHOTS, body=body))
         if reply.status != ACCEPTED:
             says = f"POST /v1/snapshots is answered with {reply.status}"
             self._notebook.fails("snapshot_offered", says, reply.evidence())

@@ -162,10 +162,10 @@ def _document(body: bytes, attributes: Mapping[str, str]) -> Message:
     if clean is not None:
         _, items = decode_list_document(body, "items")
     read, rejects = sort_read([_exactly(item, attributes) for item in items])
-    return Message(feed, epoch, _last_of_each(read), tuple(rejects))
+    return Message(feed, epoch, last_of_each(read), tuple(rejects))
 
 
-def _last_of_each(records: Sequence[Record]) -> tuple[Record, ...]:
+def last_of_each(records: Sequence[Record]) -> tuple[Record, ...]:
     """Of figures of one key that stand at one place, as all of a message may, the last is what the message leaves behind."""
     last: dict[Any, Record] = {}
     for place, record in enumerate(records):

@@ -22,6 +22,8 @@ from archsyncd.domain.feed import (
     Record,
     Reject,
 )
+from archsyncd.domain.times import utc_ms
+from archsyncd.wire.foreign.messages import MessageReader, Sent
 from archsyncd.wire.r247 import check_schema, placed, sort_read, states_each_name_once, unusable
 from archsyncd.wire.r247_json import (
     ITEMS_LIMIT,
@@ -71,12 +73,16 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message as Pub/Sub pushes it: `data` unpacked, or what it is where `fault` says why not; attributes, and its id there."""
+    """A message as Pub/Sub pushes it: its attributes, its id there, and when it was published (UTC ms).
+
+    `data` are unpacked, or as they came where `fault` says why they cannot be.
+    """
 
     data: bytes
     attributes: Mapping[str, str]
     message_id: str
     fault: Misread | None = None
+    published_ms: int | None = None
 
 
 def read_batch(body: bytes) -> Told:
@@ -182,11 +188,41 @@ def read_envelope(body: bytes) -> Envelope | None:
         own_id = text(message, "messageId" if "messageId" in message else "message_id", ID_LIMIT_CHARACTERS)
     except Misread as fault:
         raise unusable("message", fault) from None
+    published = message.get("publishTime", message.get("publish_time"))
+    published_ms = utc_ms(published) if isinstance(published, str) else None
     try:
-        packed = _plain_bytes(data)
-        return Envelope(unpacked(packed, told.get("contentEncoding", ""), PLAIN_LIMIT_BYTES), told, own_id)
+        plain = unpacked(_plain_bytes(data), told.get("contentEncoding", ""), PLAIN_LIMIT_BYTES)
     except Misread as fault:
-        return Envelope(show(data).encode(), told, own_id, fault)
+        return Envelope(show(data).encode(), told, own_id, fault, published_ms)
+    return Envelope(plain, told, own_id, published_ms=published_ms)
+
+
+def read_foreign(reader: MessageReader, body: bytes, call_id: str, sent_ms: int) -> Told:
+    """Read the body of a call by a profile. What cannot be read is set aside: its sender cannot mend what we do not know.
+
+    `sent_ms`: when the call was made, which another attempt would tell anew.
+    """
+    return _told_by(reader, body, Sent(call_id, sent_ms, steady=False))
+
+
+def read_foreign_enveloped(reader: MessageReader, envelope: Envelope, sent_ms: int) -> Told:
+    """As `read_foreign`, of a message that Pub/Sub pushes; it tells when it was published, however often it comes."""
+    if envelope.fault is not None:
+        return Told(reader.epoch, rejects=(reject(envelope.fault, {}, envelope.data),))
+    steady = envelope.published_ms is not None
+    known_ms = sent_ms if envelope.published_ms is None else envelope.published_ms
+    # Its data are unpacked already.
+    told = {name: value for name, value in envelope.attributes.items() if name != "contentEncoding"}
+    return _told_by(
+        reader,
+        envelope.data,
+        Sent(envelope.message_id, known_ms, steady=steady, attributes=told),
+    )
+
+
+def _told_by(reader: MessageReader, data: bytes, sent: Sent) -> Told:
+    found = reader.read(data, sent)
+    return Told(reader.epoch, found.records, found.rejects)
 
 
 def _plain_bytes(data: Any) -> bytes:

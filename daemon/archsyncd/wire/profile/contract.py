@@ -90,7 +90,10 @@ class MappingProfile(Protocol):
         ...
 
     def read(self, data: bytes, parts: Mapping[str, str] = ...) -> Answer:
-        """Read one whole answer or file; `parts`: what the file's name told. Raises Unreadable: nothing may be used."""
+        """Read one whole answer, file or message; `parts`: what the file's name or the message's attributes told.
+
+        Raises Unreadable: nothing may be used.
+        """
         ...
 
     def rows(self, pieces: Iterable[bytes], parts: Mapping[str, str] = ...) -> Iterator[Mapped]:
