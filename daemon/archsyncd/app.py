@@ -42,9 +42,17 @@ from archsyncd.assembly import (
 )
 from archsyncd.beside import changed_beside, contents_beside
 from archsyncd.carriers import Carriers, carriers
-from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
-from archsyncd.config.sources import ANSWERING
-from archsyncd.connections import commercetools_client, drops_of, feed_of, notices_of, renew_trust, source_of
+from archsyncd.config import ConfigurationFaults, Settings, changes, in_force
+from archsyncd.connections import (
+    commercetools_client,
+    drops_of,
+    feed_of,
+    gives_fulls,
+    notices_of,
+    reads_keys,
+    renew_trust,
+    source_of,
+)
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
@@ -241,9 +249,6 @@ class App:
                 Event.STARTED,
                 f"archsyncd {__version__}: the store is open",
             )
-            if idle := not_in_force(self.settings):
-                told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
-                say(LOGGER, Event.OTHER, told)
             if hands_over(self.settings) and not self.settings.orders.sync_channel:
                 told = "orders.sync_channel is not set: Archean's numbers are not noted on orders, which go all the same"
                 say(LOGGER, Event.OTHER, told)
@@ -368,19 +373,18 @@ class App:
                 options_of_feed,
                 self.world.chance,
                 beater(_pump_of(feed.name)),
-                self._reads_keys_of(feed.name),
+                None if reads_keys(feed) else self._partner_of(feed),
+                None if gives_fulls(feed) else self._partner_of(feed),
             )
-        for name, tail in self.tails.items():
-            beside = self._reads_keys_of(name)
-            if beside is not None:
-                tail.wake_beside = self.tails[beside.name].wake
+        for feed in self.feeds:
+            partner = None if gives_fulls(feed) else self._partner_of(feed)
+            if partner is not None:
+                self.tails[feed.name].wake_beside = self.tails[partner.name].wake
 
-    def _reads_keys_of(self, feed: str) -> Feed | None:
-        """The feed that is asked for single keys and fulls of one that cannot be; None: nobody but itself."""
-        told = self.settings.feed(feed)
-        if told.transport in ANSWERING:
-            return None
-        return next((other for other in self.feeds if other.name == told.snapshot_from), None)
+    def _partner_of(self, feed: Feed) -> Feed | None:
+        """The feed that is asked in this one's place; None where there is none."""
+        partner = self.settings.feed(feed.name).snapshot_from
+        return next((other for other in self.feeds if other.name == partner), None)
 
     def _build_judges(self, rules: Rules) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater

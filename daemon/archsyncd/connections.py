@@ -40,6 +40,7 @@ from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.named_feed import NamedFeed
 from archsyncd.engine.ports import Clock, Feed, Notices, OrderDesk, SecretFault
+from archsyncd.wire.foreign.messages import MessageReader
 from archsyncd.wire.profile.faults import ProfileFaults
 from archsyncd.wire.pubsub import MESSAGES_LIMIT
 from archsyncd.wire.webhook import Algorithm, Scheme, google_scheme
@@ -204,6 +205,18 @@ def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
     return {source.name: source.desk for source in map(source_of, feeds) if isinstance(source, takers)}
 
 
+def reads_keys(feed: Feed) -> bool:
+    """Whether a feed's own source is the one to ask for single keys, as far as it can be asked at all."""
+    source = source_of(feed)
+    return source.reads_keys if isinstance(source, ForeignFeed) else isinstance(source, PullFeed | DropFeed)
+
+
+def gives_fulls(feed: Feed) -> bool:
+    """Whether a feed has full pictures of its own."""
+    source = source_of(feed)
+    return source.gives_fulls if isinstance(source, ForeignFeed) else isinstance(source, PullFeed | DropFeed)
+
+
 def source_of(feed: Feed) -> Feed:
     """The feed that speaks to the source itself, below what puts its terms into ours."""
     return feed.source if isinstance(feed, NamedFeed) else feed
@@ -255,14 +268,20 @@ def _profile(path: Path, load: Callable[[Path], T]) -> T:
         raise ValueError(f"profile: {fault}") from None
 
 
+def _reader(feed: FeedSettings) -> MessageReader | None:
+    """What reads the messages of a source that does not speak r247/1. Raises ValueError."""
+    return None if feed.profile is None else MessageReader(_profile(feed.profile, load_profile))
+
+
 def push_options(feed: FeedSettings) -> PushOptions:
-    """How one source's calls are received."""
+    """How one source's calls are received. Raises ValueError for a profile that cannot be read any more."""
     return PushOptions(
         name=feed.name,
         path=feed.path,
         scheme=_scheme(feed.signature),
         fetch=feed.fetch,
         sku_path=feed.sku_path,
+        reader=_reader(feed),
         trusted_proxies=feed.trusted_proxies,
         rate_per_second=float(feed.calls_per_second),
         burst=2 * feed.calls_per_second,
@@ -307,7 +326,7 @@ def _pubsub(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -
         **_emulated(feed.emulator),
     )
     subscription = subscription_of(options, world, f"feed-{feed.name}", feed.ca_file)
-    return PubsubFeed(options, subscription, world.clock, beat)
+    return PubsubFeed(options, subscription, world.clock, beat, _reader(feed))
 
 
 _TRANSPORTS: Final[Mapping[str, Callable[[FeedSettings, Surroundings, Callable[[], None]], Feed]]] = {

@@ -53,8 +53,7 @@ SHOWN: dict[CaseKind, tuple[str, ...]] = {
         f"{SYSTEM}/test_refused_files.py::test_the_case_of_a_broken_full_closes_with_the_next_one",
     ),
     K.AWAITED_FILE: (
-        f"{SYSTEM}/test_refused_files.py::"
-        "test_one_bad_numbered_file_is_told_truly_and_at_once_until_it_comes_corrected",
+        f"{SYSTEM}/test_refused_files.py::test_one_bad_numbered_file_is_told_truly_and_at_once",
     ),
     K.SKU_COLLISION: (f"{SYSTEM}/test_names.py::test_two_skus_that_a_rule_makes_one_are_never_summed",),
     K.UNIT_CHANGED: (f"{SYSTEM}/test_names.py::test_f122_a_sku_that_is_told_in_another_unit_is_noticed",),

@@ -167,14 +167,19 @@ def test_what_does_not_fit_together_is_a_usage_error(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("words", "path"),
+    ("words", "path", "says"),
     [
-        (("r247", "--skus", "2"), "/v1/stock"),
-        (("commercetools", "--skus", "2"), "/_simulator/summary"),
+        (("r247", "--skus", "2"), "/v1/stock", "{url}/_simulator/faults"),
+        (("commercetools", "--skus", "2"), "/_simulator/summary", "{url}/_simulator/faults"),
+        (
+            ("pubsub", "--subscription", "projects/p/subscriptions/s"),
+            "/v1/projects/p/subscriptions/s",
+            "{url}/v1/projects/p/subscriptions/s:pull",
+        ),
     ],
 )
 async def test_it_is_a_server_that_prints_its_address_and_stops_when_asked(
-    words: tuple[str, ...], path: str
+    words: tuple[str, ...], path: str, says: str
 ) -> None:
     """As a process of its own."""
     process = await asyncio.create_subprocess_exec(
@@ -189,7 +194,7 @@ async def test_it_is_a_server_that_prints_its_address_and_stops_when_asked(
     process.terminate()
     rest = (await asyncio.wait_for(process.stdout.read(), 60)).decode()
     assert await asyncio.wait_for(process.wait(), 60) == 0
-    assert f"{url}/_simulator/faults" in rest
+    assert says.format(url=url) in rest
 
 
 async def test_the_project_says_how_to_add_products_and_to_order() -> None:

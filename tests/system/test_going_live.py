@@ -181,13 +181,6 @@ async def test_f013_a_reload_of_a_faulty_file_changes_nothing(wrong: str) -> Non
 
 
 @virtual
-async def test_the_start_speaks_of_no_key_that_waits_for_a_later_version() -> None:
-    """There is none."""
-    async with inside(seed=69) as (_, house), house.daemon() as daemon:
-        assert daemon.journal.line("not in force") is None
-
-
-@virtual
 async def test_a_reload_names_what_only_a_restart_changes() -> None:
     """Such a value stays what it was."""
     async with inside(seed=62) as (site, house), house.daemon() as daemon:

@@ -148,7 +148,7 @@ async def test_the_case_of_a_broken_full_closes_with_the_next_one() -> None:
 
 
 @virtual
-async def test_one_bad_numbered_file_is_told_truly_and_at_once_until_it_comes_corrected() -> None:
+async def test_one_bad_numbered_file_is_told_truly_and_at_once() -> None:
     """Case, status and receipt say that the feed waits, for what, and where to put it; nobody waits for the grace."""
     async with yard("changes", CHANGES, 614, A=0) as here:
         here.changed(1, "A;5;ST")

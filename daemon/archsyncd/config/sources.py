@@ -331,9 +331,9 @@ class FeedSettings:
         metadata=key(
             FilePath(relative=True),
             """A mapping profile (JSON) for a source that does not speak r247/1 itself: where each field stands in its
-            files or answers, how numbers and times are written, what its files are called (`drop`, where `delimiter`
-            then means nothing) or how it is asked (`pull`, by `request`). `archsyncctl inspect SAMPLE` proposes one. A
-            relative path starts at this file's directory. For `drop` and `pull`.""",
+            files, answers or messages, how numbers and times are written, what its files are called (`drop`, where
+            `delimiter` then means nothing) or how it is asked (`pull`, by `request`). `archsyncctl inspect SAMPLE`
+            proposes one, and says for which transports it can be used. A relative path starts at this file's directory.""",
             restart=True,
         ),
     )

@@ -72,10 +72,12 @@ class Tail:
         chance: Callable[[], float],
         beat: Callable[[], None],
         keys: Feed | None = None,
+        fulls: Feed | None = None,
     ) -> None:
-        """`keys`: the feed that is asked for single keys and full pictures, where this one cannot be."""
+        """`keys`, `fulls`: the feeds that are asked for single keys and for full pictures, where this one cannot be."""
         self._feed = feed
         self._keys = keys or feed
+        self._fulls = fulls or feed
         self._keys_again_at = 0.0
         self._store = store
         self._shared = shared
@@ -235,9 +237,9 @@ class Tail:
         source = await self._feed.take_snapshot(self.options.locations)
         if source is None:
             # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
-            self._note(f"waiting for a full ({cause})")
-            if self._keys is not self._feed:
-                await self._store.feeds.needs_snapshot(self._keys.name, cause)
+            self._note(f"waiting for a full ({cause}): have the source send one")
+            if self._fulls is not self._feed:
+                await self._store.feeds.needs_snapshot(self._fulls.name, cause)
                 self.wake_beside()
             await self._store.feeds.needs_snapshot(self._feed.name, None)
             return

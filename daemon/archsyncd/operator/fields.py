@@ -235,8 +235,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "source": "what was asked or looked at",
         "exit": "the exit status",
         "says": "the report in a sentence",
-        "rules": "[rule, section (of r247.md), weight (must | should), verdict (holds | fails | unasked), asks (what the rule "
-        "says), says (what was seen), costs (of a failure; else null), evidence [asked, excerpt]]",
+        "rules": "[rule, page (r247.md | profiles.md), section (of it), weight (must | should), verdict (holds | fails | "
+        "unasked | cannot), asks (what the rule says), says (what was seen), costs (of what fails or cannot be guaranteed; else "
+        "null), evidence [asked, excerpt]]",
         "requests": "requests that were sent; of a directory, files that were read",
         "seconds": "how long it took",
     },
@@ -303,6 +304,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "missing": "sentences: what has to be found out",
         "unused": "paths that nothing is made of",
         "profile": "the proposal, to be written to a file; null with --profile",
+        "transports": "[transport, usable, says, config (its table; null where it is not usable)]; none while it is not whole",
     },
     "reload": {"done": "true", "says": "a sentence", "restart": "keys that need a restart"},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from tests.adapters.feeds.contract import FeedContract, Site
-from tests.adapters.feeds.subscribing import emulated_site, simulated_site
+from tests.adapters.feeds.subscribing import TallySite, emulated_site, simulated_site
 
 
 class TestSimulated(FeedContract):
@@ -13,6 +13,13 @@ class TestSimulated(FeedContract):
 
     def site(self) -> AbstractAsyncContextManager[Site]:
         return simulated_site()
+
+
+class TestForeign(FeedContract):
+    """Our own server, to which somebody publishes in words of their own."""
+
+    def site(self) -> AbstractAsyncContextManager[Site]:
+        return simulated_site(TallySite)
 
 
 class TestEmulated(FeedContract):

@@ -14,13 +14,17 @@ from archsyncd.adapters.webhook import PushFeed, PushOptions
 from archsyncd.config import FeedSettings
 from archsyncd.engine.shared import Shared
 from archsyncd.receiving import receiving
+from archsyncd.wire.foreign.messages import MessageReader
 from tests.adapters.feeds.calling import PATH, SECRET, Shelf, batch, level, standard
-from tests.adapters.feeds.contract import FeedContract, Site
-from tests.support.virtual_time import VirtualClock
+from tests.adapters.feeds.contract import FeedContract, Site, levels, read
+from tests.dialects.tellers import reader_of, ticker, ticker_profile
+from tests.support.virtual_time import VirtualClock, virtual
 
 
 class PushSite:
     """A source that sends its messages one after the other, each until it is taken."""
+
+    reader: MessageReader | None = None
 
     def __init__(self) -> None:
         self._clock = VirtualClock()
@@ -35,7 +39,7 @@ class PushSite:
 
     async def open(self) -> None:
         """Listen with a feed of its own."""
-        options = PushOptions(name="calls")
+        options = PushOptions(name="calls", reader=self.reader)
         self.feed = PushFeed(options, lambda: SECRET, lambda: self._shelf, lambda: None)
         opened = {"webhook": socket.create_server(("127.0.0.1", self._port))}
         told = (FeedSettings(name="calls", transport="push"), self.feed)
@@ -90,9 +94,29 @@ class PushSite:
         await self._listening.aclose()
 
 
+class TickerSite(PushSite):
+    """A foreign one, read by its profile; its clock goes on with each event, so that their times are in order."""
+
+    reader = reader_of(ticker_profile())
+
+    async def tell(self, *told: tuple[str, int]) -> None:
+        await self._say(*told)
+
+    async def poison(self) -> None:
+        await self._say(("A", "1e400"))
+
+    async def _say(self, *told: tuple[str, object]) -> None:
+        rows = []
+        for sku, pieces in told:
+            await self._clock.sleep(1)
+            rows.append((sku, pieces, self._clock.wall_ms()))
+        self._number += 1
+        self._outbox.append((f"m{self._number}", ticker(*rows)))
+
+
 @asynccontextmanager
-async def push_site() -> AsyncIterator[PushSite]:
-    site = PushSite()
+async def push_site(made: type[PushSite] = PushSite) -> AsyncIterator[PushSite]:
+    site = made()
     await site.open()
     try:
         yield site
@@ -105,3 +129,23 @@ class TestCalls(FeedContract):
 
     def site(self) -> AbstractAsyncContextManager[Site]:
         return push_site()
+
+
+class TestForeignCalls(FeedContract):
+    """Signed calls in words of their own."""
+
+    def site(self) -> AbstractAsyncContextManager[Site]:
+        return push_site(TickerSite)
+
+    @virtual
+    async def test_f094_what_was_not_committed_is_read_again(self) -> None:
+        """The sender's next attempt tells a later time, behind which only figures of one time are ordered."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            await site.tell(("A", 1), ("B", 2))
+            first = await read(site.feed, checkpoint, 2, acknowledge=False)
+            again = await read(await site.reopen(), checkpoint, 2)
+            assert [one.id for batch in again for one in batch.records] == [
+                one.id for batch in first for one in batch.records
+            ]
+            assert levels(again) == levels(first)

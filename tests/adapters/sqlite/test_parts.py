@@ -16,6 +16,7 @@ from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import Batch, Level, Outcome, Reject, SnapshotClosing, SnapshotPart
 from tests.adapters.sqlite.shelf import Shelf, open_sqlite
 from tests.domain.nouns import key, level, movement
+from tests.support.examples import examples
 
 MINUTE = 60.0
 
@@ -176,7 +177,7 @@ LEVELS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(LEVELS.flatmap(lambda told: st.tuples(st.just(told), st.permutations([*told, *told[:2]]))))
 def test_f094_f095_f114_any_order_and_any_repetition_comes_to_the_same(
     case: tuple[list[Level], Sequence[Level]],

@@ -30,6 +30,7 @@ from archsyncd.domain.feed import (
 from archsyncd.wire.r247 import read_page
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import to_ms
+from tests.support.examples import examples
 from tests.wire.r247.documents import level, level_text, page
 
 
@@ -414,7 +415,7 @@ FIELDS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     changes=st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=3),
     seq=st.text("0123456789 -+_١", max_size=20),

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-from archsyncd.adapters.pubsub.caller import Answer, Call, Caller, TooMuch
+from archsyncd.adapters.answers import TooMuch
+from archsyncd.adapters.pubsub.caller import Answer, Call, Caller
 from archsyncd.adapters.pubsub.options import PubsubOptions
 from archsyncd.adapters.pubsub.tokens import Tokens
 from archsyncd.engine.ports import FeedFault

@@ -204,8 +204,9 @@ async def apply_stock(
         as_of = _captured_ms(record)
         if as_of is not None:
             done.ahead_ms = max(done.ahead_ms or 0, as_of - scope.now_ms)
-            # Taken before it came, whatever it says: a mistyped year would make every other feed's figures look older.
-            as_of = min(as_of, scope.now_ms)
+            if as_of - scope.now_ms > CLOCKS_APART_MS:
+                # Taken before it came, whatever it says: a mistyped year would make every other feed's figures look older.
+                as_of = scope.now_ms
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
         gap = not ordered or (

@@ -102,7 +102,7 @@ class Round:
     def take(self, item: Mapped) -> None:
         """Take a row. Raises TooMany."""
         self._arrived += 1
-        read = self._row(_checked(item))
+        read = self._row(checked(item))
         if read is None:
             return
         if not read.item.faults and _is_state(read.item.value):
@@ -163,7 +163,7 @@ def row_time_ms(item: Mapped) -> int | None:
     return None
 
 
-def _checked(item: Mapped) -> Mapped:
+def checked(item: Mapped) -> Mapped:
     """Set aside what a list by times cannot tell: rows without a time, and movements whose order nobody knows."""
     if item.faults:
         return item
