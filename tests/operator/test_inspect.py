@@ -16,6 +16,7 @@ from archsyncd.config import load
 from archsyncd.operator.ctl import main
 from archsyncd.operator.fields import fields_of
 from archsyncd.operator.inspect.proposing import TYPES_OFFERED, propose
+from archsyncd.operator.inspect.reading import read_sample
 from archsyncd.operator.inspect.sampling import look
 from archsyncd.operator.inspect.values import guess_number, guess_time
 from archsyncd.operator.parser import FORMATS, RECORD_TYPES
@@ -341,3 +342,98 @@ def test_no_sample_breaks_the_tool(data: bytes) -> None:
         propose(look(data), "site")
     except Unreadable as fault:
         assert fault.reason  # noqa: PT017 - either is right
+
+
+ROW = (
+    "<Artikel nr='{}'><Mengeneinheit>{}</Mengeneinheit><Ist>{}</Ist><Frei>{}</Frei>"
+    "<LetzteBewegung>2{}.11.2026 17:42:10</LetzteBewegung></Artikel>"
+)
+ROWS = (
+    ("T1", "STK", "120", "112", 8),
+    ("T2", "CARTON", "7", "6", 7),
+    ("T3", "STK", "1.240", "1.200", 6),
+    ("T4", "STK", "zwoelf", "12", 8),
+    ("T5", "STK", "9", "9", 0),
+)
+SITE = f"<LagerBestand lager='HH1'>{''.join(ROW.format(*row) for row in ROWS)}</LagerBestand>"
+
+
+def test_units_and_figures_of_a_german_report_in_xml_are_seen(tmp_path: Path) -> None:
+    """One figure that is no number hides no column; units are asked about; times and the file's name are understood."""
+    sample = put(tmp_path, "LAGERBESTAND-20261128-2315.xml", SITE)
+    code, answer = told(sample, "--tz", "Europe/Berlin")
+    assert code == 1
+    fields = {one["field"]: one for one in answer["fields"]}
+    assert {name: fields[name]["path"] for name in ("onHand", "available", "uom", "asOf")} == {
+        "onHand": "/Ist",
+        "available": "/Frei",
+        "uom": "/Mengeneinheit",
+        "asOf": "/LetzteBewegung",
+    }
+    assert "zwoelf" in fields["onHand"]["note"]
+    assert "prefer a time of the whole file" in fields["asOf"]["note"]
+    assert (answer["understood"], answer["rejected"], answer["unused"]) == (4, 1, [])
+    assert answer["profile"]["names"] == {
+        "pattern": "LAGERBESTAND-{time:yyyyMMdd-HHmm}.xml",
+        "kind": "full",
+    }
+    assert not any("what lies on the shelf" in sentence for sentence in answer["missing"])
+    (units,) = [sentence for sentence in answer["missing"] if "several units" in sentence]
+    assert '(STK, CARTON): give each quantity "unit": "/Mengeneinheit" and "factors"' in units
+
+
+def test_a_column_of_units_is_asked_about_whatever_it_is_called(tmp_path: Path) -> None:
+    """And a column of times is seen where its name says nothing."""
+    rows = "A;HH1;STK;118;29.11.2026 08:05:11\nB;HH1;CARTON;5;29.11.2026 08:06:40\nC;HH1;PAL;1;29.11.2026 08:09:00\n"
+    sample = put(tmp_path, "AEND_000101.csv", "Artikel;Lager;Sorte;Bestand;Bearbeitet\n" + rows)
+    _, answer = told(sample, "--tz", "Europe/Berlin")
+    found = {one["field"]: (one["path"], one["confidence"]) for one in answer["fields"]}
+    assert (found["uom"], found["asOf"]) == (("/Sorte", "a guess"), ("/Bearbeitet", "a guess"))
+    assert any("There are several units (STK, CARTON, PAL)" in sentence for sentence in answer["missing"])
+    assert answer["profile"]["names"] == {"pattern": "AEND_{number}.csv", "kind": "delta"}
+    _, answer = told(sample)
+    assert any("The times tell no zone" in sentence for sentence in answer["missing"])
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "kind"),
+    [
+        ("BESTAND_20261122_0200.csv", "BESTAND_{time:yyyyMMdd_HHmm}.csv", "full"),
+        ("stock-2026-11-22.csv", "stock-{time:yyyy-MM-dd}.csv", "full"),
+        ("changes20261122020000.csv", "changes{time:yyyyMMddHHmmss}.csv", "delta"),
+        ("full99887766.csv", "full{number}.csv", "full"),
+        ("s2-000017.csv", "s2-{number}.csv", "delta"),
+        ("Bestand.csv", None, None),
+    ],
+)
+def test_the_pattern_of_a_file_s_name_is_proposed(
+    tmp_path: Path, name: str, pattern: str | None, kind: str | None
+) -> None:
+    """By its time, else by its last number; a name that tells no order gets none. The sample fits what is proposed."""
+    sample = put(tmp_path, name, "Artikel;Lager;Bestand\nA;HH1;5\nB;HH1;7\n")
+    _, answer = told(sample, "--tz", "UTC", "--write", tmp_path / "p.json")
+    assert answer["profile"].get("names") == (None if pattern is None else {"pattern": pattern, "kind": kind})
+    if pattern is not None:
+        _, answer = told(sample, "--profile", tmp_path / "p.json")
+        assert answer["name"]["kind"] == kind
+
+
+def test_figures_of_the_future_are_warned_of(tmp_path: Path) -> None:
+    """As of a wrong zone; figures of the past are none."""
+    data = "Artikel;Lager;Bestand;Stand\nA;HH1;5;{0}\nB;HH1;7;2001-01-01T00:00:00Z\n"
+    sample = put(tmp_path, "a.csv", data.format("9998-01-01T00:00:00Z"))
+    _, answer = told(sample)
+    (warning,) = answer["warnings"]
+    assert warning.startswith("1 record said that the figures were taken at times still to come, by up to ")
+    assert "Warning: 1 record said" in text(sample)
+    assert told(put(tmp_path, "b.csv", data.format("2001-01-01T00:00:00Z")))[1]["warnings"] == []
+
+
+def test_a_reading_ahead_of_the_clock_by_less_than_clocks_differ_is_no_news(tmp_path: Path) -> None:
+    """The time of the reading is given, so that nothing rests on the host's clock."""
+    sample = "Artikel;Lager;Bestand;Stand\nA;HH1;5;2026-11-23T10:00:00Z\n"
+    kept = put(tmp_path, "a.csv", sample)
+    told(kept, "--write", tmp_path / "p.json")
+    profile = read_profile((tmp_path / "p.json").read_bytes(), "p.json")
+    for now_ms, seconds in ((1_795_427_940_000, 60), (1_795_428_060_000, 0)):
+        assert read_sample(profile, sample.encode(), 1, {}, now_ms).ahead_seconds == seconds

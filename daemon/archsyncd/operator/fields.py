@@ -302,6 +302,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "name": "kind, number (null: ordered by time), at, parts: what the file's name tells by the profile; null: nothing",
         "fields": "[field, path, confidence (sure | likely | a guess), samples, note], of a proposal",
         "missing": "sentences: what has to be found out",
+        "warnings": "sentences: what was read, and is hardly meant so",
         "unused": "paths that nothing is made of",
         "profile": "the proposal, to be written to a file; null with --profile",
         "transports": "[transport, usable, says, config (its table; null where it is not usable)]; none while it is not whole",

@@ -11,6 +11,7 @@ from typing import Any, Final, TextIO
 
 from archsyncd.config.profiles import load_profile
 from archsyncd.domain.fatal import EXIT_CONFIGURATION
+from archsyncd.domain.times import age
 from archsyncd.operator.inspect.proposing import Guess, Proposal, propose, shown_samples
 from archsyncd.operator.inspect.reading import Reading, read_sample
 from archsyncd.operator.inspect.sampling import look
@@ -28,6 +29,8 @@ SAMPLE_LIMIT_BYTES: Final = 32 * 1024 * 1024
 UNUSED_SHOWN: Final = 12
 _GZIP: Final = b"\x1f\x8b"
 FAULTS_SHOWN: Final = 40
+# Clocks may be so far apart.
+AHEAD_SECONDS: Final = 300.0
 
 
 def inspect(options: argparse.Namespace, out: TextIO) -> int:
@@ -109,10 +112,23 @@ def _answer(sample: str, form: str, reading: Reading | None) -> dict[str, Any]:
         "name": None,
         "fields": [],
         "missing": [],
+        "warnings": _ahead(reading),
         "unused": [],
         "profile": None,
         "transports": [],
     }
+
+
+def _ahead(reading: Reading) -> list[str]:
+    """Times of figures that are still to come: as a rule they were read in the wrong zone."""
+    if reading.ahead_seconds <= AHEAD_SECONDS:
+        return []
+    told = (
+        f"{counted(reading.ahead, 'record')} said that the figures were taken at times still to come, by up to "
+        f"{age(reading.ahead_seconds)}: look at the zone (tz) in which times are read. Such figures count as taken when they "
+        "are read."
+    )
+    return [told]
 
 
 def _attributes(options: argparse.Namespace) -> dict[str, str]:
@@ -132,7 +148,8 @@ def _proposed(options: argparse.Namespace, data: bytes) -> dict[str, Any]:
     _check_zone(options.tz)
     sample = look(data, Form(options.format) if options.format else None)
     name = Path(options.sample).stem[:64] or "site"
-    proposal = propose(sample, name, options.type or None, options.tz or None)
+    file = Path(options.sample).name
+    proposal = propose(sample, name, options.type or None, options.tz or None, file)
     text = json.dumps(proposal.profile, indent=1, ensure_ascii=False) + "\n"
     profile = _compiled(text, proposal)
     reading = read_sample(profile, data, options.limit, {}) if profile is not None else None
@@ -204,6 +221,7 @@ def _show(answer: dict[str, Any], options: argparse.Namespace, out: TextIO) -> N
         out.write(f"Nothing is made of {', '.join(map(shown, answer['unused'][:UNUSED_SHOWN]))}{more}.\n")
     _show_records(answer, out)
     _show_faults(answer, out)
+    out.writelines(f"\nWarning: {shown(sentence)}\n" for sentence in answer["warnings"])
     out.writelines(f"\n{shown(sentence)}\n" for sentence in answer["missing"])
     if answer["profile"] is not None:
         if options.write:
