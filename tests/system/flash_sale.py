@@ -119,6 +119,7 @@ class Sale:
         house, warehouse = self.site.house, self.site.house.warehouse
         await self.at(20)
         await self._trade(20)
+        house.poison("unknown_fields", "P", LOCATION)
         house.poison("1e400", "P", LOCATION)
         house.poison("sku_newline", "P", LOCATION)
         warehouse.store_sale("E", LOCATION, 9)

@@ -18,7 +18,7 @@ def ended(transport: str) -> Outcome:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_f094_f095_f104_f105_f106_the_same_flash_sale_through_each_ends_in_the_same_digest(
+def test_f094_f095_f104_f106_the_same_flash_sale_through_each_ends_in_the_same_digest(
     transport: str,
 ) -> None:
     """Published quantities, the ledger's file and the exceptions, after the same records; and nothing was oversold."""
