@@ -1,4 +1,7 @@
-"""A subscription in a process of its own, by Pub/Sub's protocol: answers made beforehand, each given to one pull."""
+"""Subscriptions in a process of their own, by Pub/Sub's protocol: answers made beforehand, each given to one pull.
+
+One named `turn-N-SIZE` has messages of so many records; every turn is a subscription of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import asyncio
 import base64
 import signal
+from collections.abc import Iterator
 
 import orjson
 from aiohttp import web
@@ -36,21 +40,24 @@ def answers(records: int, size: int) -> list[bytes]:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    waiting = answers(options.records, options.size)[::-1]
+    made = {size: answers(options.records, size) for size in options.sizes}
+    begun: dict[str, Iterator[bytes]] = {}
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     async def respond(request: web.Request) -> web.Response:
         await request.read()
-        if not request.path.endswith(":pull"):
-            return web.Response(body=b"{}", content_type="application/json")
-        if waiting:
-            return web.Response(body=waiting.pop(), content_type="application/json")
-        quiet = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([quiet], timeout=QUIET_SECONDS)
-        quiet.cancel()
-        return web.Response(body=b"{}", content_type="application/json")
+        name, _, verb = request.path.rpartition("/")[2].rpartition(":")
+        answer = b"{}"
+        if verb == "pull":
+            waiting = begun.setdefault(name, iter(made[int(name.rpartition("-")[2])]))
+            answer = next(waiting, b"{}")
+            if answer == b"{}":
+                quiet = asyncio.ensure_future(stop.wait())
+                await asyncio.wait([quiet], timeout=QUIET_SECONDS)
+                quiet.cancel()
+        return web.Response(body=answer, content_type="application/json")
 
     app = web.Application(client_max_size=16 * 1024 * 1024)
     app.router.add_post("/{path:.*}", respond)
@@ -61,7 +68,7 @@ def main() -> None:
     """Serve until told to stop; the address is the first line of standard output."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, required=True)
-    parser.add_argument("--size", type=int, required=True, help="records a message")
+    parser.add_argument("--sizes", type=int, nargs="+", required=True, help="records a message")
     asyncio.run(_serve(parser.parse_args()))
 
 

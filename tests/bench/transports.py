@@ -9,6 +9,7 @@ import asyncio
 import gc
 import hashlib
 import json
+import math
 import signal
 import socket
 import time
@@ -33,7 +34,7 @@ from archsyncd.engine.tail import Tail, TailOptions
 from archsyncd.receiving import receiving
 from archsyncd.wire.drop_names import DropCheckpoint
 from tests.bench.caller import SECRET
-from tests.bench.figures import BELOW_FLOOR, Figure
+from tests.bench.figures import ABOVE_FLOOR, BELOW_FLOOR, Figure
 from tests.bench.ingest import bare_upserts
 from tests.bench.processes import end, serving, start
 from tests.bench.sizes import Sizes
@@ -41,23 +42,40 @@ from tests.bench.source import cursor
 from tests.bench.stock import AS_OF, EPOCH, FEED, LOCATION, lines, made, opened, parts, rows, skus
 
 BATCH = 1_000
+# Records a message of a queue.
+MESSAGES = (1, 100)
 PATIENCE_SECONDS = 60.0
 # A transport that reaches less than this share of pull has something wrong with it.
-SHARE_OF_PULL = 0.33
+SHARE_OF_PULL = 1 / 3
 PULL = "pull, pages of 1,000"
 # Above whatever a bench can call: the default lets 200 calls a second in.
 NO_RATE = 10**6
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The addresses of a source that is pulled and of a queue, which serve all rounds, and how many records each tells."""
+
+    pulled: str
+    queue: str
+    records: int
+
+
 @dataclass(slots=True)
 class Stage:
-    """Where a transport is measured: a store, what loops share, a directory, how many records, and the tail once it is there."""
+    """Where a transport is measured: a store, what loops share, a directory, and the tail once it is there."""
 
     store: SqliteStore
     shared: Shared
     place: Path
-    records: int
+    sources: Sources
+    turn: int
     tail: Tail | None = None
+
+    @property
+    def records(self) -> int:
+        """How many are told."""
+        return self.sources.records
 
     def beat(self) -> None:
         """Called with every step of feed and tail: end the tail once all is committed."""
@@ -79,11 +97,10 @@ def _nothing() -> None:
 
 @asynccontextmanager
 async def _pulled(stage: Stage, *, stream: bool) -> AsyncIterator[tuple[Feed, Callable[[], None]]]:
-    arguments = ("--records", str(stage.records), "--size", str(BATCH), *(["--streams"] if stream else []))
-    async with serving("tests.bench.source", *arguments) as url:
-        await stage.begin(cursor(0, 0))
-        options = PullOptions(name=FEED, url=url, page_limit=BATCH, wait_seconds=0, stream=stream)
-        yield PullFeed(options, lambda: "", stage.shared.clock, Sessions(), stage.beat), _nothing
+    await stage.begin(cursor(0, 0))
+    url = stage.sources.pulled
+    options = PullOptions(name=FEED, url=url, page_limit=BATCH, wait_seconds=0, stream=stream)
+    yield PullFeed(options, lambda: "", stage.shared.clock, Sessions(), stage.beat), _nothing
 
 
 @asynccontextmanager
@@ -118,14 +135,16 @@ def _write(root: Path, number: int, ending: str, data: bytes, records: int) -> N
 
 @asynccontextmanager
 async def _queued(stage: Stage, size: int) -> AsyncIterator[tuple[Feed, Callable[[], None]]]:
-    arguments = ("--records", str(stage.records), "--size", str(size))
-    async with serving("tests.bench.subscription", *arguments) as url:
-        name = "projects/bench/subscriptions/stock"
-        options = PubsubOptions(
-            name=FEED, subscription=name, url=url, emulated=True, page_limit=BATCH, batch_records=BATCH
-        )
-        subscription = Subscription(options, Caller(), NoTokens())
-        yield PubsubFeed(options, subscription, stage.shared.clock, stage.beat), _nothing
+    options = PubsubOptions(
+        name=FEED,
+        subscription=f"projects/bench/subscriptions/turn-{stage.turn}-{size}",
+        url=stage.sources.queue,
+        emulated=True,
+        page_limit=BATCH,
+        batch_records=BATCH,
+    )
+    subscription = Subscription(options, Caller(), NoTokens())
+    yield PubsubFeed(options, subscription, stage.shared.clock, stage.beat), _nothing
 
 
 @asynccontextmanager
@@ -161,50 +180,80 @@ TRANSPORTS: dict[str, Opening] = {
     "drop, NDJSON, one file": partial(_dropped, ending="ndjson", size=10**9),
     "drop, CSV, one file": partial(_dropped, ending="csv", size=10**9),
     "drop, NDJSON, files of 1,000": partial(_dropped, ending="ndjson", size=BATCH),
-    "pubsub, a record a message, 1,000 a pull": partial(_queued, size=1),
-    "pubsub, 100 records a message, 10 a pull": partial(_queued, size=100),
+    "pubsub, a record a message, 1,000 a pull": partial(_queued, size=MESSAGES[0]),
+    "pubsub, 100 records a message, 10 a pull": partial(_queued, size=MESSAGES[1]),
     "push, calls of 1,000, 4 at once": partial(_called, size=BATCH, at_once=4),
     "push, calls of 100, 32 at once": partial(_called, size=100, at_once=32),
 }
 
 
+@dataclass(slots=True)
+class Best:
+    """The best of some rounds: records a second, and milliseconds of this process's processor time for 1,000 records."""
+
+    rate: float = 0.0
+    processor_ms: float = math.inf
+
+    def take(self, rate: float, processor_ms: float) -> None:
+        """See whether a round was better."""
+        self.rate = max(self.rate, rate)
+        self.processor_ms = min(self.processor_ms, processor_ms)
+
+
 async def measure(sizes: Sizes, scratch: Path) -> list[Figure]:
-    """The best of some rounds of each, and what share of pull that is."""
-    names = skus(sizes.transport_records)
-    best: dict[str, float] = {}
+    """Each transport beside the bare upserts and beside pull; the best of some rounds of each."""
+    count = str(sizes.transport_records)
+    best = {name: Best() for name in TRANSPORTS}
     floor = 0.0
-    for turn in range(sizes.rounds):
-        floor = max(floor, await bare_upserts(names, BATCH, scratch / f"bare-{turn}"))
-        for number, (name, opening) in enumerate(TRANSPORTS.items()):
-            rate = await _rate(opening, len(names), scratch / f"{number}-{turn}")
-            best[name] = max(best.get(name, 0.0), rate)
-    found = [Figure(f"{name}", rate, "records/s", floor) for name, rate in best.items()]
-    shares = [
-        Figure(f"{name}, beside pull", rate, "records/s", best[PULL], BELOW_FLOOR, SHARE_OF_PULL)
-        for name, rate in best.items()
-        if name != PULL
+    async with (
+        serving("tests.bench.source", "--records", count, "--size", str(BATCH), "--streams") as pulled,
+        serving("tests.bench.subscription", "--records", count, "--sizes", *map(str, MESSAGES)) as queue,
+    ):
+        sources = Sources(pulled, queue, sizes.transport_records)
+        for turn in range(sizes.rounds):
+            floor = max(floor, await bare_upserts(skus(sources.records), BATCH, scratch / f"bare-{turn}"))
+            for number, (name, opening) in enumerate(TRANSPORTS.items()):
+                best[name].take(*await _round(opening, sources, turn, scratch / f"{number}-{turn}"))
+    pull = best[PULL]
+    others = {name: found for name, found in best.items() if found is not pull}
+    return [
+        *(Figure(name, found.rate, "records/s", floor) for name, found in best.items()),
+        *(
+            Figure(f"{name}, beside pull", found.rate, "records/s", pull.rate, BELOW_FLOOR, SHARE_OF_PULL)
+            for name, found in others.items()
+        ),
+        *(
+            Figure(
+                f"{name}, processor",
+                found.processor_ms,
+                "ms/1,000",
+                pull.processor_ms,
+                ABOVE_FLOOR,
+                1 / SHARE_OF_PULL,
+            )
+            for name, found in others.items()
+        ),
     ]
-    return found + shares
 
 
-async def _rate(opening: Opening, records: int, place: Path) -> float:
-    """Records a second until all of them are committed and acknowledged."""
+async def _round(opening: Opening, sources: Sources, turn: int, place: Path) -> tuple[float, float]:
+    """Records a second until all of them are committed and acknowledged, and processor time in ms for 1,000 of them."""
     async with opened(place) as store:
-        stage = Stage(store, Shared(SystemClock()), place, records)
+        stage = Stage(store, Shared(SystemClock()), place, sources, turn)
         async with opening(stage) as (feed, begin):
             limits = GuardLimits(80, 30, 50, 5)
             options = TailOptions(15.0, (LOCATION,), limits, "report")
             stage.tail = Tail(feed, store, stage.shared, options, lambda: 0.5, stage.beat)
             gc.collect()
             gc.freeze()
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             begin()
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await stage.tail.run()
-                took = time.perf_counter() - began
+                took, took_processor = time.perf_counter() - began, time.process_time() - used
             finally:
                 await feed.close()
-        found = stage.shared.counters["records"]
+        found, records = stage.shared.counters["records"], stage.records
         assert found == records, f"{found} records were committed instead of {records}"
-        return records / took
+        return records / took, took_processor * 1e6 / records
