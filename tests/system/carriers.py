@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 import orjson
 
 from archsyncd.simulators.r247 import Answer, Asked, Fault, FaultKind
-from archsyncd.simulators.r247.drop import DropFault, DropFile, DropStyle, DropWriter
+from archsyncd.simulators.r247.drop import DropFault, DropStyle, DropWriter
 from archsyncd.simulators.r247.exchange import JSON
 from archsyncd.simulators.r247.log import CursorRefused, LogRecord
 from tests.process.harness import PULL
@@ -31,6 +31,8 @@ from tests.system.test_push import Caller
 STEP_SECONDS = 0.25
 # How long a record is kept back at most, and how long the partner's list waits, which tells nothing.
 LATE_SECONDS = 1.5
+# The source is quiet for a while after it was restored; by then it has told of its new epoch.
+OLD_SECONDS = 12.0
 WAIT_SECONDS = 5.0
 TAKEN = frozenset({200, 202})
 DROP = '[[feed]]\nname = "main"\ntransport = "drop"\ndirectory = "{0}"\ninterval_seconds = 15\n'
@@ -203,10 +205,7 @@ class Dropped(Given):
             if late:
                 asyncio.get_running_loop().call_later(late, self._writer.release)
             elif self.disorder and self._chance.random() < 0.3:
-                self._again(file)
-
-    def _again(self, file: DropFile) -> None:
-        self._writer.again(file, renumbered=self._chance.random() < 0.5)
+                self._writer.again(file, renumbered=self._chance.random() < 0.5)
 
     async def restored(self) -> None:
         """It writes a full of the new epoch, and somebody drops a file of the old one once more."""
@@ -241,9 +240,9 @@ class Published(Given):
         self._queue.say(records[0].body if alone else b'{"items":[' + _joined(records) + b"]}", epoch=epoch)
 
     async def restored(self) -> None:
-        """What was published of the old epoch is delivered once more, behind the new one."""
+        """Messages of the old epoch are delivered once more, behind those of the new one."""
         for old in self._stream.told[-8:-4]:
-            self._say(old.epoch, [old.record])
+            asyncio.get_running_loop().call_later(OLD_SECONDS, self._say, old.epoch, [old.record])
 
 
 class Called(Given):
@@ -252,7 +251,7 @@ class Called(Given):
     def __init__(self, site: Site, stream: Stream, chance: random.Random, caller: Caller) -> None:
         super().__init__(site, stream, chance)
         self._caller = caller
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls = asyncio.TaskGroup()
         self._numbers = 0
 
     @property
@@ -260,12 +259,8 @@ class Called(Given):
         return partner(self._site) + PUSH.format(port=self._caller.port)
 
     async def run(self) -> None:
-        try:
+        async with self._calls:
             await super().run()
-        finally:
-            for call in self._calls:
-                call.cancel()
-            await asyncio.gather(*self._calls, return_exceptions=True)
 
     async def _carry(self, fresh: Sequence[Told]) -> None:
         for epoch, records in self._groups(fresh, 20):
@@ -275,14 +270,7 @@ class Called(Given):
                 self._send(name, epoch, records, self._late())
 
     def _send(self, name: str, epoch: str, records: Sequence[LogRecord], late: float) -> None:
-        call = asyncio.create_task(self._call(name, epoch, records, late))
-        self._calls.add(call)
-        call.add_done_callback(self._done)
-
-    def _done(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
-        if not call.cancelled():
-            call.result()
+        self._calls.create_task(self._call(name, epoch, records, late))
 
     async def _call(self, name: str, epoch: str, records: Sequence[LogRecord], late: float) -> None:
         await self._site.clock.sleep(late)
@@ -293,9 +281,9 @@ class Called(Given):
         assert status in TAKEN, (status, told)
 
     async def restored(self) -> None:
-        """A call of the old epoch comes late."""
+        """A call of the old epoch comes behind those of the new one."""
         old = self._stream.told[-8:-4]
-        self._send("late", old[0].epoch, [one.record for one in old], LATE_SECONDS)
+        self._send("late", old[0].epoch, [one.record for one in old], OLD_SECONDS)
 
 
 def partner(site: Site) -> str:
