@@ -12,7 +12,6 @@ import aiohttp
 import orjson
 
 from archsyncd.wire.webhook import STANDARD, keys_of, signature
-from tests.bench.processes import ROOT
 from tests.bench.stock import AS_OF, EPOCH, FEED, items, parts, skus
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -41,7 +40,7 @@ async def _call(options: argparse.Namespace) -> None:
     loop.add_signal_handler(signal.SIGUSR1, begin.set)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    sys.stdout.write(f"{len(made)} calls from {ROOT.name}\n")
+    sys.stdout.write(f"{len(made)} calls are made\n")
     sys.stdout.flush()
     await begin.wait()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:

@@ -234,8 +234,10 @@ class RecordContract(FeedContract):
             checkpoint = await site.begin()
             await site.overtake(("A", 1), ("B", 7), ("A", 2), ("C", 3), ("A", 4), ("B", 8))
             batches = await read(site.feed, checkpoint, 6)
-            placed = sorted((one.seq, *said) for one, said in _placed(batches))
-            assert {sku: on_hand for _, sku, on_hand in placed} == {"A": 4, "B": 8, "C": 3}
+            found = [one for batch in batches for one in batch.records if isinstance(one, Level)]
+            placed = sorted(found, key=lambda one: one.seq)
+            assert {one.sku: one.on_hand for one in placed} == {"A": 4, "B": 8, "C": 3}
+            assert len({one.seq for one in placed}) == 6
 
     @virtual
     async def test_f096_numbers_that_are_left_out_are_no_fault(self) -> None:
@@ -314,6 +316,8 @@ class RecordContract(FeedContract):
                         continue
                     assert (await _epoch_of(one)) not in {batch.epoch for batch in before}
                     break
+                else:
+                    raise AssertionError("the feed ended")
 
 
 async def until_told(feed: Feed, after: str, sku: str) -> list[Batch]:
@@ -328,11 +332,6 @@ async def until_told(feed: Feed, after: str, sku: str) -> list[Batch]:
                 return batches
             assert len(batches) < PATIENCE_BATCHES, f"{sku} is not told of"
     raise AssertionError("the feed ended")
-
-
-def _placed(batches: Sequence[Batch]) -> list[tuple[Level, tuple[str, int | None]]]:
-    found = [one for batch in batches for one in batch.records if isinstance(one, Level)]
-    return [(one, (one.sku, one.on_hand)) for one in found]
 
 
 async def _epoch_of(event: Batch | SnapshotDue | SnapshotSource) -> str | None:
