@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 
 from archsyncd.adapters.journal import say
@@ -113,7 +114,7 @@ class Announcer:
         why = (
             "it ended by itself"
             if restart.error is None
-            else f"{type(restart.error).__name__}: {restart.error}"
+            else f"{type(restart.error).__name__}: {restart.error}{_place_of(restart.error)}"
         )
         message = f"{restart.pump} failed ({why}) and is started again in {restart.delay_seconds:.1f} s"
         say(self._logger, Event.PUMP_FAILED, message, pump=restart.pump, count=restart.failures)
@@ -258,3 +259,9 @@ def _doubt(backlog: Backlog, now_ms: int) -> str:
 
 def _waited(since_ms: int | None, now_ms: int) -> float:
     return 0.0 if since_ms is None else max(0.0, (now_ms - since_ms) / _SECONDS)
+
+
+def _place_of(error: BaseException) -> str:
+    """Where an error that nobody expected was raised, for whoever reports it."""
+    places = traceback.extract_tb(error.__traceback__)
+    return f", at {places[-1].filename.rpartition('/archsyncd/')[2]}:{places[-1].lineno}" if places else ""

@@ -39,6 +39,7 @@ from archsyncd.assembly import (
     rests,
     tail_options,
 )
+from archsyncd.beside import changed_beside, contents_beside
 from archsyncd.carriers import Carriers, carriers
 from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
 from archsyncd.config.sources import ANSWERING
@@ -94,7 +95,7 @@ COPIED = (
 )
 TAIL_LIMIT_SECONDS = 120.0
 # Where the configuration states the rules of quantities, which may be held.
-RULE_PATHS = ("locations.", "channels.")
+RULE_PATHS = ("locations.", "channels.", "the content of channels.")
 LOGGER = logging.getLogger("archsyncd")
 
 
@@ -158,6 +159,7 @@ class App:
         self.certificates: Sequence[Tls] = ()
         self._begun = asyncio.Event()
         self._ended = False
+        self._files = contents_beside(settings)
         self._supervisor = Supervisor(
             world.clock,
             world.chance,
@@ -542,7 +544,12 @@ class App:
             pumps += self.carriers.pumps(asking_seconds, held_back)
         pumps += self.alerting.pumps()
         pumps += [
-            Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
+            Pump(
+                _pump_of(feed.name),
+                self.tails[feed.name].run,
+                TAIL_LIMIT_SECONDS + feed.step_seconds,
+                alone=True,
+            )
             for feed in self.feeds
         ]
         return pumps
@@ -647,6 +654,9 @@ class App:
             raise
         finally:
             self.world.notifier.ready("running")
+        read, unread = self._look_beside(kept)
+        reloadable += [f"the content of {key}" for key in read]
+        restart += [f"the content of {key}" for key in unread]
         held = bool(self.reckoning.held)
         what = (
             ", ".join(path for path in reloadable if not (held and path.startswith(RULE_PATHS)))
@@ -660,6 +670,13 @@ class App:
         later += f"; a restart is needed for {', '.join(restart)}" if restart else ""
         say(LOGGER, Event.RELOADED, f"in force now: {what}{later}")
         return restart
+
+    def _look_beside(self, kept: Settings) -> tuple[list[str], list[str]]:
+        """Files whose content is in force from now on, and those whose content waits for a restart."""
+        now = contents_beside(kept)
+        read, unread = changed_beside(self._files, now)
+        self._files = {**now, **{key: self._files[key] for key in unread}}
+        return read, unread
 
     async def _put_in_force(self, kept: Settings, rules: Rules) -> None:
         self.settings = kept

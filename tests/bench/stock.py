@@ -19,7 +19,7 @@ from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.ports import Clock
 
 FEED, EPOCH, LOCATION, CHANNEL, LEDGER = "main", "epoch-1", "WH1", "warehouse-1", "bench"
-AS_OF = "2026-11-23T10:15:02Z"
+AS_OF = "2026-01-01T00:00:00Z"
 CHUNK = 5_000
 # Entries found with our own marker under complete orders are adopted; their confirmation is as good as never due.
 ADOPTING = SettleRules(0, 10**13, 2, 1)

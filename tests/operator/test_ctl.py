@@ -529,6 +529,7 @@ async def test_a_held_snapshot_is_approved_by_its_digest_once(tmp_path: Path) ->
         code, out, _ = await ctl(daemon, "snapshot", "show", snapshot)
         assert code == 0
         assert "set 4 to zero" in out
+        assert "largest   S0 at WH1: 5 to 0\n" in out
         digest = (await ask_json(daemon, "snapshot", "show", snapshot))["digest"]
         assert f"approve {snapshot} --digest {digest}" in out
         code, _, err = await ctl(daemon, "snapshot", "approve", snapshot, "--digest", "0" * 16)

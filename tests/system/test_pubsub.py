@@ -176,6 +176,24 @@ async def test_f096_a_movement_without_its_balance_waits_and_the_partner_is_aske
 
 
 @virtual
+async def test_f096_many_keys_are_read_at_once_and_not_some_at_each_answer() -> None:
+    """A queue says nothing for long: whatever waits for a read does not wait for its next message as well."""
+    stock = {f"S{number:02}": 5 for number in range(50)}
+    async with inside(seed=317) as (site, house), publishing(site, live=False) as queue:
+        site.open(stock)
+        pull = f'[[feed]]\nname = "main"\nurl = "{site.house_url}"\nauth = "none"\nlocations = ["WH1"]\n'
+        async with house.daemon(feed=pull + queue.table('snapshot_from = "main"')) as daemon:
+            await site.until_stock(stock)
+            daemon.app.shared.paused_feeds.add("main")
+            for place, sku in enumerate(stock):
+                site.house.warehouse.store_sale(sku, "WH1", 1)
+                movement = {"id": f"m{place}", "type": "stock.movement", "seq": str(900 + place), "sku": sku}
+                queue.say(movement | {"location": "WH1", "delta": -1, "state": "onHand"})
+            await site.until_stock(dict.fromkeys(stock, 4), patience_seconds=30)
+            assert await daemon.cases(CaseKind.NEEDS_RESYNC) == []
+
+
+@virtual
 async def test_f031_a_new_epoch_asks_the_partner_for_a_full_and_late_messages_of_the_old_one_count_nothing() -> (
     None
 ):

@@ -265,6 +265,10 @@ class Questions:
         if full is None:
             return
         self._fulls.judge(full)
+        if self._now is not None and full.first is not None:
+            # What changed while the questions before this one were asked is in the stock as well.
+            pages = Pages(self._wishes.page_limit, self._wishes.pages_most)
+            self._walks.append(await self._reader.walk(self._now, pages))
         self._fulls.against_feed(full, self._walks)
         await self._fulls.single(full, wishes.singles)
         await self._joined(full)

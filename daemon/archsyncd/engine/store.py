@@ -39,7 +39,7 @@ from archsyncd.domain.report import (
 )
 from archsyncd.domain.rules import Carrying, DrainLimits, LearnRules, Rules, SettleRules
 from archsyncd.domain.settlement import Settled
-from archsyncd.domain.snapshot import Snapshot
+from archsyncd.domain.snapshot import LevelChange, Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.alerts import Actions, Alerts, Mutes
@@ -158,6 +158,10 @@ class Snapshots(Protocol):
 
     async def listed(self, limit: int = 50) -> Sequence[Snapshot]:
         """The newest snapshots."""
+        ...
+
+    async def largest_changes(self, snapshot: Snapshot, most: int) -> Sequence[LevelChange]:
+        """The levels that a snapshot which is kept would move the furthest."""
         ...
 
     async def decide(self, snapshot: Snapshot, note: str, *, approve: bool) -> bool:

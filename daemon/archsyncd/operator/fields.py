@@ -218,6 +218,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "seq_at": "the position it stands at",
         "locations": "what it covers, at most 100",
         "figures": "what it would change",
+        "changes": "while it is held, the largest of them: [location, sku, before, after]",
         "next": "the command that approves it, while it is held",
     },
     "backup": {"done": "true", "says": "a sentence", "file": "where it is", "bytes": "its size"},

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -32,7 +31,7 @@ from archsyncd.wire.r247_json import (
     decode_list_document,
     object_within,
 )
-from archsyncd.wire.r247_messages import PART
+from archsyncd.wire.r247_messages import PART, unpacked
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import (
     Misread,
@@ -42,6 +41,7 @@ from archsyncd.wire.r247_values import (
     mapping,
     optional_text,
     reject,
+    show,
     text,
 )
 
@@ -78,11 +78,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message as Pub/Sub pushes it: `data` unpacked, its attributes, and its id there."""
+    """A message as Pub/Sub pushes it: `data` unpacked, or what it is where `fault` says why not; attributes, and its id there."""
 
     data: bytes
     attributes: Mapping[str, str]
     message_id: str
+    fault: Misread | None = None
 
 
 def read_batch(body: bytes) -> Told:
@@ -173,7 +174,7 @@ def _at(value: Any, steps: Sequence[str]) -> Iterator[Any]:
 
 
 def read_envelope(body: bytes) -> Envelope | None:
-    """Open what Pub/Sub pushes; None for a body of another kind. Raises Unreadable for one that is spoilt."""
+    """Open what Pub/Sub pushes; None for a body of another kind. Raises Unreadable for one that is no message of its."""
     if b'"message"' not in body:
         return None
     try:
@@ -182,27 +183,24 @@ def read_envelope(body: bytes) -> Envelope | None:
             return None
         message = mapping(members.get("message"), "/message")
         attributes = mapping(message.get("attributes") or {}, "/message/attributes")
-        told = {name: optional_text(attributes, name) for name in attributes}
-        data = checked_text(message.get("data"), "/message/data", BODY_LIMIT_BYTES * 2)
-        plain = base64.b64decode(data, validate=True)
-        if told.get("contentEncoding") == "gzip":
-            plain = _unpacked(plain)
+        # Those that nobody looks at are nobody's business, whatever a library or a tracer puts into them.
+        told = {name: value for name, value in attributes.items() if isinstance(value, str)}
+        data = message.get("data")
         own_id = text(message, "messageId" if "messageId" in message else "message_id", ID_LIMIT_CHARACTERS)
     except Misread as fault:
         raise unusable("message", fault) from None
-    except (binascii.Error, ValueError, zlib.error) as fault:
-        raise Unreadable(f"the message's data cannot be unpacked: {type(fault).__name__}") from None
-    return Envelope(plain, {name: value for name, value in told.items() if value is not None}, own_id)
+    try:
+        packed = _plain_bytes(data)
+        return Envelope(unpacked(packed, told.get("contentEncoding", ""), PLAIN_LIMIT_BYTES), told, own_id)
+    except Misread as fault:
+        return Envelope(show(data).encode(), told, own_id, fault)
 
 
-def _unpacked(data: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    plain = unpacker.decompress(data, PLAIN_LIMIT_BYTES)
-    if unpacker.unconsumed_tail or not unpacker.eof:
-        raise Unreadable(
-            f"the message's data is cut off, or more than {PLAIN_LIMIT_BYTES} bytes when unpacked"
-        )
-    return plain
+def _plain_bytes(data: Any) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise Misread("not_base64", "its data are no base64") from None
 
 
 def read_enveloped(envelope: Envelope) -> Told:
@@ -216,11 +214,15 @@ def read_enveloped(envelope: Envelope) -> Told:
         feed = optional_text(envelope.attributes, "feed", ID_LIMIT_CHARACTERS)
     except Misread as fault:
         raise unusable("message", fault) from None
-    records, rejects = sort_read(placed(list(_enclosed(envelope.data)), None))
+    records, rejects = sort_read(placed(list(_enclosed(envelope)), None))
     return Told(epoch, tuple(captured(record, None) for record in records), tuple(rejects), feed)
 
 
-def _enclosed(data: bytes) -> Iterator[Record | Reject]:
+def _enclosed(envelope: Envelope) -> Iterator[Record | Reject]:
+    data = envelope.data
+    if envelope.fault is not None:
+        yield reject(envelope.fault, {}, data)
+        return
     if b'"items"' in data:
         try:
             members, items = decode_list_document(data, "items")

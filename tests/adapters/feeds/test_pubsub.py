@@ -96,6 +96,27 @@ async def test_f114_an_acknowledgement_that_failed_is_made_up_for_by_the_next() 
 
 
 @virtual
+async def test_f114_acknowledgements_that_are_refused_for_good_hold_up_no_later_one() -> None:
+    """Delivered exactly once, a name whose deadline has passed is answered 400: it is delivered again, the rest goes on."""
+    async with stand(page_limit=1) as here:
+        here.say(level(1))
+        here.say(level(2, "B"))
+        here.inside.switches.refuse["acknowledge"] = [(400, "")]
+        feed = here.open()
+        async with aclosing(feed.batches(None)) as reading:  # type: ignore[type-var]
+            first = await anext(reading)
+            assert isinstance(first, Batch)
+            with pytest.raises(FeedFault, match="400"):
+                await feed.acknowledge(first.checkpoint, Outcome())
+            second = await anext(reading)
+            assert isinstance(second, Batch)
+            await feed.acknowledge(second.checkpoint, Outcome())
+        assert here.inside.acknowledged == ["2"]
+        again = await read(here.open(), second.checkpoint, 1)
+        assert levels(again) == [("A", 1)]
+
+
+@virtual
 async def test_f114_a_backlog_of_many_megabytes_is_read_a_bounded_part_at_a_time() -> None:
     """However much waits, no more is out than was asked for at once, and answers that are too large are asked for smaller."""
     async with stand(page_limit=100, response_limit_bytes=1_000_000) as here:
@@ -168,6 +189,11 @@ async def test_an_older_epoch_that_is_met_later_counts_for_nothing() -> None:
         here.inside.backlog.clear()
         here.say(level(2), attributes(epoch="new"))
         assert [(one.epoch, one.void) for one in await read(here.open(), checkpoint, 1)] == [("new", False)]
+        here.inside.backlog.clear()
+        here.say(level(10), attributes(epoch="old"))
+        here.say(level(3), attributes(epoch="new"))
+        later = await read(here.open(), checkpoint, 2)
+        assert [(one.epoch, one.void) for one in later] == [("old", True), ("new", False)]
 
 
 @virtual

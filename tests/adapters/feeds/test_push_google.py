@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -131,6 +132,8 @@ async def test_f168_a_token_that_is_not_google_s_or_not_for_us_is_refused() -> N
             "",
             "x",
             "a.b.c",
+            "\xff.b.c",
+            base64.urlsafe_b64encode(b"[" * 5_000).decode() + ".b.c",
             token(signed_by="k2"),
             token(aud="https://other.test/"),
             token(aud=[AUDIENCE]),

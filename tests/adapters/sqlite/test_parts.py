@@ -67,6 +67,15 @@ async def test_f100_a_snapshot_is_whole_once_every_part_and_its_end_have_come(sh
     assert await shelf.store.parts.give_up("main", 0) == 0
 
 
+async def test_goods_to_come_ride_in_parts_as_well(shelf: Shelf) -> None:
+    await bring(shelf, part(1, replace(level(0, 1), expected="2026-12-01T00:00:00.000Z")), closing(1, 1))
+    sending = await shelf.store.parts.whole("main")
+    assert sending is not None
+    page = await shelf.store.parts.page_after(sending, 0)
+    assert page is not None
+    assert [item.expected for item in page[1].items] == ["2026-12-01T00:00:00.000Z"]
+
+
 async def test_f100_what_is_not_whole_in_time_is_given_up_with_a_case(shelf: Shelf) -> None:
     """The case says how much came, and a later snapshot that is taken closes it."""
     await bring(shelf, part(1, level(0, 1)), closing(3, 3))

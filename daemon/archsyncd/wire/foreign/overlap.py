@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from archsyncd.wire.profile.contract import Mapped
-from archsyncd.wire.r247_values import Misread, to_ms
+from archsyncd.wire.r247_values import Misread, checked_instant, to_ms
 
 # A row whose time cannot be read is shown again for nobody knows how long; in the night with 25 hours for one of them.
 UNTIMED_KEPT_MS: Final = 3 * 3_600_000
@@ -157,8 +157,8 @@ def row_time_ms(item: Mapped) -> int | None:
         written = item.value.get(name)
         if isinstance(written, str):
             try:
-                return to_ms(written)
-            except ValueError:
+                return to_ms(checked_instant(written, name))
+            except Misread:
                 return None
     return None
 
