@@ -205,6 +205,9 @@ async def test_a_message_of_another_feed_is_set_aside() -> None:
         here.say(level(2), attributes() | {"feed": "other"})
         (later,) = await read(here.open(), batch.checkpoint, 0, rejects=1)
         assert [one.code for one in later.rejects] == ["other_feed"]
+        here.say(level(3), attributes() | {"feed": "other"})
+        (named,) = await read(here.open(source_feed="other"), later.checkpoint, 1)
+        assert [record.seq for record in named.records] == [3]
 
 
 @virtual
