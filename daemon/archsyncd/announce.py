@@ -11,7 +11,7 @@ from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.events import Event
 from archsyncd.domain.mutes import covering
 from archsyncd.domain.priority import DueClass
-from archsyncd.domain.reconciling import HELD_SCOPE, HELD_SUBJECT, Found, Run
+from archsyncd.domain.reconciling import HELD_SCOPE, HELD_SUBJECT, Found, Mode, Run
 from archsyncd.domain.report import Backlog
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.orders import MESSAGES
@@ -94,10 +94,10 @@ class Announcer:
         found = ", ".join(f"{run.counted(kind)} {kind.value}" for kind in Found if run.counted(kind))
         reason = f": {run.reason}" if run.reason else ""
         unsure = f", {run.undecided} could not be judged" if run.undecided else ""
+        after = f"{run.planned} are read once more and corrected; " if run.wanted.mode is Mode.APPLY else ""
         message = (
             f"{run.wanted.cause} run {run.id} over the inventory ({run.wanted.mode.value}{scope}) is {run.state.value}{reason}; "
-            f"{run.entries} entries compared, {run.differing} differ{unsure}, {run.planned} are read once more and corrected "
-            f"({found or 'nothing found'})"
+            f"{run.entries} entries compared, {run.differing} differ{unsure}, {after}{found or 'nothing found'}"
         )
         say(self._logger, Event.RECONCILED, message, count=run.differing)
 

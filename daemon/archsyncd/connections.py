@@ -242,6 +242,7 @@ def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequ
 def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     options = PullOptions(
         name=feed.name,
+        source_feed=feed.source_feed or None,
         url=feed.url,
         auth=PullAuth(feed.auth),
         page_limit=feed.page_limit,
@@ -277,6 +278,7 @@ def push_options(feed: FeedSettings) -> PushOptions:
     """How one source's calls are received. Raises ValueError for a profile that cannot be read any more."""
     return PushOptions(
         name=feed.name,
+        source_feed=feed.source_feed or None,
         path=feed.path,
         scheme=_scheme(feed.signature),
         fetch=feed.fetch,
@@ -306,6 +308,7 @@ def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
     assert feed.directory is not None
     options = DropOptions(
         name=feed.name,
+        source_feed=feed.source_feed or None,
         directory=feed.directory,
         ready=Readiness(feed.ready),
         delimiter=feed.delimiter,
@@ -320,6 +323,7 @@ def _pubsub(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -
     options = PubsubOptions(
         name=feed.name,
         subscription=feed.subscription,
+        source_feed=feed.source_feed or None,
         networks=feed.allow_cidr,
         page_limit=min(feed.page_limit, MESSAGES_LIMIT),
         request_seconds=float(feed.request_timeout_seconds),

@@ -231,6 +231,56 @@ async def test_f031_a_new_epoch_asks_the_partner_for_a_full_and_late_messages_of
 
 
 @virtual
+async def test_f097_f110_what_a_seek_skipped_is_in_the_partner_s_next_full_and_one_back_changes_nothing() -> (
+    None
+):
+    """Nothing shows that messages are gone: the partner's full has what they said, and old ones delivered anew are stale."""
+    async with inside(seed=315) as (site, house), publishing(site) as queue:
+        site.open(STOCK)
+        pull = f'[[feed]]\nname = "main"\nurl = "{site.house_url}"\nauth = "none"\nlocations = ["WH1"]\n'
+        async with house.daemon(feed=pull + queue.table('snapshot_from = "main"')) as daemon:
+            await site.until_stock(STOCK)
+            daemon.app.shared.paused_feeds.add("main")
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            await site.until_stock({"A": 4})
+            old = list(site.house.log.after(0, 100, None, None).records)
+            site.house.warehouse.store_sale("A", "WH1", 3)
+            queue.publish_new()
+            assert queue.inside.backlog
+            queue.inside.backlog.clear()
+            await site.stays(lambda: site.stock("A") == 4, "nobody can know of it", 20)
+            site.house.log.forget_through(site.house.log.head_seq)
+            daemon.app.shared.paused_feeds.discard("main")
+            daemon.app.tails["main"].wake()
+            await site.until_stock({"A": 1})
+            stale = (await daemon.app.store.feeds.state("queue")).stale_total
+            for record in old:
+                queue.say(record.body)
+            await site.until(lambda: not queue.inside.out and not queue.inside.backlog, "all is acknowledged")
+            await site.stays(lambda: site.stock("A") == 1, "an old level came back", 20)
+            assert (await daemon.app.store.feeds.state("queue")).stale_total > stale
+            assert await daemon.app.store.cases.listed() == []
+
+
+@virtual
+async def test_f101_a_key_that_a_snapshot_in_parts_lacks_stays_as_it_is_and_is_told() -> None:
+    """Absent is not zero: the shop goes on selling it, and somebody looks why it was left out."""
+    async with inside(seed=316) as (site, house), publishing(site, live=False) as queue:
+        site.open(STOCK | {f"S{number}": 5 for number in range(4)})
+        async with house.daemon(feed=queue.table()) as daemon:
+            await queue.send_snapshot()
+            await site.until_stock(STOCK)
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            del site.house.warehouse.room.holdings["B", "WH1"]
+            await queue.send_snapshot()
+            await site.until_stock({"A": 4})
+            case = await daemon.until_case(CaseKind.NEEDS_RESYNC)
+            assert case is not None
+            assert case.subject == "B at WH1"
+            assert site.stock("B") == 6
+
+
+@virtual
 async def test_f104_f106_poison_is_an_exception_and_acknowledged() -> None:
     """Whatever cannot be read is set aside with its reason, and what is beside it counts."""
     async with inside(seed=309) as (site, house), publishing(site) as queue:

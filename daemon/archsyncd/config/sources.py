@@ -65,6 +65,16 @@ class FeedSettings:
             restart=True,
         ),
     )
+    source_feed: str = field(
+        default="",
+        metadata=key(
+            Word("the feed's name at the source", empty=True, most_characters=128),
+            """The feed's name at the source, where it is not the one given here: in the names of files (`drop`), in its answers
+            (`pull`), beside its messages and calls (`pubsub`, `push`). Positions of two feeds cannot be compared, so what is
+            of another one is not used. Empty: `drop` expects this feed's own name, the others the first one that is told.""",
+            restart=True,
+        ),
+    )
     url: str = field(
         default="",
         metadata=key(

@@ -33,7 +33,7 @@ from archsyncd.wire.r247_json import (
     decode_list_document,
     object_within,
 )
-from archsyncd.wire.r247_messages import unpacked
+from archsyncd.wire.r247_messages import PART, unpacked
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import (
     Misread,
@@ -51,6 +51,13 @@ BODY_LIMIT_BYTES: Final = 1024 * 1024
 PLAIN_LIMIT_BYTES: Final = 8 * 1024 * 1024
 SKUS_LIMIT: Final = 1_000
 THIN_EPOCH: Final = "calls"
+_NO_PART: Final = Misread(
+    "unknown_type",
+    'is read from a subscription that is pulled, and not from calls: have this one pulled (transport = "pubsub"), or have the '
+    "feed in snapshot_from asked for the full",
+    "/type",
+    PART,
+)
 
 _Fields = Mapping[str, Any]
 
@@ -254,11 +261,15 @@ def _enclosed(envelope: Envelope) -> Iterator[Record | Reject]:
         return
     if b'"items"' in data:
         try:
-            _, items = decode_list_document(data, "items")
+            members, items = decode_list_document(data, "items")
         except Unreadable:
             pass
         else:
-            yield from (_read_item(item) for item in items)
+            if members.get("type") == PART:
+                # Applied one by one, its levels would pass by everything that a full is judged by.
+                yield reject(_NO_PART, {"type": PART, "id": members.get("snapshotId")}, data)
+            else:
+                yield from (_read_item(item) for item in items)
             return
     try:
         yield read_record(decode_carefully(data), data[:PAYLOAD_LIMIT_BYTES])

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -113,6 +113,8 @@ class SubscribedSite:
         self._publish = publish
         self._leave = leave
         self._seq = 0
+        self._epoch = "e1"
+        self._last: list[tuple[Any, dict[str, str]]] = []
         self.feed = self.open()
 
     def open(self) -> PubsubFeed:
@@ -127,11 +129,33 @@ class SubscribedSite:
         raise AssertionError("the feed ended")
 
     async def tell(self, *levels: tuple[str, int]) -> None:
-        messages = []
+        await self._publish(self._messages(levels))
+
+    def _messages(self, levels: Sequence[tuple[str, int]]) -> list[tuple[Any, dict[str, str]]]:
+        self._last = []
         for sku, on_hand in levels:
             self._seq += 1
-            messages.append((level(self._seq, sku, on_hand), attributes(self._seq)))
-        await self._publish(messages)
+            told = attributes(self._seq, epoch=self._epoch)
+            self._last.append((level(self._seq, sku, on_hand), told))
+        return self._last
+
+    async def say(self, kind: str, **fields: object) -> None:
+        self._seq += 1
+        told = {"id": f"r{self._seq}", "type": kind, "seq": str(self._seq), **fields}
+        await self._publish([(told, attributes(self._seq, epoch=self._epoch))])
+
+    async def repeat(self) -> None:
+        """Published once more, as one does who has no answer."""
+        await self._publish(self._last)
+
+    async def overtake(self, *levels: tuple[str, int]) -> None:
+        await self._publish(self._messages(levels)[::-1])
+
+    async def skip(self, count: int) -> None:
+        self._seq += count
+
+    async def restore(self) -> None:
+        self._epoch, self._seq = "restored", 0
 
     async def poison(self) -> None:
         self._seq += 1

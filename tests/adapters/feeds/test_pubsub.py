@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from contextlib import aclosing
@@ -13,8 +14,8 @@ from archsyncd.adapters.pubsub import PubsubFeed
 from archsyncd.domain.feed import Batch, Level, Outcome
 from archsyncd.engine.ports import FeedFault
 from tests.adapters.feeds.contract import levels, read
-from tests.adapters.feeds.servers import scripted
-from tests.adapters.feeds.subscribing import attributes, feed_at, level, stand
+from tests.adapters.feeds.servers import raw_server, scripted
+from tests.adapters.feeds.subscribing import attributes, encoded, feed_at, level, stand
 from tests.support.virtual_time import VirtualClock, virtual
 
 
@@ -204,6 +205,9 @@ async def test_a_message_of_another_feed_is_set_aside() -> None:
         here.say(level(2), attributes() | {"feed": "other"})
         (later,) = await read(here.open(), batch.checkpoint, 0, rejects=1)
         assert [one.code for one in later.rejects] == ["other_feed"]
+        here.say(level(3), attributes() | {"feed": "other"})
+        (named,) = await read(here.open(source_feed="other"), later.checkpoint, 1)
+        assert [record.seq for record in named.records] == [3]
 
 
 @virtual
@@ -316,6 +320,29 @@ async def test_redirects_and_hostile_answers_are_refused() -> None:
             assert wanted in (await fault_of(feed)).reason
             # What it gives back at the end is answered as before.
             await feed.close()
+
+
+@virtual
+async def test_f108_an_answer_that_breaks_off_is_not_read_and_nothing_of_it_acknowledged() -> None:
+    """Half of what was delivered may be readable; all of it comes again."""
+    asked: list[str] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b" ")[1].decode().rpartition(":")[2])
+        message = {"ackId": "a1", "message": {"data": encoded(level(1)), "attributes": attributes()}}
+        body = json.dumps({"receivedMessages": [message]}).encode()
+        announced = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(announced.encode() + body[:-2])
+        await writer.drain()
+
+    async with raw_server(talk) as url:
+        feed = feed_at(url)
+        assert not (await fault_of(feed)).blind
+        await feed.close()
+    assert set(asked) == {"pull"}
 
 
 @virtual

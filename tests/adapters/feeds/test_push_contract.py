@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import aiohttp
 
@@ -16,7 +17,7 @@ from archsyncd.engine.shared import Shared
 from archsyncd.receiving import receiving
 from archsyncd.wire.foreign.messages import MessageReader
 from tests.adapters.feeds.calling import PATH, SECRET, Shelf, batch, level, standard
-from tests.adapters.feeds.contract import FeedContract, Site, levels, read
+from tests.adapters.feeds.contract import FeedContract, RecordContract, RecordSite, Site, levels, read
 from tests.dialects.tellers import reader_of, ticker, ticker_profile
 from tests.support.virtual_time import VirtualClock, virtual
 
@@ -29,7 +30,9 @@ class PushSite:
     def __init__(self) -> None:
         self._clock = VirtualClock()
         self._shelf = Shelf()
-        self._number = 0
+        self._number = self._calls = 0
+        self._epoch = "e1"
+        self._last: list[dict[str, Any]] = []
         self._outbox: deque[tuple[str, bytes]] = deque()
         with socket.create_server(("127.0.0.1", 0)) as found:
             self._port = found.getsockname()[1]
@@ -67,16 +70,44 @@ class PushSite:
         return "0"
 
     async def tell(self, *levels: tuple[str, int]) -> None:
+        self._call(*self._items(levels))
+
+    def _items(self, levels: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
         items = []
         for sku, on_hand in levels:
             self._number += 1
             items.append(level(self._number, sku, on_hand))
-        self._outbox.append((f"m{self._number}", batch(*items)))
+        self._last = items or self._last
+        return items
+
+    def _call(self, *items: dict[str, Any]) -> None:
+        self._calls += 1
+        self._outbox.append((f"m{self._calls}", batch(*items, epoch=self._epoch)))
+
+    async def say(self, kind: str, **fields: object) -> None:
+        self._number += 1
+        self._call({"id": f"r{self._number}", "type": kind, "seq": str(self._number), **fields})
+
+    async def repeat(self) -> None:
+        """The same call once more, and its records in a call of their own."""
+        self._outbox.append(self._outbox[-1])
+        self._call(*self._last)
+
+    async def overtake(self, *levels: tuple[str, int]) -> None:
+        for item in reversed(self._items(levels)):
+            self._call(item)
+
+    async def skip(self, count: int) -> None:
+        self._number += count
+
+    async def restore(self) -> None:
+        self._epoch, self._number = "restored", 0
 
     async def poison(self) -> None:
         self._number += 1
+        self._calls += 1
         body = batch(level(self._number)).replace(b'"onHand":5', b'"onHand":1e400')
-        self._outbox.append((f"m{self._number}", body))
+        self._outbox.append((f"m{self._calls}", body))
 
     async def vanish(self) -> None:
         await self._listening.aclose()
@@ -124,10 +155,10 @@ async def push_site(made: type[PushSite] = PushSite) -> AsyncIterator[PushSite]:
         await site.close()
 
 
-class TestCalls(FeedContract):
+class TestCalls(RecordContract):
     """Signed calls."""
 
-    def site(self) -> AbstractAsyncContextManager[Site]:
+    def site(self) -> AbstractAsyncContextManager[RecordSite]:
         return push_site()
 
 

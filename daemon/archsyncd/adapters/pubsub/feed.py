@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import replace
 from typing import Final
 
 from archsyncd.adapters.pubsub.gathering import Gathering
@@ -69,6 +70,8 @@ class PubsubFeed:
         While nothing comes an empty Batch at the same checkpoint is told: Pub/Sub answers, which says nothing of the source.
         """
         place = Place.of(after)
+        if self._options.source_feed is not None:
+            place = replace(place, feed=self._options.source_feed)
         self._untold, self._told = deque(self._leases.names), {}
         while True:
             self._beat()

@@ -540,8 +540,16 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, ag
     retired = current is not None and epoch < current[1]
     newest = 0 if retired else max((record.seq for record in batch.records), default=0)
     alive: list[Record] = [record for record in batch.records if not isinstance(record, Heartbeat)]
-    # An answer without news is no sign of life: a source may answer for ever and stand still (fault 118).
-    told = batch.records or batch.rejects or batch.file or current is None or current[0] != batch.checkpoint
+    # An answer without news is no sign of life: a source may answer for ever and stand still (fault 118). Nor is another feed.
+    ours = any(reject.code != "other_feed" for reject in batch.rejects)
+    others = bool(batch.rejects) and not ours
+    refused = batch.file is not None and bool(batch.file.code)
+    told = (
+        batch.records
+        or ours
+        or refused
+        or ((current is None or current[0] != batch.checkpoint) and not others)
+    )
     moved = current is not None and (batch.head_seq, batch.head_at) != (current[5], current[6])
     await scope.tx.run(
         "feed_progress",
@@ -552,7 +560,7 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, ag
             batch.head_seq,
             batch.head_at,
             scope.now_ms if (told or moved) and not again else None,
-            scope.now_ms if (alive or batch.rejects) and not again else None,
+            scope.now_ms if (alive or ours) and not again else None,
             outcome.read,
             outcome.applied,
             outcome.stale,

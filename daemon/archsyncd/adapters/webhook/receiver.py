@@ -122,7 +122,15 @@ class Receiver:
             if refused.status == web.HTTPUnauthorized.status_code:
                 self._tell_refusal(refused.word, address)
             raise
-        call = await self._call(stamp, body)
+        try:
+            call = await self._call(stamp, body)
+        except Refused as refused:
+            self._tell(
+                f"the newest said nothing that can be used ({refused.detail})",
+                address,
+                "have its sender mend it",
+            )
+            raise
         fate = await self._fate(call)
         if fate is Fate.NOT_NOW:
             raise self._later("not_stored")
@@ -236,13 +244,8 @@ class Receiver:
             raise Refused(401, "bad_signature")
 
     def _tell_refusal(self, word: str, address: str) -> None:
-        now = self._clock.monotonic()
         if address:
-            self._refusals.note(address, now)
-        self._refused += 1
-        many = "a call was" if self._refused == 1 else f"{self._refused} calls were"
-        whose = f", the last one from {address}" if address else ""
-        at = rfc3339(self._clock.wall_ms())
+            self._refusals.note(address, self._clock.monotonic())
         remedy = (
             "compare both sides' clocks"
             if word == "stale_timestamp"
@@ -250,7 +253,14 @@ class Receiver:
             if self._options.scheme.algorithm is Algorithm.OIDC
             else f"compare the source's secret with the credential feed-{self.feed.name}"
         )
-        self._note(f"{many} refused as {word} since the last good one{whose}, {at}: {remedy}")
+        self._tell(f"the newest as {word}", address, remedy)
+
+    def _tell(self, newest: str, address: str, remedy: str) -> None:
+        self._refused += 1
+        many = "1 call was" if self._refused == 1 else f"{self._refused} calls were"
+        whose = f", from {address}" if address else ""
+        at = rfc3339(self._clock.wall_ms())
+        self._note(f"{remedy}: {many} refused since the last good one, {newest}{whose}, {at}")
 
     async def _call(self, stamp: Stamp, body: bytes) -> Call:
         """What a verified body says. Raises Refused (400)."""

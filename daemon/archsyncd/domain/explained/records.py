@@ -21,7 +21,16 @@ _UNIT = (
 )
 _WRITE = "Have the file written again as r247.md says, with the same number where the feed waits for it."
 
+_FULL = "Nothing where the source answers single-key reads; else have a level of the SKU sent, or a full."
 _RECORDS = {
+    "above_maximum": (
+        "The level is above the maximum of its channel.",
+        "Check the figure in Archean: `archsyncctl exceptions retry ID` applies it as it is.",
+    ),
+    "absent": (
+        "A full does not name a SKU that it covers.",
+        "Look in Archean whether the SKU is still kept; send a level of it.",
+    ),
     "ambiguous_time": (
         "A time without an offset stands twice, in the hour that is repeated in autumn.",
         _CORRECT,
@@ -47,8 +56,10 @@ _RECORDS = {
     ),
     "line_too_long": ("A line is longer than any record may be.", _CORRECT),
     "missing": ("A value that is needed is not stated.", _CORRECT),
+    "no_baseline": ("A movement came of a SKU whose level is not known in this epoch.", _FULL),
     "no_epoch": ("Nothing says of which epoch the message is.", _CORRECT),
     "no_quantity": ("A level states neither onHand nor available.", _CORRECT),
+    "not_base64": ("What should be base64 is none.", _CORRECT),
     "not_a_flag": ("The value must be true or false.", _CORRECT),
     "not_a_list": ("The value must be a list.", _CORRECT),
     "not_a_sequence": ("A seq must be a decimal text.", _CORRECT),
@@ -66,6 +77,10 @@ _RECORDS = {
     "not_an_object": ("A record must be an object.", _CORRECT),
     "not_gzip": ("What should be compressed is no gzip.", _CORRECT),
     "not_json": ("The record is no JSON.", _CORRECT),
+    "other_feed": (
+        "Another feed told of the SKU last, and the record does not say when its figures were taken.",
+        "Have both feeds state asOf with each level.",
+    ),
     "out_of_range": ("A number is outside of what is allowed.", _CORRECT),
     "reader_failed": ("The mapping profile met something that it cannot read.", _PROFILE),
     "skipped_time": ("A time without an offset never was, in the hour that is left out in spring.", _CORRECT),
@@ -73,9 +88,20 @@ _RECORDS = {
     "too_large": ("The message is larger than is allowed.", _CORRECT),
     "too_long": ("A text or a list is longer than is allowed.", _CORRECT),
     "too_many": ("There are more entries than is allowed.", _CORRECT),
+    "retired_epoch": (
+        "The source goes on in an epoch that it had left.",
+        "Have a restored source begin an epoch of a new name.",
+    ),
+    "time_ahead": (
+        "Figures were taken at times that are still to come.",
+        "Look at the clock of the source and of this host, and at the zone in which the profile reads times.",
+    ),
+    "unfinished_full": ("Parts of a full did not all come in time.", "Have the full sent again."),
     "unit_not_stated": ("A SKU that was told in a unit with a factor before comes without one.", _CORRECT),
+    "unknown_encoding": ("The message is compressed in a way that was not agreed.", _CORRECT),
     "unknown_schema": ("The message says that it is of another contract than r247/1.", _CORRECT),
     "unknown_type": ("The type of the record is none of r247/1.", _CORRECT),
+    "unordered": ("A movement came by a way that promises no order, without the balance after it.", _FULL),
     "unknown_unit": (
         "Nobody has said how many pieces of the SKU one of this unit is.",
         _UNIT,
@@ -98,6 +124,7 @@ _FILES = {
         "Files are read by their numbers, and one of them never came.",
         "Put it into in/, or a full of this feed; look whether it lies in error/ or never left its writer.",
     ),
+    "broken_full": ("The full is cut off, or its own counts contradict it: nothing of it is used.", _WRITE),
     "not_a_digest": ("The sha256 of a manifest must be 64 hexadecimal digits.", _WRITE),
     "not_a_plain_file": ("What lies under a file's name is a link, a folder or a device.", _WRITE),
     "rejected": ("None of the file's records could be used.", "Look at the errors in its receipt."),
