@@ -135,6 +135,23 @@ async def test_the_receipt_of_a_full_tells_the_records_that_could_not_be_read() 
 
 
 @virtual
+async def test_a_record_without_its_sku_is_told_by_its_file_and_number_and_closes_with_a_whole_full() -> None:
+    """Of XML nobody knows a line: it is the second record. No later record can be of the same key, but a full says all."""
+    async with yard("nightly", NIGHTLY, 620, A=0) as here:
+        name = "LAGERBESTAND-20260501-0200.xml"
+        record = "<Artikel><Nr>A</Nr><Ist>5</Ist></Artikel><Artikel><Ist>6</Ist></Artikel>"
+        here.put(name, f"<Bestand>{record}</Bestand>")
+        case = await here.case(CaseKind.INVALID_RECORD)
+        assert case.subject == f"{name} record 2 missing"
+        here.full("LAGERBESTAND-20260502-0200.xml", A=6, B="x")
+        await here.site.until_stock({"A": 6})
+        assert case.id in {one.id for one in await here.daemon.cases(CaseKind.INVALID_RECORD)}
+        here.full("LAGERBESTAND-20260503-0200.xml", A=7, B=1)
+        await here.site.until_stock({"A": 7})
+        await here.daemon.until_case(CaseKind.INVALID_RECORD, open_=False)
+
+
+@virtual
 async def test_the_case_of_a_broken_full_closes_with_the_next_one() -> None:
     """No line of it could be read; the file lies in error/, and the full of the night after makes up for it."""
     async with yard("nightly", NIGHTLY, 613, A=0) as here:

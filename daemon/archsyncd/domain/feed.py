@@ -218,7 +218,8 @@ class Reject:
 
     `line` is the line in a file, `path` a JSON pointer or column name. `code` is short and stable (`not_an_integer`,
     `unknown_type`, …); `reason` is a sentence for a person. `seq`: where it stands or, where that cannot be read, the last
-    place at which it may. `stock`: it may have told of stock; where `sku` or `location` is None, of any key's.
+    place at which it may. `stock`: it may have told of stock; where `sku` or `location` is None, of any key's. `place`: where it
+    stands as people find it, such as a file and a line; "" where `seq` or `line` are all there is.
     """
 
     code: str
@@ -232,6 +233,7 @@ class Reject:
     line: int | None = None
     payload: bytes = b""
     stock: bool = True
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

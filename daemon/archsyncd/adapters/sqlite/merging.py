@@ -514,7 +514,8 @@ def reject_case(feed: str, reject: Reject) -> NewCase:
     if reject.code == CaseKind.SKU_COLLISION:
         # Nothing of it is of the key that its name would be, whose next record must not close this.
         return NewCase(CaseKind.SKU_COLLISION, feed, reject.record_id or "", reject.reason, code=reject.code)
-    subject = reject.sku or reject.record_id or (f"seq {reject.seq}" if reject.seq is not None else None)
+    seq = f"seq {reject.seq}" if reject.seq is not None else None
+    subject = reject.sku or reject.place or reject.record_id or seq
     if reject.sku and reject.location:
         subject = f"{reject.sku} at {reject.location}"
     if subject is None:

@@ -660,7 +660,8 @@ LIMIT 5000
 
 -- name: cases_of_no_key
 SELECT subject FROM exception_case WHERE kind = 'invalid_record' AND scope = ? AND state IN ('open', 'waiting')
-    AND last_ms < ? AND (subject LIKE 'seq %' OR subject LIKE 'line %' OR subject LIKE 'record %' OR subject LIKE 'a record %')
+    AND last_ms < ? AND subject NOT LIKE '% at %'
+    AND (subject LIKE 'seq %' OR subject LIKE 'a record %' OR subject LIKE '%line _% %' OR subject LIKE '%record _% %')
 LIMIT 5000
 
 -- name: feeds
