@@ -137,16 +137,17 @@ async def test_the_receipt_of_a_full_tells_the_records_that_could_not_be_read() 
 @virtual
 async def test_a_record_without_its_sku_is_told_by_its_file_and_number_and_closes_with_a_whole_full() -> None:
     """Of XML nobody knows a line: it is the second record. No later record can be of the same key, but a full says all."""
-    async with yard("nightly", NIGHTLY, 620, A=0) as here:
+    async with yard("nightly", NIGHTLY, 620, A=0, B=0, C=0) as here:
         name = "LAGERBESTAND-20260501-0200.xml"
-        record = "<Artikel><Nr>A</Nr><Ist>5</Ist></Artikel><Artikel><Ist>6</Ist></Artikel>"
-        here.put(name, f"<Bestand>{record}</Bestand>")
+        row = "<Artikel><Nr>{}</Nr><Ist>5</Ist></Artikel>"
+        bare = row.format("A") + "<Artikel><Ist>6</Ist></Artikel>" + row.format("B") + row.format("C")
+        here.put(name, f"<Bestand>{bare}</Bestand>")
         case = await here.case(CaseKind.INVALID_RECORD)
         assert case.subject == f"{name} record 2 missing"
-        here.full("LAGERBESTAND-20260502-0200.xml", A=6, B="x")
+        here.full("LAGERBESTAND-20260502-0200.xml", A=6, B=5, C=5, D="x")
         await here.site.until_stock({"A": 6})
         assert case.id in {one.id for one in await here.daemon.cases(CaseKind.INVALID_RECORD)}
-        here.full("LAGERBESTAND-20260503-0200.xml", A=7, B=1)
+        here.full("LAGERBESTAND-20260503-0200.xml", A=7, B=5, C=5, D=1)
         await here.site.until_stock({"A": 7})
         await here.daemon.until_case(CaseKind.INVALID_RECORD, open_=False)
 
