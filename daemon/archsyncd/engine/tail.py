@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import (
     Batch,
-    FileNews,
     OrderRecord,
     Outcome,
     RecordFault,
@@ -86,7 +85,7 @@ class Tail:
         self._beat = beat
         self._failures = 0
         self._blind = False
-        self._awaited: FileNews | None = None
+        self._awaited: tuple[str, str] | None = None
         self.fault: str | None = None
         self._reading: asyncio.Task[None] | None = None
         self._places = Places(feed.name, store, shared)
@@ -354,10 +353,10 @@ class Tail:
     async def _failed(self, fault: FeedFault) -> None:
         self._failures += 1
         self._note(fault.reason)
-        if fault.awaits is not None and fault.awaits != self._awaited:
+        if fault.awaits is not None and (fault.awaits.name, fault.awaits.code) != self._awaited:
             with contextlib.suppress(StoreFull):
                 await self._store.feeds.await_file(self._feed.name, fault.awaits)
-                self._awaited = fault.awaits
+                self._awaited = (fault.awaits.name, fault.awaits.code)
         if fault.blind:
             reason = f"feed {self._feed.name} cannot be read with our credential ({fault.reason}): stock is read no more"
             case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)

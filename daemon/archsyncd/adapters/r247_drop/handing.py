@@ -99,6 +99,9 @@ class Handing:
                 continue
             try:
                 renewed = await asyncio.to_thread(renew, name, status, outcome, self._directory, self._now())
+            except KeyError:
+                # The directory is gone just now: its folders are opened again by whoever reads them.
+                raise FeedFault(f"receipt of {name.text}: the directory is not there") from None
             except OSError as fault:
                 raise FeedFault(f"receipt of {name.text}: {fault.strerror}") from None
             self._memory.learn(name, renewed or replace(receipt, status=status.value))

@@ -35,7 +35,7 @@ async def note_file(scope: Scope, feed: str, epoch: str, file: FileNews) -> None
                 await resolve_case(scope.tx, kind, feed, subject, f"{file.name} came instead", scope.now_ms)
         return
     for kind, subject, told in await _open(scope, feed):
-        passed = told["epoch"] != epoch or told["seq"] <= file.seq
+        passed = await _is_before(scope, feed, told, epoch, file.seq)
         if passed and (kind is CaseKind.AWAITED_FILE or told["kind"] == file.kind):
             note = f"{file.name} was applied"
             await resolve_case(scope.tx, kind, feed, subject, note, scope.now_ms)
@@ -45,11 +45,19 @@ async def full_applied(scope: Scope, snapshot: Snapshot) -> None:
     """A full restates everything: what was refused before it, and what could not be read of no known key, is made up for."""
     note = "a later full was applied"
     for kind, subject, told in await _open(scope, snapshot.feed):
-        if told["epoch"] != snapshot.epoch or told["seq"] <= snapshot.seq_at:
+        if await _is_before(scope, snapshot.feed, told, snapshot.epoch, snapshot.seq_at):
             await resolve_case(scope.tx, kind, snapshot.feed, subject, note, scope.now_ms)
     if not snapshot.rejected:
         for (subject,) in await scope.tx.rows("cases_of_no_key", (snapshot.feed, snapshot.at_ms)):
             await resolve_case(scope.tx, CaseKind.INVALID_RECORD, snapshot.feed, subject, note, scope.now_ms)
+
+
+async def _is_before(scope: Scope, feed: str, told: dict[str, Any], epoch: str, seq: int) -> bool:
+    """Whether the file of a case stands at or before a place; one of an epoch that nobody told stands before everything."""
+    if told["epoch"] == epoch:
+        return bool(told["seq"] <= seq)
+    case, here = [await scope.tx.row("epoch", (feed, name)) for name in (told["epoch"], epoch)]
+    return case is None or (here is not None and case[0] < here[0])
 
 
 async def _open(scope: Scope, feed: str) -> Iterable[tuple[CaseKind, str, dict[str, Any]]]:
