@@ -7,6 +7,7 @@ not whole is rounded down, a debt as well: fewer pieces than there are may be of
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,30 @@ class Units:
             return ""
         told = (sorted(self.factors.items()), sorted(self.own.items()), sorted(self.pieces))
         return hashlib.sha256(repr(told).encode()).hexdigest()
+
+    def text(self) -> str:
+        """All of it as JSON, for `units_of_text`."""
+        factors = [(unit, str(factor)) for unit, factor in sorted(self.factors.items())]
+        own = [(sku, unit, str(factor)) for (sku, unit), factor in sorted(self.own.items())]
+        return json.dumps([factors, own, sorted(self.pieces)])
+
+    def counts_as(self, before: Units, sku: str, told: str | None) -> bool:
+        """Whether what a SKU was told by these other units comes to the same. `told`: in which unit that was, "" for none.
+
+        None: in pieces, by whatever name; where any of those comes to something else, it may be that one.
+        """
+        names = ("", *before.pieces) if told is None else (told,)
+        return all(self.factor(sku, unit) == before.factor(sku, unit) for unit in names)
+
+
+def units_of_text(text: str) -> Units:
+    """Units from their JSON."""
+    factors, own, pieces = json.loads(text)
+    return Units(
+        {unit: Fraction(factor) for unit, factor in factors},
+        {(sku, unit): Fraction(factor) for sku, unit, factor in own},
+        frozenset(pieces),
+    )
 
 
 def in_pieces(quantity: int | str, factor: Fraction) -> int:
