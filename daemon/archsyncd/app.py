@@ -63,7 +63,7 @@ from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.reconcile import Reconcile
-from archsyncd.engine.renaming import Renaming, RenamingRefused
+from archsyncd.engine.renaming import Reloaded, Renaming, RenamingRefused
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import (
@@ -151,6 +151,7 @@ class App:
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.renaming: Renaming
+        self.renamed: Reloaded
         self.withholding: Withholding
         self.holding: Holding
         self.carriers: Carriers | None = None
@@ -400,7 +401,8 @@ class App:
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
         self.naming.book = self.store.names
-        self.renaming = Renaming(self.store, self.store.names, self.naming, beater("rules"))
+        self.renaming = Renaming(self.store, self.store.names, self.naming, beater("names"))
+        self.renamed = Reloaded(self.renaming, self.naming, shared, self._wake_tails, beater("names"))
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
         self.suspecting = Suspecting(
             self.store,
@@ -437,6 +439,7 @@ class App:
             self.world.chance,
             self.watch.beater,
             lambda: not self.holding.planning,
+            self.naming.archean_of,
         )
 
     async def _stand_aside(self) -> None:
@@ -489,19 +492,9 @@ class App:
         self.deliveries.on = bool(channels)
         await self.store.deliveries.use(channels)
 
-    async def _rename(self, terms: Terms) -> None:
-        """Translate by these terms; who was told otherwise before is asked anew, also where a batch is on its way."""
-        try:
-            told_anew = await self.renaming.put_in_force(terms)
-        except StoreFull as full:
-            self.shared.notes["names"] = (
-                f"names that were given up are not drawn down yet ({full}): reload once there is room"
-            )
-            return
-        self.shared.notes.pop("names", None)
-        if told_anew:
-            for tail in self.tails.values():
-                tail.wake()
+    def _wake_tails(self) -> None:
+        for tail in self.tails.values():
+            tail.wake()
 
     def _pumps(self) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
@@ -509,6 +502,7 @@ class App:
         pumps = [
             Pump("lease", self.holding.run, excused=held_back),
             Pump("rules", self.reckoning.run),
+            Pump("names", self.renamed.run),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
             # It takes what the others leave of the requests, which may be nothing for long.
@@ -639,7 +633,7 @@ class App:
             renew_certificates(self.certificates)
             await self._put_in_force(kept, rules)
             if self.ready.is_set():
-                await self._rename(terms)
+                await self.renamed.put_in_force(terms)
             else:
                 self.naming.use(terms)
         except (ConfigurationFaults, Fatal) as fault:

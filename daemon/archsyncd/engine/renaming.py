@@ -13,10 +13,14 @@ from typing import Protocol, TypeAlias
 from archsyncd.domain.aliases import Aliases
 from archsyncd.domain.units import Units
 from archsyncd.engine.naming import NameBook, Naming, Terms
+from archsyncd.engine.ports import StoreFull
+from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
 STEP_SKUS = 2_000
 DIGEST_CHARACTERS = 12
+AGAIN_SECONDS = 1.0
+NOTE = "names"
 
 # A SKU of ours, Archean's, whether its level tells any figure, and the unit that it was told in last (None: pieces).
 NamedLevel: TypeAlias = tuple[str, str, bool, str | None]
@@ -48,8 +52,8 @@ class RenamingBook(NameBook, Protocol):
         """Give up names at a location (ours to Archean's); `recounted` were told in a unit that comes to something else now."""
         ...
 
-    async def put_in_force(self, terms: Terms, *, told_anew: bool) -> None:
-        """Names and units are those of these terms from now on; `told_anew`: every source is asked for all it has."""
+    async def put_in_force(self, fingerprint: str, units: Units, *, told_anew: bool) -> None:
+        """Names and units are those of this fingerprint from now on; `told_anew`: every source is asked for all it has."""
         ...
 
 
@@ -111,7 +115,7 @@ class Renaming:
             if before is not None:
                 await self._book.begin_change()
                 await self._retire(terms)
-            await self._book.put_in_force(terms, told_anew=before is not None)
+            await self._book.put_in_force(terms.fingerprint, terms.units, told_anew=before is not None)
             self.unfinished = False
             return before is not None
 
@@ -129,6 +133,47 @@ class Renaming:
     async def _page(self, location: str, after: str) -> Sequence[NamedLevel]:
         self._beat()
         return await self._book.named_at(location, after, STEP_SKUS)
+
+
+class Reloaded:
+    """Puts terms in force while everything runs, and goes on trying where there is no room for it."""
+
+    def __init__(
+        self,
+        renaming: Renaming,
+        naming: Naming,
+        shared: Shared,
+        wake: Callable[[], None],
+        beat: Callable[[], None],
+    ) -> None:
+        """`wake` has every source asked anew at once, also where a batch is on its way."""
+        self._renaming = renaming
+        self._naming = naming
+        self._shared = shared
+        self._wake = wake
+        self._beat = beat
+
+    async def run(self) -> None:
+        """Look from time to time whether a change was left undone."""
+        while not self._shared.stopping:
+            self._beat()
+            if self._renaming.unfinished:
+                await self.put_in_force(self._naming.terms)
+            await self._shared.rest(AGAIN_SECONDS)
+
+    async def put_in_force(self, terms: Terms) -> None:
+        """Translate by these terms from now on; without room for what that changes, as soon as there is."""
+        try:
+            told_anew = await self._renaming.put_in_force(terms)
+        except StoreFull as full:
+            self._shared.notes[NOTE] = (
+                f"other names or units of SKUs are not in force yet ({full}): nothing is taken from the sources until there is "
+                "room for the change, which is tried again"
+            )
+            return
+        self._shared.notes.pop(NOTE, None)
+        if told_anew:
+            self._wake()
 
 
 def _given_up(rows: Sequence[NamedLevel], aliases: Aliases) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,6 @@ from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import SnapshotCause
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.units import Units, units_of_text
-from archsyncd.engine.naming import Terms
 
 
 class NameStore:
@@ -152,11 +151,11 @@ class NameStore:
 
         await self._session.write(step)
 
-    async def put_in_force(self, terms: Terms, *, told_anew: bool) -> None:
-        """Names and units are those of these terms from now on; `told_anew`: every source is asked for all it has."""
+    async def put_in_force(self, fingerprint: str, units: Units, *, told_anew: bool) -> None:
+        """Names and units are those of this fingerprint from now on; `told_anew`: every source is asked for all it has."""
 
         async def step(scope: Scope) -> None:
-            await scope.tx.run("aliases_put", (terms.fingerprint, terms.units.text()))
+            await scope.tx.run("aliases_put", (fingerprint, units.text()))
             await close_all(scope, CaseKind.SKU_COLLISION)
             if told_anew:
                 await scope.tx.run("feeds_tell_anew", (SnapshotCause.ALIASES_CHANGED,))
