@@ -20,7 +20,7 @@ from archsyncd.domain.feed import (
     Reject,
 )
 from archsyncd.domain.translating import in_our_units, plain
-from archsyncd.domain.units import Units, in_pieces, is_decimal
+from archsyncd.domain.units import Units, in_pieces, is_decimal, units_of_text
 
 UNITS = Units(
     {"CTN": Fraction(12), "KG": Fraction("2.5")}, {("S", "CTN"): Fraction(6), ("BARE", ""): Fraction(10)}
@@ -129,3 +129,31 @@ def test_what_is_in_pieces_already_costs_nothing() -> None:
     assert not plain(level("CTN", 1), Units())
     assert not plain(level("EA", 1), Units({"EA": Fraction(2)}))
     assert not plain(level(None, 1), UNITS)
+
+
+def test_units_are_the_same_from_their_text() -> None:
+    found = units_of_text(UNITS.text())
+    assert found == UNITS
+    assert found.fingerprint() == UNITS.fingerprint()
+    assert units_of_text(Units().text()) == Units()
+
+
+@pytest.mark.parametrize(
+    ("now", "sku", "told", "same"),
+    [
+        (Units({"CTN": Fraction(6)}), "A", "CTN", False),
+        (Units({"CTN": Fraction(12), "KG": Fraction(1)}), "A", "CTN", True),
+        (Units({"CTN": Fraction(6)}), "A", None, True),  # told in pieces, whatever a carton is
+        (Units({"CTN": Fraction(6)}), "A", "KG", False),  # a unit without a factor by now
+        (Units({"CTN": Fraction(12)}, {("A", "CTN"): Fraction(6)}), "A", "CTN", False),
+        (Units({"CTN": Fraction(12)}, {("A", ""): Fraction(6)}), "A", None, False),
+        (Units({"CTN": Fraction(12), "EA": Fraction(2)}), "A", None, False),  # it may have been told in EA
+        (Units({"CTN": Fraction(12), "EA": Fraction(2)}), "A", "", True),
+    ],
+)
+def test_what_was_told_comes_to_the_same_by_other_units_or_not(
+    now: Units, sku: str, told: str | None, same: bool
+) -> None:
+    before = Units({"CTN": Fraction(12), "KG": Fraction("2.5")})
+    assert now.counts_as(before, sku, told) is same
+    assert before.counts_as(before, sku, told)
