@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from archsyncd.adapters.sqlite.name_store import NameStore
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.engine.named_feed import NamedSnapshot
 from archsyncd.engine.naming import Terms
-from archsyncd.engine.ports import FeedFault
+from archsyncd.engine.ports import FeedFault, StoreFull
+from archsyncd.engine.renaming import Reloaded, Renaming
+from archsyncd.engine.shared import Shared
 from tests.adapters.sqlite.goods import Goods, Paper, terms
 from tests.adapters.sqlite.test_parts import closing, part
 from tests.domain.nouns import channel, level, movement, place, rules
@@ -224,6 +229,44 @@ async def test_a_change_of_terms_that_a_crash_cut_short_is_made_whole(tmp_path: 
         await goods.full(50, *SHELF)
         assert await goods.f("OLD", "NEW") == ((10, None) if back else (0, 10))
         assert not await goods.again(use)
+
+
+class FullBook:
+    """Names in a store without room for the first levels that lose theirs."""
+
+    def __init__(self, book: NameStore) -> None:
+        self._book = book
+        self.failures = 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._book, name)
+
+    async def retire(self, location: str, names: Mapping[str, str], recounted: Collection[str]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreFull("no room")
+        await self._book.retire(location, names, recounted)
+
+
+async def test_f024_names_that_found_no_room_are_changed_once_there_is(tmp_path: Path) -> None:
+    """Nothing is taken in either terms meanwhile, and nobody has to reload again."""
+    async with Goods.open(tmp_path, OLD) as goods:
+        await goods.told(*SHELF)
+        shared = Shared(goods.shelf.clock)
+        renaming = Renaming(goods.shelf.store, FullBook(goods.book), goods.naming, lambda: None)
+        reloaded = Reloaded(renaming, goods.naming, shared, shared.begin_stop, lambda: None)
+        await reloaded.put_in_force(NEW)
+        assert "no room" in shared.notes["names"]
+        assert not shared.stopping
+        with pytest.raises(FeedFault, match="names or units"):
+            await goods.told(level(8, 9, sku="X"))
+        assert await goods.f("OLD", "NEW") == (10, None)
+        await reloaded.run()
+        assert not renaming.unfinished
+        assert "names" not in shared.notes
+        assert await goods.f("OLD", "NEW") == (0, None)
+        await goods.told(level(8, 9, sku="X"))
+        assert await goods.f("OLD", "NEW") == (0, 9)
 
 
 async def test_f122_a_unit_without_factor_stops_movements_under_an_alias_too(tmp_path: Path) -> None:
