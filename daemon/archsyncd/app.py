@@ -402,7 +402,7 @@ class App:
         )
         self.naming.book = self.store.names
         self.renaming = Renaming(self.store, self.store.names, self.naming, beater("names"))
-        self.renamed = Reloaded(self.renaming, self.naming, shared, self._wake_tails, beater("names"))
+        self.renamed = Reloaded(self.renaming, shared, self._wake_tails, beater("names"))
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
         self.suspecting = Suspecting(
             self.store,

@@ -6,7 +6,7 @@ A slip in a file of aliases is as dangerous as an empty full: beyond a limit not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -108,16 +108,24 @@ class Renaming:
         """
         async with self._changing:
             self._naming.use(terms)
-            before = await self._book.in_force()
-            self.unfinished = before != terms.fingerprint
-            if not self.unfinished:
-                return False
-            if before is not None:
-                await self._book.begin_change()
-                await self._retire(terms)
-            await self._book.put_in_force(terms.fingerprint, terms.units, told_anew=before is not None)
-            self.unfinished = False
-            return before is not None
+            return await self._change(terms)
+
+    async def finish(self) -> bool:
+        """Put in force by what is translated since, where that is unfinished; as `put_in_force`."""
+        async with self._changing:
+            return await self._change(self._naming.terms)
+
+    async def _change(self, terms: Terms) -> bool:
+        before = await self._book.in_force()
+        self.unfinished = before != terms.fingerprint
+        if not self.unfinished:
+            return False
+        if before is not None:
+            await self._book.begin_change()
+            await self._retire(terms)
+        await self._book.put_in_force(terms.fingerprint, terms.units, told_anew=before is not None)
+        self.unfinished = False
+        return before is not None
 
     async def _retire(self, terms: Terms) -> None:
         before = await self._book.units_in_force()
@@ -139,16 +147,10 @@ class Reloaded:
     """Puts terms in force while everything runs, and goes on trying where there is no room for it."""
 
     def __init__(
-        self,
-        renaming: Renaming,
-        naming: Naming,
-        shared: Shared,
-        wake: Callable[[], None],
-        beat: Callable[[], None],
+        self, renaming: Renaming, shared: Shared, wake: Callable[[], None], beat: Callable[[], None]
     ) -> None:
         """`wake` has every source asked anew at once, also where a batch is on its way."""
         self._renaming = renaming
-        self._naming = naming
         self._shared = shared
         self._wake = wake
         self._beat = beat
@@ -158,13 +160,16 @@ class Reloaded:
         while not self._shared.stopping:
             self._beat()
             if self._renaming.unfinished:
-                await self.put_in_force(self._naming.terms)
+                await self._try(self._renaming.finish())
             await self._shared.rest(AGAIN_SECONDS)
 
     async def put_in_force(self, terms: Terms) -> None:
         """Translate by these terms from now on; without room for what that changes, as soon as there is."""
+        await self._try(self._renaming.put_in_force(terms))
+
+    async def _try(self, change: Awaitable[bool]) -> None:
         try:
-            told_anew = await self._renaming.put_in_force(terms)
+            told_anew = await change
         except StoreFull as full:
             self._shared.notes[NOTE] = (
                 f"other names or units of SKUs are not in force yet ({full}): nothing is taken from the sources until there is "

@@ -14,7 +14,7 @@ from archsyncd.domain.report import FeedState
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.again import Again
-from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
+from archsyncd.engine.ports import Feed, FeedFault, OtherTerms, SnapshotSource, StoreFull
 from archsyncd.engine.replaying import Places, Replay
 from archsyncd.engine.sent_parts import SentParts
 from archsyncd.engine.shared import Shared
@@ -465,7 +465,8 @@ class Keeper:
         """Apply every snapshot that was left to this keeper."""
         for snapshot in await self._store.snapshots.unfinished():
             if snapshot.id in self._own:
-                await self._store.snapshots.apply(snapshot, self.absent, self._beat)
+                with contextlib.suppress(OtherTerms):  # a full is asked for in its place
+                    await self._store.snapshots.apply(snapshot, self.absent, self._beat)
                 self._own.discard(snapshot.id)
                 self._shared.work.set()
                 self._shared.bases.set()

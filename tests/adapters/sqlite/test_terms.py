@@ -138,11 +138,14 @@ async def test_a_full_that_a_crash_left_unapplied_does_not_bring_a_given_up_name
     """It was judged in the old terms: the same goods would be on sale twice."""
     async with Goods.open(tmp_path, OLD) as goods:
         await goods.told(*SHELF)
-        await goods.judged(50, *SHELF)
+        judged = await goods.judged(50, *SHELF)
         await goods.again(NEW)
+        with pytest.raises(FeedFault, match="names or units"):
+            await goods.shelf.store.snapshots.apply(judged, "report")
         await goods.finish_left()
         assert await goods.f("OLD", "NEW") == (0, None)
         assert (await goods.shelf.store.feeds.state("main")).snapshot_due == "aliases_changed"
+        assert [case.code for case in await goods.shelf.cases()] == ["broken_full"]
         # What it would have told is not known: nothing is added to what was kept before it.
         await goods.told(movement(49, -1, sku="C"))
         assert await goods.f("C") == (5,)
@@ -254,7 +257,7 @@ async def test_f024_names_that_found_no_room_are_changed_once_there_is(tmp_path:
         await goods.told(*SHELF)
         shared = Shared(goods.shelf.clock)
         renaming = Renaming(goods.shelf.store, FullBook(goods.book), goods.naming, lambda: None)
-        reloaded = Reloaded(renaming, goods.naming, shared, shared.begin_stop, lambda: None)
+        reloaded = Reloaded(renaming, shared, shared.begin_stop, lambda: None)
         await reloaded.put_in_force(NEW)
         assert "no room" in shared.notes["names"]
         assert not shared.stopping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
+from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array, require_terms
@@ -142,10 +142,9 @@ class NameStore:
             await scope.tx.run_many("names_keep", list(names.items()))
             await scope.tx.run("names_retire", (array(names),))
             await scope.tx.run("levels_retire", (location, array(names)))
-            for feed, sku in await scope.tx.rows("resyncs_retire", (location, array(names))):
-                # Its goods are told under their new name; nobody answers for this one any more.
-                subject, note = f"{sku} at {location}", "its SKU has another name now"
-                await resolve_case(scope.tx, CaseKind.NEEDS_RESYNC, feed, subject, note, scope.now_ms)
+            # Its goods are told under their new name; nobody answers for this one any more.
+            await scope.tx.run("resyncs_retire", (location, array(names)))
+            await close_all(scope, CaseKind.NEEDS_RESYNC, {f"{sku} at {location}" for sku in names})
             channels = sorted(scope.policies.channels_of(location))
             await recompute(scope, [StockKey(channel, sku) for channel in channels for sku in names])
 

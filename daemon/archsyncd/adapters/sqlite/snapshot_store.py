@@ -69,7 +69,10 @@ class SnapshotStore:
     async def apply(
         self, snapshot: Snapshot, absent: str, beat: Callable[[], None] = lambda: None
     ) -> Outcome:
-        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash. `beat`: each step."""
+        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash. `beat`: each step.
+
+        Raises OtherTerms where the names or units of SKUs are changed before it is done.
+        """
         total = Outcome()
         place: tuple[str, str] | None = ("", "")
         while place is not None:

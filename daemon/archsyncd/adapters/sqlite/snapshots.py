@@ -352,12 +352,16 @@ def _absent_case(snapshot: Snapshot, location: str, sku: str) -> NewCase:
 
 
 async def finish(scope: Scope, snapshot: Snapshot) -> None:
-    """All is applied: drop the staged items, keep the summary."""
+    """All is applied: drop the staged items, keep the summary. Raises OtherTerms where it was dropped meanwhile."""
     if await scope.tx.run("snapshot_moves", ("applied", snapshot.id, "applying")):
         await scope.tx.run("feed_last_full", (snapshot.records, snapshot.feed))
         await _caught_up(scope, snapshot)
         note = "a later full was applied"
         await resolve_case(scope.tx, CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, note, scope.now_ms)
+    else:
+        found = await find(scope, snapshot.id)
+        if found is not None and found.state == "rejected":
+            raise OtherTerms(f"the full {snapshot.id}")
     await scope.tx.run("snapshot_items_drop", (snapshot.id,))
 
 

@@ -63,7 +63,7 @@ WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
 UPDATE level SET lapsed = 1 WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
 
 -- name: resyncs_retire
-DELETE FROM resync WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2)) RETURNING feed, sku
+DELETE FROM resync WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
 
 -- name: snapshots_unjudged
 SELECT id, feed, state, epoch, seq_at FROM snapshot WHERE state IN ('reading', 'held', 'applying')
