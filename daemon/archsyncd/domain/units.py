@@ -66,13 +66,17 @@ class Units:
         own = [(sku, unit, str(factor)) for (sku, unit), factor in sorted(self.own.items())]
         return json.dumps([factors, own, sorted(self.pieces)])
 
-    def counts_as(self, before: Units, sku: str, told: str | None) -> bool:
-        """Whether what a SKU was told by these other units comes to the same. `told`: in which unit that was, "" for none.
+    def recount(self, before: Units, sku: str, told: str | None) -> Fraction | None:
+        """By what pieces must be multiplied that these other units made of a SKU, where that lowers them, else 1.
 
-        None: in pieces, by whatever name; where any of those comes to something else, it may be that one.
+        `told`: in which unit that was, "" for none, None for pieces by whatever name, of which it may be any. None as answer:
+        they come to the same.
         """
         names = ("", *before.pieces) if told is None else (told,)
-        return all(self.factor(sku, unit) == before.factor(sku, unit) for unit in names)
+        found = [(self.factor(sku, unit), before.factor(sku, unit)) for unit in names]
+        if all(now == then for now, then in found):
+            return None
+        return min([Fraction(1), *(now / then for now, then in found if now is not None and then)])
 
 
 def units_of_text(text: str) -> Units:
@@ -90,3 +94,9 @@ def in_pieces(quantity: int | str, factor: Fraction) -> int:
     if isinstance(quantity, int):
         return quantity * factor.numerator // factor.denominator
     return floor(Fraction(quantity) * factor)
+
+
+def lowered(pieces: int, ratio: Fraction) -> int:
+    """Pieces counted by too high a factor, until somebody tells them anew: never more, and not nothing for something."""
+    fewer = in_pieces(pieces, ratio)
+    return pieces if fewer <= 0 < pieces else min(pieces, fewer)

@@ -6,8 +6,9 @@ A slip in a file of aliases is as dangerous as an empty full: beyond a limit not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol, TypeAlias
 
 from archsyncd.domain.aliases import Aliases
@@ -48,8 +49,10 @@ class RenamingBook(NameBook, Protocol):
         """Levels of a location after a SKU of ours."""
         ...
 
-    async def retire(self, location: str, names: Mapping[str, str], recounted: Collection[str]) -> None:
-        """Give up names at a location (ours to Archean's); `recounted` were told in a unit that comes to something else now."""
+    async def retire(
+        self, location: str, names: Mapping[str, str], recounted: Mapping[str, Fraction]
+    ) -> None:
+        """Give up names at a location (ours to Archean's); `recounted`: SKUs told in a unit that comes to so much of it now."""
         ...
 
     async def put_in_force(self, fingerprint: str, units: Units, *, told_anew: bool) -> None:
@@ -134,7 +137,7 @@ class Renaming:
             while rows := await self._page(location, after):
                 after = rows[-1][0]
                 names = dict(_given_up(rows, terms.aliases))
-                recounted = list(_recounted(rows, terms.units, before))
+                recounted = dict(_recounted(rows, terms.units, before))
                 if names or recounted:
                     await self._book.retire(location, names, recounted)
 
@@ -187,9 +190,12 @@ def _given_up(rows: Sequence[NamedLevel], aliases: Aliases) -> Iterator[tuple[st
             yield sku, archean
 
 
-def _recounted(rows: Sequence[NamedLevel], units: Units, before: Units | None) -> Iterator[str]:
+def _recounted(
+    rows: Sequence[NamedLevel], units: Units, before: Units | None
+) -> Iterator[tuple[str, Fraction]]:
     if units == before:
         return
     for sku, archean, _, unit in rows:
-        if before is None or not units.counts_as(before, archean, unit):
-            yield sku
+        ratio = Fraction(1) if before is None else units.recount(before, archean, unit)
+        if ratio is not None:
+            yield sku, ratio

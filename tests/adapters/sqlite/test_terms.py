@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +92,14 @@ async def test_what_one_full_left_out_and_the_next_one_names_is_on_sale_again(tm
 
 
 async def test_f122_a_corrected_factor_counts_what_does_not_move(tmp_path: Path) -> None:
-    """Once a full tells it; until then nothing is added up that was told in two units of one name."""
+    """What is too much is not offered any more; once a full tells it, movements are added to it again, by one factor."""
     async with Goods.open(tmp_path, TWELVE) as goods:
         shelf = (level(7, 10, unit="CTN"), *REST)
         await goods.told(*shelf)
         assert await goods.f("A") == (120,)
         assert await goods.change(SIX)
         await goods.told(movement(8, -1, unit="CTN"), movement(9, -1, sku="C"))
-        assert await goods.f("A", "C") == (120, 4)
+        assert await goods.f("A", "C") == (60, 4)
         assert [each.sku for each in await goods.shelf.store.feeds.resyncs("main", 2**60, 9)] == ["A"]
         await goods.full(50, level(8, 9, unit="CTN"), level(9, 4, sku="C"), *REST[1:])
         assert await goods.f("A", "C") == (54, 4)
@@ -116,6 +117,7 @@ async def test_f122_a_full_that_shows_nothing_new_counts_by_the_new_factor(tmp_p
         await goods.full(7, *shelf)
         assert await goods.f("A") == (60,)
         await goods.change(TWELVE)
+        assert await goods.f("A") == (60,)
         await goods.shown("A", 7, shelf[0])
         assert await goods.f("A") == (120,)
 
@@ -218,6 +220,18 @@ async def test_a_given_up_name_is_not_asked_for_any_more(tmp_path: Path) -> None
         assert await goods.shelf.kinds() == []
 
 
+async def test_f122_a_change_of_units_that_a_crash_cut_short_lowers_once(tmp_path: Path) -> None:
+    async with Goods.open(tmp_path, TWELVE) as goods:
+        await goods.told(level(7, 10, unit="CTN"), level(8, -2, sku="B", unit="CTN"), *REST)
+        await goods.book.begin_change()
+        await goods.book.retire("WH1", {}, {"A": Fraction(1, 2), "B": Fraction(1, 2)})
+        assert await goods.f("A", "B", "C") == (60, -24, 5)
+        assert await goods.again(SIX)
+        assert await goods.f("A", "B", "C") == (60, -24, 5)
+        await goods.full(50, level(7, 10, unit="CTN"), level(8, -2, sku="B", unit="CTN"), *REST)
+        assert await goods.f("A", "B", "C") == (60, -12, 5)
+
+
 @pytest.mark.parametrize("back", [False, True])
 async def test_a_change_of_terms_that_a_crash_cut_short_is_made_whole(tmp_path: Path, back: bool) -> None:
     """Whatever the terms are at the next start, those of before among them: everything is told anew."""
@@ -225,7 +239,7 @@ async def test_a_change_of_terms_that_a_crash_cut_short_is_made_whole(tmp_path: 
         await goods.told(*SHELF)
         book = goods.book
         await book.begin_change()
-        await book.retire("WH1", {"OLD": "X"}, ())
+        await book.retire("WH1", {"OLD": "X"}, {})
         use: Terms = OLD if back else NEW
         assert await goods.again(use)
         assert (await goods.shelf.store.feeds.state("main")).snapshot_due == "aliases_changed"
@@ -244,7 +258,9 @@ class FullBook:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._book, name)
 
-    async def retire(self, location: str, names: Mapping[str, str], recounted: Collection[str]) -> None:
+    async def retire(
+        self, location: str, names: Mapping[str, str], recounted: Mapping[str, Fraction]
+    ) -> None:
         if self.failures:
             self.failures -= 1
             raise StoreFull("no room")

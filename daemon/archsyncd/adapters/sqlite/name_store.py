@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.connection import Row
-from archsyncd.adapters.sqlite.recompute import recompute
+from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
 from archsyncd.adapters.sqlite.scope import Scope, array, require_terms
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.terms import begin_change, close_all
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import SnapshotCause
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.units import Units, units_of_text
+from archsyncd.domain.units import Units, lowered, units_of_text
 
 
 class NameStore:
@@ -130,15 +131,18 @@ class NameStore:
         rows: Sequence[Row] = await self._session.rows("level_names", (location, after, limit))
         return [(row[0], row[1], bool(row[2]), row[3]) for row in rows]
 
-    async def retire(self, location: str, names: Mapping[str, str], recounted: Collection[str]) -> None:
+    async def retire(
+        self, location: str, names: Mapping[str, str], recounted: Mapping[str, Fraction]
+    ) -> None:
         """Give up names at a location (ours to Archean's): their levels tell nothing any more, what they owe stays.
 
-        As with a removal their positions stay, so that what was proven at them stays proven. `recounted`: told in a unit that
-        comes to something else now; their figures stay until a full or a reading tells them, and nothing is added to them.
+        As with a removal their positions stay, so that what was proven at them stays proven. `recounted`: SKUs told in a unit
+        that comes to so much of it now, 1 where it is more: what is too much goes at once, and the rest is told by a full or a
+        reading; nothing is added to it until then.
         """
 
         async def step(scope: Scope) -> None:
-            await scope.tx.run("levels_lapse", (location, array(recounted)))
+            await _recount(scope, location, recounted)
             await scope.tx.run_many("names_keep", list(names.items()))
             await scope.tx.run("names_retire", (array(names),))
             await scope.tx.run("levels_retire", (location, array(names)))
@@ -146,7 +150,9 @@ class NameStore:
             await scope.tx.run("resyncs_retire", (location, array(names)))
             await close_all(scope, CaseKind.NEEDS_RESYNC, {f"{sku} at {location}" for sku in names})
             channels = sorted(scope.policies.channels_of(location))
-            await recompute(scope, [StockKey(channel, sku) for channel in channels for sku in names])
+            await recompute(
+                scope, [StockKey(channel, sku) for channel in channels for sku in {**names, **recounted}]
+            )
 
         await self._session.write(step)
 
@@ -160,6 +166,21 @@ class NameStore:
                 await scope.tx.run("feeds_tell_anew", (SnapshotCause.ALIASES_CHANGED,))
 
         await self._session.write(step)
+
+
+async def _recount(scope: Scope, location: str, ratios: Mapping[str, Fraction]) -> None:
+    """Lower what counts for less by now. A level that lapsed before may be lowered already: a crash repeats this."""
+    kept = await kept_levels(scope, [(location, sku) for sku in ratios])
+    fresh = [level for level in kept.values() if not level.lapsed]
+    figures = [
+        [
+            None if told is None else lowered(told, ratios[level.sku])
+            for told in (level.on_hand, level.available)
+        ]
+        for level in fresh
+    ]
+    rows = [(*told, location, level.sku) for told, level in zip(figures, fresh, strict=True)]
+    await scope.tx.run_many("level_recount", rows)
 
 
 def _changed(feed: str, sku: str, before: str, unit: str) -> NewCase:

@@ -59,8 +59,8 @@ WHERE l.location = ? AND l.sku > ? ORDER BY l.sku LIMIT ?
 UPDATE level SET on_hand = NULL, available = NULL, lapsed = 1
 WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
 
--- name: levels_lapse
-UPDATE level SET lapsed = 1 WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
+-- name: level_recount
+UPDATE level SET on_hand = ?, available = ?, lapsed = 1 WHERE location = ? AND sku = ?
 
 -- name: resyncs_retire
 DELETE FROM resync WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
