@@ -215,16 +215,20 @@ async def test_f122_cartons_are_sold_as_pieces_and_an_unknown_unit_is_an_excepti
 
 @virtual
 async def test_f122_a_corrected_factor_counts_what_does_not_move() -> None:
-    """A reload is enough: every source is asked anew, and shows the record that was counted by the wrong factor."""
+    """A reload is enough, and however many it concerns: every source is asked anew, and shows the record of before."""
     async with inside(seed=820) as (site, house):
-        stocked(site, ("A", "B", "C", "D"), A=10, B=4, C=5, D=6)
+        stocked(site, ("A", "B"), A=10, B=4)
         site.house.warehouse.room.units["A"] = "CTN"
         async with house.daemon(more="[units]\nfactors = { CTN = 12 }\n") as running:
             await site.until_stock({"A": 120, "B": 4})
             house.write(more="[units]\nfactors = { CTN = 6 }\n")
             await ask(running, "reload")
             await site.until_stock({"A": 60, "B": 4})
+            await site.stays(lambda: site.stock("A") == 60, "it was lowered twice, or held", 30)
             assert (await running.app.store.feeds.state("main")).snapshot_due is None
+            site.house.warehouse.receipt("A", LOCATION, 1)
+            await site.until_stock({"A": 66, "B": 4})
+            assert await running.app.store.cases.listed() == []
 
 
 @virtual

@@ -101,6 +101,8 @@ async def test_f122_a_corrected_factor_counts_what_does_not_move(tmp_path: Path)
         await goods.told(movement(8, -1, unit="CTN"), movement(9, -1, sku="C"))
         assert await goods.f("A", "C") == (60, 4)
         assert [each.sku for each in await goods.shelf.store.feeds.resyncs("main", 2**60, 9)] == ["A"]
+        (case,) = await goods.shelf.cases(CaseKind.NEEDS_RESYNC.value)
+        assert "its name or unit has changed" in case.reason
         await goods.full(50, level(8, 9, unit="CTN"), level(9, 4, sku="C"), *REST[1:])
         assert await goods.f("A", "C") == (54, 4)
         await goods.told(movement(51, -1, unit="CTN"))
@@ -232,14 +234,32 @@ async def test_f122_a_change_of_units_that_a_crash_cut_short_lowers_once(tmp_pat
         assert await goods.f("A", "B", "C") == (60, -12, 5)
 
 
+async def test_a_name_is_not_another_articles_before_it_was_given_up(tmp_path: Path) -> None:
+    """A record that is translated while the terms change may not take the name, or the level under it would stay."""
+    async with Goods.open(tmp_path, terms({"X": "A"})) as goods:
+        await goods.told(level(7, 10, sku="X"), *REST)
+        use = terms({"Y": "A"})
+        goods.naming.use(use)
+        with pytest.raises(FeedFault, match="names or units"):
+            await goods.translated(level(8, 4, sku="Y"))
+        await goods.change(use)
+        assert await goods.f("A") == (0,)
+        await goods.told(level(8, 4, sku="Y"))
+        assert await goods.f("A") == (4,)
+
+
+@pytest.mark.parametrize("retired", [False, True])
 @pytest.mark.parametrize("back", [False, True])
-async def test_a_change_of_terms_that_a_crash_cut_short_is_made_whole(tmp_path: Path, back: bool) -> None:
+async def test_a_change_of_terms_that_a_crash_cut_short_is_made_whole(
+    tmp_path: Path, back: bool, retired: bool
+) -> None:
     """Whatever the terms are at the next start, those of before among them: everything is told anew."""
     async with Goods.open(tmp_path, OLD) as goods:
         await goods.told(*SHELF)
         book = goods.book
         await book.begin_change()
-        await book.retire("WH1", {"OLD": "X"}, {})
+        if retired:
+            await book.retire("WH1", {"OLD": "X"}, {})
         use: Terms = OLD if back else NEW
         assert await goods.again(use)
         assert (await goods.shelf.store.feeds.state("main")).snapshot_due == "aliases_changed"

@@ -400,6 +400,10 @@ def _set_aside(
     done.gaps.setdefault((record.location, record.sku), []).append(Gap(record.seq))
     if verdict is Verdict.RESYNC:
         reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
+        kept = done.levels.get((record.location, record.sku))
+        if kept is not None and kept.lapsed:
+            why = "its level is to be told anew (by a full, or singly), since its name or unit has changed or a full left it out"
+            reason = f"a movement of {subject} cannot be applied: {why}"
         if not done.ordered:
             told = "came without the balance after it, by a way that promises no order: its level is awaited"
             reason = f"a movement of {subject} {told}"
