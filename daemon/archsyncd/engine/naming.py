@@ -192,7 +192,10 @@ class Naming:
         found = []
         for each in rejects:
             named = None if each.sku is None else aliases.named(each.sku)
-            found.append(replace(each, sku=named) if isinstance(named, str) else each)
+            if isinstance(named, str) and self._claimed.get(named, each.sku) == each.sku:
+                found.append(replace(each, sku=named))
+            else:
+                found.append(each)
         return tuple(found)
 
 

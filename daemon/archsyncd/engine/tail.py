@@ -259,7 +259,12 @@ class Tail:
             await source.finish(SnapshotStatus.HELD, read, snapshot.reasons)
             self._note(f"snapshot {snapshot.id} is held: " + "; ".join(snapshot.reasons))
             return
-        outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+        try:
+            outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+        except OtherTerms as other:
+            # The feed goes on behind it, so whoever sent it must know that it is not in force.
+            await source.finish(SnapshotStatus.REJECTED, read, (other.reason,))
+            raise
         await self._sees_again()
         self._recovered()
         await source.finish(SnapshotStatus.APPLIED, outcome, ())
