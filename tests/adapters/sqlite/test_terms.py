@@ -155,6 +155,7 @@ async def test_a_full_that_a_crash_left_unapplied_does_not_bring_a_given_up_name
         assert await goods.f("C") == (5,)
         await goods.full(60, *SHELF)
         assert await goods.f("OLD", "NEW", "C") == (0, 10, 5)
+        assert "broken_full" not in [case.code for case in await goods.shelf.cases()]
         assert not await goods.again(NEW)
 
 
