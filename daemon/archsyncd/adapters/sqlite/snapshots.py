@@ -358,7 +358,7 @@ async def finish(scope: Scope, snapshot: Snapshot) -> None:
         await _caught_up(scope, snapshot)
         note = "a later full was applied"
         await resolve_case(scope.tx, CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, note, scope.now_ms)
-    else:
+    elif snapshot.state == "applying":
         found = await find(scope, snapshot.id)
         if found is not None and found.state == "rejected":
             raise OtherTerms(f"the full {snapshot.id}")
