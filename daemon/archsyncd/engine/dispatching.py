@@ -309,7 +309,7 @@ class Dispatching:
             finding = Finding(CaseKind.FULFILMENT_MISMATCH, "taken_back", reason)
             return Booking((), (finding,), whole.order.shipment_state, refused=True)
         ready = self.options.ready_state and advice.status in READY_STATUSES
-        return book_progress(whole, closed, ready=ready)
+        return book_progress(whole, closed, ready=ready, beside=_beside(whole, advice, others, kits))
 
     async def _settle(
         self, advice: Advice, whole: WholeOrder, booking: Booking, closed: Mapping[str, int]
