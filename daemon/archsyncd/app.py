@@ -61,6 +61,7 @@ from archsyncd.engine.deliveries import Deliveries
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.history import HistoryKeeper
+from archsyncd.engine.kit_watch import KitWatch
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.named_feed import NamedFeed
@@ -153,6 +154,7 @@ class App:
         self.freshness: Freshness
         self.keeper: Keeper
         self.suspecting: Suspecting
+        self.kit_watch: KitWatch
         self.desk: StatusDesk
         self.history: HistoryKeeper
         self.auditing: Auditing
@@ -414,6 +416,7 @@ class App:
             beater("suspecting"),
             lambda channel: channel_rests(self.settings, channel, self.clock.wall_ms()),
         )
+        self.kit_watch = KitWatch(self.store, shared, beater("kits"))
         self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
         self.auditing = Auditing(
             self.store,
@@ -524,6 +527,7 @@ class App:
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
             Pump("suspecting", self.suspecting.run),
+            Pump("kits", self.kit_watch.run),
             Pump("history", self.history.run),
             Pump("status", self._tell_status),
             Pump("verify", self._verify, excused=lambda: True),
