@@ -283,7 +283,9 @@ async def test_a_story_whose_arithmetic_fails_says_so(tmp_path: Path) -> None:
 async def test_a_sku_of_which_no_record_could_be_read_leads_to_its_exception(tmp_path: Path) -> None:
     """Nothing is known of it, but that something was told."""
     async with served(tmp_path) as daemon:
-        await daemon.store.cases.open(NewCase(CaseKind.INVALID_RECORD, "main", "TEA at WH1 not_a_number", "x"))
+        await daemon.store.cases.open(
+            NewCase(CaseKind.INVALID_RECORD, "main", "TEA at WH1 not_a_number", "x")
+        )
         code, _, err = await ctl(daemon, "sku", "TEA")
         assert code == 1
         assert "could not be used: archsyncctl exceptions show 1" in err
