@@ -39,10 +39,18 @@ from archsyncd.assembly import (
     rests,
     tail_options,
 )
+from archsyncd.beside import changed_beside, contents_beside
 from archsyncd.carriers import Carriers, carriers
-from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
-from archsyncd.config.sources import ANSWERING
-from archsyncd.connections import commercetools_client, feed_of, notices_of, renew_trust, source_of
+from archsyncd.config import ConfigurationFaults, Settings, changes, in_force
+from archsyncd.connections import (
+    commercetools_client,
+    feed_of,
+    gives_fulls,
+    notices_of,
+    reads_keys,
+    renew_trust,
+    source_of,
+)
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
@@ -53,6 +61,7 @@ from archsyncd.engine.deliveries import Deliveries
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.history import HistoryKeeper
+from archsyncd.engine.kit_watch import KitWatch
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.named_feed import NamedFeed
@@ -94,7 +103,7 @@ COPIED = (
 )
 TAIL_LIMIT_SECONDS = 120.0
 # Where the configuration states the rules of quantities, which may be held.
-RULE_PATHS = ("locations.", "channels.")
+RULE_PATHS = ("locations.", "channels.", "the content of channels.")
 LOGGER = logging.getLogger("archsyncd")
 
 
@@ -145,6 +154,7 @@ class App:
         self.freshness: Freshness
         self.keeper: Keeper
         self.suspecting: Suspecting
+        self.kit_watch: KitWatch
         self.desk: StatusDesk
         self.history: HistoryKeeper
         self.auditing: Auditing
@@ -159,6 +169,7 @@ class App:
         self.certificates: Sequence[Tls] = ()
         self._begun = asyncio.Event()
         self._ended = False
+        self._files = contents_beside(settings)
         self._supervisor = Supervisor(
             world.clock,
             world.chance,
@@ -239,9 +250,6 @@ class App:
                 Event.STARTED,
                 f"archsyncd {__version__}: the store is open",
             )
-            if idle := not_in_force(self.settings):
-                told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
-                say(LOGGER, Event.OTHER, told)
             if hands_over(self.settings) and not self.settings.orders.sync_channel:
                 told = "orders.sync_channel is not set: Archean's numbers are not noted on orders, which go all the same"
                 say(LOGGER, Event.OTHER, told)
@@ -366,19 +374,18 @@ class App:
                 options_of_feed,
                 self.world.chance,
                 beater(_pump_of(feed.name)),
-                self._reads_keys_of(feed.name),
+                None if reads_keys(feed) else self._partner_of(feed),
+                None if gives_fulls(feed) else self._partner_of(feed),
             )
-        for name, tail in self.tails.items():
-            beside = self._reads_keys_of(name)
-            if beside is not None:
-                tail.wake_beside = self.tails[beside.name].wake
+        for feed in self.feeds:
+            partner = None if gives_fulls(feed) else self._partner_of(feed)
+            if partner is not None:
+                self.tails[feed.name].wake_beside = self.tails[partner.name].wake
 
-    def _reads_keys_of(self, feed: str) -> Feed | None:
-        """The feed that is asked for single keys and fulls of one that cannot be; None: nobody but itself."""
-        told = self.settings.feed(feed)
-        if told.transport in ANSWERING:
-            return None
-        return next((other for other in self.feeds if other.name == told.snapshot_from), None)
+    def _partner_of(self, feed: Feed) -> Feed | None:
+        """The feed that is asked in this one's place; None where there is none."""
+        partner = self.settings.feed(feed.name).snapshot_from
+        return next((other for other in self.feeds if other.name == partner), None)
 
     def _build_judges(self, rules: Rules) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
@@ -411,6 +418,7 @@ class App:
             beater("suspecting"),
             lambda channel: channel_rests(self.settings, channel, self.clock.wall_ms()),
         )
+        self.kit_watch = KitWatch(self.store, shared, beater("kits"))
         self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
         self.auditing = Auditing(
             self.store,
@@ -513,6 +521,7 @@ class App:
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
             Pump("suspecting", self.suspecting.run),
+            Pump("kits", self.kit_watch.run),
             Pump("history", self.history.run),
             Pump("status", self._tell_status),
             Pump("verify", self._verify, excused=lambda: True),
@@ -536,7 +545,12 @@ class App:
             pumps += self.carriers.pumps(asking_seconds, held_back)
         pumps += self.alerting.pumps()
         pumps += [
-            Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
+            Pump(
+                _pump_of(feed.name),
+                self.tails[feed.name].run,
+                TAIL_LIMIT_SECONDS + feed.step_seconds,
+                alone=True,
+            )
             for feed in self.feeds
         ]
         return pumps
@@ -641,6 +655,9 @@ class App:
             raise
         finally:
             self.world.notifier.ready("running")
+        read, unread = self._look_beside(kept)
+        reloadable += [f"the content of {key}" for key in read]
+        restart += [f"the content of {key}" for key in unread]
         held = bool(self.reckoning.held)
         what = (
             ", ".join(path for path in reloadable if not (held and path.startswith(RULE_PATHS)))
@@ -654,6 +671,13 @@ class App:
         later += f"; a restart is needed for {', '.join(restart)}" if restart else ""
         say(LOGGER, Event.RELOADED, f"in force now: {what}{later}")
         return restart
+
+    def _look_beside(self, kept: Settings) -> tuple[list[str], list[str]]:
+        """Files whose content is in force from now on, and those whose content waits for a restart."""
+        now = contents_beside(kept)
+        read, unread = changed_beside(self._files, now)
+        self._files = {**now, **{key: self._files[key] for key in unread}}
+        return read, unread
 
     async def _put_in_force(self, kept: Settings, rules: Rules) -> None:
         self.settings = kept

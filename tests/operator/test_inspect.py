@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archsyncd.config import load
 from archsyncd.operator.ctl import main
 from archsyncd.operator.fields import fields_of
 from archsyncd.operator.inspect.proposing import TYPES_OFFERED, propose
@@ -21,6 +22,10 @@ from archsyncd.operator.parser import FORMATS, RECORD_TYPES
 from archsyncd.wire.profile.model import Form
 from archsyncd.wire.profile.profile import read_profile
 from archsyncd.wire.r247_values import Unreadable
+from tests.config.texts import PROJECT
+from tests.dialects.houses import ledger_profile, shelf_profile
+from tests.dialects.tellers import counted, tally, tally_profile, ticker_profile
+from tests.dialects.test_daemon import LOCAL
 
 NIGHTLY = (
     "Stand: 23.11.2026 02:00\r\nArtikelnummer;Lager;Bestand;Verf\xfcgbar;Datum\r\n"
@@ -170,6 +175,63 @@ def test_every_fault_of_a_record_is_told_with_the_profile_s_line(tmp_path: Path)
     assert "p.json:1 onHand: is not a whole number" in shown
     _, answer = told(put(tmp_path, "other.csv", "item,qty,free\nB,4,4\n"), "--profile", kept)
     assert "No pattern of names fits" in answer["missing"][0]
+
+
+FULLS = '[[feed]]\nname = "fulls"\nurl = "https://r247.test/api"\n'
+LOCATIONS = '[locations]\nWH1 = { channel = "warehouse-1" }\n'
+
+
+@pytest.mark.parametrize(
+    ("profile", "usable"),
+    [
+        (ledger_profile(), {"drop", "pull", "pubsub"}),
+        (shelf_profile(), {"drop", "pull", "pubsub", "push"}),
+        (shelf_profile(snapshot=None, path="/api/{location}"), {"drop", "pull", "pubsub", "push"}),
+        (tally_profile(), {"pubsub", "push"}),
+        (ticker_profile(), {"drop", "pubsub", "push"}),
+        (LOCAL, {"drop", "pubsub"}),
+    ],
+)
+def test_the_table_of_each_transport_that_a_profile_can_be_used_for_loads(
+    tmp_path: Path, profile: dict[str, Any], usable: set[str]
+) -> None:
+    """With the feed beside it that the table names; of the others it is said what is lacking."""
+    (tmp_path / "profiles").mkdir()
+    # A sample without its list is one without news.
+    whole = profile if profile["format"] == "csv" else profile | {"absent": "empty"}
+    kept = put(tmp_path, "profiles/site.json", whole)
+    content = {"xml": "<a/>", "json": "{}", "csv": "Artikel;Bestand\n"}[profile["format"]]
+    _, answer = told(put(tmp_path, "BESTAND_20261122_0200.csv", content), "--profile", kept)
+    found = {one["transport"]: one for one in answer["transports"]}
+    assert {name for name, one in found.items() if one["usable"]} == usable
+    assert all(one["says"] and one["config"] is None for name, one in found.items() if name not in usable)
+    for name in usable:
+        table = (
+            found[name]["config"].replace("r247.example", "r247.test").replace("NAME@PROJECT", "name@project")
+        )
+        config = put(tmp_path, f"{name}.toml", PROJECT + FULLS + table + LOCATIONS)
+        feed = load(config, None, {}, require_credentials=False).feeds[1]
+        assert (feed.transport, feed.profile) == (name, kept)
+
+
+def test_people_read_the_tables_and_what_is_lacking(tmp_path: Path) -> None:
+    """Under what was read."""
+    said = text(put(tmp_path, "changes.json", CHANGES), "--write", tmp_path / "mine.json")
+    assert "It can be used over these transports:" in said
+    assert 'transport = "pubsub"\nsubscription = "projects/PROJECT/subscriptions/NAME"\n' in said
+    assert 'profile = "profiles/mine.json"' in said
+    assert "Not over pull: it does not say how the source is asked: add request." in said
+
+
+def test_attributes_of_a_sample_s_message_may_be_told(tmp_path: Path) -> None:
+    """Without them a field that is filled from one is missing, and says so."""
+    sample = put(tmp_path, "message.json", tally(counted("A", 5, 0)))
+    kept = put(tmp_path, "site.json", tally_profile())
+    code, answer = told(sample, "--profile", kept)
+    assert (code, answer["faults"][0]["path"]) == (1, "the message's attribute werk")
+    code, answer = told(sample, "--profile", kept, "--attribute", "werk=WH1")
+    assert (code, answer["rows"][0]["record"]["location"]) == (0, "WH1")
+    assert "NAME=VALUE is needed" in text(sample, "--profile", kept, "--attribute", "werk")
 
 
 def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:

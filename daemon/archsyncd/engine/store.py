@@ -39,7 +39,7 @@ from archsyncd.domain.report import (
 )
 from archsyncd.domain.rules import Carrying, DrainLimits, LearnRules, Rules, SettleRules
 from archsyncd.domain.settlement import Settled
-from archsyncd.domain.snapshot import Snapshot
+from archsyncd.domain.snapshot import LevelChange, Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.alerts import Actions, Alerts, Mutes
@@ -158,6 +158,10 @@ class Snapshots(Protocol):
 
     async def listed(self, limit: int = 50) -> Sequence[Snapshot]:
         """The newest snapshots."""
+        ...
+
+    async def largest_changes(self, snapshot: Snapshot, most: int) -> Sequence[LevelChange]:
+        """The levels that a snapshot which is kept would move the furthest."""
         ...
 
     async def decide(self, snapshot: Snapshot, note: str, *, approve: bool) -> bool:
@@ -442,6 +446,10 @@ class Health(Protocol):
         """
         ...
 
+    async def untold(self, keys: Collection[StockKey]) -> frozenset[StockKey]:
+        """Those of these SKUs of which no level was ever told at a location of the channel."""
+        ...
+
     async def owed(self, keys: Collection[StockKey]) -> Mapping[StockKey, Owed]:
         """What these keys owe and have; one that is not sold any more is not named."""
         ...
@@ -575,6 +583,13 @@ class Store(Protocol):
 
     async def assess_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> RuleFigures | None:
         """What other policies would do to every key; None when there are none before them. Nothing is changed."""
+        ...
+
+    async def forget_past(self, orders_complete_ms: int, beat: Callable[[], None] = lambda: None) -> bool:
+        """Forget what was sold where by earlier rules once all of that is settled; whether there is nothing left to wait for.
+
+        `orders_complete_ms`: orders are known completely up to then, by commercetools' clock.
+        """
         ...
 
     async def use_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Batch, OrderRecord, Outcome, SnapshotDue, SnapshotStatus
 from archsyncd.domain.guard import GuardLimits
-from archsyncd.domain.report import FeedState
+from archsyncd.domain.report import FeedState, Resync
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.again import Again
@@ -19,12 +19,13 @@ from archsyncd.engine.replaying import Places, Replay
 from archsyncd.engine.sent_parts import SentParts
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
+from archsyncd.engine.supervise import as_fatal
 
 FULL_DISK_SECONDS = 5.0
 PAUSED_SECONDS = 1.0
 RESYNC_KEYS = 20
 RESYNC_ASK_AGAIN_MS = 60_000
-# A feed that is read for another one: so long at a time, and after a failure not again for so long.
+# A feed that is read for another one: a key may take so long, and after a failure none is read for so long.
 BESIDE_SECONDS = 2.0
 BESIDE_AGAIN_SECONDS = 10.0
 STALE_WARN_FACTOR = 2
@@ -36,6 +37,7 @@ class TailOptions:
     """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it tells of.
 
     `parts_seconds`: how long the parts of a snapshot may take that come among its records; None: none come so.
+    `keys_seconds`: for how long keys may be read singly in one go, while what else the source tells waits.
     """
 
     interval_seconds: float
@@ -43,6 +45,7 @@ class TailOptions:
     guards: GuardLimits
     absent: str
     parts_seconds: float | None = None
+    keys_seconds: float = 20.0
 
 
 class Tail:
@@ -57,10 +60,12 @@ class Tail:
         chance: Callable[[], float],
         beat: Callable[[], None],
         keys: Feed | None = None,
+        fulls: Feed | None = None,
     ) -> None:
-        """`keys`: the feed that is asked for single keys and full pictures, where this one cannot be."""
+        """`keys`, `fulls`: the feeds that are asked for single keys and for full pictures, where this one cannot be."""
         self._feed = feed
         self._keys = keys or feed
+        self._fulls = fulls or feed
         self._keys_again_at = 0.0
         self._store = store
         self._shared = shared
@@ -90,6 +95,9 @@ class Tail:
                 except StoreFull as full:
                     self._note(f"intake stands still: {full}")
                     await self._shared.rest(FULL_DISK_SECONDS)
+                except Exception as error:
+                    await self._broke(error)
+                    raise
                 self._again.check()
         finally:
             await self._again.close()
@@ -214,9 +222,9 @@ class Tail:
         source = await self._feed.take_snapshot(self.options.locations)
         if source is None:
             # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
-            self._note(f"waiting for a full ({cause})")
-            if self._keys is not self._feed:
-                await self._store.feeds.needs_snapshot(self._keys.name, cause)
+            self._note(f"waiting for a full ({cause}): have the source send one")
+            if self._fulls is not self._feed:
+                await self._store.feeds.needs_snapshot(self._fulls.name, cause)
                 self.wake_beside()
             await self._store.feeds.needs_snapshot(self._feed.name, None)
             return
@@ -277,25 +285,56 @@ class Tail:
         if not self._keys.offers_lookup or began < self._keys_again_at:
             return
         before = self._shared.clock.wall_ms() - RESYNC_ASK_AGAIN_MS
-        for wanted in await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS):
-            self._beat()
-            await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
-            try:
-                # Whoever calls us waits meanwhile, whatever becomes of the feed that is asked.
-                async with asyncio.timeout(BESIDE_SECONDS if beside else None):
-                    reading = await self._keys.read_key(wanted.sku)
-            except (FeedFault, TimeoutError) as fault:
-                told = fault.reason if isinstance(fault, FeedFault) else f"silent for {BESIDE_SECONDS:g} s"
-                self._shared.notes[f"resync {self._feed.name}"] = f"{wanted.sku} cannot be read: {told}"
-                self._keys_again_at = self._shared.clock.monotonic() + (BESIDE_AGAIN_SECONDS if beside else 0)
+        while True:
+            # A quiet source says nothing for long: all of them now, not some at each of its answers.
+            wanted = await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS)
+            for one in wanted:
+                if not await self._read_again(one, beside=beside):
+                    self._keys_again_at = self._shared.clock.monotonic() + (
+                        BESIDE_AGAIN_SECONDS if beside else 0
+                    )
+                    return
+                if (
+                    self._shared.clock.monotonic() - began > self.options.keys_seconds
+                    or self._shared.stopping
+                ):
+                    return
+            if len(wanted) < RESYNC_KEYS:
                 return
-            self._shared.notes.pop(f"resync {self._feed.name}", None)
-            if reading is not None:
-                await self._store.feeds.record_reading(reading, wanted)
-                self._shared.work.set()
-                self._shared.bases.set()
-            if beside and self._shared.clock.monotonic() - began > BESIDE_SECONDS:
-                return
+
+    async def _read_again(self, wanted: Resync, *, beside: bool) -> bool:
+        """Read one key; whether the source answered."""
+        self._beat()
+        await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
+        try:
+            # Whoever calls us waits meanwhile, whatever becomes of the feed that is asked.
+            async with asyncio.timeout(BESIDE_SECONDS if beside else None):
+                reading = await self._keys.read_key(wanted.sku)
+        except (FeedFault, TimeoutError) as fault:
+            told = fault.reason if isinstance(fault, FeedFault) else f"silent for {BESIDE_SECONDS:g} s"
+            self._shared.notes[f"resync {self._feed.name}"] = f"{wanted.sku} cannot be read: {told}"
+            return False
+        self._shared.notes.pop(f"resync {self._feed.name}", None)
+        if reading is not None:
+            await self._store.feeds.record_reading(reading, wanted)
+            self._shared.work.set()
+            self._shared.bases.set()
+        return True
+
+    async def _broke(self, error: Exception) -> None:
+        """Nothing that a source can do should come to this: a person must hear of it while all else goes on."""
+        if as_fatal(error) is not None:
+            return
+        told = f"{type(error).__name__}: {error}"
+        self._note(f"reading it fails by a fault of archsyncd itself ({told})")
+        reason = (
+            f"feed {self._feed.name} cannot be read, by a fault of archsyncd itself ({told}): stock is read no more, all else "
+            "goes on. It is tried again every minute; the journal has the place, which we ask you to report"
+        )
+        case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)
+        self._blind = True
+        with contextlib.suppress(StoreFull):
+            await self._store.cases.open(case)
 
     async def _failed(self, fault: FeedFault) -> None:
         self._failures += 1

@@ -23,6 +23,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array, require_terms
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.counting import counted
 from archsyncd.domain.feed import (
+    INT64_MAXIMUM,
     PAYLOAD_LIMIT_BYTES,
     Batch,
     Heartbeat,
@@ -40,9 +41,10 @@ from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.kits import Kit
 from archsyncd.domain.merge import KeptLevel, Verdict, merge
 from archsyncd.domain.stock import leaps
-from archsyncd.domain.times import rfc3339, utc_ms
+from archsyncd.domain.times import age, rfc3339, utc_ms
 
 FAULTS_LIMIT = 100
+CLOCKS_APART_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Merge:
     carrying: list[Level] = field(default_factory=list)
     resync: list[tuple[str, str, int]] = field(default_factory=list)
     lost_seq: int = 0
+    # How far the latest time that was told lies ahead of our clock, 0 at the least; None: no time was told.
+    ahead_ms: int | None = None
     expected: dict[tuple[str, str], str] = field(default_factory=dict)
     cases: list[NewCase] = field(default_factory=list)
     faults: list[RecordFault] = field(default_factory=list)
@@ -105,6 +109,7 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
         forgotten=forgotten,
     )
     await _watch_epoch(scope, batch, epoch)
+    await _watch_clock(scope, batch.feed, done.ahead_ms)
     if epoch == await newest_epoch(scope, batch.feed):
         rejects = await stage_parts(scope, batch)
         await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in rejects), scope.now_ms)
@@ -143,6 +148,23 @@ async def _watch_epoch(scope: Scope, batch: Batch, epoch: int) -> None:
     await open_cases(scope.tx, [case], scope.now_ms)
 
 
+async def _watch_clock(scope: Scope, feed: str, ahead_ms: int | None) -> None:
+    """A source whose times lie in the future: whoever compares them with another feed's would be misled."""
+    if ahead_ms is None:
+        return
+    subject = f"{feed} clock"
+    if ahead_ms <= CLOCKS_APART_MS:
+        note = "the source tells times that have been"
+        await resolve_case(scope.tx, CaseKind.STALE_FEED, feed, subject, note, scope.now_ms)
+        return
+    reason = (
+        f"feed {feed} says that figures were taken at times that are still to come, by up to {age(ahead_ms / 1000)}: each counts "
+        "as taken when it was read. Look at the clock of the source and of this host, and at the zone in which it tells times"
+    )
+    case = NewCase(CaseKind.STALE_FEED, feed, subject, reason, code="time_ahead")
+    await open_cases(scope.tx, [case], scope.now_ms)
+
+
 async def apply_stock(
     scope: Scope,
     feed: str,
@@ -178,6 +200,11 @@ async def apply_stock(
         place = (record.location, record.sku)
         policy = judging.get(record.location)
         as_of = _captured_ms(record)
+        if as_of is not None:
+            done.ahead_ms = max(done.ahead_ms or 0, as_of - scope.now_ms)
+            if as_of - scope.now_ms > CLOCKS_APART_MS:
+                # Taken before it came, whatever it says: a mistyped year would make every other feed's figures look older.
+                as_of = scope.now_ms
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
         gap = not ordered or (
@@ -228,11 +255,12 @@ def _is_orphaned(kept: KeptLevel | None, feed: str, read_still: Collection[str])
 
 def _captured_ms(record: StockRecord) -> int | None:
     """When the source took the figures that a record states, as far as it says so."""
+    told = None
     if isinstance(record, Level):
-        return utc_ms(record.as_of) if record.as_of else None
-    if isinstance(record, Movement) and record.states_balance and record.occurred_at:
-        return utc_ms(record.occurred_at)
-    return None
+        told = record.as_of
+    elif isinstance(record, Movement) and record.states_balance:
+        told = record.occurred_at
+    return utc_ms(told) if told else None
 
 
 async def _find_gaps(
@@ -271,7 +299,7 @@ async def _note_lost(
     """Stop movements over records that nobody could read; `bare`: keys (SKU, location) that come with such movements."""
     # One without a position stood somewhere between what was read before and what came with it, perhaps last.
     state = await scope.tx.row("feed", (feed,))
-    behind = state[2] + 1 if state is not None and state[1] == done.epoch else 1
+    behind = min(state[2] + 1, INT64_MAXIMUM) if state is not None and state[1] == done.epoch else 1
     unplaced = max(newest, behind, *(reject.seq or 0 for reject in lost))
     for reject in lost:
         seq = unplaced if reject.seq is None else reject.seq
@@ -524,8 +552,10 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, ag
     retired = current is not None and epoch < current[1]
     newest = 0 if retired else max((record.seq for record in batch.records), default=0)
     alive: list[Record] = [record for record in batch.records if not isinstance(record, Heartbeat)]
-    # An answer without news is no sign of life: a source may answer for ever and stand still (fault 118).
-    told = batch.records or batch.rejects or current is None or current[0] != batch.checkpoint
+    # An answer without news is no sign of life: a source may answer for ever and stand still (fault 118). Nor is another feed.
+    ours = any(reject.code != "other_feed" for reject in batch.rejects)
+    others = bool(batch.rejects) and not ours
+    told = batch.records or ours or ((current is None or current[0] != batch.checkpoint) and not others)
     moved = current is not None and (batch.head_seq, batch.head_at) != (current[5], current[6])
     await scope.tx.run(
         "feed_progress",
@@ -536,7 +566,7 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, ag
             batch.head_seq,
             batch.head_at,
             scope.now_ms if (told or moved) and not again else None,
-            scope.now_ms if (alive or batch.rejects) and not again else None,
+            scope.now_ms if (alive or ours) and not again else None,
             outcome.read,
             outcome.applied,
             outcome.stale,

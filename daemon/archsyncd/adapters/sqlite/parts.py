@@ -54,6 +54,7 @@ def _part_row(batch: Batch, part: SnapshotPart) -> Sequence[str | int]:
             item.as_of,
             item.orders_included,
             item.orders_through_ms,
+            item.expected,
         )
         for item in part.items
     ]
@@ -143,7 +144,7 @@ async def page_after(scope: Scope, sending: Sending, part: int) -> tuple[int, Sn
 
 
 def _level(item: Sequence[Any], seq_at: int) -> Level:
-    location, sku, seq, on_hand, available, as_of, included, through_ms = item
+    location, sku, seq, on_hand, available, as_of, included, through_ms, expected = item
     return Level(
         "",
         seq or seq_at,
@@ -154,6 +155,7 @@ def _level(item: Sequence[Any], seq_at: int) -> Level:
         as_of=as_of,
         orders_included=tuple(included),
         orders_through_ms=through_ms,
+        expected=expected,
     )
 
 

@@ -25,12 +25,14 @@ from archsyncd.domain.feed import (
     ReturnReceived,
 )
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.kit_lines import component_name
+from archsyncd.domain.kit_lines import component_name, kit_of
 from archsyncd.domain.ledger import Proof
 
 EARLY_LIMIT_ROWS = 100_000
 EARLY_EVICTION_ROWS = 5_000
 SHIPPED = "shipped"
+# Statements that bring Archean's number for an order, or its reason for refusing it.
+NAMED = frozenset({"accepted", "refused"})
 
 
 async def enter_epoch(scope: Scope, feed: str, name: str) -> tuple[int, set[StockKey]]:
@@ -101,7 +103,6 @@ async def levels_carry_orders(scope: Scope, feed: str, epoch: int, levels: Seque
     rows: list[Sequence[Any]] = []
     early: list[Sequence[Any]] = []
     touched: set[StockKey] = set()
-    kits = scope.policies.kits
     for level in levels:
         channels = scope.policies.channels_of(level.location)
         position = Position(epoch, level.seq)
@@ -115,7 +116,7 @@ async def levels_carry_orders(scope: Scope, feed: str, epoch: int, levels: Seque
             for line in lines.get(order_id, ()):
                 if line.key.channel not in channels:
                     continue
-                kit = kits.kit(line.key.channel, line.key.sku) if kits else None
+                kit = kit_of(line.key, line, scope.policies)
                 taken = kit.pieces_of(level.sku) if kit else int(line.key.sku == level.sku)
                 if taken:
                     policy = scope.policies.channels[line.key.channel]
@@ -232,7 +233,9 @@ async def _restates_early(scope: Scope, reference: str, statement: Statement) ->
 
 
 def _early_rows(reference: str, statement: Statement, scope: Scope) -> list[Sequence[Any]]:
-    common = (reference, statement.kind, statement.feed, statement.position, statement.source)
+    # An acceptance has no fulfilment: Archean's number for the order stands in that place, or its reason for refusing.
+    source = statement.source or statement.source_order or ""
+    common = (reference, statement.kind, statement.feed, statement.position, source)
     if not statement.shares:
         return [_early_row(*common, "", "", scope)]
     return [
@@ -257,7 +260,8 @@ async def take_early(scope: Scope, order_id: str, number: str | None) -> set[Sto
         shares = tuple(
             LineShare(row[5], row[8], row[7] or None, row[6] or None) for row in group if row[8] is not None
         )
-        statement = Statement(kind, feed, position, source, None, shares, group[0][9])
+        named = ("", source or None) if kind in NAMED else (source, None)
+        statement = Statement(kind, feed, position, *named, shares, group[0][9])
         touched |= await book_statement(scope, order_id, statement)
         if kind == "shipped" and not shares:
             await mark_restated(scope, order_id, statement)

@@ -16,7 +16,7 @@ from archsyncd.domain.feed import (
     SnapshotPage,
 )
 from archsyncd.domain.guard import GuardLimits
-from archsyncd.domain.snapshot import Snapshot
+from archsyncd.domain.snapshot import LevelChange, Snapshot
 
 
 class SnapshotStore:
@@ -91,6 +91,11 @@ class SnapshotStore:
         """The newest snapshots."""
         async with self._session.read() as tx:
             return await snapshots.listed(self._session.scope(tx), limit)
+
+    async def largest_changes(self, snapshot: Snapshot, most: int) -> Sequence[LevelChange]:
+        """The levels that a snapshot which is kept would move the furthest."""
+        async with self._session.read() as tx:
+            return await snapshots.largest_changes(self._session.scope(tx), snapshot, most)
 
     async def unfinished(self) -> Sequence[Snapshot]:
         """Snapshots that are to be applied and are not yet, the oldest first."""

@@ -18,7 +18,7 @@ from archsyncd.adapters.sqlite.scope import Scope, require_terms
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Level, Outcome, Removal, SnapshotEnd, SnapshotHead, SnapshotPage
 from archsyncd.domain.guard import BatchFigures, GuardLimits, objections
-from archsyncd.domain.snapshot import Snapshot
+from archsyncd.domain.snapshot import LevelChange, Snapshot
 from archsyncd.domain.times import rfc3339, utc_ms
 from archsyncd.engine.ports import OtherTerms
 
@@ -236,6 +236,30 @@ async def _figures_at(
         return figures
     names = ("matched", "_", "to_zero", "changed", "up", "down", "newer")
     return figures | {"known": kept[0], "in_stock": kept[1], **dict(zip(names, found, strict=False))}
+
+
+async def largest_changes(scope: Scope, snapshot: Snapshot, most: int) -> Sequence[LevelChange]:
+    """The levels that it would move the furthest, as the levels stand now."""
+    row = await scope.tx.row("epoch", (snapshot.feed, snapshot.epoch))
+    epoch = int(row[0]) if row else await newest_epoch(scope, snapshot.feed) + 1
+    found: list[LevelChange] = []
+    for location in snapshot.locations:
+        places = scope.policies.by_location.get(location)
+        if places is None:
+            continue
+        at = {
+            "snapshot": snapshot.id,
+            "location": location,
+            "sells": places[0].sellable.value,
+            "feed": snapshot.feed,
+            "epoch": epoch,
+            "most": most,
+        }
+        rows = await scope.tx.rows("snapshot_largest_changes", at)
+        found += [LevelChange(location, sku, before, after) for sku, before, after in rows]
+    return sorted(found, key=lambda one: (-abs((one.after or 0) - (one.before or 0)), one.location, one.sku))[
+        :most
+    ]
 
 
 def _newer_than(snapshot: Snapshot, latest_ms: int) -> str | None:

@@ -570,6 +570,16 @@ WITH pair AS (
     CAST(total(CASE WHEN newer THEN max(coalesce(before, 0) - after, 0) END) AS INTEGER),
     coalesce(sum(NOT newer), 0) FROM pair
 
+-- name: snapshot_largest_changes
+WITH pair AS (
+    SELECT i.sku AS sku, CASE :sells WHEN 'onHand' THEN l.on_hand ELSE l.available END AS before,
+        CASE :sells WHEN 'onHand' THEN i.on_hand ELSE i.available END AS after
+    FROM snapshot_item AS i LEFT JOIN level AS l ON l.location = i.location AND l.sku = i.sku
+    WHERE i.snapshot_id = :snapshot AND i.location = :location
+        AND (l.sku IS NULL OR l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq))
+) SELECT sku, before, after FROM pair WHERE before IS NOT after
+ORDER BY abs(coalesce(after, 0) - coalesce(before, 0)) DESC, sku LIMIT :most
+
 -- name: levels_in_location
 SELECT count(*), coalesce(sum(CASE :sells WHEN 'onHand' THEN on_hand ELSE available END > 0), 0) FROM level WHERE location = :location
 
