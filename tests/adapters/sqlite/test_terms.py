@@ -12,6 +12,7 @@ import pytest
 from archsyncd.adapters.sqlite.name_store import NameStore
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.guard import GuardLimits
+from archsyncd.domain.snapshot import LevelChange
 from archsyncd.engine.named_feed import NamedSnapshot
 from archsyncd.engine.naming import Terms
 from archsyncd.engine.ports import FeedFault, StoreFull
@@ -121,6 +122,24 @@ async def test_f122_a_full_that_shows_nothing_new_counts_by_the_new_factor(tmp_p
         await goods.change(TWELVE)
         assert await goods.f("A") == (60,)
         await goods.shown("A", 7, shelf[0])
+        assert await goods.f("A") == (120,)
+
+
+async def test_f122_a_factor_that_rose_raises_nothing_before_a_full_that_somebody_allowed(
+    tmp_path: Path,
+) -> None:
+    """The full's guard sees what it would raise though every item stands where it stood, and so does whoever decides."""
+    async with Goods.open(tmp_path, SIX) as goods:
+        shelf = (level(7, 10, unit="CTN"), *REST)
+        await goods.told(*shelf)
+        await goods.change(TWELVE)
+        assert await goods.f("A") == (60,)
+        snapshots = goods.shelf.store.snapshots
+        held = await goods.judged(50, *shelf, limits=GuardLimits(maximum_changed_percent=20))
+        assert held.state == "held"
+        assert await snapshots.largest_changes(held, 9) == [LevelChange("WH1", "A", 60, 120)]
+        assert await snapshots.decide(held, "so it is", approve=True)
+        await goods.finish_left()
         assert await goods.f("A") == (120,)
 
 

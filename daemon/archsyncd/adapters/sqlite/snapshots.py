@@ -253,6 +253,7 @@ async def largest_changes(scope: Scope, snapshot: Snapshot, most: int) -> Sequen
             "sells": places[0].sellable.value,
             "feed": snapshot.feed,
             "epoch": epoch,
+            "seq": snapshot.seq_at,
             "most": most,
         }
         rows = await scope.tx.rows("snapshot_largest_changes", at)

@@ -576,7 +576,8 @@ WITH pair AS (
         CASE :sells WHEN 'onHand' THEN i.on_hand ELSE i.available END AS after
     FROM snapshot_item AS i LEFT JOIN level AS l ON l.location = i.location AND l.sku = i.sku
     WHERE i.snapshot_id = :snapshot AND i.location = :location
-        AND (l.sku IS NULL OR l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq))
+        AND (l.sku IS NULL OR l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq)
+            OR l.lapsed AND (l.epoch, l.seq) <= (:epoch, max(i.seq, :seq)))
 ) SELECT sku, before, after FROM pair WHERE before IS NOT after
 ORDER BY abs(coalesce(after, 0) - coalesce(before, 0)) DESC, sku LIMIT :most
 
