@@ -49,6 +49,7 @@ _ADVICE_SCOPED = frozenset(
         CaseKind.FULFILMENT_MISMATCH,
         CaseKind.FULFILMENT_UNKNOWN_ORDER,
         CaseKind.OVER_SHIPMENT,
+        CaseKind.KIT_INCOMPLETE,
         CaseKind.SHORT_PICK,
     }
 )

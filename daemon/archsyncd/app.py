@@ -63,6 +63,7 @@ from archsyncd.engine.deliveries import Deliveries
 from archsyncd.engine.drain import Drain
 from archsyncd.engine.handing_over import HandOver
 from archsyncd.engine.history import HistoryKeeper
+from archsyncd.engine.kit_watch import KitWatch
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.marker_types import MarkerTypes
 from archsyncd.engine.named_feed import NamedFeed
@@ -73,7 +74,7 @@ from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.reconcile import Reconcile
-from archsyncd.engine.renaming import Renaming, RenamingRefused
+from archsyncd.engine.renaming import Reloaded, Renaming, RenamingRefused
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import (
@@ -155,12 +156,14 @@ class App:
         self.freshness: Freshness
         self.keeper: Keeper
         self.suspecting: Suspecting
+        self.kit_watch: KitWatch
         self.desk: StatusDesk
         self.history: HistoryKeeper
         self.auditing: Auditing
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.renaming: Renaming
+        self.renamed: Reloaded
         self.withholding: Withholding
         self.holding: Holding
         self.carriers: Carriers | None = None
@@ -407,7 +410,8 @@ class App:
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
         self.naming.book = self.store.names
-        self.renaming = Renaming(self.store, self.store.names, self.naming, beater("rules"))
+        self.renaming = Renaming(self.store, self.store.names, self.naming, beater("names"))
+        self.renamed = Reloaded(self.renaming, shared, self._wake_tails, beater("names"))
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
         self.keeper.receipts = drops_of(self.feeds)
         for name, drop in drops_of(self.feeds).items():
@@ -420,6 +424,7 @@ class App:
             beater("suspecting"),
             lambda channel: channel_rests(self.settings, channel, self.clock.wall_ms()),
         )
+        self.kit_watch = KitWatch(self.store, shared, beater("kits"))
         self.history = HistoryKeeper(self.store, shared, settings.daemon.history_rows, beater("history"))
         self.auditing = Auditing(
             self.store,
@@ -448,6 +453,7 @@ class App:
             self.world.chance,
             self.watch.beater,
             lambda: not self.holding.planning,
+            self.naming.archean_of,
         )
 
     async def _stand_aside(self) -> None:
@@ -500,19 +506,9 @@ class App:
         self.deliveries.on = bool(channels)
         await self.store.deliveries.use(channels)
 
-    async def _rename(self, terms: Terms) -> None:
-        """Translate by these terms; who was told otherwise before is asked anew, also where a batch is on its way."""
-        try:
-            told_anew = await self.renaming.put_in_force(terms)
-        except StoreFull as full:
-            self.shared.notes["names"] = (
-                f"names that were given up are not drawn down yet ({full}): reload once there is room"
-            )
-            return
-        self.shared.notes.pop("names", None)
-        if told_anew:
-            for tail in self.tails.values():
-                tail.wake()
+    def _wake_tails(self) -> None:
+        for tail in self.tails.values():
+            tail.wake()
 
     def _pumps(self) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
@@ -520,6 +516,7 @@ class App:
         pumps = [
             Pump("lease", self.holding.run, excused=held_back),
             Pump("rules", self.reckoning.run),
+            Pump("names", self.renamed.run),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
             # It takes what the others leave of the requests, which may be nothing for long.
@@ -530,6 +527,7 @@ class App:
             Pump("freshness", self.freshness.run),
             Pump("keeper", self.keeper.run),
             Pump("suspecting", self.suspecting.run),
+            Pump("kits", self.kit_watch.run),
             Pump("history", self.history.run),
             Pump("status", self._tell_status),
             Pump("verify", self._verify, excused=lambda: True),
@@ -655,7 +653,7 @@ class App:
             renew_certificates(self.certificates)
             await self._put_in_force(kept, rules)
             if self.ready.is_set():
-                await self._rename(terms)
+                await self.renamed.put_in_force(terms)
             else:
                 self.naming.use(terms)
         except (ConfigurationFaults, Fatal) as fault:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from archsyncd.config import Settings
-from archsyncd.config.goods import SKU, Allotment
-from archsyncd.config.kinds import Refused, Whole
+from archsyncd.config.goods import HAND_OVERS, SKU, Allotment
+from archsyncd.config.kinds import Choice, Refused, Whole
 from archsyncd.config.kit_rules import kit_of
 from archsyncd.domain.kits import (
     COMPONENT_PIECES_LIMIT,
@@ -22,6 +22,7 @@ from archsyncd.domain.kits import (
 )
 
 COLUMNS = ("kit", "component", "quantity", "allotment")
+HAND_OVER = "hand_over"
 FILE_LIMIT_BYTES = 32 * 1024 * 1024
 _QUANTITY = Whole(1, COMPONENT_PIECES_LIMIT)
 
@@ -60,7 +61,7 @@ def _unfit(kits: Kits) -> Iterator[str]:
 
 
 def read_kits(path: Path) -> Mapping[str, Kit]:
-    """The kits of a CSV file with the columns kit, component, quantity, allotment. Raises RolloutFault."""
+    """The kits of a CSV file with the columns kit, component, quantity, allotment, perhaps hand_over. Raises RolloutFault."""
     try:
         if path.stat().st_size > FILE_LIMIT_BYTES:
             raise RolloutFault(f"goods.kits_file {path} is larger than {FILE_LIMIT_BYTES // 2**20} MiB")
@@ -75,39 +76,65 @@ def read_kits(path: Path) -> Mapping[str, Kit]:
 
 def _kits(text: str) -> Mapping[str, Kit]:
     reader = csv.reader(text.splitlines(), strict=True)
-    header = next(reader, [])
-    if tuple(name.strip().casefold() for name in header) != COLUMNS:
-        raise ValueError(f"its first line must be {','.join(COLUMNS)}")
-    parts: dict[str, dict[str, int]] = {}
-    allotments: dict[str, str] = {}
+    header = tuple(name.strip().casefold() for name in next(reader, []))
+    if header not in {COLUMNS, (*COLUMNS, HAND_OVER)}:
+        raise ValueError(
+            f"its first line must be {','.join(COLUMNS)}, and may have {HAND_OVER} as a fifth column"
+        )
+    found = _Listed(len(header))
     for row in reader:
         if not any(row):
             continue
         try:
-            _take(row, parts, allotments)
+            found.take(row)
         except (ValueError, Refused) as error:
             raise ValueError(f"line {reader.line_num}: {error}") from error
-    if len(parts) > KITS_LIMIT:
-        raise ValueError(f"more than {KITS_LIMIT} kits")
-    for sku in parts:
-        if sku not in allotments:
-            raise ValueError(f"the kit {sku} has no allotment on any of its lines")
-    return {sku: kit_of(sku, found, allotments[sku], hand_over="kit") for sku, found in parts.items()}
+    return found.kits()
 
 
-def _take(row: list[str], parts: dict[str, dict[str, int]], allotments: dict[str, str]) -> None:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}")
-    kit, component, quantity, allotment = (cell.strip() for cell in row)
-    found = parts.setdefault(SKU.read(kit), {})
-    if SKU.read(component) in found:
-        raise ValueError(f"{component} is named twice for the kit {kit}")
-    found[component] = _QUANTITY.read(
-        int(quantity) if quantity.isascii() and quantity.isdigit() else quantity
-    )
-    if len(found) > COMPONENTS_LIMIT:
-        raise ValueError(f"the kit {kit} has more than {COMPONENTS_LIMIT} components")
-    if allotment:
-        told = Allotment().read(int(allotment) if allotment.isascii() and allotment.isdigit() else allotment)
-        if allotments.setdefault(kit, told) != told:
-            raise ValueError(f"the kit {kit} has two allotments, {allotments[kit]} and {told}")
+class _Listed:
+    """The kits of a file, line by line. `columns`: how many each line has."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._parts: dict[str, dict[str, int]] = {}
+        self._allotments: dict[str, str] = {}
+        self._hand_overs: dict[str, str] = {}
+
+    def take(self, row: list[str]) -> None:
+        """One line. Raises ValueError and Refused."""
+        if len(row) != self._columns:
+            raise ValueError(f"{len(row)} columns instead of {self._columns}")
+        kit, component, quantity, allotment, *more = (cell.strip() for cell in row)
+        found = self._parts.setdefault(SKU.read(kit), {})
+        if SKU.read(component) in found:
+            raise ValueError(f"{component} is named twice for the kit {kit}")
+        found[component] = _QUANTITY.read(
+            int(quantity) if quantity.isascii() and quantity.isdigit() else quantity
+        )
+        if len(found) > COMPONENTS_LIMIT:
+            raise ValueError(f"the kit {kit} has more than {COMPONENTS_LIMIT} components")
+        if allotment:
+            told = Allotment().read(
+                int(allotment) if allotment.isascii() and allotment.isdigit() else allotment
+            )
+            if self._allotments.setdefault(kit, told) != told:
+                raise ValueError(f"the kit {kit} has two allotments, {self._allotments[kit]} and {told}")
+        if more and more[0]:
+            way = Choice(HAND_OVERS).read(more[0])
+            if self._hand_overs.setdefault(kit, way) != way:
+                raise ValueError(
+                    f"the kit {kit} is handed over in two ways, {self._hand_overs[kit]} and {way}"
+                )
+
+    def kits(self) -> Mapping[str, Kit]:
+        """All of them. Raises ValueError."""
+        if len(self._parts) > KITS_LIMIT:
+            raise ValueError(f"more than {KITS_LIMIT} kits")
+        for sku in self._parts:
+            if sku not in self._allotments:
+                raise ValueError(f"the kit {sku} has no allotment on any of its lines")
+        return {
+            sku: kit_of(sku, parts, self._allotments[sku], hand_over=self._hand_overs.get(sku, ""))
+            for sku, parts in self._parts.items()
+        }

@@ -96,15 +96,12 @@ def test_what_is_kept_in_different_channels_adds_up_in_none() -> None:
     assert len(settings_of(text).kits) == 2
 
 
-def test_a_kit_that_would_be_taken_apart_is_refused_where_orders_are_handed_over() -> None:
-    """It is not there yet; the kit's own SKU is."""
-    hand_over = '[orders]\nmode = "hand-over"\n'
-    fault = only_fault(LEAST + LOCATION + KIT + hand_over)
-    assert (fault.path, fault.suggestion) == ("kits.KIT-1.hand_over", '"kit"')
-    assert (
-        settings_of(LEAST + LOCATION + KIT + 'hand_over = "kit"\n' + hand_over).kits["KIT-1"].hand_over
-        == "kit"
-    )
+@pytest.mark.parametrize(("told", "as_kit"), [("", False), ("components", False), ("kit", True)])
+def test_a_kit_is_handed_over_as_its_components_or_as_itself(told: str, *, as_kit: bool) -> None:
+    """Where nothing is said, Archean gets the pieces that it is to pick."""
+    hand_over = f'hand_over = "{told}"\n' if told else ""
+    policies = policies_of(settings_of(LEAST + LOCATION + KIT + hand_over + '[orders]\nmode = "hand-over"\n'))
+    assert policies.kits.by_sku["KIT-1"].as_kit is as_kit
 
 
 def test_a_file_of_kits_is_read(tmp_path: Path) -> None:
@@ -112,16 +109,28 @@ def test_a_file_of_kits_is_read(tmp_path: Path) -> None:
     path = tmp_path / "kits.csv"
     path.write_text("kit,component,quantity,allotment\nK1,A,1,20%\nK1,B,2,\n\nK2,A,3,shared\n")
     assert read_kits(path) == {
-        "K1": Kit("K1", (("A", 1), ("B", 2)), 20, as_kit=True),
-        "K2": Kit("K2", (("A", 3),), as_kit=True),
+        "K1": Kit("K1", (("A", 1), ("B", 2)), 20),
+        "K2": Kit("K2", (("A", 3),)),
     }
     policies = policies_of(settings_of(LEAST + LOCATION + f'[goods]\nkits_file = "{path}"\n'))
     assert [kit.sku for kit in policies.kits.using["A"]] == ["K1", "K2"]
 
 
+def test_a_file_may_say_how_its_kits_are_handed_over(tmp_path: Path) -> None:
+    """On one line of a kit at least; else as its components."""
+    path = tmp_path / "kits.csv"
+    path.write_text("kit,component,quantity,allotment,hand_over\nK1,A,1,20%,kit\nK1,B,2,,\nK2,A,3,shared,\n")
+    assert {sku: kit.as_kit for sku, kit in read_kits(path).items()} == {"K1": True, "K2": False}
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [
+        ("kit,component,quantity,allotment,hand_over\nK1,A,1,20%,whole\n", "line 2: must be"),
+        (
+            "kit,component,quantity,allotment,hand_over\nK1,A,1,20%,kit\nK1,B,1,,components\n",
+            "line 3: the kit K1 is handed over in two ways",
+        ),
         ("", "first line must be kit,component,quantity,allotment"),
         ("kit,component,quantity,allotment\nK1,A\n", "line 2: 2 columns instead of 4"),
         ("kit,component,quantity,allotment\nK1,A,0,20%\n", "line 2: must be a whole number"),

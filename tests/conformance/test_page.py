@@ -110,5 +110,5 @@ def test_an_answer_is_judged_by_what_is_printed(printed: str, answer: str, fits:
 def test_the_page_is_one_page() -> None:
     """Short enough to be read; a table's row may be as long as it must."""
     lines = PAGE.read_text("utf-8").splitlines()
-    assert len(lines) <= 350
+    assert len(lines) <= 370
     assert [line for line in lines if len(line) > 130 and not line.startswith("|")] == []

@@ -15,14 +15,12 @@ from archsyncd.domain.booking import (
     Booking,
     ChangeShipmentState,
     Dispatch,
-    ParcelDraft,
     SetTracking,
     book,
-    clean_text,
-    wire_key,
 )
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import DispatchedParcel, LineShare
+from archsyncd.domain.packing import ParcelDraft, clean_text, wire_key
 from archsyncd.domain.whole_order import Delivery, LineDetail, Parcel, WholeOrder
 from tests.domain.nouns import line, order
 

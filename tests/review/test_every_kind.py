@@ -104,6 +104,12 @@ SHOWN: dict[CaseKind, tuple[str, ...]] = {
     K.OVER_SHIPMENT: (
         f"{HERE}::test_an_over_shipment_closes_when_archean_corrects_it_or_a_person_has_settled_it",
     ),
+    K.KIT_INCOMPLETE: (
+        f"{SYSTEM}/test_kit_orders.py::test_a_piece_that_is_missing_closes_its_kit_and_the_other_pieces_are_told",
+    ),
+    K.KIT_COMPONENT_UNTOLD: (
+        f"{SYSTEM}/test_kit_orders.py::test_a_kit_of_which_a_component_was_never_told_is_an_exception_until_it_is",
+    ),
     K.DRIFT: (
         f"{SYSTEM}/test_foreign.py::test_f089_every_entry_is_looked_at_in_its_turn_though_nothing_is_due_for_it",
     ),

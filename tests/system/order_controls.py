@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 from archsyncd.domain.advice import Advice, AdviceStage
-from archsyncd.domain.booking import AddDelivery, AddReturn, OrderAction, wire_key
+from archsyncd.domain.booking import AddDelivery, AddReturn, OrderAction
 from archsyncd.domain.feed import Batch, Fulfilment
 from archsyncd.domain.handover import Carried, PlacedLine, Stage
+from archsyncd.domain.packing import wire_key
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.engine.ports import Commercetools, Feed, FeedFault
 from archsyncd.engine.store import Store

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from archsyncd.domain.booking import wire_key
+from archsyncd.domain.packing import wire_key
 from archsyncd.simulators.commercetools import ApiError
 from archsyncd.simulators.r247 import Commitment, Judge, OrderStatus
 from archsyncd.simulators.r247.held import SourceOrder

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from archsyncd.domain.booking import wire_key
+from archsyncd.domain.packing import wire_key
 from archsyncd.simulators.commercetools import ApiError
 from archsyncd.simulators.r247 import Asked
 from archsyncd.simulators.r247.held import SourceOrder

@@ -19,6 +19,7 @@ from archsyncd.domain.kits import (
 )
 
 SKU: Final = Word("an SKU: 1 to 256 characters without blanks around it", most_characters=256)
+HAND_OVERS: Final = ("components", "kit")
 _PERCENT: Final = re.compile(r"([0-9]{1,3})%")
 
 
@@ -72,10 +73,11 @@ class KitSettings:
     hand_over: str = field(
         default="components",
         metadata=key(
-            Choice(("components", "kit")),
-            """How a kit's line is brought to Archean where orders are handed over: as the lines of its components, or as the
-            kit's own SKU, which Archean then takes apart by itself. This version hands over kits as "kit" only. A dispatch is
-            booked when Archean tells it with the kit's line and SKU.""",
+            Choice(HAND_OVERS),
+            """How a kit's line is brought to Archean where orders are handed over: as the lines of its components ("components"),
+            or as the kit's own SKU, which Archean then takes apart by itself ("kit"). What a kit is made of is written down with
+            each order that is handed over, so that a change touches later orders only. Either way dispatches and returns are
+            understood by the kit's line, by a component's, or by SKU alone, and a kit is booked when all of it is there.""",
         ),
     )
 
@@ -88,8 +90,8 @@ class GoodsSettings:
         default=None,
         metadata=key(
             FilePath(),
-            """Further kits, as CSV with the columns kit,component,quantity,allotment: a line for each component, the allotment
-            on one line of each kit at least. They are sold in all channels, and handed over as the kit's own SKU. Read at the
-            start and at each reload.""",
+            """Further kits, as CSV with the columns kit,component,quantity,allotment and perhaps hand_over: a line for each
+            component, the allotment (and hand_over, else "components") on one line of each kit at least. They are sold in all
+            channels. Read at the start and at each reload.""",
         ),
     )

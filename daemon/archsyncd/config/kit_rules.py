@@ -75,20 +75,9 @@ def _kits_are_sold_somewhere(draft: Draft) -> None:
                 )
 
 
-def _kits_can_be_handed_over(draft: Draft) -> None:
-    """Taking a kit's order apart, and putting its dispatches together again, is not there yet."""
-    if draft.settings.orders.mode != "hand-over" or not draft.sound("orders", "mode"):
-        return
-    for sku, kit in draft.settings.kits.items():
-        if kit.hand_over == "components" and draft.sound("kits", sku, "hand_over"):
-            told = 'must be "kit" in this version where orders are handed over: Archean takes the kit apart by itself'
-            draft.fault(("kits", sku, "hand_over"), told, quoted("kit"), near=("kits", sku))
-
-
 KIT_RULES: Final[tuple[Callable[[Draft], None], ...]] = (
     _kits_are_whole,
     _no_kit_is_made_of_kits,
     _allotments_fit,
     _kits_are_sold_somewhere,
-    _kits_can_be_handed_over,
 )

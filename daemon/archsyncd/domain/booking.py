@@ -7,23 +7,24 @@ booked over. The shipment state goes forward only.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import DispatchedParcel, LineShare
 from archsyncd.domain.handover import Stage
+from archsyncd.domain.kit_orders import Gathered, KitOrder, Told, gather, kit_order
+from archsyncd.domain.kits import Kit
 from archsyncd.domain.order import GONE_ORDER_STATES
+from archsyncd.domain.packing import ParcelDraft, cut, pack, wire_key
 from archsyncd.domain.whole_order import MODE_MULTIPLE, Delivery, WholeOrder
 
 PARTIAL, SHIPPED, DELIVERED, READY = "Partial", "Shipped", "Delivered", "Ready"
 # How far a shipment has come; what is not named here (Pending, Delayed, Backorder) is before all of it.
 _FORWARD = {READY: 1, PARTIAL: 2, SHIPPED: 3, DELIVERED: 4}
-TEXT_LIMIT_CHARACTERS = 256
-_KEY = re.compile(r"[A-Za-z0-9_-]{2,200}")
+# The code of a case about pieces of kits that have left and make no whole one.
+KIT_DISPATCHED = "dispatched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,14 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True)
-class ParcelDraft:
-    """A parcel to be booked: pieces by line item id."""
+class Beside:
+    """What an order's kits are made of, by line id, and the dispatches of it that were booked before."""
 
-    key: str
-    tracking: str | None
-    carrier: str | None
-    pieces: Mapping[str, int]
+    kits: Mapping[str, Kit] = field(default_factory=dict)
+    others: tuple[Dispatch, ...] = ()
+
+
+NO_KITS = Beside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,76 +133,101 @@ class Booking:
     refused: bool = False
 
 
-def wire_key(name: str) -> str:
-    """A name of Archean's as a key of commercetools: itself where it can be one, else a hash of it."""
-    if _KEY.fullmatch(name) and "__" not in name:  # what follows two underscores is ours
-        return name
-    return f"sha256-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+def book(
+    order: WholeOrder, dispatch: Dispatch, closed: Mapping[str, int], beside: Beside = NO_KITS
+) -> Booking:
+    """Say what a dispatch makes of an order as it is now. `closed`: pieces by line item id that will never be shipped.
 
-
-def clean_text(text: str | None) -> str | None:
-    """A text of somebody else's for people: printable, of reasonable length, None where nothing is left of it."""
-    if text is None:
-        return None
-    kept = "".join(each for each in text if each.isprintable())[:TEXT_LIMIT_CHARACTERS].strip()
-    return kept or None
-
-
-def book(order: WholeOrder, dispatch: Dispatch, closed: Mapping[str, int]) -> Booking:
-    """Say what a dispatch makes of an order as it is now. `closed`: pieces by line item id that will never be shipped."""
-    findings: list[Finding] = []
+    A kit is delivered by the dispatch that brings its last piece. One that brings others of them is a delivery without items:
+    its parcels are on their way.
+    """
     own = [each for each in order.deliveries if _is_of(each, dispatch)]
     others = _delivered(each for each in order.deliveries if not _is_of(each, dispatch))
-    pieces, strange = _by_line(order, dispatch.lines, others)
+    pieces, strange, gathered = _pieces(order, dispatch, others, beside)
     if strange is not None:
-        return Booking((), (_mismatch(order, dispatch, strange),), order.order.shipment_state, refused=True)
+        return _refused(order, [_mismatch(order, dispatch, strange)])
     within = _within_order(order, pieces, others)
-    if within != pieces:
-        findings.append(_too_much(order, dispatch, pieces, within))
+    more = sum(pieces.values()) - sum(within.values()) + (gathered.beyond if gathered else 0)
+    findings = [_too_much(order, dispatch, more)] if more else []
     if order.order.order_state in GONE_ORDER_STATES:
         findings.append(_after_cancellation(order, dispatch))
+    begun = gathered is not None and gathered.adds
     actions: list[OrderAction] = []
     if own:
         if _delivered(own) != within:
             findings.append(_mismatch(order, dispatch, "it was booked before with other pieces"))
-            return Booking((), tuple(findings), order.order.shipment_state, refused=True)
-        actions += _corrections(order, dispatch, own, within)
-    elif within and not order.can_deliver:
+            return _refused(order, findings)
+        actions += _corrections(order, dispatch, own, within, gathered)
+    elif (within or begun) and not order.can_deliver:
         reason = "the order has no shipping info, so commercetools takes no delivery for it"
-        findings.append(_mismatch(order, dispatch, reason))
-        return Booking((), tuple(findings), order.order.shipment_state, refused=True)
-    elif pieces and not within:
-        return Booking((), tuple(findings), order.order.shipment_state, refused=True)
-    elif within:
-        actions += _new_deliveries(order, dispatch, within)
-    state = _state(order, _sum(others, within), closed)
+        return _refused(order, [*findings, _mismatch(order, dispatch, reason)])
+    elif within or begun:
+        actions += _new_deliveries(order, dispatch, within, gathered)
+    elif more:
+        return _refused(order, findings)
+    if gathered is not None:
+        findings += _incomplete(order, gathered, _sum(others, within), closed)
+    state = _state(order, _sum(others, within), closed, begun=begun)
     if state != order.order.shipment_state and order.order.order_state not in GONE_ORDER_STATES:
         actions.append(ChangeShipmentState(state or PARTIAL))
     return Booking(tuple(actions), tuple(findings), state)
 
 
-def book_progress(order: WholeOrder, closed: Mapping[str, int], *, ready: bool) -> Booking:
+def _refused(order: WholeOrder, findings: Sequence[Finding]) -> Booking:
+    return Booking((), tuple(findings), order.order.shipment_state, refused=True)
+
+
+def _pieces(
+    order: WholeOrder, dispatch: Dispatch, others: Mapping[str, int], beside: Beside
+) -> tuple[Mapping[str, int], str | None, Gathered | None]:
+    """Pieces by line item id; what cannot be matched, in words; and, of an order with kits, how they come together."""
+    kits = _kits_of(order, beside)
+    if kits is None:
+        return (*_by_line(order, dispatch.lines, others), None)
+    gathered = gather(kits, dispatch.lines, _told(order, beside), others)
+    return gathered.pieces, gathered.strange or _fewer_kits(gathered), gathered
+
+
+def book_progress(
+    order: WholeOrder, closed: Mapping[str, int], *, ready: bool, beside: Beside = NO_KITS
+) -> Booking:
     """Say what becomes of an order's shipment state where nothing was dispatched: pieces closed, or goods ready to go."""
     state = order.order.shipment_state
+    findings: list[Finding] = []
+    kits, delivered = _kits_of(order, beside), _delivered(order.deliveries)
+    if kits is not None:
+        findings = _incomplete(order, gather(kits, (), _told(order, beside), delivered), delivered, closed)
     if order.order.order_state not in GONE_ORDER_STATES:
-        state = _state(order, _delivered(order.deliveries), closed)
+        state = _state(order, delivered, closed)
         if ready and not _FORWARD.get(state or "", 0):
             state = READY
     changed = state is not None and state != order.order.shipment_state
-    return Booking((ChangeShipmentState(state),) if changed and state else (), (), state)
+    return Booking((ChangeShipmentState(state),) if changed and state else (), tuple(findings), state)
 
 
 def closed_pieces(
-    order: WholeOrder, shorts: Iterable[LineShare], planned: Iterable[OrderAction] = ()
+    order: WholeOrder,
+    shorts: Iterable[LineShare],
+    planned: Iterable[OrderAction] = (),
+    beside: Beside = NO_KITS,
 ) -> dict[str, int]:
     """Pieces by line item id that will never be shipped, as far as they are of this order.
 
-    `planned`: deliveries that are about to be booked: what is short is of the lines that they leave open.
+    `planned`: deliveries that are about to be booked: what is short is of the lines that they leave open. A kit that lacks one
+    piece will never be shipped.
     """
     lines = [LineShare(each.sku, each.short_quantity, each.line_ref) for each in shorts]
-    new = [action.pieces for action in planned if isinstance(action, AddDelivery)]
-    delivered = _sum(_delivered(order.deliveries), *new)
-    return _within_order(order, _by_line(order, lines, delivered)[0], {})
+    new = (Delivery("", action.key, action.pieces) for action in planned if isinstance(action, AddDelivery))
+    order = replace(order, deliveries=(*order.deliveries, *new))
+    delivered = _delivered(order.deliveries)
+    kits = _kits_of(order, beside)
+    if kits is None:
+        return _within_order(order, _by_line(order, lines, delivered)[0], {})
+    gone = gather(kits, lines, _told(order, beside), delivered)
+    before = kits.filled(gone.others)
+    lost = kits.lost({name: count - before[name] for name, count in gone.parts.items()})
+    short = {line_id: count for line_id, count in gone.pieces.items() if line_id not in kits.kits}
+    return _within_order(order, short, {}) | _within_order(order, lost, delivered)
 
 
 def has_delivery(order: WholeOrder, fulfilment_id: str) -> bool:
@@ -220,7 +247,53 @@ def stands(order: WholeOrder, closed: Mapping[str, int]) -> Stage | None:
     gone = _sum(delivered, closed)
     if all(gone.get(line.line_id, 0) >= line.quantity for line in order.order.lines):
         return Stage.CLOSED_SHORT if any(closed.values()) else Stage.SHIPPED
-    return Stage.PART_SHIPPED if any(delivered.values()) else None
+    return Stage.PART_SHIPPED if any(delivered.values()) or order.deliveries else None
+
+
+def _kits_of(order: WholeOrder, beside: Beside) -> KitOrder | None:
+    if not beside.kits:
+        return None
+    refs = {detail.key: line_id for line_id, detail in order.details.items() if detail.key}
+    return kit_order(order.order.lines, beside.kits, refs)
+
+
+def _told(order: WholeOrder, beside: Beside) -> list[Told]:
+    return [
+        Told(other.lines, _delivered(each for each in order.deliveries if _is_of(each, other)))
+        for other in beside.others
+    ]
+
+
+def _fewer_kits(gathered: Gathered) -> str | None:
+    """What is to be said where other dispatches have booked kits that are not whole by what is told now."""
+    fewer = {line_id: count for line_id, count in gathered.pieces.items() if count < 0}
+    for line_id, count in fewer.items():
+        sku = gathered.order.kits[line_id].sku
+        return f"with it {-count} of the kit {sku} stand as delivered of which not every component has left"
+    return None
+
+
+def _incomplete(
+    order: WholeOrder, gathered: Gathered, delivered: Mapping[str, int], closed: Mapping[str, int]
+) -> list[Finding]:
+    """What has left of kits that will never be whole, once nothing of their lines is open any more."""
+    rest = gathered.order.left_over(gathered.parts, gathered.order.whole(gathered.parts))
+    told = []
+    for line_id, pieces in rest.items():
+        if delivered.get(line_id, 0) + closed.get(line_id, 0) >= _ordered(order, line_id):
+            what = ", ".join(f"{count} of {sku}" for sku, count in pieces.items())
+            told.append(f"{what} for the kit {gathered.order.kits[line_id].sku}")
+    if not told:
+        return []
+    reason = (
+        f"pieces of order {order.name} have left that make no whole kit, and the rest of it will never be shipped: "
+        f"{'; '.join(told)}. No delivery shows them"
+    )
+    return [Finding(CaseKind.KIT_INCOMPLETE, KIT_DISPATCHED, reason)]
+
+
+def _ordered(order: WholeOrder, line_id: str) -> int:
+    return sum(line.quantity for line in order.order.lines if line.line_id == line_id)
 
 
 def _keys_of(dispatch: Dispatch) -> str:
@@ -280,23 +353,20 @@ def _within_order(
     return {line_id: count for line_id, count in kept.items() if count}
 
 
-def _new_deliveries(order: WholeOrder, dispatch: Dispatch, pieces: Mapping[str, int]) -> list[OrderAction]:
+def _new_deliveries(
+    order: WholeOrder, dispatch: Dispatch, pieces: Mapping[str, int], gathered: Gathered | None
+) -> list[OrderAction]:
     groups = _by_shipping(order, pieces)
     taken = {parcel.key for delivery in order.deliveries for parcel in delivery.parcels if parcel.key}
-    parcels = _parcels(order, dispatch, pieces, taken)
+    parcels = pack(order, dispatch.fulfilment_id, dispatch.parcels, pieces, taken, gathered)
     found: list[OrderAction] = []
     for number, (shipping_key, part) in enumerate(groups.items()):
         key = _keys_of(dispatch) if len(groups) == 1 else f"{_keys_of(dispatch)}__{number + 1}"
         # Parcels are told of the fulfilment, not of its parts: they stand with the first one.
         own = parcels if number == 0 else ()
-        held = own if len(groups) == 1 else tuple(_cut(parcel, part) for parcel in own)
+        held = own if len(groups) == 1 else tuple(cut(parcel, part) for parcel in own)
         found.append(AddDelivery(key, part, held, shipping_key or None))
     return found
-
-
-def _cut(parcel: ParcelDraft, pieces: Mapping[str, int]) -> ParcelDraft:
-    inside = {line_id: count for line_id, count in parcel.pieces.items() if line_id in pieces}
-    return ParcelDraft(parcel.key, parcel.tracking, parcel.carrier, inside)
 
 
 def _by_shipping(order: WholeOrder, pieces: Mapping[str, int]) -> dict[str, dict[str, int]]:
@@ -316,40 +386,15 @@ def _by_shipping(order: WholeOrder, pieces: Mapping[str, int]) -> dict[str, dict
             # Nobody said how these ship: with the first of the order's shippings.
             group = groups.setdefault(next(iter(order.shipping_keys), ""), {})
             group[line_id] = group.get(line_id, 0) + rest
-    return groups
-
-
-def _parcels(
-    order: WholeOrder, dispatch: Dispatch, pieces: Mapping[str, int], taken: set[str]
-) -> tuple[ParcelDraft, ...]:
-    """The parcels, each piece in one of them at most; what nobody can place is left out of the parcel, not of the delivery."""
-    left = dict(pieces)
-    skus = {line.line_id: line.sku for line in order.order.lines}
-    drafts: list[ParcelDraft] = []
-    for parcel in dispatch.parcels:
-        inside: dict[str, int] = {}
-        for sku, count in parcel.pieces.items():
-            rest = count
-            for line_id in [each for each in left if skus.get(each) == sku]:
-                part = min(rest, left[line_id])
-                if part:
-                    inside[line_id] = inside.get(line_id, 0) + part
-                    left[line_id] -= part
-                rest -= part
-        key = _parcel_key(dispatch, parcel, taken)
-        taken = taken | {key}
-        drafts.append(ParcelDraft(key, clean_text(parcel.tracking), clean_text(parcel.carrier), inside))
-    return tuple(drafts)
-
-
-def _parcel_key(dispatch: Dispatch, parcel: DispatchedParcel, taken: set[str]) -> str:
-    """The parcel's own id; with its fulfilment's before it where another parcel of the order has that id."""
-    key = wire_key(parcel.parcel_id)
-    return key if key not in taken else wire_key(f"{dispatch.fulfilment_id}_{parcel.parcel_id}")
+    return groups or {next(iter(order.shipping_keys), ""): {}}
 
 
 def _corrections(
-    order: WholeOrder, dispatch: Dispatch, own: Sequence[Delivery], pieces: Mapping[str, int]
+    order: WholeOrder,
+    dispatch: Dispatch,
+    own: Sequence[Delivery],
+    pieces: Mapping[str, int],
+    gathered: Gathered | None,
 ) -> list[OrderAction]:
     """What a newer record of a booked dispatch adds: parcels, and tracking that was told or corrected later."""
     booked = {parcel.key: parcel for delivery in own for parcel in delivery.parcels if parcel.key}
@@ -361,7 +406,7 @@ def _corrections(
         if parcel.key
     }
     found: list[OrderAction] = []
-    for draft in _parcels(order, dispatch, pieces, others):
+    for draft in pack(order, dispatch.fulfilment_id, dispatch.parcels, pieces, others, gathered):
         there = booked.get(draft.key)
         if there is None:
             found.append(AddParcel(own[0].key or "", draft))
@@ -370,10 +415,15 @@ def _corrections(
     return found
 
 
-def _state(order: WholeOrder, delivered: Mapping[str, int], closed: Mapping[str, int]) -> str | None:
-    """Partial while a line is open, Shipped when every piece was delivered or closed; never backwards."""
+def _state(
+    order: WholeOrder, delivered: Mapping[str, int], closed: Mapping[str, int], *, begun: bool = False
+) -> str | None:
+    """Partial while a line is open, Shipped when every piece was delivered or closed; never backwards.
+
+    `begun`: goods have left that make no whole kit yet.
+    """
     now = order.order.shipment_state
-    if not any(delivered.values()):
+    if not any(delivered.values()) and not begun and not order.deliveries:
         return now
     whole = all(
         delivered.get(line.line_id, 0) + closed.get(line.line_id, 0) >= line.quantity
@@ -388,10 +438,7 @@ def _mismatch(order: WholeOrder, dispatch: Dispatch, what: str) -> Finding:
     return Finding(CaseKind.FULFILMENT_MISMATCH, "mismatch", reason)
 
 
-def _too_much(
-    order: WholeOrder, dispatch: Dispatch, pieces: Mapping[str, int], within: Mapping[str, int]
-) -> Finding:
-    more = sum(pieces.values()) - sum(within.values())
+def _too_much(order: WholeOrder, dispatch: Dispatch, more: int) -> Finding:
     reason = (
         f"the dispatch {dispatch.fulfilment_id} of order {order.name} holds {more} pieces beyond the order; what is "
         "within it is booked"

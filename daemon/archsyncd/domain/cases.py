@@ -56,6 +56,8 @@ class CaseKind(StrEnum):
     FULFILMENT_UNKNOWN_ORDER = "fulfilment_unknown_order"
     SHORT_PICK = "short_pick"
     OVER_SHIPMENT = "over_shipment"
+    KIT_INCOMPLETE = "kit_incomplete"
+    KIT_COMPONENT_UNTOLD = "kit_component_untold"
     DRIFT = "drift"
     STALE_FEED = "stale_feed"
     SUSPECTED_OVERSELL = "suspected_oversell"

@@ -300,7 +300,8 @@ class Batch:
     `ordered`: what comes later here happened later, and nothing between was lost; without it no movement may be added up.
     `deliveries`: the messages it came in, remembered with it. `skus`: only named, their levels are to be read singly. `void`: of
     an epoch that the source had left before the one that counts, or of none that is told; nothing of it is applied. `parts` and
-    `closings`: pieces of snapshots among the records. `attempts`: how often the transport has delivered one of them at the most,
+    `closings`: pieces of snapshots among the records. `terms`: the fingerprint of the names and units that it was
+    translated by, None where it was told in ours. `attempts`: how often the transport has delivered one of them at the most,
     as far as it tells (0: it does not). `file`: the file that it ends, or that was not read.
     """
 
@@ -319,6 +320,7 @@ class Batch:
     parts: tuple[SnapshotPart, ...] = ()
     closings: tuple[SnapshotClosing, ...] = ()
     attempts: int = 0
+    terms: str | None = None
     file: FileNews | None = None
 
 
@@ -347,7 +349,7 @@ class SnapshotHead:
     `seq_at` is the position its items stand at unless they tell their own. `records` and `sum_on_hand` are the source's
     check figures (None: not told). `locations` scopes what an absent key means. `digest` names the exact content.
     `over_gap`: it makes up for what is missing before it, so reading goes on behind it only once it is applied.
-    `among_records`: it came in parts between records, some of which are newer and were applied before it.
+    `among_records`: it came in parts between records, some of which are newer and were applied before it. `terms`: as a batch's.
     """
 
     feed: str
@@ -359,15 +361,20 @@ class SnapshotHead:
     locations: tuple[str, ...]
     over_gap: bool = False
     among_records: bool = False
+    terms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPage:
-    """Some of a snapshot's items and the unreadable ones among them; `set_aside` more were told when they came."""
+    """Some of a snapshot's items and the unreadable ones among them; `set_aside` more were told when they came.
+
+    `terms`: as a batch's.
+    """
 
     items: tuple[Level, ...]
     rejects: tuple[Reject, ...] = ()
     set_aside: int = 0
+    terms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,13 +437,14 @@ class SnapshotStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyReading:
-    """The answer to a single-key read: the levels of one SKU as of `seq_at` of the feed's epoch."""
+    """The answer to a single-key read: the levels of one SKU as of `seq_at` of the feed's epoch. `terms`: as a batch's."""
 
     feed: str
     epoch: str
     seq_at: int
     levels: tuple[Level, ...]
     rejects: tuple[Reject, ...] = ()
+    terms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,21 @@ goes whole or not at all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import Order, OrderLine
+from archsyncd.domain.kit_orders import kits_ordered, split
+from archsyncd.domain.kits import Kit
 from archsyncd.domain.order import CANCELLED, DELETED, LINE_LIMIT_PIECES, says_shipped
 from archsyncd.domain.stock import Policies
 from archsyncd.domain.whole_order import WholeOrder
 
 ABSENT = "absent"
+# As many as a record of Archean may tell of.
+LINES_LIMIT = 10_000
 # Why an order is dismissed that asks for nothing but what no warehouse has; any other reason is a person's.
 NOTHING_TO_SHIP = "no warehouse ships any of it"
 
@@ -119,11 +123,12 @@ def _word(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlacedLine:
-    """A line with the location that is to fulfil it; None: Archean chooses."""
+    """A line with the location that is to fulfil it; None: Archean chooses. `kit`: the kit's line that it is a component of."""
 
     line: OrderLine
     sku: str
     location: str | None
+    kit: OrderLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,7 @@ def place_lines(order: WholeOrder, placement: Placement) -> tuple[PlacedLine, ..
         reason = f"order {order.name} goes to {order.destinations} addresses, and Archean takes one: the whole order is held"
         return Flaw(CaseKind.ORDER_UNMAPPED_LINE, reason)
     placed: list[PlacedLine] = []
+    kits = kits_ordered(order.order, placement.channel_keys, placement.policies)
     for line in order.order.lines:
         if line.quantity == 0:
             continue  # a line of nothing asks for nothing
@@ -161,12 +167,26 @@ def place_lines(order: WholeOrder, placement: Placement) -> tuple[PlacedLine, ..
         location = _location(order, line, placement)
         if isinstance(location, Flaw):
             return location
-        placed.append(PlacedLine(line, line.sku, location))
+        kit = kits.get(line.line_id)
+        if kit is None or kit.as_kit:
+            placed.append(PlacedLine(line, line.sku, location))
+        else:
+            placed += [PlacedLine(part, part.sku or "", location, line) for part in split(line, kit)]
+    return _too_much(order, placed) or tuple(placed)
+
+
+def _too_much(order: WholeOrder, placed: Sequence[PlacedLine]) -> Flaw | None:
+    """What is wrong with all the lines together, kits being taken apart."""
     if not placed:
-        return Flaw(
-            CaseKind.ORDER_UNMAPPED_LINE, f"order {order.name} has no line that a warehouse could fulfil"
-        )
-    return tuple(placed)
+        reason = f"order {order.name} has no line that a warehouse could fulfil"
+        return Flaw(CaseKind.ORDER_UNMAPPED_LINE, reason)
+    many = next((each for each in placed if each.line.quantity > LINE_LIMIT_PIECES), None)
+    if many is not None:
+        return _flaw(order, many.line, "are more pieces than can be meant")
+    if len(placed) > LINES_LIMIT:
+        reason = f"order {order.name} has {len(placed)} lines with the components of its kits, and may have {LINES_LIMIT}"
+        return Flaw(CaseKind.ORDER_UNMAPPED_LINE, f"{reason}: the whole order is held")
+    return None
 
 
 def _location(order: WholeOrder, line: OrderLine, placement: Placement) -> str | Flaw | None:
@@ -212,13 +232,14 @@ def asked_for(order: Order) -> str:
 class Verdict:
     """What is to be done about an order that has not been sent: the state it goes to and why.
 
-    `lines` are set when it is ready; `flaw` when it is held.
+    `lines` are set when it is ready, and `kits` among the order's lines by line id; `flaw` when it is held.
     """
 
     stage: Stage
     reason: str = ""
     lines: tuple[PlacedLine, ...] = ()
     flaw: Flaw | None = None
+    kits: Mapping[str, Kit] = field(default_factory=dict)
 
 
 def judge_unsent(order: WholeOrder, rule: EligibleRule, placement: Placement) -> Verdict:
@@ -239,7 +260,8 @@ def judge_unsent(order: WholeOrder, rule: EligibleRule, placement: Placement) ->
     placed = place_lines(order, placement)
     if isinstance(placed, Flaw):
         return Verdict(Stage.HELD, placed.reason, flaw=placed)
-    return Verdict(Stage.READY, lines=placed)
+    kits = kits_ordered(order.order, placement.channel_keys, placement.policies)
+    return Verdict(Stage.READY, lines=placed, kits=kits)
 
 
 class Hand(IntEnum):

@@ -7,29 +7,49 @@ what is proven of the component that lags most.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from archsyncd.domain.feed import LineShare
+from archsyncd.domain.feed import SKU_LIMIT_CHARACTERS, LineShare
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.kits import Kit
+from archsyncd.domain.kits import Components, Kit
 from archsyncd.domain.ledger import Line, reflected_units
-from archsyncd.domain.order import ELSEWHERE
+from archsyncd.domain.order import COMPONENT, ELSEWHERE
 from archsyncd.domain.stock import ChannelPolicy, Policies, StoredLevel
 
-COMPONENT = "+"
+NAME_LIMIT_CHARACTERS = SKU_LIMIT_CHARACTERS
 Levels = Mapping[tuple[str, str], StoredLevel]
 
 
 def component_name(line_id: str, sku: str) -> str:
-    """What the line of a kit's component is called: the same for the same line and component, at all times."""
+    """What the line of a kit's component is called, here and in what Archean is sent: the same at all times.
+
+    The kit's line, "+" and the SKU, in which "%", "/" and "+" are percent-encoded; of a SKU too long for that, its SHA-256.
+    """
     told = sku.replace("%", "%25").replace(ELSEWHERE, "%2F").replace(COMPONENT, "%2B")
-    return f"{line_id}{COMPONENT}{told}"
+    name = f"{line_id}{COMPONENT}{told}"
+    if len(name) <= NAME_LIMIT_CHARACTERS:
+        return name
+    return f"{line_id}{COMPONENT}sha256-{hashlib.sha256(sku.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def kit_line(name: str) -> str:
     """The kit's line of a component's, and of a part of it that another channel's location fulfils."""
     return name.partition(COMPONENT)[0]
+
+
+class Made(Protocol):
+    """A line, whoever keeps it."""
+
+    @property
+    def made_of(self) -> Components:
+        """What it was handed over as, where it is a kit's and that was written down."""
+        ...
+
+
+NO_LINES: Mapping[StockKey, Iterable[Made]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +105,7 @@ def reflected_of(key: StockKey, line: Line, policies: Policies, levels: Levels) 
     policy = policies.channels.get(key.channel)
     if policy is None:
         return 0
-    kit = policies.kits.kit(key.channel, key.sku) if policies.kits else None
+    kit = kit_of(key, line, policies)
     if kit is None:
         return reflected_units(line, policy, levels_of(key.sku, policy, levels))
     return reflected_kits(line, kit, policy, levels)
@@ -93,7 +113,7 @@ def reflected_of(key: StockKey, line: Line, policies: Policies, levels: Levels) 
 
 def shipped_of(key: StockKey, line: Line, policies: Policies) -> int:
     """How many pieces of a line Archean has told to have left; of a kit, as many as all of its components have."""
-    kit = policies.kits.kit(key.channel, key.sku) if policies.kits else None
+    kit = kit_of(key, line, policies)
     if kit is None:
         return _shipped(line)
     return min((_shipped(part.line) + part.away) // part.pieces for part in component_lines(line, kit))
@@ -103,19 +123,42 @@ def _shipped(line: Line) -> int:
     return sum(proof.quantity for proof in line.proofs if proof.source and proof.source != "times")
 
 
-def shelf_skus(key: StockKey, policies: Policies) -> tuple[str, ...]:
-    """The SKUs under which a key's pieces lie on the shelf: its own, or a kit's components."""
+def kit_of(key: StockKey, line: Made, policies: Policies) -> Kit | None:
+    """The kit that a line is about: as it was handed over, whatever the rules say now; None for a line of no kit."""
+    if line.made_of:
+        return Kit(key.sku, line.made_of)
+    return policies.kits.kit(key.channel, key.sku) if policies.kits else None
+
+
+def is_apart(key: StockKey, line: Made, policies: Policies) -> bool:
+    """Whether a kit's line takes pieces that are not kept for its key: it was handed over as what the kit is not any more.
+
+    What commercetools took from the kit's entry stays taken, and its components have it as untracked demand, as with a kit
+    that shares their pieces.
+    """
+    if not line.made_of:
+        return False
     kit = policies.kits.kit(key.channel, key.sku) if policies.kits else None
-    return (key.sku,) if kit is None else tuple(sku for sku, _ in kit.components)
+    return kit is None or kit.shared or kit.components != line.made_of
 
 
-def shelf_places(keys: Iterable[StockKey], policies: Policies) -> list[tuple[str, str]]:
-    """The places (location, SKU) whose levels these keys' figures are made of."""
+def shelf_skus(key: StockKey, policies: Policies, lines: Iterable[Made] = ()) -> tuple[str, ...]:
+    """The SKUs under which a key's pieces lie on the shelf: its own, or a kit's components; also of what was handed over."""
+    kit = policies.kits.kit(key.channel, key.sku) if policies.kits else None
+    own = (key.sku,) if kit is None else tuple(sku for sku, _ in kit.components)
+    more = tuple(sku for line in lines for sku, _ in line.made_of)
+    return tuple(dict.fromkeys((*own, *more))) if more else own
+
+
+def shelf_places(
+    keys: Iterable[StockKey], policies: Policies, lines: Mapping[StockKey, Iterable[Made]] = NO_LINES
+) -> list[tuple[str, str]]:
+    """The places (location, SKU) whose levels these keys' figures are made of. `lines`: the keys', as far as they are known."""
     return [
         (name, sku)
         for key in keys
         if (policy := policies.channels.get(key.channel)) is not None
-        for sku in shelf_skus(key, policies)
+        for sku in shelf_skus(key, policies, lines.get(key, ()))
         for name in policy.locations
     ]
 

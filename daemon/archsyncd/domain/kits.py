@@ -11,6 +11,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+# What one kit takes of each component: SKU and pieces, by name.
+Components: TypeAlias = tuple[tuple[str, int], ...]
 
 SHARED = "shared"
 COMPONENTS_LIMIT = 50
@@ -31,7 +35,7 @@ class Kit:
     """
 
     sku: str
-    components: tuple[tuple[str, int], ...]
+    components: Components
     percent: int | None = None
     kits: int | None = None
     channels: frozenset[str] = frozenset()
@@ -61,6 +65,9 @@ class Kit:
         """The kit as plain values that `Kits.of_text` reads."""
         parts = [list(part) for part in self.components]
         return [self.sku, parts, self.percent, self.kits, sorted(self.channels), int(self.as_kit)]
+
+
+NO_KITS: Mapping[str, Kit] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +104,18 @@ class Kits:
         """The kits that a SKU is a component of in a channel, in the order in which they are served."""
         return tuple(kit for kit in self.using.get(sku, ()) if kit.sold_in(channel))
 
-    def plus(self, others: Kits) -> Kits:
-        """These kits, and those of others whose SKU is none of these."""
-        return self if not others else Kits({**others.by_sku, **self.by_sku})
+    def also(self, others: Kits) -> Kits:
+        """These kits and others, each SKU with every component that it has in either: as they were one after the other."""
+        found = dict(others.by_sku)
+        for sku, kit in self.by_sku.items():
+            found[sku] = _both(kit, found[sku]) if sku in found else kit
+        return Kits(found)
+
+    def beyond(self, others: Kits) -> Kits:
+        """Those of these kits that keep pieces which the others' kit of the same SKU would not keep."""
+        return Kits(
+            {sku: kit for sku, kit in self.by_sku.items() if not _covers(others.by_sku.get(sku), kit)}
+        )
 
     def text(self) -> str:
         """All kits as text that `of_text` reads."""
@@ -113,6 +129,29 @@ class Kits:
             components = tuple((name, pieces) for name, pieces in parts)
             found[sku] = Kit(sku, components, percent, kits, frozenset(channels), bool(as_kit))
         return Kits(found)
+
+
+def _both(one: Kit, other: Kit) -> Kit:
+    """A kit that is as either of two: with the components of both, of each the larger number."""
+    components = dict(other.components)
+    for sku, pieces in one.components:
+        components[sku] = max(pieces, components.get(sku, 0))
+    channels = one.channels | other.channels if one.channels and other.channels else frozenset()
+    keeping = other if one.shared else one
+    return Kit(one.sku, tuple(sorted(components.items())), keeping.percent, keeping.kits, channels)
+
+
+def _covers(kit: Kit | None, before: Kit) -> bool:
+    """Whether a kit holds all pieces that it held as it was before. What was shared was held by nobody."""
+    if before.shared:
+        return True
+    if (
+        kit is None
+        or kit.shared
+        or (kit.channels and not (before.channels and before.channels <= kit.channels))
+    ):
+        return False
+    return all(kit.pieces_of(sku) >= pieces for sku, pieces in before.components)
 
 
 def reserves(sellable: int, component: str, kits: Iterable[Kit]) -> Mapping[str, int]:

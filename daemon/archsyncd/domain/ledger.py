@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from archsyncd.domain.feed import Figure, Position
 from archsyncd.domain.inventory import Marker
+from archsyncd.domain.kits import Components
 from archsyncd.domain.stock import ChannelPolicy, StoredLevel, sellable_quantity
 
 
@@ -55,7 +56,8 @@ class Line:
     """A line that counts in one key. `tracked`: commercetools took its units out of this very entry.
 
     `there`: how many pieces Archean can have of it, None: all. No statement about the order is about more.
-    `parts`: what was told of components of a kit's line, by the names of `domain/kit_lines.py`.
+    `parts`: what was told of components of a kit's line, by the names of `domain/kit_lines.py`. `made_of`: what a kit's line
+    was handed over as, each component with its pieces; empty where that was not written down.
     """
 
     order_id: str
@@ -68,6 +70,7 @@ class Line:
     accepted_ms: int | None = None
     there: int | None = None
     parts: tuple[tuple[str, Proof], ...] = ()
+    made_of: Components = ()
 
     @property
     def provable(self) -> int:

@@ -18,6 +18,8 @@ CANCELLED = "Cancelled"
 DELETED = "Deleted"  # our word: commercetools does not know such an order any more
 GONE_ORDER_STATES = frozenset({CANCELLED, DELETED})
 ELSEWHERE = "/"
+# Between a kit's line and the component that a line of its own is about; see domain/kit_lines.py.
+COMPONENT = "+"
 # Nobody orders more pieces in one line; sums of lines stay within 64 bits below it.
 LINE_LIMIT_PIECES = 10**9
 
@@ -164,9 +166,9 @@ def assign(
     """Say which lines a statement's shares are about, no piece twice.
 
     A share names its line, or only a SKU: then it fills the lines of that SKU one after the other, first those whose own
-    channel has the location. `taken`: pieces by line that other statements of the kind speak of already. What a location
-    fulfils for another channel's line is a part in the location's channel (the first of them where several share it); a
-    location that is not mapped proves nothing.
+    channel has the location, and of these first what was ordered by that SKU, then components of kits. `taken`: pieces by line
+    that other statements of the kind speak of already. What a location fulfils for another channel's line is a part in the
+    location's channel (the first of them where several share it); a location that is not mapped proves nothing.
     """
     parts: dict[tuple[str, str, str | None], int] = {}
     left = {line.line_id: max(line.quantity - taken.get(line.line_id, 0), 0) for line in lines}
@@ -194,7 +196,9 @@ def _meant(share: LineShare, lines: Sequence[CountedLine], channels: Sequence[st
     if named:
         return named
     alike = [line for line in lines if line.key.sku == share.sku]
-    return sorted(alike, key=lambda line: (line.key.channel not in channels, line.line_id))
+    return sorted(
+        alike, key=lambda line: (line.key.channel not in channels, COMPONENT in line.line_id, line.line_id)
+    )
 
 
 def implied_proofs(

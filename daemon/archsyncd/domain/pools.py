@@ -58,7 +58,8 @@ def pools_of(key: StockKey, policies: Policies, *, past: bool = False) -> tuple[
             for each in kits:
                 for other in each.with_component(channel, sku):
                     if not other.shared:
-                        takers.setdefault(StockKey(channel, other.sku), other.pieces_of(sku))
+                        taker = StockKey(channel, other.sku)
+                        takers[taker] = max(takers.get(taker, 0), other.pieces_of(sku))
         takers.pop(key, None)
         if takers:
             pools.append(Pool(weight, tuple(Member(other, pieces) for other, pieces in takers.items())))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from archsyncd.domain.cases import Case
 from archsyncd.domain.inventory import MessageCursor, StockKey
+from archsyncd.domain.kits import Components
 from archsyncd.domain.outbox import OutboxRow
 
 
@@ -156,7 +157,8 @@ class KeyStory:
     """Everything known of one SKU. `levels`, `lines`, `proofs` and `heads` are rows in the order of their queries.
 
     `shelf`: levels of components, where it is a kit; `beside`: rows of other keys that sell the same pieces. `debts`: channel,
-    SKU and the pieces owed beyond a part; `waits`: who waits for whom, with the pieces these hold and since when.
+    SKU and the pieces owed beyond a part; `waits`: who waits for whom, with the pieces these hold and since when. `handed`: by
+    order and line, what kits' lines were handed over as; `taken`: its keys that such lines take pieces of.
     """
 
     sku: str
@@ -171,3 +173,5 @@ class KeyStory:
     debts: tuple[tuple[Any, ...], ...] = ()
     waits: tuple[tuple[Any, ...], ...] = ()
     answered: tuple[tuple[Any, ...], ...] = ()
+    handed: Mapping[tuple[str, str], Components] = field(default_factory=dict)
+    taken: frozenset[StockKey] = frozenset()

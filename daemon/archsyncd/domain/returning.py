@@ -7,6 +7,7 @@ Unusable, and what waits for a decision stays Returned until a newer record tell
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from archsyncd.domain.booking import (
     AddReturn,
@@ -15,14 +16,19 @@ from archsyncd.domain.booking import (
     OrderAction,
     ReturnDraft,
     SetReturnState,
-    wire_key,
 )
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.feed import Disposition, ReturnedLine
+from archsyncd.domain.feed import Disposition, LineShare, ReturnedLine
+from archsyncd.domain.kit_orders import KitOrder, kit_order
+from archsyncd.domain.kit_returns import KitReturn, OtherReturn, return_kits
+from archsyncd.domain.kits import Kit
+from archsyncd.domain.packing import wire_key
 from archsyncd.domain.whole_order import ReturnItem, WholeOrder
 
 RETURNED, BACK_IN_STOCK, UNUSABLE = "Returned", "BackInStock", "Unusable"
 SINGLE_ITEMS = 50
+# The code of a case about pieces of kits that came back and make no whole one.
+KIT_RETURNED = "returned"
 FATES: Mapping[Disposition, str] = {
     Disposition.SELLABLE: BACK_IN_STOCK,
     Disposition.DAMAGED: UNUSABLE,
@@ -31,13 +37,37 @@ FATES: Mapping[Disposition, str] = {
 }
 
 
-def book_return(order: WholeOrder, return_id: str, lines: Sequence[ReturnedLine]) -> Booking:
+@dataclass(frozen=True, slots=True)
+class OtherReturns:
+    """What an order's kits are made of, by line id, and its returns that were booked before, by id."""
+
+    kits: Mapping[str, Kit] = field(default_factory=dict)
+    others: Mapping[str, Sequence[ReturnedLine]] = field(default_factory=dict)
+
+
+NO_KITS = OtherReturns()
+
+
+def book_return(
+    order: WholeOrder, return_id: str, lines: Sequence[ReturnedLine], beside: OtherReturns = NO_KITS
+) -> Booking:
     """Say what a return makes of an order as it is now.
 
     A return that is told again with another fate of its goods carries the items on that are not decided yet; one that takes
-    back what is decided, or holds fewer pieces than before, is for a person.
+    back what is decided, or holds fewer pieces than before, is for a person. A kit is back with the last of its pieces, and
+    no better than the worst of them; pieces that make no whole kit are told.
     """
-    wanted, strange = _by_line(order, lines)
+    refs = {detail.key: line_id for line_id, detail in order.details.items() if detail.key}
+    kits = kit_order(order.order.lines, beside.kits, refs)
+    findings: tuple[Finding, ...] = ()
+    fates: list[SetReturnState] = []
+    if kits is None:
+        wanted, strange = _by_line(order, lines)
+    else:
+        made = _with_kits(order, kits, lines, beside.others)
+        wanted, strange = made.found, made.strange
+        findings = _in_pieces(order, kits, made.rest)
+        fates = [SetReturnState(item.key or "", fate) for item, fate in made.carried]
     state = order.order.shipment_state
     if strange is not None:
         return Booking((), (_mismatch(order, return_id, strange),), state, refused=True)
@@ -48,7 +78,6 @@ def book_return(order: WholeOrder, return_id: str, lines: Sequence[ReturnedLine]
             others[item.line_id] = others.get(item.line_id, 0) + item.quantity
     ordered = {line.line_id: line.quantity for line in order.order.lines}
     drafts: list[ReturnDraft] = []
-    fates: list[SetReturnState] = []
     for line_id in dict.fromkeys([*wanted, *(item.line_id for item in own)]):
         asked = dict(wanted.get(line_id, {}))
         if sum(asked.values()) + others.get(line_id, 0) > ordered.get(line_id, 0):
@@ -68,7 +97,7 @@ def book_return(order: WholeOrder, return_id: str, lines: Sequence[ReturnedLine]
                 drafts.append(ReturnDraft(key, line_id, pieces))
                 fates += [SetReturnState(key, fate)] if fate != RETURNED else []
     actions: list[OrderAction] = [AddReturn(tuple(drafts))] if drafts else []
-    return Booking((*actions, *fates), (), state)
+    return Booking((*actions, *fates), findings, state)
 
 
 def _portions(fate: str, count: int) -> list[int]:
@@ -128,6 +157,45 @@ def _by_line(
                 held[fate] = held.get(fate, 0) + part
             rest -= part
     return found, None
+
+
+def _with_kits(
+    order: WholeOrder,
+    kits: KitOrder,
+    lines: Sequence[ReturnedLine],
+    others: Mapping[str, Sequence[ReturnedLine]],
+) -> KitReturn:
+    known = [
+        OtherReturn(_by_fate(told), tuple(item for item in order.returns if _is_of(item, name)))
+        for name, told in others.items()
+    ]
+    return return_kits(kits, _by_fate(lines), known, (BACK_IN_STOCK, RETURNED, UNUSABLE), RETURNED)
+
+
+def _by_fate(lines: Sequence[ReturnedLine]) -> dict[str, list[LineShare]]:
+    found: dict[str, list[LineShare]] = {}
+    for each in lines:
+        share = LineShare(each.sku, each.quantity, each.line_ref)
+        found.setdefault(FATES[each.disposition], []).append(share)
+    return found
+
+
+def _in_pieces(
+    order: WholeOrder, kits: KitOrder, rest: Mapping[str, Mapping[str, int]]
+) -> tuple[Finding, ...]:
+    told = [
+        f"{', '.join(f'{count} of {sku}' for sku, count in pieces.items())} of the kit {kits.kits[line_id].sku}"
+        for line_id, pieces in rest.items()
+    ]
+    if not told:
+        return ()
+    reason = f"pieces of order {order.name} came back that make no whole kit: {'; '.join(told)}. No return item shows them"
+    return (Finding(CaseKind.KIT_INCOMPLETE, KIT_RETURNED, reason),)
+
+
+def has_items(order: WholeOrder, return_id: str) -> bool:
+    """Whether a return stands on the order with items of its own."""
+    return any(_is_of(item, return_id) for item in order.returns)
 
 
 def _is_of(item: ReturnItem, return_id: str) -> bool:

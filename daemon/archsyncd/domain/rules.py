@@ -63,6 +63,10 @@ class Rules:
         """These rules, knowing what was sold where by the rules before: what that still shows is waited for."""
         return replace(self, policies=self.policies.remembering(before))
 
+    def forgetting(self) -> Rules:
+        """These rules, what was sold by earlier ones being settled."""
+        return replace(self, policies=self.policies.forgetting())
+
     def retiring(self, before: str) -> Rules:
         """These rules, and the channels of an earlier mapping (of `mapping`) whose locations sell elsewhere now, or nowhere.
 
@@ -196,6 +200,21 @@ def policies_text(policies: Policies, *, whole: bool = True) -> str:
 def _place_values(place: LocationPolicy) -> list[Any]:
     shared = [] if place.share == WHOLE else [place.share]
     return [place.location, place.sellable.value, place.buffer, *shared]
+
+
+def past_text(policies: Policies) -> tuple[str, str] | None:
+    """What was sold where by earlier rules, as two texts that `with_past` reads; None where that is nothing."""
+    if not policies.past and not policies.past_kits:
+        return None
+    return json.dumps(
+        {name: sorted(each) for name, each in sorted(policies.past.items())}
+    ), policies.past_kits.text()
+
+
+def with_past(policies: Policies, locations: str, kits: str) -> Policies:
+    """Policies with what `past_text` wrote."""
+    past = {name: frozenset(each) for name, each in json.loads(locations).items()}
+    return replace(policies, past=past, past_kits=Kits.of_text(kits))
 
 
 def policies_of_text(text: str) -> Policies:

@@ -164,12 +164,19 @@ class Policies:
         return replace(self, channels=channels)
 
     def remembering(self, before: Policies) -> Policies:
-        """The same, knowing what was sold where by the rules before."""
-        past = dict(before.past)
-        for name in before.by_location:
-            past[name] = past.get(name, frozenset()) | before.channels_of(name)
-        kits = before.kits.plus(before.past_kits)
+        """The same, knowing what was sold where by the rules before, and by those that these still knew of."""
+        past = {
+            name: more
+            for name in {*before.past, *before.by_location}
+            if (more := before.past.get(name, frozenset()) | before.channels_of(name))
+            - self.channels_of(name)
+        }
+        kits = before.kits.also(before.past_kits).beyond(self.kits)
         return replace(self, past=past, past_kits=kits)
+
+    def forgetting(self) -> Policies:
+        """The same, what was sold by earlier rules being settled."""
+        return replace(self, past={}, past_kits=Kits())
 
 
 def _beside(channels: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:

@@ -9,6 +9,7 @@ from archsyncd.domain.advice import Advice, AdviceKind, AdviceStage
 from archsyncd.domain.booking import Finding
 from archsyncd.domain.handover import Stage
 from archsyncd.domain.inventory import Order
+from archsyncd.domain.kits import Kit
 from archsyncd.domain.rules import LearnRules
 
 
@@ -21,6 +22,10 @@ class Advices(Protocol):
 
     async def of_order(self, order_id: str) -> list[Advice]:
         """Everything advised of an order, the oldest first."""
+        ...
+
+    async def kits_of(self, order: Order, rules: LearnRules) -> Mapping[str, Kit]:
+        """By line id, the kits that an order was handed over with; of lines that were not, as the rules are now."""
         ...
 
     async def unbooked_since(self, limit: int) -> list[int]:

@@ -6,12 +6,13 @@ and finds itself. What does not fit the order is held for a person; the rest goe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archsyncd.domain.advice import READY_STATUSES, Advice, AdviceKind, AdviceStage
 from archsyncd.domain.booking import (
+    Beside,
     Booking,
     Dispatch,
     Finding,
@@ -21,15 +22,17 @@ from archsyncd.domain.booking import (
     has_delivery,
     stands,
     strange_deliveries,
-    wire_key,
 )
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.handover import BookedDispatch, Hand, Objection, Taken
 from archsyncd.domain.inventory import Conflict, Failure, Missing, Refused, TooLarge
+from archsyncd.domain.kits import Kit
 from archsyncd.domain.order import goods_of
+from archsyncd.domain.packing import wire_key
 from archsyncd.domain.retry import delay
-from archsyncd.domain.returning import book_return
+from archsyncd.domain.returning import OtherReturns, book_return, has_items
 from archsyncd.domain.rules import LearnRules
+from archsyncd.domain.same_goods import as_ordered, strange_skus
 from archsyncd.domain.silence import Way
 from archsyncd.domain.times import rfc3339
 from archsyncd.domain.whole_order import WholeOrder
@@ -72,6 +75,10 @@ class DispatchOptions:
     not_goods: tuple[str, ...] = ()
 
 
+async def _as_they_are(skus: Collection[str]) -> Mapping[str, str]:
+    return {sku: sku for sku in skus}
+
+
 class Dispatching:
     """Books what Archean advises, one order at a time, and acknowledges what is booked."""
 
@@ -87,8 +94,12 @@ class Dispatching:
         chance: Callable[[], float],
         beat: Callable[[], None],
         may_write: Callable[[], bool] = lambda: True,
+        goods: Callable[[Collection[str]], Awaitable[Mapping[str, str]]] = _as_they_are,
     ) -> None:
-        """`desks`: by feed, where a booking is acknowledged. `may_write`: whether anything may be written at all."""
+        """`desks`: by feed, where a booking is acknowledged. `may_write`: whether anything may be written at all.
+
+        `goods`: what Archean calls the goods of commercetools' SKUs, of those that were given up too.
+        """
         self._store = store
         self._client = client
         self._desks = desks
@@ -99,6 +110,7 @@ class Dispatching:
         self._chance = chance
         self._beat = beat
         self._may_write = may_write
+        self._goods_of = goods
         self._reader = WholeReader(client, limiter, Priority.BOOKING, beat)
         self._read: dict[str, WholeOrder] = {}
         self._bookings = {name: Gate(shared.clock, chance) for name in desks}
@@ -234,8 +246,10 @@ class Dispatching:
             await self._kept.close_shorts(advice)
             advice = replace(advice, short_closed=True)
         others = await self._kept.of_order(whole.order.id)
-        closed = _closed(whole, advice, others)
-        booking = self._booking(whole, advice, closed)
+        told, *rest = await self._as_ordered(whole, [advice, *others])
+        kits = await self._kept.kits_of(whole.order, self._learn_rules())
+        closed = _closed(whole, told, rest, kits)
+        booking = self._booking(whole, told, rest, closed, kits)
         if advice.is_shipped and not booking.refused and await self._is_anothers(whole, advice, others):
             booking = Booking((), (_anothers(whole, advice),), whole.order.shipment_state, refused=True)
         if booking.refused or (booking.findings and not sure):
@@ -277,6 +291,14 @@ class Dispatching:
     def _goods(self, order: WholeOrder) -> WholeOrder:
         return replace(order, order=goods_of(order.order, self.options.not_goods))
 
+    async def _as_ordered(self, whole: WholeOrder, advices: Sequence[Advice]) -> Sequence[Advice]:
+        """What was told in other SKUs than the order has for the same goods, in the order's."""
+        strange = strange_skus(whole, advices)
+        if not strange:
+            return advices
+        goods = await self._goods_of({*strange, *(line.sku for line in whole.order.lines if line.sku)})
+        return [as_ordered(whole, each, goods) for each in advices]
+
     async def _is_anothers(self, whole: WholeOrder, advice: Advice, others: Sequence[Advice]) -> bool:
         """Whether another system may have booked it under a key of its own, before it was ours to book."""
         if has_delivery(whole, advice.name) or not strange_deliveries(whole, [each.name for each in others]):
@@ -284,11 +306,20 @@ class Dispatching:
         story = await self._store.handovers.story(whole.order.id)
         return story is not None and story.carried.foreign_hand is Hand.ANOTHER_SYSTEM
 
-    def _booking(self, whole: WholeOrder, advice: Advice, closed: Mapping[str, int]) -> Booking:
+    def _booking(
+        self,
+        whole: WholeOrder,
+        advice: Advice,
+        others: Sequence[Advice],
+        closed: Mapping[str, int],
+        kits: Mapping[str, Kit],
+    ) -> Booking:
         if advice.kind is AdviceKind.RETURN:
-            return book_return(whole, advice.name, advice.returned)
+            booked = {each.name: each.returned for each in _booked_before(whole, advice, others)}
+            return book_return(whole, advice.name, advice.returned, OtherReturns(kits, booked))
         if advice.is_shipped:
-            return book(whole, Dispatch(advice.name, advice.shares, advice.parcels), closed)
+            dispatch = Dispatch(advice.name, advice.shares, advice.parcels)
+            return book(whole, dispatch, closed, _beside(whole, advice, others, kits))
         if has_delivery(whole, advice.name):
             reason = (
                 f"Archean has taken the dispatch {advice.name} of order {whole.name} back (it is {advice.status} now), and its "
@@ -297,7 +328,7 @@ class Dispatching:
             finding = Finding(CaseKind.FULFILMENT_MISMATCH, "taken_back", reason)
             return Booking((), (finding,), whole.order.shipment_state, refused=True)
         ready = self.options.ready_state and advice.status in READY_STATUSES
-        return book_progress(whole, closed, ready=ready)
+        return book_progress(whole, closed, ready=ready, beside=_beside(whole, advice, others, kits))
 
     async def _settle(
         self, advice: Advice, whole: WholeOrder, booking: Booking, closed: Mapping[str, int]
@@ -386,14 +417,46 @@ class Dispatching:
         await self._kept.put_off(advice, reason, self._shared.clock.wall_ms() + int(seconds * 1000))
 
 
-def _closed(whole: WholeOrder, advice: Advice, others: Sequence[Advice]) -> Mapping[str, int]:
+def _booked_before(whole: WholeOrder, advice: Advice, others: Sequence[Advice]) -> list[Advice]:
+    """The other dispatches of an order that stand in commercetools, of a return the other returns."""
+    return [
+        each
+        for each in others
+        if each.kind is advice.kind
+        and each.name != advice.name
+        and (each.is_shipped or each.kind is AdviceKind.RETURN)
+        and (
+            each.stage in {AdviceStage.BOOKED, AdviceStage.DONE}
+            or each.delivery_key is not None
+            or (each.is_shipped and has_delivery(whole, each.name))
+            or has_items(whole, each.name)
+        )
+    ]
+
+
+def _beside(whole: WholeOrder, advice: Advice, others: Sequence[Advice], kits: Mapping[str, Kit]) -> Beside:
+    if not kits:
+        return Beside()
+    booked = _booked_before(whole, advice, others)
+    return Beside(kits, tuple(Dispatch(each.name, each.shares) for each in booked))
+
+
+def _closed(
+    whole: WholeOrder, advice: Advice, others: Sequence[Advice], kits: Mapping[str, Kit]
+) -> Mapping[str, int]:
     """Pieces of the order that will never be shipped, by line."""
     closing = [each for each in others if each.short_closed and each.name != advice.name]
     if advice.short_closed:
         closing.append(advice)
+    shorts = [line for each in closing for line in each.shorts]
+    if not shorts:
+        return {}
+    beside = _beside(whole, advice, others, kits)
+    if not advice.is_shipped:
+        return closed_pieces(whole, shorts, (), beside)
     dispatch = Dispatch(advice.name, advice.shares, advice.parcels)
-    planned = book(whole, dispatch, {}).actions if advice.is_shipped else ()
-    return closed_pieces(whole, [line for each in closing for line in each.shorts], planned)
+    planned = book(whole, dispatch, {}, beside).actions
+    return closed_pieces(whole, shorts, planned, replace(beside, others=(*beside.others, dispatch)))
 
 
 def _anothers(whole: WholeOrder, advice: Advice) -> Finding:

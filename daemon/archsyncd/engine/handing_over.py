@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from archsyncd.domain.handover import (
     judge_unsent,
 )
 from archsyncd.domain.inventory import Missing
+from archsyncd.domain.kits import NO_KITS, Kit
 from archsyncd.domain.order import GONE_ORDER_STATES, goods_of, says_shipped
 from archsyncd.domain.retry import order_delay_ms
 from archsyncd.domain.silence import Way
@@ -264,7 +265,8 @@ class HandOver:
             await self._kept.hold(carried, verdict.flaw, version)
         else:
             lines = await self._archean_lines(verdict.lines)
-            await self._send(carried, self._desk.body(whole, lines), asked_for(whole.order), version)
+            body, asked = self._desk.body(whole, lines), asked_for(whole.order)
+            await self._send(carried, body, asked, version, verdict.kits)
 
     async def _drop(self, carried: Carried, why: str) -> None:
         """It is not wanted any more. Where something was sent once, Archean has the last word on whether it has it."""
@@ -318,15 +320,22 @@ class HandOver:
         )
         await self._kept.hold(carried, Flaw(CaseKind.ORDER_IN_DOUBT, reason), whole.order.version)
 
-    async def _send(self, carried: Carried, body: str = "", lines: str = "", version: int = 0) -> None:
+    async def _send(
+        self,
+        carried: Carried,
+        body: str = "",
+        lines: str = "",
+        version: int = 0,
+        kits: Mapping[str, Kit] = NO_KITS,
+    ) -> None:
         gate = self._gates[Way.ORDERS]
         if not gate.passes():
             # It is written down as it is to go, and goes when another order was answered.
             why = f"Archean takes no orders now ({gate.fault})"
-            await self._kept.prepared(carried, body, lines, version, why, self._again_ms(carried))
+            await self._kept.prepared(carried, body, lines, version, why, self._again_ms(carried), kits)
             return
         try:
-            sending = await self._kept.ready(carried, body, lines, version)
+            sending = await self._kept.ready(carried, body, lines, version, kits)
             if sending is not None and sending.body is not None:
                 await self._sent(gate, sending, sending.body)
         finally:

@@ -8,6 +8,7 @@ from typing import Protocol
 from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.feed import OrderLookup
 from archsyncd.domain.handover import CancelAnswer, Carried, Flaw, Objection, OrderStory, Stage
+from archsyncd.domain.kits import NO_KITS, Kit
 from archsyncd.domain.silence import Untaken
 
 
@@ -57,12 +58,24 @@ class Handovers(Protocol):
         """Nothing of the order is for a warehouse."""
         ...
 
-    async def ready(self, carried: Carried, body: str, lines: str, version: int) -> Carried | None:
-        """Write down what will be sent; durable before the first byte. None when the order stands elsewhere by now."""
+    async def ready(
+        self, carried: Carried, body: str, lines: str, version: int, kits: Mapping[str, Kit] = NO_KITS
+    ) -> Carried | None:
+        """Write down what will be sent; durable before the first byte. None when the order stands elsewhere by now.
+
+        `kits`: by line id, what the order's kits are made of; written down with it.
+        """
         ...
 
     async def prepared(
-        self, carried: Carried, body: str, lines: str, version: int, reason: str, again_ms: int
+        self,
+        carried: Carried,
+        body: str,
+        lines: str,
+        version: int,
+        reason: str,
+        again_ms: int,
+        kits: Mapping[str, Kit] = NO_KITS,
     ) -> None:
         """Write down what will be sent, and that it is not sent now."""
         ...

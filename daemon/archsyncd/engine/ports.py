@@ -89,6 +89,14 @@ class FeedFault(Exception):
         self.again_seconds = again_seconds
 
 
+class OtherTerms(FeedFault):
+    """Something was translated by other names or units of SKUs than are in force: nothing of it was stored."""
+
+    def __init__(self, what: str) -> None:
+        """`what` was translated so."""
+        super().__init__(f"{what} came while the names or units of SKUs were changed; it is read again")
+
+
 class SecretFault(Exception):
     """A credential cannot be used now. The text names it and says what to do, never what stands in it."""
 

@@ -7,6 +7,7 @@ the guards a person decides. Until then the rules before stay in force, so nothi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
 
 LOOK_SECONDS = 1.0
+FORGET_SECONDS = 60.0
 SCOPE = "configuration"
 DIGEST_CHARACTERS = 12
 
@@ -49,6 +51,7 @@ class Reckoning:
         self._judged = ""
         self._approved = ""
         self._looked = False
+        self._forgets_at = 0.0
 
     @property
     def digest(self) -> str:
@@ -65,7 +68,17 @@ class Reckoning:
         while not self._shared.stopping:
             self._beat()
             await self.put_in_force()
+            await self._forget_past()
             await self._shared.rest(LOOK_SECONDS)
+
+    async def _forget_past(self) -> None:
+        """Now and then: what was sold by earlier rules is waited for no longer than it is there."""
+        now = self._shared.clock.monotonic()
+        if now >= self._forgets_at:
+            self._forgets_at = now + FORGET_SECONDS
+            with contextlib.suppress(StoreFull):
+                async with self._busy:
+                    await self._store.forget_past(self._shared.orders_complete_ms, self._beat)
 
     async def put_in_force(self) -> None:
         """Bring every target to the rules wanted, unless they are held."""

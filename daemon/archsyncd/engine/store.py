@@ -451,6 +451,10 @@ class Health(Protocol):
         """
         ...
 
+    async def untold(self, keys: Collection[StockKey]) -> frozenset[StockKey]:
+        """Those of these SKUs of which no level was ever told at a location of the channel."""
+        ...
+
     async def owed(self, keys: Collection[StockKey]) -> Mapping[StockKey, Owed]:
         """What these keys owe and have; one that is not sold any more is not named."""
         ...
@@ -584,6 +588,13 @@ class Store(Protocol):
 
     async def assess_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> RuleFigures | None:
         """What other policies would do to every key; None when there are none before them. Nothing is changed."""
+        ...
+
+    async def forget_past(self, orders_complete_ms: int, beat: Callable[[], None] = lambda: None) -> bool:
+        """Forget what was sold where by earlier rules once all of that is settled; whether there is nothing left to wait for.
+
+        `orders_complete_ms`: orders are known completely up to then, by commercetools' clock.
+        """
         ...
 
     async def use_rules(self, rules: Rules, beat: Callable[[], None] = lambda: None) -> int:

@@ -22,7 +22,7 @@ from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.again import Again
 from archsyncd.engine.deciding import tell_decided, tell_left
-from archsyncd.engine.ports import Feed, FeedFault, HeldReceipts, SnapshotSource, StoreFull
+from archsyncd.engine.ports import Feed, FeedFault, HeldReceipts, OtherTerms, SnapshotSource, StoreFull
 from archsyncd.engine.replaying import Places, Replay
 from archsyncd.engine.sent_parts import SentParts
 from archsyncd.engine.shared import Shared
@@ -286,7 +286,12 @@ class Tail:
             await source.finish(SnapshotStatus.HELD, read, snapshot.reasons)
             self._note(f"snapshot {snapshot.id} is held: " + "; ".join(snapshot.reasons))
             return
-        outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+        try:
+            outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+        except OtherTerms as other:
+            # The feed goes on behind it, so whoever sent it must know that it is not in force.
+            await source.finish(SnapshotStatus.REJECTED, read, (other.reason,))
+            raise
         await self._sees_again()
         self._recovered()
         await source.finish(SnapshotStatus.APPLIED, unread.plus(outcome), ())
@@ -534,9 +539,12 @@ class Keeper:
         """Apply every snapshot that was left to this keeper."""
         for snapshot in await self._store.snapshots.unfinished():
             if snapshot.id in self._own:
-                outcome = await self._store.snapshots.apply(snapshot, self.absent, self._beat)
+                outcome = None
+                with contextlib.suppress(OtherTerms):  # a full is asked for in its place
+                    outcome = await self._store.snapshots.apply(snapshot, self.absent, self._beat)
                 self._own.discard(snapshot.id)
                 self._shared.work.set()
                 self._shared.bases.set()
-                receipts = self.receipts.get(snapshot.feed)
-                await tell_decided(receipts, snapshot, SnapshotStatus.APPLIED, outcome)
+                if outcome is not None:
+                    receipts = self.receipts.get(snapshot.feed)
+                    await tell_decided(receipts, snapshot, SnapshotStatus.APPLIED, outcome)

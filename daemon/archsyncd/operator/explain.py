@@ -37,7 +37,7 @@ ORDER_KINDS = (
 )
 ADVICE_KINDS = (CaseKind.FULFILMENT_MISMATCH, CaseKind.OVER_SHIPMENT)
 # Kinds about an order whose subject may be a dispatch or a return of it.
-_ABOUT_ADVICES = (*ADVICE_KINDS, CaseKind.SHORT_PICK, CaseKind.STALLED_ORDERS)
+_ABOUT_ADVICES = (*ADVICE_KINDS, CaseKind.KIT_INCOMPLETE, CaseKind.SHORT_PICK, CaseKind.STALLED_ORDERS)
 _ABOUT_RECORDS = frozenset({CaseKind.INVALID_RECORD, CaseKind.NEEDS_RESYNC, CaseKind.HELD_LEVEL})
 _ABOUT_ENTRIES = frozenset(
     {
@@ -49,6 +49,7 @@ _ABOUT_ENTRIES = frozenset(
         CaseKind.UNTRACKED_DEMAND,
         CaseKind.DRIFT,
         CaseKind.SUSPECTED_OVERSELL,
+        CaseKind.KIT_COMPONENT_UNTOLD,
     }
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.kit_lines import Levels, reflected_of
+from archsyncd.domain.kit_lines import Levels, is_apart, reflected_of
 from archsyncd.domain.kits import Kit, kits_made_of
 from archsyncd.domain.ledger import Figures, Line, units_of
 from archsyncd.domain.offers import Offers
@@ -33,19 +33,27 @@ class PoolStory:
         self._beside = beside
         self._offers = Offers(policies, beside.levels)
 
-    def reckoned(self, row: OutboxRow, lines: Sequence[Line]) -> Figures:
-        """The key's figures, anew. What kits take that share a component's pieces is taken as booked."""
+    def reckoned(self, row: OutboxRow, lines: Sequence[Line], *, taken: bool = False) -> Figures:
+        """The key's figures, anew. What kits take of a component's pieces that are not kept for them is taken as booked.
+
+        `taken`: kits were handed over with it that are no such kits any more.
+        """
         key = row.key
-        told = [(line, reflected_of(key, line, self._policies, self._beside.levels)) for line in lines]
+        told = [(line, self._reflected(key, line)) for line in lines]
         refl, ntrk, known = units_of(told, row.closed)
         kit = self._kit(key)
         if kit is not None and kit.shared:
             return Figures(kits_made_of(kit, self._offered(key, kit)), known, 0, known)
-        if any(each.shared for each in self._policies.kits.with_component(key.channel, key.sku)):
+        if taken or any(each.shared for each in self._policies.kits.with_component(key.channel, key.sku)):
             ntrk = max(ntrk, row.ntrk)
         own = self._offers.of(key)
         left = min(max(own + refl - ntrk - known, 0), self._left(key))
         return Figures(own - left, refl, ntrk, known)
+
+    def _reflected(self, key: StockKey, line: Line) -> int:
+        if is_apart(key, line, self._policies):
+            return line.quantity  # it counts at its components
+        return reflected_of(key, line, self._policies, self._beside.levels)
 
     def made_of(self, key: StockKey) -> Iterator[str]:
         """What f is made of, a sentence each; nothing for a key that sells what nobody else does."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from archsyncd.domain.feed import Figure, Position
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.kit_lines import component_lines, kit_line, reflected_of
+from archsyncd.domain.kit_lines import component_lines, kit_line, kit_of, reflected_of
+from archsyncd.domain.kits import Components
 from archsyncd.domain.ledger import Figures, Line, Proof, figures, holds
 from archsyncd.domain.merge import KeptLevel
 from archsyncd.domain.outbox import OutboxRow
@@ -48,7 +49,7 @@ class Story:
         self._pools = PoolStory(rules.policies, Beside(shelf, rows, debts))
         self.heads = {row[0]: row for row in found.heads}
         self.answered: dict[str, int] = {row[0]: row[1] for row in found.answered}
-        self.lines = list(_lines(found.lines, found.proofs))
+        self.lines = list(_lines(found.lines, found.proofs, found.handed))
 
     @property
     def empty(self) -> bool:
@@ -66,8 +67,9 @@ class Story:
         if policy is None:
             return None
         lines = [line for key, line in self.lines if key == row.key]
-        if is_pooled(row.key, self.rules.policies):
-            return self._pools.reckoned(row, lines)
+        handed = row.key in self.found.taken or any(line.made_of for line in lines)
+        if handed or is_pooled(row.key, self.rules.policies):
+            return self._pools.reckoned(row, lines, taken=row.key in self.found.taken)
         own = {name: self.levels[name] for name in policy.locations if name in self.levels}
         return figures(policy, own, lines, row.closed, self.rules.policies.withheld)
 
@@ -160,7 +162,7 @@ class Story:
 
     def _proofs(self, key: StockKey, line: Line, policy: ChannelPolicy | None) -> list[dict[str, Any]]:
         """What was told of a line; of a kit's, component by component."""
-        kit = self.rules.policies.kits.kit(key.channel, key.sku)
+        kit = kit_of(key, line, self.rules.policies)
         parts = (
             [(key.sku, line)]
             if kit is None
@@ -200,7 +202,9 @@ def _stored(level: KeptLevel) -> StoredLevel:
 
 
 def _lines(
-    rows: Iterable[Sequence[Any]], proof_rows: Iterable[Sequence[Any]]
+    rows: Iterable[Sequence[Any]],
+    proof_rows: Iterable[Sequence[Any]],
+    handed: Mapping[tuple[str, str], Components],
 ) -> Iterable[tuple[StockKey, Line]]:
     proofs: dict[tuple[str, str], list[Proof]] = {}
     parts: dict[tuple[str, str], list[tuple[str, Proof]]] = {}
@@ -213,7 +217,17 @@ def _lines(
         own = tuple(proofs.get((order_id, line_id), ()))
         told = tuple(parts.get((order_id, line_id), ()))
         line = Line(
-            order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted, there, told
+            order_id,
+            line_id,
+            quantity,
+            bool(tracked),
+            own,
+            bool(released),
+            created,
+            accepted,
+            there,
+            told,
+            handed.get((order_id, line_id), ()),
         )
         yield StockKey(channel, sku), line
 

@@ -473,6 +473,23 @@ REFUSAL: Final = Structure(
         Field("at", Moment(), required=True),
     ),
 )
+_PRICE: Final = Structure(
+    "price",
+    (
+        Field("centAmount", Whole(), required=True),
+        Field("fractionDigits", _COUNT, required=True),
+    ),
+)
+# The line that a component's is part of: what was sold, how often, and for how much each.
+_KIT: Final = Structure(
+    "kit",
+    (
+        Field("lineId", Text(), required=True),
+        Field("sku", Text(), required=True),
+        Field("quantity", _COUNT, required=True),
+        Field("unitPrice", _PRICE),
+    ),
+)
 ORDER: Final = Structure(
     "order",
     (
@@ -492,16 +509,8 @@ ORDER: Final = Structure(
                         Field("sku", Text(), required=True),
                         Field("quantity", _COUNT, required=True),
                         Field("location", Text()),
-                        Field(
-                            "unitPrice",
-                            Structure(
-                                "price",
-                                (
-                                    Field("centAmount", Whole(), required=True),
-                                    Field("fractionDigits", _COUNT, required=True),
-                                ),
-                            ),
-                        ),
+                        Field("unitPrice", _PRICE),
+                        Field("kit", _KIT),
                     ),
                 )
             ),

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from archsyncd.domain.booking import wire_key
 from archsyncd.domain.feed import ID_LIMIT_CHARACTERS, OrderLookup
 from archsyncd.domain.handover import CancelAnswer, Objection, Taken
+from archsyncd.domain.packing import wire_key
 from archsyncd.wire.r247 import unusable
 from archsyncd.wire.r247_answers import read_order_answer, read_problem
 from archsyncd.wire.r247_json import decode_carefully

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from archsyncd.domain.handover import BookedDispatch, Objection, PlacedLine
+from archsyncd.domain.inventory import OrderLine
 from archsyncd.domain.whole_order import WholeOrder
 from archsyncd.wire.r247_answers import Problem
 from archsyncd.wire.r247_values import SCHEMA
@@ -43,17 +44,29 @@ def order_body(order: WholeOrder, lines: Sequence[PlacedLine]) -> str:
 
 
 def _line(order: WholeOrder, placed: PlacedLine) -> Mapping[str, Any]:
-    detail = order.details.get(placed.line.line_id)
-    price = None if detail is None else detail.price
-    return {
+    told = {
         "lineId": placed.line.line_id,
         "sku": placed.sku,
         "quantity": placed.line.quantity,
         "location": placed.location,
-        "unitPrice": None
-        if price is None
-        else {"centAmount": price.cent_amount, "fractionDigits": price.fraction_digits},
     }
+    if placed.kit is None:
+        return {**told, "unitPrice": _price(order, placed.line)}
+    # A component has no price of its own: it was sold with its kit, whose line says for how much.
+    kit = {
+        "lineId": placed.kit.line_id,
+        "sku": placed.kit.sku,
+        "quantity": placed.kit.quantity,
+        "unitPrice": _price(order, placed.kit),
+    }
+    return {**told, "unitPrice": None, "kit": kit}
+
+
+def _price(order: WholeOrder, line: OrderLine) -> Mapping[str, int] | None:
+    detail = order.details.get(line.line_id)
+    if detail is None or detail.price is None:
+        return None
+    return {"centAmount": detail.price.cent_amount, "fractionDigits": detail.price.fraction_digits}
 
 
 def without_persons(text: str, body: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from archsyncd.domain.booking import clean_text
 from archsyncd.domain.feed import (
     ID_LIMIT_CHARACTERS,
     INT64_MAXIMUM,
@@ -34,6 +33,7 @@ from archsyncd.domain.feed import (
     ReturnedLine,
     ReturnReceived,
 )
+from archsyncd.domain.packing import clean_text
 from archsyncd.domain.times import rfc3339
 from archsyncd.domain.units import UNIT_LIMIT_CHARACTERS, is_decimal
 from archsyncd.wire.r247_values import (

@@ -40,7 +40,7 @@ from archsyncd.wire.webhook_body import read_batch, read_envelope, read_envelope
 from tests.support.examples import examples
 from tests.wire.r247.documents import level, level_text, page
 from tests.wire.r247.schema_values import documents
-from tests.wire.r247.test_orders import BOUGHT
+from tests.wire.r247.test_orders import BOUGHT, kitted
 
 NAME = read_name("main-delta-000000004711-20261123T101500Z.ndjson")
 assert NAME is not None
@@ -307,7 +307,7 @@ def test_what_archsyncd_writes_is_what_its_schemas_say() -> None:
     outcome = Outcome(9, 5, 1, 1, 2, (RecordFault("unknown_sku", 17, "X"),))
     at = "2026-11-23T10:15:02Z"
     receipt = Receipt("main.ndjson", "f" * 64, "partial", outcome, at, "e", at, follows=4, reasons=("why",))
-    lines = [PlacedLine(each, each.sku or "", None) for each in BOUGHT.order.lines]
+    lines = [*(PlacedLine(each, each.sku or "", None) for each in BOUGHT.order.lines), *kitted()]
     booked = BookedDispatch("F-7", "o-1", "d-1", "Shipped", at)
     written = {
         "receipt": json.loads(receipt.encode()),

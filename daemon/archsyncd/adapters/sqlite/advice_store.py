@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from archsyncd.adapters.sqlite import advising, handing
 from archsyncd.adapters.sqlite.cases import open_case, resolve_case
+from archsyncd.adapters.sqlite.handed_kits import kits_of_orders
 from archsyncd.adapters.sqlite.learning import doubt_bases, learn_orders
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope
@@ -16,6 +17,8 @@ from archsyncd.domain.booking import Finding
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.handover import Stage, may_move, moved
 from archsyncd.domain.inventory import Order
+from archsyncd.domain.kit_orders import kits_ordered
+from archsyncd.domain.kits import Kit
 from archsyncd.domain.order import count_lines
 from archsyncd.domain.returning import BACK_IN_STOCK, FATES
 from archsyncd.domain.rules import LearnRules
@@ -41,6 +44,11 @@ class AdviceStore:
         """Everything advised of an order, the oldest first."""
         async with self._session.read() as tx:
             return await advising.of_order(self._session.scope(tx), order_id)
+
+    async def kits_of(self, order: Order, rules: LearnRules) -> Mapping[str, Kit]:
+        """By line id, the kits that an order was handed over with; of lines that were not, as the rules are now."""
+        async with self._session.read() as tx:
+            return await _kits_of(self._session.scope(tx), order, rules)
 
     async def unbooked_since(self, limit: int) -> list[int]:
         """When Archean told the oldest of the dispatches that are not booked (UTC milliseconds)."""
@@ -96,6 +104,8 @@ class AdviceStore:
             await scope.tx.run("handover_unclaim", (order.id,))
             back = {line.sku for line in before.returned if FATES[line.disposition] == BACK_IN_STOCK}
             if back:
+                kits = (await _kits_of(scope, order, rules)).values()
+                back |= {kit.sku for kit in kits if any(sku in back for sku, _ in kit.components)}
                 await _doubt(scope, order, rules, back)
             await _goes_on(scope, after, "it is booked now")
             await self._findings(scope, after, findings, "it is booked now")
@@ -127,6 +137,12 @@ class AdviceStore:
         for kind in advising.ADVICE_CASES:
             if kind not in found:
                 await resolve_case(scope.tx, kind, advising.SCOPE, advice.name, note, scope.now_ms)
+        if advice.order_id is not None:
+            # What is told of the order's kits by this one is told of all of them.
+            for each in await advising.of_order(scope, advice.order_id):
+                if each.kind is advice.kind and each.name != advice.name:
+                    kind = CaseKind.KIT_INCOMPLETE
+                    await resolve_case(scope.tx, kind, advising.SCOPE, each.name, note, scope.now_ms)
         await self._open(scope, advice, findings)
 
     async def _open(self, scope: Scope, advice: Advice, findings: Sequence[Finding]) -> None:
@@ -319,6 +335,13 @@ class AdviceStore:
             await step(scope, before)
 
         await self._session.write(body)
+
+
+async def _kits_of(scope: Scope, order: Order, rules: LearnRules) -> dict[str, Kit]:
+    kits = kits_ordered(order, rules.channel_keys, scope.policies)
+    handed = await kits_of_orders(scope, (order.id,))
+    skus = {line.line_id: line.sku for line in order.lines}
+    return kits | {name: Kit(skus.get(name) or "", made_of) for (_, name), made_of in handed.items()}
 
 
 async def _goes_on(scope: Scope, advice: Advice, note: str) -> None:

@@ -16,7 +16,7 @@ from archsyncd.adapters.sqlite.merging import (
     reject_case,
 )
 from archsyncd.adapters.sqlite.recompute import recompute
-from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.adapters.sqlite.scope import Scope, array, require_terms
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.feed import (
     Batch,
@@ -133,9 +133,12 @@ class FeedStore:
         levels = [replace(level, seq=max(level.seq, reading.seq_at)) for level in reading.levels]
 
         async def step(scope: Scope) -> Outcome:
+            await require_terms(scope, reading.terms, f"a reading of feed {reading.feed}")
             await scope.tx.run("feed_insert", (reading.feed,))
             epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
-            done = await apply_stock(scope, reading.feed, epoch, levels, answers=True)
+            done = await apply_stock(
+                scope, reading.feed, epoch, levels, answers=True, stated_at=reading.seq_at
+            )
             await finish_merge(scope, reading.feed, done)
             await recompute(scope, touched)
             cases = [reject_case(reading.feed, reject) for reject in reading.rejects]

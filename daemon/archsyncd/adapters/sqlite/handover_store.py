@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from archsyncd.adapters.sqlite import advising, handing
 from archsyncd.adapters.sqlite.cases import open_case
-from archsyncd.adapters.sqlite.lines import lines_as_handed_over, release_order
+from archsyncd.adapters.sqlite.handed_kits import write_down
+from archsyncd.adapters.sqlite.lines import lines_as_handed_over, open_lines, release_order
 from archsyncd.adapters.sqlite.order_store import book_answer
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
@@ -30,6 +31,8 @@ from archsyncd.domain.handover import (
     Stage,
     moved,
 )
+from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kits import NO_KITS, Kit
 from archsyncd.domain.silence import Untaken
 
 T = TypeVar("T")
@@ -109,11 +112,13 @@ class HandoverStore:
         """Nothing of the order is for a warehouse."""
         await self._move(carried, Stage.DISMISSED, reason, None, version=carried.version)
 
-    async def ready(self, carried: Carried, body: str, lines: str, version: int) -> Carried | None:
+    async def ready(
+        self, carried: Carried, body: str, lines: str, version: int, kits: Mapping[str, Kit] = NO_KITS
+    ) -> Carried | None:
         """Write down what will be sent; durable before the first byte. None when the order has changed meanwhile."""
 
         async def step(scope: Scope, before: Carried) -> Carried | None:
-            made = await _made(scope, before, body, lines, version)
+            made = await _made(scope, before, body, lines, version, kits)
             if made is None:
                 return None
             sending = moved(made, Stage.SENDING, scope.now_ms)
@@ -126,12 +131,19 @@ class HandoverStore:
         return await self._step(carried, step, fresh=True)
 
     async def prepared(
-        self, carried: Carried, body: str, lines: str, version: int, reason: str, again_ms: int
+        self,
+        carried: Carried,
+        body: str,
+        lines: str,
+        version: int,
+        reason: str,
+        again_ms: int,
+        kits: Mapping[str, Kit] = NO_KITS,
     ) -> None:
         """Write down what will be sent, and that it is not sent now."""
 
         async def step(scope: Scope, before: Carried) -> None:
-            made = await _made(scope, before, body, lines, version)
+            made = await _made(scope, before, body, lines, version, kits)
             if made is None:
                 return
             waiting = replace(made, reason=reason, due_ms=again_ms, attempts=before.attempts + 1)
@@ -451,10 +463,14 @@ class HandoverStore:
 
     async def tidy(self) -> bool:
         """Drop some of the orders that were closed long ago; whether more of them are left."""
-        dropped = await self._session.write(
-            lambda scope: scope.tx.run("handover_purge", (scope.now_ms - KEEP_CLOSED_MS, TIDY_ROWS))
-        )
-        return dropped == TIDY_ROWS
+
+        async def step(scope: Scope) -> int:
+            dropped = await scope.tx.run("handover_purge", (scope.now_ms - KEEP_CLOSED_MS, TIDY_ROWS))
+            if dropped:
+                await scope.tx.run("kits_forget")
+            return dropped
+
+        return await self._session.write(step) == TIDY_ROWS
 
     async def _move(
         self, carried: Carried, then: Stage, reason: str, again_ms: int | None, *, version: int
@@ -490,8 +506,14 @@ class HandoverStore:
             return None
 
 
-async def _made(scope: Scope, before: Carried, body: str, lines: str, version: int) -> Carried | None:
-    """The order with what is to be sent of it written down; None where that is of an order that was another one."""
+async def _made(
+    scope: Scope, before: Carried, body: str, lines: str, version: int, kits: Mapping[str, Kit]
+) -> Carried | None:
+    """The order with what is to be sent of it written down; None where that is of an order that was another one.
+
+    What its kits are made of is written down with it, so that whatever Archean says of its components is understood as it was
+    sent, by whatever rules later.
+    """
     if before.stage is Stage.READY and before.body is not None:
         return before
     if not body or before.version > version:
@@ -499,8 +521,18 @@ async def _made(scope: Scope, before: Carried, body: str, lines: str, version: i
     made = replace(moved(before, Stage.READY, scope.now_ms, due_ms=scope.now_ms), version=version)
     made = replace(made, body=body, lines=lines, attempts=before.attempts)
     await handing.put(scope, before, made, "it may be handed over, and is whole")
-    await recompute(scope, await lines_as_handed_over(scope, before.order_id))
+    touched = await _touched(scope, before.order_id)
+    await write_down(scope, before.order_id, kits)
+    if kits:
+        touched |= await _touched(scope, before.order_id)
+    await recompute(scope, touched | await lines_as_handed_over(scope, before.order_id))
     return made
+
+
+async def _touched(scope: Scope, order_id: str) -> set[StockKey]:
+    """The keys of the order's kits as they were handed over, and of their components."""
+    lines = (await open_lines(scope, (order_id,))).get(order_id, ())
+    return {key for line in lines if line.made_of for key in line.touches}
 
 
 async def _impossible(scope: Scope, carried: Carried, what: str) -> None:

@@ -54,6 +54,18 @@ class HealthStore:
             found = await self._weighed(tx, rows)
         return found, StockKey(rows[-1][0], rows[-1][1]) if len(rows) == limit else None
 
+    async def untold(self, keys: Collection[StockKey]) -> frozenset[StockKey]:
+        """Those of these SKUs of which no level was ever told at a location of the channel."""
+        async with self._session.read() as tx:
+            scope = self._session.scope(tx)
+            places = {
+                key: [(name, key.sku) for name in channel.locations]
+                for key in keys
+                if (channel := scope.policies.channels.get(key.channel)) is not None
+            }
+            told = await kept_levels(scope, {place for each in places.values() for place in each})
+        return frozenset(key for key in keys if told.keys().isdisjoint(places.get(key, ())))
+
     async def owed(self, keys: Collection[StockKey]) -> Mapping[StockKey, Owed]:
         """What these keys owe and have; one that is not sold any more is not named."""
         async with self._session.read() as tx:

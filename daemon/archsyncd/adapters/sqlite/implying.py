@@ -93,6 +93,8 @@ def _plus(line: Line, proofs: tuple[Proof, ...]) -> Line:
         line.created_ms,
         line.accepted_ms,
         line.there,
+        line.parts,
+        line.made_of,
     )
 
 

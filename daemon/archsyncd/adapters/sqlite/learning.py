@@ -22,7 +22,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.handover import UNSENT, Stage
 from archsyncd.domain.inventory import Order, StockKey
-from archsyncd.domain.kit_lines import reflected_of, shelf_places, shelf_skus, shipped_of
+from archsyncd.domain.kit_lines import kit_of, reflected_of, shelf_places, shipped_of
 from archsyncd.domain.ledger import Base
 from archsyncd.domain.order import (
     CANCELLED,
@@ -216,6 +216,7 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     touched: set[StockKey] = set()
     moved = {line.line_id.partition(ELSEWHERE)[0] for line in before if ELSEWHERE in line.line_id}
     edited: set[StockKey] = set()
+    parts: set[StockKey] = set()
     more: list[CountedLine] = []
     for line in before:
         if ELSEWHERE in line.line_id or line.line_id in moved:
@@ -224,6 +225,7 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
         if now is None:
             await scope.tx.run("line_delete", (line.key.channel, line.key.sku, order.id, line.line_id))
             edited.add(line.key)
+            parts |= line.touches
         elif now.quantity != line.quantity:
             kept = replace(now, tracked=line.tracked)
             await scope.tx.run("line_put", _line_row(order, kept, released=False))
@@ -244,6 +246,7 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
         touched |= await release_order(scope, order.id)
     if edited or added:
         await doubt_bases(scope, touched)
+    touched |= parts
     if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)
     return touched
@@ -292,9 +295,8 @@ async def _give_back(scope: Scope, order_id: str) -> set[StockKey]:
     lines = (await open_lines(scope, (order_id,))).get(order_id, [])
     for line in lines:
         await scope.tx.run("line_delete", (line.key.channel, line.key.sku, order_id, line.line_id))
-    keys = {line.key for line in lines}
-    await doubt_bases(scope, keys)
-    return keys
+    await doubt_bases(scope, {line.key for line in lines})
+    return {key for line in lines for key in line.touches}
 
 
 async def doubt_bases(scope: Scope, keys: Iterable[StockKey], wait_ms: int = EFFECT_LAG_MS) -> None:
@@ -324,7 +326,9 @@ async def fold_order(scope: Scope, order_id: str, *, final: bool) -> bool:
     if not lines and not final:
         return False  # nothing of it counts by this mapping; by another one it may
     keys = {line.key for line in lines}
-    places = shelf_places(keys, scope.policies)
+    places = shelf_places(
+        keys, scope.policies, {key: [each for each in lines if each.key == key] for key in keys}
+    )
     if any(row.read_at_ms is not None for row in (await outbox_rows(scope, keys)).values()):
         return False  # a read that waits for its judgement is judged by the lines as they are
     kept = await kept_levels(scope, places)
@@ -356,15 +360,16 @@ async def unproven_keys(scope: Scope, order_ids: Iterable[str]) -> dict[str, lis
     """
     policies = scope.policies
     lines = await lines_of_orders(scope, order_ids)
-    kept = await kept_levels(scope, shelf_places(lines, policies))
+    kept = await kept_levels(scope, shelf_places(lines, policies, lines))
     levels = {place: stored(level) for place, level in kept.items()}
     found: dict[str, list[StockKey]] = {}
     for key, own in lines.items():
         if key.channel not in policies.channels:
             continue
-        for order_id in {
-            line.order_id for line in own if reflected_of(key, line, policies, levels) < line.provable
-        }:
-            shelf = [StockKey(key.channel, sku) for sku in shelf_skus(key, policies)]
-            found.setdefault(order_id, []).extend(shelf)
+        for line in own:
+            if reflected_of(key, line, policies, levels) < line.provable:
+                kit = kit_of(key, line, policies)
+                skus = [key.sku] if kit is None else [sku for sku, _ in kit.components]
+                seek = found.setdefault(line.order_id, [])
+                seek.extend(at for sku in skus if (at := StockKey(key.channel, sku)) not in seek)
     return found

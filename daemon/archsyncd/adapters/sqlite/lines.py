@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archsyncd.adapters.sqlite.cases import resolve_case
+from archsyncd.adapters.sqlite.handed_kits import kits_of_orders
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import StockKey
+from archsyncd.domain.kits import Components
 from archsyncd.domain.order import ELSEWHERE
 
 
 @dataclass(frozen=True, slots=True)
 class OpenLine:
-    """A line of a known order, or (`part` told) what a location of another channel fulfils of it."""
+    """A line of a known order, or (`part` told) what a location of another channel fulfils of it. `made_of`: as in Line."""
 
     key: StockKey
     order_id: str
@@ -24,6 +26,7 @@ class OpenLine:
     tracked: bool
     created_ms: int
     there: int | None = None
+    made_of: Components = ()
 
     @property
     def whole(self) -> str:
@@ -34,6 +37,11 @@ class OpenLine:
     def part(self) -> str | None:
         """The location that fulfils this part in another channel."""
         return self.line_id.partition(ELSEWHERE)[2] or None
+
+    @property
+    def touches(self) -> set[StockKey]:
+        """The keys whose figures it may be part of."""
+        return {self.key, *(StockKey(self.key.channel, sku) for sku, _ in self.made_of)}
 
 
 async def heads_by_reference(scope: Scope, references: Iterable[str]) -> dict[str, str]:
@@ -49,8 +57,12 @@ async def heads_by_reference(scope: Scope, references: Iterable[str]) -> dict[st
 async def open_lines(scope: Scope, order_ids: Iterable[str]) -> dict[str, list[OpenLine]]:
     """The open lines of these orders."""
     found: dict[str, list[OpenLine]] = defaultdict(list)
-    for row in await scope.tx.rows("lines_by_order", (array(sorted(set(order_ids))),)):
-        line = OpenLine(StockKey(row[0], row[1]), row[2], row[3], row[4], bool(row[5]), row[7], row[9])
+    wanted = sorted(set(order_ids))
+    rows = await scope.tx.rows("lines_by_order", (array(wanted),))
+    kits = await kits_of_orders(scope, wanted) if rows else {}
+    for row in rows:
+        key, made_of = StockKey(row[0], row[1]), kits.get((row[2], row[3]), ())
+        line = OpenLine(key, row[2], row[3], row[4], bool(row[5]), row[7], row[9], made_of)
         found[line.order_id].append(line)
     return found
 
@@ -70,9 +82,12 @@ async def release_order(scope: Scope, order_id: str) -> set[StockKey]:
 
 async def give_lines_back(scope: Scope, order_id: str) -> set[StockKey]:
     """Tracked lines count as reflected for good, untracked ones no more; the keys in which they count."""
+    touched = {
+        key for line in (await open_lines(scope, (order_id,))).get(order_id, ()) for key in line.touches
+    }
     released = await scope.tx.rows("lines_release", (order_id,))
     gone = await scope.tx.rows("lines_untracked_of_order", (order_id,))
-    return {StockKey(row[0], row[1]) for row in (*released, *gone)}
+    return touched | {StockKey(row[0], row[1]) for row in (*released, *gone)}
 
 
 async def no_longer_refused(scope: Scope, order_id: str, note: str) -> None:

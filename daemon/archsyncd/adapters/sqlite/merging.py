@@ -20,7 +20,7 @@ from archsyncd.adapters.sqlite.proofs import (
     newest_epoch,
 )
 from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
-from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.adapters.sqlite.scope import Scope, array, require_terms
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.counting import counted
 from archsyncd.domain.feed import (
@@ -82,8 +82,9 @@ class Merge:
 async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Outcome:
     """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt.
 
-    `again`: it was read from an earlier place, at a person's wish, and shows nobody that the source has news.
+    `again`: it was read from an earlier place, at a person's wish, and shows nobody that the source has news. Raises OtherTerms.
     """
+    await require_terms(scope, batch.terms, f"a batch of feed {batch.feed}")
     await scope.tx.run("feed_insert", (batch.feed,))
     if batch.void:
         return await _record_void(scope, batch, again=again)
@@ -179,13 +180,15 @@ async def apply_stock(
     *,
     answers: bool = False,
     ordered: bool = True,
+    stated_at: int | None = None,
 ) -> Merge:
     """Merge stock records into the levels kept; nothing is written yet but that their locations were told.
 
     `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on, and where
     it did not even say its key, no movement has. `newest`: the highest position told with them.
     `answers`: the records answer a question that was asked after everything kept was merged. `ordered`: they came in their
-    order and whole; else no movement can be added to what is kept.
+    order and whole; else no movement can be added to what is kept. `stated_at`: where a full or a reading stands that tells them
+    all, however old each of them is.
     """
     if not records and not rejects:
         return Merge({}, epoch)
@@ -213,7 +216,17 @@ async def apply_stock(
             gaps is not None and kept is not None and _interrupted(gaps, kept.seq, record.seq)
         )
         over = answers or _is_orphaned(kept, feed, read_still)
-        verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap, takes_over=over)
+        verdict, level = merge(
+            kept,
+            record,
+            feed,
+            epoch,
+            policy,
+            as_of,
+            interrupted=gap,
+            takes_over=over,
+            stated_at=stated_at,
+        )
         if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
             if level is not None:
                 done.levels[place] = done.changed[place] = level
@@ -420,6 +433,10 @@ def _set_aside(
     done.gaps.setdefault((record.location, record.sku), []).append(Gap(record.seq))
     if verdict is Verdict.RESYNC:
         reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
+        kept = done.levels.get((record.location, record.sku))
+        if kept is not None and kept.lapsed:
+            why = "its level is to be told anew (by a full, or singly), since its name or unit has changed or a full left it out"
+            reason = f"a movement of {subject} cannot be applied: {why}"
         if not done.ordered:
             told = "came without the balance after it, by a way that promises no order: its level is awaited"
             reason = f"a movement of {subject} {told}"

@@ -98,7 +98,8 @@ class OrderStore:
         async with self._session.read() as tx:
             scope = self._session.scope(tx)
             lines = (await open_lines(scope, (order_id,))).get(order_id, ())
-            places = set(shelf_places({each.key for each in lines}, scope.policies))
+            own = {each.key: [line for line in lines if line.key == each.key] for each in lines}
+            places = set(shelf_places(own, scope.policies, own))
             found = [await tx.row("level_source", place) for place in sorted(places)]
         return frozenset(str(row[0] or "") if row else "" for row in found)
 
@@ -129,7 +130,9 @@ class OrderStore:
             epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
             position = Position(epoch, reading.seq_at)
             for order_id, lines in (await open_lines(scope, orders)).items():
-                read = [line for line in lines if skus.intersection(shelf_skus(line.key, scope.policies))]
+                read = [
+                    line for line in lines if skus.intersection(shelf_skus(line.key, scope.policies, (line,)))
+                ]
                 touched |= {line.key for line in read}
                 rows = await scope.tx.rows("proofs_of_acceptance", (order_id,))
                 names = {row[0] for row in rows if (row[1], row[2]) == (reading.feed, epoch)}

@@ -116,6 +116,12 @@ async def give_up_old(scope: Scope, feed: str, timeout_ms: int) -> int:
     return given_up
 
 
+async def give_up_all(scope: Scope, feed: str, why: str) -> None:
+    """Give up every snapshot of which nobody has judged anything yet."""
+    for row in await scope.tx.rows("sending_open", (feed,)):
+        await _give_up(scope, feed, row, why)
+
+
 async def next_whole(scope: Scope, feed: str) -> Sending | None:
     """The oldest snapshot of a feed of which nothing is missing any more."""
     row = await scope.tx.row("sending_whole", (feed,))

@@ -10,15 +10,17 @@ from archsyncd.adapters.sqlite.scope import Scope, pairs
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.kit_lines import (
     component_lines,
+    is_apart,
+    kit_of,
     levels_of,
     reflected_component,
-    reflected_kits,
+    reflected_of,
 )
 from archsyncd.domain.kits import Kit, kits_made_of
-from archsyncd.domain.ledger import Line, reflected_units, units_of
+from archsyncd.domain.ledger import Line, units_of
 from archsyncd.domain.offers import Offers
 from archsyncd.domain.pools import left_to_others, members_of, pools_of, reckoned_with
-from archsyncd.domain.stock import ChannelPolicy, StoredLevel
+from archsyncd.domain.stock import ChannelPolicy
 
 
 def together(keys: Iterable[StockKey], scope: Scope) -> tuple[list[StockKey], list[StockKey]]:
@@ -34,15 +36,18 @@ def together(keys: Iterable[StockKey], scope: Scope) -> tuple[list[StockKey], li
     return first, last
 
 
-def sharing_kits(keys: Iterable[StockKey], scope: Scope) -> list[StockKey]:
-    """The kits that share pieces with these components: their lines count there too."""
+def sharing_kits(keys: Iterable[StockKey], scope: Scope) -> dict[StockKey, list[StockKey]]:
+    """By component, the kits that share its pieces: their lines count there too."""
     kits = scope.policies.kits
-    return [
-        StockKey(key.channel, kit.sku)
+    if not kits.sharing:
+        return {}
+    found = {
+        key: [
+            StockKey(key.channel, kit.sku) for kit in kits.with_component(key.channel, key.sku) if kit.shared
+        ]
         for key in keys
-        for kit in (kits.with_component(key.channel, key.sku) if kits else ())
-        if kit.shared
-    ]
+    }
+    return {key: sharing for key, sharing in found.items() if sharing}
 
 
 class Pooled:
@@ -53,12 +58,15 @@ class Pooled:
         scope: Scope,
         levels: Levels,
         lines: Mapping[StockKey, Sequence[Line]],
+        takers: Mapping[StockKey, Sequence[StockKey]],
         fresh: Levels,
         found: Found,
     ) -> None:
+        """`takers`: by component, keys of kits whose lines may count there."""
         self._scope = scope
         self._levels = {place: stored(level) for place, level in levels.items()}
         self._lines = lines
+        self._takers = takers
         self._fresh = fresh
         self._found = found
         self._counted: dict[StockKey, list[Line]] = {}
@@ -72,11 +80,8 @@ class Pooled:
 
     def own(self, key: StockKey, closed: int) -> Reckoned:
         """A key's figures by its own part of the pool."""
-        kit = self._kit(key)
-        lines = [(line, self._reflected(key, line, kit)) for line in self._lines_of(key)]
-        self._found.unproven.update(line.order_id for line, proven in lines if proven < line.provable)
-        refl, ntrk, known = units_of(lines, closed)
-        more = self._of_sharing_kits(key) if kit is None else 0
+        refl, ntrk, known = units_of(self._proven(key), closed)
+        more = self._of_kits(key) if self._kit(key) is None else 0
         return self._offers.of(key), refl, ntrk + more, known
 
     def sharing(self, key: StockKey, closed: int, offered: Mapping[StockKey, int]) -> Reckoned:
@@ -85,9 +90,7 @@ class Pooled:
         What commercetools took from the kit's entry stays taken; the components' figures have it as untracked demand.
         """
         kit = self._scope.policies.kits.by_sku[key.sku]
-        lines = [(line, self._reflected(key, line, kit)) for line in self._lines_of(key)]
-        self._found.unproven.update(line.order_id for line, proven in lines if proven < line.provable)
-        _, _, known = units_of(lines, closed)
+        _, _, known = units_of(self._proven(key), closed)
         there = {sku: offered.get(StockKey(key.channel, sku), 0) for sku, _ in kit.components}
         return kits_made_of(kit, there), known, 0, known
 
@@ -97,36 +100,46 @@ class Pooled:
     def _policy(self, key: StockKey) -> ChannelPolicy:
         return self._scope.policies.channels[key.channel]
 
-    def _own_levels(self, key: StockKey) -> dict[str, StoredLevel]:
-        return levels_of(key.sku, self._policy(key), self._levels)
+    def _proven(self, key: StockKey) -> list[tuple[Line, int]]:
+        """A key's lines with how many pieces of each are proven; what counts at components counts here as if it were."""
+        found = []
+        for line in self._lines_of(key):
+            proven = reflected_of(key, line, self._scope.policies, self._levels)
+            if proven < line.provable:
+                self._found.unproven.add(line.order_id)
+            found.append((line, line.quantity if is_apart(key, line, self._scope.policies) else proven))
+        return found
 
-    def _of_sharing_kits(self, key: StockKey) -> int:
-        """Pieces of this component that kits took which share them, and that its levels do not exclude yet."""
+    def _of_kits(self, key: StockKey) -> int:
+        """Pieces of this component that kits took without having them kept, and that its levels do not exclude yet."""
         pieces = 0
-        for other in sharing_kits((key,), self._scope):
-            kit = self._scope.policies.kits.by_sku[other.sku]
+        for other in self._takers.get(key, ()):
+            kit = self._kit(other)
+            shared = kit is not None and kit.shared
             for line in self._lines_of(other):
-                part = next(each for each in component_lines(line, kit) if each.sku == key.sku)
-                pieces += part.line.quantity - reflected_component(part, self._policy(key), self._levels)
+                made = kit_of(other, line, self._scope.policies)
+                if made is None or not (shared or is_apart(other, line, self._scope.policies)):
+                    continue
+                part = next((each for each in component_lines(line, made) if each.sku == key.sku), None)
+                if part is not None:
+                    proven = reflected_component(part, self._policy(key), self._levels)
+                    pieces += part.line.quantity - proven
         return pieces
 
     def _lines_of(self, key: StockKey) -> Sequence[Line]:
         """A key's lines, with what levels imply of them."""
         if key not in self._counted:
-            kit, lines = self._kit(key), self._lines.get(key, ())
-            if kit is not None:
-                self._counted[key] = [self._kit_line(key, line, kit) for line in lines]
-            else:
-                own = self._own_levels(key)
-                self._counted[key] = with_implied(
-                    lines,
-                    self._policy(key),
-                    own,
-                    self._arrived(key.sku, own),
-                    self._scope,
-                    self._found.proofs,
-                )
+            found: list[Line] = []
+            for line in self._lines.get(key, ()):
+                kit = kit_of(key, line, self._scope.policies)
+                found += [self._kit_line(key, line, kit)] if kit is not None else self._plain(key, line)
+            self._counted[key] = found
         return self._counted[key]
+
+    def _plain(self, key: StockKey, line: Line) -> list[Line]:
+        own = levels_of(key.sku, self._policy(key), self._levels)
+        arrived = self._arrived(key.sku, own)
+        return with_implied([line], self._policy(key), own, arrived, self._scope, self._found.proofs)
 
     def _kit_line(self, key: StockKey, line: Line, kit: Kit) -> Line:
         more = list(line.parts)
@@ -139,12 +152,6 @@ class Pooled:
 
     def _arrived(self, sku: str, levels: Iterable[str]) -> list[str]:
         return [name for name in levels if (name, sku) in self._fresh]
-
-    def _reflected(self, key: StockKey, line: Line, kit: Kit | None) -> int:
-        policy = self._policy(key)
-        if kit is None:
-            return reflected_units(line, policy, self._own_levels(key))
-        return reflected_kits(line, kit, policy, self._levels)
 
 
 async def note_debts(scope: Scope, own: Mapping[StockKey, Reckoned]) -> set[StockKey]:

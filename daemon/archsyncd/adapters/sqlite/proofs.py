@@ -25,7 +25,7 @@ from archsyncd.domain.feed import (
     ReturnReceived,
 )
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.kit_lines import component_name
+from archsyncd.domain.kit_lines import component_name, kit_of
 from archsyncd.domain.ledger import Proof
 
 EARLY_LIMIT_ROWS = 100_000
@@ -103,7 +103,6 @@ async def levels_carry_orders(scope: Scope, feed: str, epoch: int, levels: Seque
     rows: list[Sequence[Any]] = []
     early: list[Sequence[Any]] = []
     touched: set[StockKey] = set()
-    kits = scope.policies.kits
     for level in levels:
         channels = scope.policies.channels_of(level.location)
         position = Position(epoch, level.seq)
@@ -117,7 +116,7 @@ async def levels_carry_orders(scope: Scope, feed: str, epoch: int, levels: Seque
             for line in lines.get(order_id, ()):
                 if line.key.channel not in channels:
                     continue
-                kit = kits.kit(line.key.channel, line.key.sku) if kits else None
+                kit = kit_of(line.key, line, scope.policies)
                 taken = kit.pieces_of(level.sku) if kit else int(line.key.sku == level.sku)
                 if taken:
                     policy = scope.policies.channels[line.key.channel]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from archsyncd.adapters.sqlite.connection import Row, Transaction
+from archsyncd.adapters.sqlite.handed_kits import any_apart, kits_of_orders, kits_with, parts_of
 from archsyncd.adapters.sqlite.implying import Found, Levels, Place, Reckoned, stored, with_implied
 from archsyncd.adapters.sqlite.pooling import Pooled, leaving_debts, note_debts, sharing_kits, together
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
@@ -69,12 +70,23 @@ async def _with_proofs(scope: Scope, rows: Sequence[Row]) -> dict[StockKey, list
         whole = kit_line(row[1])
         if whole != row[1]:
             parts[row[0], whole].append((row[1], proof))
+    kits = await kits_of_orders(scope, sorted(orders))
     found: dict[StockKey, list[Line]] = defaultdict(list)
     for channel, sku, order_id, line_id, quantity, tracked, released, created, accepted, there in rows:
         own = tuple(proofs.get((order_id, line_id), ()))
         told = tuple(parts[order_id, line_id]) if (order_id, line_id) in parts else ()
         line = Line(
-            order_id, line_id, quantity, bool(tracked), own, bool(released), created, accepted, there, told
+            order_id,
+            line_id,
+            quantity,
+            bool(tracked),
+            own,
+            bool(released),
+            created,
+            accepted,
+            there,
+            told,
+            kits.get((order_id, line_id), ()),
         )
         found[StockKey(channel, sku)].append(line)
     return found
@@ -86,8 +98,12 @@ async def recompute(scope: Scope, keys: Iterable[StockKey], fresh: Levels | None
     `fresh`: levels merged in this transaction, so that they need not be read again. A key without any level and without
     a row stays out of the outbox: a quantity that nobody stated is not published.
     """
-    if scope.policies.pooled:
-        return await _recompute_pooled(scope, keys, fresh or {})
+    apart = await any_apart(scope)
+    if scope.policies.pooled or apart:
+        named = list(dict.fromkeys(keys))
+        return await _recompute_pooled(
+            scope, [*named, *await parts_of(scope, named)] if apart else named, fresh or {}, apart=apart
+        )
     wanted = list(dict.fromkeys(key for key in keys if key.channel in scope.policies.channels))
     changed = 0
     for start in range(0, len(wanted), CHUNK_KEYS):
@@ -95,17 +111,20 @@ async def recompute(scope: Scope, keys: Iterable[StockKey], fresh: Levels | None
     return changed
 
 
-async def _recompute_pooled(scope: Scope, keys: Iterable[StockKey], fresh: Levels) -> int:
+async def _recompute_pooled(
+    scope: Scope, keys: Iterable[StockKey], fresh: Levels, *, apart: bool = False
+) -> int:
     """As `recompute`, where some keys sell the same pieces: these are reckoned in the same transaction, whoever is named.
 
-    What one of them owes beyond its part moves the others once, and what is owed does not follow from that: it ends.
+    What one of them owes beyond its part moves the others once, and what is owed does not follow from that: it ends. `apart`:
+    kits were handed over as what they are not any more, and count at their components.
     """
     waiting, last = together(keys, scope)
     after = dict.fromkeys(last)
     changed = 0
     while waiting:
         chunk, waiting = waiting[:CHUNK_KEYS], waiting[CHUNK_KEYS:]
-        more, moved = await _recompute_chunk(scope, chunk, fresh)
+        more, moved = await _recompute_chunk(scope, chunk, fresh, apart=apart)
         changed += more
         if moved:
             first, last = together(moved, scope)
@@ -114,17 +133,21 @@ async def _recompute_pooled(scope: Scope, keys: Iterable[StockKey], fresh: Level
             after.update(dict.fromkeys(last))
     kits = list(after)
     for start in range(0, len(kits), CHUNK_KEYS):
-        changed += (await _recompute_chunk(scope, kits[start : start + CHUNK_KEYS], fresh))[0]
+        changed += (await _recompute_chunk(scope, kits[start : start + CHUNK_KEYS], fresh, apart=apart))[0]
     return changed
 
 
 async def _recompute_chunk(
-    scope: Scope, keys: Sequence[StockKey], fresh: Levels
+    scope: Scope, keys: Sequence[StockKey], fresh: Levels, *, apart: bool = False
 ) -> tuple[int, set[StockKey]]:
     """How many targets changed, and other keys of the pools of those that owe more or less than before."""
     levels = await _levels_of(scope, keys, fresh)
     rows = await _rows_of(scope, keys)
-    sharing = sharing_kits(keys, scope) if scope.policies.kits else ()
+    takers = sharing_kits(keys, scope)
+    if apart:
+        for component, found_kits in (await kits_with(scope, keys)).items():
+            takers[component] = list(dict.fromkeys([*takers.get(component, ()), *found_kits]))
+    sharing = [kit for kits in takers.values() for kit in kits]
     lines = await lines_of(scope, dict.fromkeys([*keys, *sharing]) if sharing else keys)
     channels, withheld = scope.policies.channels, scope.policies.withheld
     results: dict[StockKey, Reckoned] = {}
@@ -132,7 +155,9 @@ async def _recompute_chunk(
     pooled: list[StockKey] = []
     for key in keys:
         channel, sku = key.channel, key.sku
-        if scope.policies.pooled and is_pooled(key, scope.policies):
+        if (scope.policies.pooled and is_pooled(key, scope.policies)) or (
+            apart and (key in takers or any(line.made_of for line in lines.get(key, ())))
+        ):
             pooled.append(key)
             continue
         policy = channels[channel].of(sku)
@@ -148,16 +173,16 @@ async def _recompute_chunk(
             results[key] = (sellable_quantity(policy, own, withheld), closed, 0, closed)
     moved: set[StockKey] = set()
     if pooled:
-        reckoner = Pooled(scope, await _with_components(scope, sharing, levels), lines, fresh, found)
+        reckoner = Pooled(scope, await _with_components(scope, lines, levels), lines, takers, fresh, found)
         reckoned, moved = await _pooled(scope, reckoner, pooled, rows)
         results |= reckoned
     await _keep_found(scope, found)
     return await _put(scope, results, rows), moved
 
 
-async def _with_components(scope: Scope, kits: Collection[StockKey], levels: Levels) -> Levels:
-    """The levels, with those by which lines of these kits are proven."""
-    missing = [place for place in shelf_places(kits, scope.policies) if place not in levels]
+async def _with_components(scope: Scope, lines: Mapping[StockKey, Sequence[Line]], levels: Levels) -> Levels:
+    """The levels, with those by which these lines are proven, of kits' those of their components."""
+    missing = [place for place in shelf_places(lines, scope.policies, lines) if place not in levels]
     return {**await kept_levels(scope, missing), **levels} if missing else levels
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 from archsyncd.adapters.sqlite.cases import case_of
 from archsyncd.adapters.sqlite.codec import outbox_rows
 from archsyncd.adapters.sqlite.connection import Transaction
+from archsyncd.adapters.sqlite.handed_kits import kits_of_orders, kits_with
 from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.explained.orders import ORDER_KINDS
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.kit_lines import shelf_places, shelf_skus
+from archsyncd.domain.kits import Components
 from archsyncd.domain.pools import members_of, pools_of
 from archsyncd.domain.report import (
     UNLOOKED_LIMIT,
@@ -22,6 +25,13 @@ from archsyncd.domain.report import (
 )
 
 _OF_ORDERS = frozenset(each.code for each in ORDER_KINDS)
+
+
+class _Line(NamedTuple):
+    """What a line was handed over as, and where it counts."""
+
+    key: StockKey
+    made_of: Components
 
 
 class ReportStore:
@@ -84,10 +94,16 @@ class ReportStore:
             cases = [case for case in found if case.kind not in _OF_ORDERS]
             answered = await tx.rows("story_answered", (pairs(keys),))
             others = {member for key in rows for member in members_of(pools_of(key, scope.policies))}
-            shelf = {place for place in shelf_places(rows, scope.policies) if place[1] != sku}
+            handed = await kits_of_orders(scope, sorted({row[2] for row in lines}))
+            own = [_Line(StockKey(row[0], row[1]), handed.get((row[2], row[3]), ())) for row in lines]
+            made = {key: [line for line in own if line.key == key] for key in rows}
+            shelf = {place for place in shelf_places(rows, scope.policies, made) if place[1] != sku}
             others |= {
-                StockKey(key.channel, part) for key in rows for part in shelf_skus(key, scope.policies)
+                StockKey(key.channel, part)
+                for key in rows
+                for part in shelf_skus(key, scope.policies, made[key])
             }
+            taken = frozenset(await kits_with(scope, keys))
             beside = await outbox_rows(scope, others) if others else {}
             debts = await tx.rows("debts_of", (pairs(others),)) if others else []
             parts = await tx.rows("levels_by_place", (array(sorted(shelf)),)) if shelf else []
@@ -105,6 +121,8 @@ class ReportStore:
             tuple(debts),
             tuple(waits),
             tuple(answered),
+            handed,
+            taken,
         )
 
     async def digest(self) -> str:

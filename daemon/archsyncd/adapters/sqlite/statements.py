@@ -16,7 +16,7 @@ from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Figure, LineShare, Position
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.kit_lines import component_name, in_components, kit_line
+from archsyncd.domain.kit_lines import component_name, in_components, kit_line, kit_of
 from archsyncd.domain.ledger import Proof
 from archsyncd.domain.order import ELSEWHERE, GONE_ORDER_STATES, CountedLine, Part, assign
 
@@ -203,9 +203,7 @@ def _on_the_shelf(
     """An order's own lines by id, and what was told of them, each kit's as the lines of its components."""
     whole = [line for line in lines if line.part is None]
     kits = {
-        line.line_id: kit
-        for line in whole
-        if scope.policies.kits and (kit := scope.policies.kits.kit(line.key.channel, line.key.sku))
+        line.line_id: kit for line in whole if (kit := kit_of(line.key, line, scope.policies)) is not None
     }
     own: dict[str, OpenLine] = {}
     for line in whole:

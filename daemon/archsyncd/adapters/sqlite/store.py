@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.connection import CHECK_FIRST_BYTES, Row, Transaction, open_database
 from archsyncd.adapters.sqlite.delivery_store import DeliveryStore
 from archsyncd.adapters.sqlite.feed_store import FeedStore
+from archsyncd.adapters.sqlite.handed_kits import tell_apart
 from archsyncd.adapters.sqlite.handover_store import HandoverStore
 from archsyncd.adapters.sqlite.health_store import HealthStore
 from archsyncd.adapters.sqlite.history import keep_unbasing
@@ -35,6 +36,7 @@ from archsyncd.adapters.sqlite.sample_store import SampleStore
 from archsyncd.adapters.sqlite.scope import Scope
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
+from archsyncd.adapters.sqlite.yielding import past_settled
 from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
@@ -43,8 +45,17 @@ from archsyncd.domain.outbox import LATE_LANDING_MS, freed
 from archsyncd.domain.report import (
     LedgerState,
 )
-from archsyncd.domain.rules import LET_GO, ROLLOUT, Carrying, Rules, policies_of_text, policies_text
-from archsyncd.domain.stock import LocationPolicy
+from archsyncd.domain.rules import (
+    LET_GO,
+    ROLLOUT,
+    Carrying,
+    Rules,
+    past_text,
+    policies_of_text,
+    policies_text,
+    with_past,
+)
+from archsyncd.domain.stock import LocationPolicy, Policies
 from archsyncd.domain.tenure import PLANNING, Tenure
 from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull
 
@@ -175,15 +186,73 @@ class SqliteStore:
 
         Until that is done the targets are of no rules: a crash must not leave some of them under the name of others.
         """
-        await self._note_rules("", self._session.ledger.mapping, policies_text(rules.policies))
         before = self._session.rules.policies
-        self._session.rules = rules.retiring(self._session.ledger.mapping).remembering(before)
+        coming = rules.retiring(self._session.ledger.mapping).remembering(before)
+
+        async def first(scope: Scope) -> None:
+            # With the name of the rules: a process that ends now goes on by these, and must know what was sold by those before.
+            await _note_past(scope, coming.policies)
+            await tell_apart(scope, coming.policies.kits, also=True)
+
+        await self._note_rules("", self._session.ledger.mapping, policies_text(rules.policies), first)
+        self._session.rules = coming
         # A transaction may have begun by the rules before while these were noted: whoever looks next must see what it wrote.
         await self._session.write(_forget_pools)
 
-    async def _note_rules(self, fingerprint: str, mapping: str, in_force: str) -> None:
+    async def forget_past(self, orders_complete_ms: int, beat: Callable[[], None] = lambda: None) -> bool:
+        """Forget what was sold where by earlier rules once all of that is settled; whether there is nothing left to wait for.
+
+        `orders_complete_ms`: orders are known completely up to then, by commercetools' clock.
+        """
+        policies = self._session.rules.policies
+        if not policies.past and not policies.past_kits:
+            return True
+        if not self._session.ledger.rules:
+            return False  # not every key is reckoned by the rules in force yet
+        sold = {
+            channel for name, each in policies.past.items() for channel in each - policies.channels_of(name)
+        }
+        kits = [StockKey(channel, sku) for sku in policies.past_kits.by_sku for channel in policies.channels]
+        for start in range(0, len(kits), RECOMPUTE_KEYS):
+            if not await self._settled(kits[start : start + RECOMPUTE_KEYS], orders_complete_ms, beat):
+                return False
+        for channel in sorted(sold):
+            after = ""
+            while rows := await self._outbox_page(channel, after):
+                after = rows[-1][1]
+                keys = [StockKey(channel, row[1]) for row in rows]
+                if not await self._settled(keys, orders_complete_ms, beat):
+                    return False
+
+        async def step(scope: Scope) -> None:
+            await scope.tx.run("pool_past_drop")
+
+        await self._session.write(step)
+        if self._session.rules.policies is policies:
+            self._session.rules = self._session.rules.forgetting()
+        return True
+
+    async def _settled(
+        self, keys: Sequence[StockKey], orders_complete_ms: int, beat: Callable[[], None]
+    ) -> bool:
+        beat()
+        return await self._session.write(lambda scope: past_settled(scope, keys, orders_complete_ms))
+
+    async def _note_rules(
+        self,
+        fingerprint: str,
+        mapping: str,
+        in_force: str,
+        more: Callable[[Scope], Awaitable[None]] | None = None,
+    ) -> None:
         noted = (fingerprint, mapping, in_force)
-        await self._session.write(lambda scope: scope.tx.run("ledger_policies", noted))
+
+        async def step(scope: Scope) -> None:
+            await scope.tx.run("ledger_policies", noted)
+            if more is not None:
+                await more(scope)
+
+        await self._session.write(step)
         self._session.ledger = replace(
             self._session.ledger, rules=fingerprint, mapping=mapping, in_force=in_force
         )
@@ -326,9 +395,18 @@ class SqliteStore:
 
 
 async def _forget_pools(scope: Scope) -> None:
-    """What keys owe each other is reckoned anew by every set of rules."""
+    """What keys owe each other is reckoned anew by every set of rules, and which kits are what they were handed over as."""
     await scope.tx.run("debts_clear")
     await scope.tx.run("waits_clear")
+    await tell_apart(scope, scope.policies.kits)
+
+
+async def _note_past(scope: Scope, policies: Policies) -> None:
+    told = past_text(policies)
+    if told is None:
+        await scope.tx.run("pool_past_drop")
+    else:
+        await scope.tx.run("pool_past_put", told)
 
 
 async def _recompute_kits(keys: Sequence[StockKey], scope: Scope) -> int:
@@ -363,21 +441,26 @@ async def open_store(
     database = await open_database(directory / DATABASE_NAME, check_first_bytes=check_first_bytes)
     now_ms = clock.wall_ms()
 
-    async def body(tx: Transaction) -> LedgerState:
+    async def body(tx: Transaction) -> tuple[LedgerState, tuple[str, str] | None]:
         if await tx.row("ledger") is None:
             await tx.run("ledger_insert", (new_ledger_id, project, host, now_ms))
         await tx.row("ledger_run")
         row = await tx.row("ledger")
         if row is None:
             raise FencedOff("the ledger row is gone")
-        return LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7], row[8])
+        past = await tx.row("pool_past")
+        state = LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7], row[8])
+        return state, None if past is None else (past[0], past[1])
 
     try:
-        state = await database.write(body)
+        state, past = await database.write(body)
     except BaseException:
         await database.close()
         raise
     if state.in_force:
         # Whatever is wanted now: until that is judged, quantities go by the rules they were made by.
         rules = replace(rules, policies=policies_of_text(state.in_force))
-    return SqliteStore(Session(database, clock, rules.retiring(state.mapping), state))
+    rules = rules.retiring(state.mapping)
+    if past is not None:
+        rules = replace(rules, policies=with_past(rules.policies, *past))
+    return SqliteStore(Session(database, clock, rules, state))

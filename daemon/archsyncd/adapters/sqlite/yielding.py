@@ -10,7 +10,7 @@ from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.pools import Pool, members_of, pools_of
 from archsyncd.domain.stock import Policies
-from archsyncd.domain.yielding import Room, fall_of, raised_to, room_of
+from archsyncd.domain.yielding import Room, fall_of, held_beyond, raised_to, room_of
 
 
 def _any_pools(policies: Policies) -> bool:
@@ -48,6 +48,15 @@ def _never_there(row: OutboxRow, policies: Policies) -> bool:
     retired = channel is None or not channel.locations
     met = row.entry_id is not None or row.x_applied is not None or row.operation is not None or row.superseded
     return retired and not met
+
+
+async def past_settled(scope: Scope, keys: Collection[StockKey], orders_complete_ms: int) -> bool:
+    """Whether none of these keys, which sold others' pieces by earlier rules, shows any of them or may owe them."""
+    rows = await outbox_rows(scope, keys)
+    held = (held_beyond(row) for row in rows.values() if not _never_there(row, scope.policies))
+    if any(pieces is None or pieces > 0 for pieces in held):
+        return False
+    return not await _fallen(scope, keys, orders_complete_ms)
 
 
 async def _fallen(

@@ -137,4 +137,17 @@ ORDER_KINDS = (
         closes="It closes itself when a newer record of the dispatch takes it back.",
         retry="retry books it again, once what does not fit is set right; dismiss lets go of it as settled by hand.",
     ),
+    Explained(
+        code="kit_incomplete",
+        severity=Severity.WARNING,
+        owner="ecommerce",
+        meaning="Pieces of a kit have left, or came back, that make no whole kit: commercetools can show kits only.",
+        impact="The shopper has, or gave back, a part of a kit that no delivery and no return of the order shows.",
+        by_itself="Books the whole kits, keeps the other pieces in mind, and books the kit when its last piece is told.",
+        look=("archsyncctl order NUMBER", "archsyncctl exceptions show ID"),
+        next_step="Settle it with the shopper: have the missing piece sent or the others sent back, or refund their part in "
+        "commercetools; then dismiss the case. It closes itself when the rest of the kit is told.",
+        remedy=("archsyncctl exceptions dismiss ID --reason TEXT",),
+        closes="It closes itself when the pieces that were missing are told, or a newer record takes these back.",
+    ),
 )

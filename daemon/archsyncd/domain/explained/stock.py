@@ -275,4 +275,17 @@ STOCK_KINDS = (
         remedy=("archsyncctl reconcile --apply",),
         closes="It closes itself when a walk over the inventory (every night, or when asked for) does not meet it any more.",
     ),
+    Explained(
+        code="kit_component_untold",
+        severity=Severity.WARNING,
+        owner="data",
+        meaning="A SKU is configured as a kit, and of one of its components Archean has never told a level.",
+        impact="The kit is not for sale; its other components are, as far as they are not kept for it.",
+        by_itself="Offers the kit as soon as the last of its components is told.",
+        look=("archsyncctl sku SKU", "archsyncctl exceptions show ID"),
+        next_step="Correct the component's SKU under [kits] (or in goods.kits_file), or have Archean tell its level at a "
+        "location of the channel; where the kit is none any more, take it out.",
+        remedy=("archsyncctl reload",),
+        closes="It closes itself when every component was told, or the SKU is no kit there any more.",
+    ),
 )

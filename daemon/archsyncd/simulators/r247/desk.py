@@ -31,6 +31,13 @@ LINE_FIELDS: dict[str, type | tuple[type, ...]] = {
     "quantity": int,
     "location": (str, type(None)),
     "unitPrice": (dict, type(None)),
+    "kit": (dict, type(None)),
+}
+KIT_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "lineId": str,
+    "sku": str,
+    "quantity": int,
+    "unitPrice": (dict, type(None)),
 }
 PRICE_FIELDS: dict[str, type | tuple[type, ...]] = {
     "centAmount": int,
@@ -151,6 +158,13 @@ def _read_line(line: Any, index: int) -> AskedLine:
     found = checked(line, LINE_FIELDS, ("lineId", "sku", "quantity"), path)
     if found["quantity"] < 1:
         raise Problem(400, "bad_field", f"{path}'quantity' is at least 1")
+    _check_price(found, path)
+    if found.get("kit") is not None:
+        kit = checked(found["kit"], KIT_FIELDS, ("lineId", "sku", "quantity"), f"{path}kit.")
+        _check_price(kit, f"{path}kit.")
+    return AskedLine(found["lineId"], found["sku"], found["quantity"], found.get("location") or None)
+
+
+def _check_price(found: dict[str, Any], path: str) -> None:
     if found.get("unitPrice") is not None:
         checked(found["unitPrice"], PRICE_FIELDS, ("centAmount", "fractionDigits"), f"{path}unitPrice.")
-    return AskedLine(found["lineId"], found["sku"], found["quantity"], found.get("location") or None)

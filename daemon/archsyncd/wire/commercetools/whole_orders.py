@@ -16,10 +16,10 @@ from archsyncd.domain.booking import (
     AddReturn,
     ChangeShipmentState,
     OrderAction,
-    ParcelDraft,
     SetReturnState,
     SetTracking,
 )
+from archsyncd.domain.packing import ParcelDraft
 from archsyncd.domain.whole_order import (
     MODE_MULTIPLE,
     Delivery,

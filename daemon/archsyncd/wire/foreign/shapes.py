@@ -17,7 +17,7 @@ from archsyncd.wire.foreign.times import TimeForm, parse_time_form
 from archsyncd.wire.profile.faults import NodePath, nearest, quoted
 
 DEPTH_LIMIT: Final = 12
-_LINE: Final = ("lineId", "sku", "quantity", "location", "unitPrice")
+_LINE: Final = ("lineId", "sku", "quantity", "location", "unitPrice", "kit")
 ORDER_FIELDS: Final = (
     "orderId",
     "orderNumber",

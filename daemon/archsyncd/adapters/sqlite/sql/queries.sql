@@ -85,11 +85,11 @@ SELECT coalesce(max(ordinal), 0) FROM feed_epoch WHERE feed = ?
 INSERT INTO feed_epoch (feed, ordinal, name) VALUES (?, ?, ?)
 
 -- name: levels_by_place
-SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev))
+SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev, l.lapsed))
 FROM json_each(?) AS w CROSS JOIN level AS l ON l.location = w.value ->> 0 AND l.sku = w.value ->> 1
 
 -- name: levels_at
-SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev))
+SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev, l.lapsed))
 FROM json_each(?2) AS w CROSS JOIN level AS l ON l.location = ?1 AND l.sku = w.value
 
 -- name: level_of_feed
@@ -102,11 +102,11 @@ SELECT name FROM feed WHERE EXISTS (SELECT 1 FROM level AS l WHERE l.location = 
 SELECT coalesce((SELECT feed FROM level WHERE location = ?1 AND sku = ?2), (SELECT feed FROM level WHERE location = ?1 LIMIT 1))
 
 -- name: level_put
-INSERT INTO level (location, sku, feed, epoch, seq, on_hand, available, as_of_ms, orders_through_ms, rev)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO level (location, sku, feed, epoch, seq, on_hand, available, as_of_ms, orders_through_ms, rev, lapsed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (location, sku) DO UPDATE SET feed = excluded.feed, epoch = excluded.epoch, seq = excluded.seq,
     on_hand = excluded.on_hand, available = excluded.available, as_of_ms = excluded.as_of_ms,
-    orders_through_ms = excluded.orders_through_ms, rev = excluded.rev
+    orders_through_ms = excluded.orders_through_ms, rev = excluded.rev, lapsed = excluded.lapsed
 
 -- name: levels_after
 SELECT location, sku FROM level WHERE location = ? AND sku > ? ORDER BY sku LIMIT ?
@@ -559,12 +559,13 @@ SELECT count(*), coalesce(sum(on_hand / 1000000000), 0), coalesce(sum(on_hand % 
 FROM snapshot_item WHERE snapshot_id = ?
 
 -- name: snapshot_against_levels
--- An item that is not newer than what is kept changes nothing.
+-- An item that is not newer than what is kept changes nothing; a level that lapsed gives way to any full that is.
 WITH pair AS (
     SELECT CASE :sells WHEN 'onHand' THEN l.on_hand ELSE l.available END AS before,
         CASE :sells WHEN 'onHand' THEN i.on_hand ELSE i.available END AS after,
         l.on_hand IS NOT i.on_hand OR l.available IS NOT i.available AS differs,
-        l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq) AS newer
+        l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq)
+            OR l.lapsed AND (l.epoch, l.seq) <= (:epoch, max(i.seq, :seq)) AS newer
     FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
     WHERE i.snapshot_id = :snapshot AND i.location = :location
 ) SELECT count(*), coalesce(sum(before > 0), 0), coalesce(sum(newer AND before > 0 AND after <= 0), 0),
@@ -579,7 +580,8 @@ WITH pair AS (
         CASE :sells WHEN 'onHand' THEN i.on_hand ELSE i.available END AS after
     FROM snapshot_item AS i LEFT JOIN level AS l ON l.location = i.location AND l.sku = i.sku
     WHERE i.snapshot_id = :snapshot AND i.location = :location
-        AND (l.sku IS NULL OR l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq))
+        AND (l.sku IS NULL OR l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq)
+            OR l.lapsed AND (l.epoch, l.seq) <= (:epoch, max(i.seq, :seq)))
 ) SELECT sku, before, after FROM pair WHERE before IS NOT after
 ORDER BY abs(coalesce(after, 0) - coalesce(before, 0)) DESC, sku LIMIT :most
 
