@@ -9,7 +9,7 @@ from archsyncd.config import Settings
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_RESTART, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules
 from archsyncd.engine.naming import Terms
-from archsyncd.engine.ports import StoreBroken, StoreFull, StoreNewer
+from archsyncd.engine.ports import StoreBroken, StoreFull, StoreNewer, StoreTracked
 from archsyncd.listed_files import RolloutFault
 from archsyncd.policy_files import PolicyFileFault, terms_of
 from archsyncd.world import World
@@ -80,6 +80,17 @@ def another_project(settings: Settings, found: str, wanted: str) -> str:
     )
 
 
+def another_mode(settings: Settings) -> str:
+    """What to tell whoever configured the untracked mode on a database that has counted tracked orders."""
+    database = settings.daemon.state_dir / DATABASE_NAME
+    return (
+        f'{database} was kept with commercetools.inventory_mode = "tracked" and counts orders that took their pieces out of the '
+        "entries; untracked, every figure written would put these pieces on sale again. Nothing was written. Set inventory_mode "
+        'to "tracked" again; or, once no cart is tracked any more, move the file aside and start: a new database reads the open '
+        "orders anew and raises nothing before it knows them"
+    )
+
+
 async def opened(settings: Settings, world: World, rules: Rules) -> SqliteStore:
     """Open the store of a configuration. Raises Fatal with the status that says what to do."""
     try:
@@ -93,6 +104,8 @@ async def opened(settings: Settings, world: World, rules: Rules) -> SqliteStore:
         )
     except StoreNewer as error:
         raise Fatal(EXIT_STORE, str(error)) from error
+    except StoreTracked as error:
+        raise Fatal(EXIT_CONFIGURATION, another_mode(settings)) from error
     except StoreFull as error:
         # Room or the other process's lock may be back at the next start.
         raise Fatal(EXIT_RESTART, str(error)) from error

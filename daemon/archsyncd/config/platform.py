@@ -108,7 +108,9 @@ class CommercetoolsSettings:
             Choice(("tracked", "untracked")),
             """`tracked`: orders take their stock from the entry, and archsyncd writes increments that cannot erase
             them. `untracked`: every cart has inventory mode None and absolute figures are written; between an order
-            and our learning of it there is a window in which the figure is too high, and the status says so.""",
+            and our learning of it there is a window in which the figure is too high, and the status says so. A database
+            that has counted tracked orders refuses to start `untracked`, since every figure written would put these
+            on sale again: to change over, move the database aside and let a new one read the open orders anew.""",
             restart=True,
         ),
     )

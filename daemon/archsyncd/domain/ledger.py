@@ -121,19 +121,34 @@ def reflected_units(line: Line, policy: ChannelPolicy, levels: Mapping[str, Stor
     """
     if line.released:
         return line.quantity
+    by_place = _told_by_place(proof for proof in line.proofs if _covered(proof, policy, levels))
+    unlocated = by_place.pop("", 0)
+    return min(line.provable, max(unlocated, sum(by_place.values())))
+
+
+def _told_by_place(proofs: Iterable[Proof]) -> dict[str, int]:
+    """Pieces by location that proofs speak of, "" where none is told: shipments add up, acceptances repeat each other."""
     accepted: dict[str, int] = {}
     shipped: dict[str, int] = {}
-    for proof in line.proofs:
+    for proof in proofs:
         place = proof.location or ""
-        if not _covered(proof, policy, levels):
-            continue
         if proof.figure is Figure.ON_HAND:
             shipped[place] = shipped.get(place, 0) + proof.quantity
         else:
             accepted[place] = max(accepted.get(place, 0), proof.quantity)
-    by_place = {place: max(accepted.get(place, 0), shipped.get(place, 0)) for place in accepted | shipped}
-    unlocated = by_place.pop("", 0)
-    return min(line.provable, max(unlocated, sum(by_place.values())))
+    return {place: max(accepted.get(place, 0), shipped.get(place, 0)) for place in accepted | shipped}
+
+
+def placed_units(proofs: Iterable[Proof], quantity: int, default: str | None) -> dict[str, int]:
+    """Pieces of a line by the location that fulfils them: as told, the rest from `default`; what nobody can place is left out."""
+    left = quantity
+    found: dict[str, int] = {}
+    for place, told in sorted(_told_by_place(proof for proof in proofs if proof.location).items()):
+        found[place] = min(told, left)
+        left -= found[place]
+    if default is not None and left > 0:
+        found[default] = found.get(default, 0) + left
+    return found
 
 
 def _covered(proof: Proof, policy: ChannelPolicy, levels: Mapping[str, StoredLevel]) -> bool:

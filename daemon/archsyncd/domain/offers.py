@@ -9,8 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archsyncd.domain.inventory import StockKey
-from archsyncd.domain.kits import kits_made_of, reserves
-from archsyncd.domain.stock import Policies, Stated, sellable_quantity
+from archsyncd.domain.kits import Kit, kits_made_of, reserves
+from archsyncd.domain.stock import WHOLE, ChannelPolicy, Policies, Stated, sellable_quantity
+
+
+def kits_offered(policy: ChannelPolicy, kit: Kit, made: int) -> int:
+    """How many kits of those that can be made are offered, by the rule of the kit's own SKU, in kits.
+
+    The channel's safety stock and percentage are its components' already: they count a second time by a rule of the kit alone.
+    """
+    rule = policy.skus.of(kit.sku) if policy.skus else None
+    if rule is None:
+        return made
+    if made <= 0 or not rule.offer:
+        return min(made, 0)
+    sold = made if rule.percentage is None else made * rule.percentage // WHOLE
+    # What is held back of a kit is nothing that it owes: its components would leave pieces for it.
+    return max(sold - (rule.safety_stock or 0), 0)
 
 
 class Offers:
@@ -47,5 +62,7 @@ class Offers:
             return self.whole(key) - sum(self.kept(key).values())
         parts = [StockKey(key.channel, sku) for sku, _ in kit.components]
         if kit.shared:
-            return kits_made_of(kit, {part.sku: self.of(part) for part in parts})
-        return kits_made_of(kit, {part.sku: self.kept(part)[kit.sku] for part in parts})
+            made = kits_made_of(kit, {part.sku: self.of(part) for part in parts})
+        else:
+            made = kits_made_of(kit, {part.sku: self.kept(part)[kit.sku] for part in parts})
+        return kits_offered(self._policies.channels[key.channel], kit, made)

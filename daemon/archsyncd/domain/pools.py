@@ -35,10 +35,12 @@ class Pool:
     others: tuple[Member, ...]
 
 
-def is_pooled(key: StockKey, policies: Policies) -> bool:
-    """Whether a key sells pieces that another one sells too, by the rules as they are."""
-    kits = policies.kits
-    return key.channel in policies.sharing or bool(kits and (key.sku in kits.by_sku or key.sku in kits.using))
+def is_pooled(key: StockKey, policies: Policies, *, past: bool = False) -> bool:
+    """Whether a key sells pieces that another one sells too, by the rules as they are; `past`: or one that sold them before."""
+    if key.channel in (policies.peers if past else policies.sharing):
+        return True
+    kits = (policies.kits, policies.past_kits) if past else (policies.kits,)
+    return any(key.sku in each.by_sku or key.sku in each.using for each in kits if each)
 
 
 def pools_of(key: StockKey, policies: Policies, *, past: bool = False) -> tuple[Pool, ...]:

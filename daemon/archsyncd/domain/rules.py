@@ -46,6 +46,20 @@ class Rules:
         whole = {"channels": channels, "fallback": self.policies.fallback_channel}
         return json.dumps(whole, sort_keys=True)
 
+    def mapping_after(self, before: str) -> str:
+        """The mapping with what was let go under an earlier one: its entries show what they showed, until it sells elsewhere."""
+        past = json.loads(before) if before else {}
+        left = {**past.get("let_go", {}), **past.get("channels", {})}
+        let_go = {name: places for name, places in left.items() if name not in self.policies.channels}
+        whole = json.loads(self.mapping())
+        return json.dumps({**whole, "let_go": let_go} if let_go else whole, sort_keys=True)
+
+    def counts_as(self, before: str) -> bool:
+        """Whether an order's line counts as under an earlier mapping."""
+        past = json.loads(before)
+        past.pop("let_go", None)
+        return bool(past == json.loads(self.mapping()))
+
     def newly_mapped(self, before: str) -> tuple[str, ...]:
         """Channels that an earlier mapping (of `mapping`) did not have: what was ordered from them was counted elsewhere."""
         return tuple(sorted(set(self.policies.channels) - set(json.loads(before)["channels"])))
@@ -72,10 +86,12 @@ class Rules:
 
         Such a channel has no location left: its goods are on sale in another one, or are stated to be for sale no more
         (`ignored`), so what it still offers is drawn down to what it owes. A channel whose locations are merely unmapped is let
-        go, once a person allows it: an unmapped location is never zero.
+        go, once a person allows it: an unmapped location is never zero. It is drawn down all the same as soon as one of its
+        locations sells elsewhere, and is waited for until then.
         """
         policies = self.policies
-        past: dict[str, Any] = json.loads(before)["channels"] if before else {}
+        told = json.loads(before) if before else {}
+        past: dict[str, Any] = {**told.get("let_go", {}), **told.get("channels", {})}
         gone = {
             name: ChannelPolicy(name, {})
             for name, (_, places) in past.items()
@@ -83,12 +99,23 @@ class Rules:
             and (
                 not places
                 or any(place in policies.by_location for place, _ in places)
-                or all(place in policies.ignored for place, _ in places)
+                or (name in told["channels"] and all(place in policies.ignored for place, _ in places))
             )
         }
         if not gone:
             return self
-        return replace(self, policies=policies.with_channels({**policies.channels, **gone}))
+        sold = {
+            place: policies.past.get(place, frozenset())
+            | {name for name in gone if place in _places_in(past[name])}
+            for place in policies.by_location
+        }
+        shown = {**policies.past, **{place: names for place, names in sold.items() if names}}
+        return replace(self, policies=replace(policies, channels={**policies.channels, **gone}, past=shown))
+
+
+def _places_in(told: Any) -> set[str]:
+    """The locations of a channel as a mapping tells it."""
+    return {place for place, _ in told[1]}
 
 
 @lru_cache(maxsize=4)

@@ -144,7 +144,7 @@ class Policies:
         object.__setattr__(self, "judging", {name: self._judging(own) for name, own in places.items()})
         object.__setattr__(self, "sharing", _beside(names))
         object.__setattr__(self, "peers", _beside(with_past))
-        object.__setattr__(self, "pooled", bool(self.sharing or self.kits))
+        object.__setattr__(self, "pooled", bool(self.peers or self.kits or self.past_kits))
 
     def _judging(self, own: tuple[LocationPolicy, ...]) -> ChannelPolicy:
         """By whose rules a level of the location must wait for a person: the strictest of all that sell it."""
@@ -167,8 +167,12 @@ class Policies:
         """The same, knowing what was sold where by the rules before, and by those that these still knew of."""
         past = {
             name: more
-            for name in {*before.past, *before.by_location}
-            if (more := before.past.get(name, frozenset()) | before.channels_of(name))
+            for name in {*self.past, *before.past, *before.by_location}
+            if (
+                more := self.past.get(name, frozenset())
+                | before.past.get(name, frozenset())
+                | before.channels_of(name)
+            )
             - self.channels_of(name)
         }
         kits = before.kits.also(before.past_kits).beyond(self.kits)

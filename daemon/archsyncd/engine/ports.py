@@ -109,6 +109,10 @@ class StoreNewer(StoreBroken):
     """The file was written by a newer version of this program."""
 
 
+class StoreTracked(Exception):
+    """The file counts orders that commercetools took from its entries; absolute figures would put them back on sale."""
+
+
 class StoreFull(Exception):
     """No room on the disk: nothing was stored. Whoever reads must stop reading until there is room again."""
 

@@ -117,7 +117,12 @@ class Reckoning:
     async def _hold(self, wanted: Rules, fingerprint: str, objections: tuple[str, ...]) -> None:
         await self._settled("other rules are wanted now")
         # Who may be written is no matter of quantities: the rollout is in force at once.
-        before = replace(policies_of_text(self._store.ledger.in_force), withheld=wanted.policies.withheld)
+        # Nor is whether orders are tracked: the writes go by what is configured already.
+        before = replace(
+            policies_of_text(self._store.ledger.in_force),
+            withheld=wanted.policies.withheld,
+            tracked=wanted.policies.tracked,
+        )
         await self._store.use_rules(replace(wanted, policies=before), self._beat)
         self.held, self._judged = objections, fingerprint
         why = "; ".join(objections)

@@ -45,6 +45,10 @@ class RenamingBook(NameBook, Protocol):
         """No terms are in force from now on, so that nothing translated is stored, and nothing of before waits any longer."""
         ...
 
+    async def succeed(self, successors: Mapping[str, str], terms: str) -> None:
+        """The goods of these names are called otherwise by these terms. Safe to repeat."""
+        ...
+
     async def named_at(self, location: str, after: str, limit: int) -> Sequence[NamedLevel]:
         """Levels of a location after a SKU of ours."""
         ...
@@ -131,13 +135,17 @@ class Renaming:
         return before is not None
 
     async def _retire(self, terms: Terms) -> None:
-        before = await self._book.units_in_force()
+        before, aliases = await self._book.units_in_force(), terms.aliases.fingerprint()
         for location in await self._store.feeds.locations():
             after = ""
             while rows := await self._page(location, after):
                 after = rows[-1][0]
                 names = dict(_given_up(rows, terms.aliases))
                 recounted = dict(_recounted(rows, terms.units, before))
+                if names:
+                    called = ((sku, terms.aliases.named(archean)) for sku, archean in names.items())
+                    successors = {sku: name for sku, name in called if isinstance(name, str)}
+                    await self._book.succeed(successors, aliases)
                 if names or recounted:
                     await self._book.retire(location, names, recounted)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from archsyncd.adapters.sqlite.store import SqliteStore
 from archsyncd.domain.feed import Record
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.kits import Kit, Kits
@@ -28,10 +29,11 @@ Takes = Mapping[StockKey, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Site:
-    """Which keys there are, what each takes, and the rules by which they are offered."""
+    """Which keys there are, what each takes, and the rules by which they are offered, at first and later."""
 
     rules: Rules
     takes: Takes
+    later: tuple[Rules, ...] = ()
 
 
 def _channels(web: int, shop: int) -> Rules:
@@ -44,8 +46,16 @@ def _kit(percent: int) -> Rules:
     return rules(channel(place("WH1")), kits=Kits({"KIT": kit}))
 
 
-SHARED = Site(_channels(50, 50), {WEB: {"A": 1}, SHOP: {"A": 1}})
-KITTED = Site(_kit(50), {KIT: {"A": 1, "B": 2}, A: {"A": 1}, B: {"B": 1}})
+SHARED = Site(
+    _channels(50, 50),
+    {WEB: {"A": 1}, SHOP: {"A": 1}},
+    (rules(channel(place("WH1"))), rules(channel(place("WH1", "shop"), name="shop")), _channels(80, 20)),
+)
+KITTED = Site(
+    _kit(50),
+    {KIT: {"A": 1, "B": 2}, A: {"A": 1}, B: {"B": 1}},
+    (rules(channel(place("WH1"))), _kit(100), _kit(10)),
+)
 
 
 @dataclass
@@ -56,7 +66,7 @@ class Bought:
     key: StockKey
     pieces: int
     created_ms: int
-    learnt: bool = False
+    listed: bool = False
     imported: bool = False
 
 
@@ -80,6 +90,7 @@ class Market:
     async def opens(self, pieces: Mapping[str, int]) -> None:
         """Goods on the shelves, and entries that show each key's part of them."""
         self.shelf = await Shelf.open(open_sqlite, self.directory, self.site.rules)
+        await self.shelf.store.use_rules(self.site.rules)
         for sku, count in pieces.items():
             self.pieces[sku] = count
             self._tell_level(sku)
@@ -104,11 +115,28 @@ class Market:
         self.bought.append(Bought(f"o{len(self.bought)}", at, pieces, self.shelf.clock.now_ms))
         self.judge()
 
-    async def learns(self) -> None:
-        """All orders are listed."""
+    async def rearranges(self, pick: int, *, restart: bool) -> None:
+        """The configuration gives pieces other hands, and perhaps the process ends in between."""
+        choices = (self.site.rules, *self.site.later)
+        use = choices[pick % len(choices)]
+        if restart:
+            await self.shelf.store.begin_rules(use)
+            await self.shelf.again(use)
+            # What was sent before is in doubt now; it has arrived all the same, or does so before it is looked at.
+            for lease in self.in_flight:
+                self.stock[lease.key] += lease.operation.delta
+                self.versions[lease.key] += 1
+            self.in_flight = []
+            self.judge()
+        await self.shelf.store.use_rules(use)
         for each in self.bought:
-            if not each.learnt:
-                each.learnt = True
+            each.listed = False
+
+    async def learns(self) -> None:
+        """All orders are listed, those that are known too where they may count otherwise by now."""
+        for each in self.bought:
+            if not each.listed:
+                each.listed = True
                 at = f"id-{each.key.channel}"
                 told = order(
                     line(each.pieces, each.key.sku, at=at), name=each.name, created_ms=each.created_ms
@@ -191,6 +219,10 @@ class Market:
             )
             assert owed <= there, f"S2: {owed} pieces of {sku} are sold, and {there} are there"
 
+    async def _forgets(self) -> None:
+        assert isinstance(self.shelf.store, SqliteStore)
+        await self.shelf.store.forget_past(self.complete_ms)
+
     async def comes_to_rest(self) -> None:
         """Everything is told and every write arrives: each entry shows its key's part (S1), and nothing waits for ever."""
         while any(not each.imported for each in self.bought):
@@ -202,6 +234,7 @@ class Market:
                 await self.arrives(0, answered=True)
             await self.resolves()
             self.passes(6)
+            await self._forgets()
             await self.leases(10)
         assert not self.in_flight, "something is written for ever"
         for at, shown in self.stock.items():

@@ -121,6 +121,25 @@ class Trading(RuleBasedStateMachine):
             shutil.rmtree(self.room)
 
 
+class Rearranging(Trading):
+    """The same, where the configuration gives the pieces to other keys in between, and back."""
+
+    @rule(pick=st.integers(0, 3), restart=st.booleans())
+    def rearranges(self, pick: int, *, restart: bool) -> None:
+        self.run(self.world.rearranges(pick, restart=restart))
+
+
+@pytest.mark.timeout(300)
+def test_s1_s2_pieces_that_change_hands_are_sold_once_and_never_hidden() -> None:
+    """Shares that are given up, locations mapped elsewhere, kits that end: at any moment of trade, across restarts."""
+    run_state_machine_as_test(
+        Rearranging,
+        settings=settings(
+            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
 @pytest.mark.timeout(300)
 def test_s1_s2_no_piece_is_sold_twice_and_none_is_hidden() -> None:
     """Two channels of one location, and a kit with its components: searched by Hypothesis."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.domain.inventory import StockKey
@@ -19,6 +19,15 @@ async def kits_of_orders(scope: Scope, order_ids: Iterable[str]) -> dict[tuple[s
     return {name: tuple(parts) for name, parts in found.items()}
 
 
+async def made_of_orders(scope: Scope, order_ids: Sequence[str]) -> dict[tuple[str, str], Components]:
+    """The same, and what other lines were ordered as that are called otherwise by now (`adapters/sqlite/as_ordered.py`)."""
+    ordered: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    for order_id, line_id, component, pieces in await scope.tx.rows("made_of_orders", (array(order_ids),)):
+        ordered[order_id, line_id].append((component, pieces))
+    made = {name: tuple(parts) for name, parts in ordered.items()}
+    return made | await kits_of_orders(scope, order_ids)
+
+
 async def write_down(scope: Scope, order_id: str, kits: Mapping[str, Kit]) -> None:
     """An order is about to be sent: its kits, by line id, are from now on what they are now. Replaces what stood there."""
     await scope.tx.run("order_kits_drop", (order_id,))
@@ -28,24 +37,31 @@ async def write_down(scope: Scope, order_id: str, kits: Mapping[str, Kit]) -> No
         assert row is not None
         await scope.tx.run_many("kit_part_put", [(sku, row[0], pieces) for sku, pieces in kit.components])
         await scope.tx.run("order_kit_put", (order_id, line_id, row[0]))
+        await scope.tx.run("made_drop", (order_id, line_id))
 
 
 async def any_apart(scope: Scope) -> bool:
     """Whether any kit was handed over as what it is not by the rules in force."""
-    return await scope.tx.row("kits_apart_any") is not None
+    if await scope.tx.row("kits_apart_any") is not None:
+        return True
+    return await scope.tx.row("made_any") is not None
 
 
 async def kits_with(scope: Scope, keys: Collection[StockKey]) -> Mapping[StockKey, list[StockKey]]:
     """By component, keys whose lines were handed over with it though they are no such kit any more."""
     found: dict[StockKey, list[StockKey]] = defaultdict(list)
-    for channel, component, sku in await scope.tx.rows("kits_apart", (pairs(keys),)):
+    named = (pairs(keys),)
+    rows = [*await scope.tx.rows("kits_apart", named), *await scope.tx.rows("made_with", named)]
+    for channel, component, sku in dict.fromkeys(rows):
         found[StockKey(channel, component)].append(StockKey(channel, sku))
     return found
 
 
 async def parts_of(scope: Scope, keys: Collection[StockKey]) -> list[StockKey]:
     """The components of lines of these keys that were handed over as what the kit is not any more."""
-    return [StockKey(row[0], row[1]) for row in await scope.tx.rows("kits_apart_parts", (pairs(keys),))]
+    named = (pairs(keys),)
+    rows = [*await scope.tx.rows("kits_apart_parts", named), *await scope.tx.rows("made_parts", named)]
+    return [StockKey(row[0], row[1]) for row in dict.fromkeys(rows)]
 
 
 async def tell_apart(scope: Scope, kits: Kits, *, also: bool = False) -> None:

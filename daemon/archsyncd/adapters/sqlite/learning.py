@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from archsyncd.adapters.sqlite import advising, handing
+from archsyncd.adapters.sqlite.as_ordered import late_as_ordered
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
 from archsyncd.adapters.sqlite.implying import stored
@@ -16,6 +17,7 @@ from archsyncd.adapters.sqlite.lines import (
     open_lines,
     release_order,
 )
+from archsyncd.adapters.sqlite.moving import move_late
 from archsyncd.adapters.sqlite.proofs import take_early
 from archsyncd.adapters.sqlite.recompute import kept_levels, lines_of_orders, recompute
 from archsyncd.adapters.sqlite.scope import Scope, array
@@ -160,6 +162,7 @@ async def _learn(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey]
         ],
     )
     touched = {line.key for line in lines}
+    touched |= await _counted_late(scope, order.id, touched)
     await _count_late(scope, _tracked_pieces(lines), order.created_at_ms)
     if reflected:
         await scope.tx.run("head_lookup_due", (None, order.id))
@@ -238,6 +241,7 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     ]
     await scope.tx.run_many("line_put", [_line_row(order, line, released=False) for line in added])
     touched |= edited | {line.key for line in added}
+    touched |= await _counted_late(scope, order.id, {line.key for line in added})
     touched |= await _limit_proofs(
         scope, order, [*more, *added], {line.line_id: line.quantity for line in before}
     )
@@ -250,6 +254,14 @@ async def _change(scope: Scope, order: Order, rules: LearnRules) -> set[StockKey
     if order.order_state == CANCELLED and rules.restores_on_cancel:
         touched |= await _give_back(scope, order.id)
     return touched
+
+
+async def _counted_late(scope: Scope, order_id: str, keys: Collection[StockKey]) -> set[StockKey]:
+    """Lines of what is sold under another name or elsewhere by now are counted there; the keys that this touches."""
+    if not keys:
+        return set()
+    await late_as_ordered(scope, keys)
+    return await move_late(scope, order_id)
 
 
 async def _limit_proofs(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archsyncd.adapters.sqlite.cases import resolve_case
-from archsyncd.adapters.sqlite.handed_kits import kits_of_orders
+from archsyncd.adapters.sqlite.handed_kits import made_of_orders
 from archsyncd.adapters.sqlite.scope import Scope, array
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.inventory import StockKey
@@ -59,7 +59,7 @@ async def open_lines(scope: Scope, order_ids: Iterable[str]) -> dict[str, list[O
     found: dict[str, list[OpenLine]] = defaultdict(list)
     wanted = sorted(set(order_ids))
     rows = await scope.tx.rows("lines_by_order", (array(wanted),))
-    kits = await kits_of_orders(scope, wanted) if rows else {}
+    kits = await made_of_orders(scope, wanted) if rows else {}
     for row in rows:
         key, made_of = StockKey(row[0], row[1]), kits.get((row[2], row[3]), ())
         line = OpenLine(key, row[2], row[3], row[4], bool(row[5]), row[7], row[9], made_of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 
+from archsyncd.adapters.sqlite.as_ordered import names_as_ordered
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.connection import Row
 from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
@@ -130,6 +131,14 @@ class NameStore:
         """Levels after a SKU: ours, Archean's, whether it tells any figure, and the unit it was told in last (None: pieces)."""
         rows: Sequence[Row] = await self._session.rows("level_names", (location, after, limit))
         return [(row[0], row[1], bool(row[2]), row[3]) for row in rows]
+
+    async def succeed(self, successors: Mapping[str, str], terms: str) -> None:
+        """The goods of these names (ours) are called otherwise by these terms: what is ordered of them counts there now."""
+
+        async def step(scope: Scope) -> None:
+            await recompute(scope, await names_as_ordered(scope, successors, terms))
+
+        await self._session.write(step)
 
     async def retire(
         self, location: str, names: Mapping[str, str], recounted: Mapping[str, Fraction]

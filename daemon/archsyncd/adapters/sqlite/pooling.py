@@ -18,7 +18,7 @@ from archsyncd.domain.kit_lines import (
 )
 from archsyncd.domain.kits import Kit, kits_made_of
 from archsyncd.domain.ledger import Line, units_of
-from archsyncd.domain.offers import Offers
+from archsyncd.domain.offers import Offers, kits_offered
 from archsyncd.domain.pools import left_to_others, members_of, pools_of, reckoned_with
 from archsyncd.domain.stock import ChannelPolicy
 
@@ -92,7 +92,7 @@ class Pooled:
         kit = self._scope.policies.kits.by_sku[key.sku]
         _, _, known = units_of(self._proven(key), closed)
         there = {sku: offered.get(StockKey(key.channel, sku), 0) for sku, _ in kit.components}
-        return kits_made_of(kit, there), known, 0, known
+        return kits_offered(self._policy(key), kit, kits_made_of(kit, there)), known, 0, known
 
     def _kit(self, key: StockKey) -> Kit | None:
         return self._scope.policies.kits.kit(key.channel, key.sku)
@@ -155,8 +155,14 @@ class Pooled:
 
 
 async def note_debts(scope: Scope, own: Mapping[StockKey, Reckoned]) -> set[StockKey]:
-    """Keep what keys owe beyond their part of a pool; the other keys that have to leave more or fewer pieces now."""
-    owed = {key: known - f - refl + ntrk for key, (f, refl, ntrk, known) in own.items()}
+    """Keep what keys owe beyond their part of a pool; the other keys that have to leave more or fewer pieces now.
+
+    Also those that sell by now what such a key sold before: it may be served out of that.
+    """
+    # A figure below nothing by itself (a safety stock, a debt of the warehouse's) is owed to nobody who ordered.
+    owed = {
+        key: min(known - f - refl + ntrk, known - refl + ntrk) for key, (f, refl, ntrk, known) in own.items()
+    }
     if not any(pieces > 0 for pieces in owed.values()) and await scope.tx.row("debts_any") is None:
         return set()
     before = await debts_of(scope, own)
@@ -164,7 +170,7 @@ async def note_debts(scope: Scope, own: Mapping[StockKey, Reckoned]) -> set[Stoc
     await scope.tx.run("debts_drop", (pairs(key for key in changed if owed[key] <= 0),))
     rising = [(key.channel, key.sku, owed[key]) for key in changed if owed[key] > 0]
     await scope.tx.run_many("debt_put", rising)
-    return {other for key in changed for other in members_of(pools_of(key, scope.policies))}
+    return {other for key in changed for other in members_of(pools_of(key, scope.policies, past=True))}
 
 
 async def debts_of(scope: Scope, keys: Collection[StockKey]) -> dict[StockKey, int]:
@@ -177,7 +183,7 @@ async def leaving_debts(scope: Scope, own: Mapping[StockKey, Reckoned]) -> dict[
     """Figures with what keys leave to others that owe more than their part; nobody leaves more than he has."""
     if await scope.tx.row("debts_any") is None:
         return dict(own)
-    pools = {key: pools_of(key, scope.policies) for key in own}
+    pools = {key: pools_of(key, scope.policies, past=True) for key in own}
     debts = await debts_of(scope, {member for each in pools.values() for member in members_of(each)})
     found = {}
     for key, (f, refl, ntrk, known) in own.items():

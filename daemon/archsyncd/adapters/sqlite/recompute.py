@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from archsyncd.adapters.sqlite.connection import Row, Transaction
-from archsyncd.adapters.sqlite.handed_kits import any_apart, kits_of_orders, kits_with, parts_of
+from archsyncd.adapters.sqlite.handed_kits import any_apart, kits_with, made_of_orders, parts_of
 from archsyncd.adapters.sqlite.implying import Found, Levels, Place, Reckoned, stored, with_implied
 from archsyncd.adapters.sqlite.pooling import Pooled, leaving_debts, note_debts, sharing_kits, together
 from archsyncd.adapters.sqlite.scope import Scope, array, pairs
@@ -70,7 +70,7 @@ async def _with_proofs(scope: Scope, rows: Sequence[Row]) -> dict[StockKey, list
         whole = kit_line(row[1])
         if whole != row[1]:
             parts[row[0], whole].append((row[1], proof))
-    kits = await kits_of_orders(scope, sorted(orders))
+    kits = await made_of_orders(scope, sorted(orders))
     found: dict[StockKey, list[Line]] = defaultdict(list)
     for channel, sku, order_id, line_id, quantity, tracked, released, created, accepted, there in rows:
         own = tuple(proofs.get((order_id, line_id), ()))
@@ -155,7 +155,7 @@ async def _recompute_chunk(
     pooled: list[StockKey] = []
     for key in keys:
         channel, sku = key.channel, key.sku
-        if (scope.policies.pooled and is_pooled(key, scope.policies)) or (
+        if (scope.policies.pooled and is_pooled(key, scope.policies, past=True)) or (
             apart and (key in takers or any(line.made_of for line in lines.get(key, ())))
         ):
             pooled.append(key)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from archsyncd.adapters.sqlite.cases import case_of
 from archsyncd.adapters.sqlite.codec import outbox_rows
 from archsyncd.adapters.sqlite.connection import Transaction
-from archsyncd.adapters.sqlite.handed_kits import kits_of_orders, kits_with
+from archsyncd.adapters.sqlite.handed_kits import kits_with, made_of_orders
 from archsyncd.adapters.sqlite.scope import array, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.explained.orders import ORDER_KINDS
@@ -94,7 +94,7 @@ class ReportStore:
             cases = [case for case in found if case.kind not in _OF_ORDERS]
             answered = await tx.rows("story_answered", (pairs(keys),))
             others = {member for key in rows for member in members_of(pools_of(key, scope.policies))}
-            handed = await kits_of_orders(scope, sorted({row[2] for row in lines}))
+            handed = await made_of_orders(scope, sorted({row[2] for row in lines}))
             own = [_Line(StockKey(row[0], row[1]), handed.get((row[2], row[3]), ())) for row in lines]
             made = {key: [line for line in own if line.key == key] for key in rows}
             shelf = {place for place in shelf_places(rows, scope.policies, made) if place[1] != sku}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from archsyncd.adapters.sqlite.advice_store import AdviceStore
 from archsyncd.adapters.sqlite.alert_store import ActionStore, AlertStore, MuteStore
+from archsyncd.adapters.sqlite.as_ordered import kits_as_ordered
 from archsyncd.adapters.sqlite.case_store import CaseStore
 from archsyncd.adapters.sqlite.cases import resolve_case
 from archsyncd.adapters.sqlite.codec import outbox_rows, put_outbox_rows
@@ -24,6 +25,7 @@ from archsyncd.adapters.sqlite.history import keep_unbasing
 from archsyncd.adapters.sqlite.history_store import HistoryStore
 from archsyncd.adapters.sqlite.learning import EFFECT_LAG_MS, doubt_bases, recount_orders
 from archsyncd.adapters.sqlite.mending import mend
+from archsyncd.adapters.sqlite.moving import move_lines
 from archsyncd.adapters.sqlite.name_store import NameStore
 from archsyncd.adapters.sqlite.order_store import OrderStore
 from archsyncd.adapters.sqlite.outbox_store import OutboxStore
@@ -33,7 +35,7 @@ from archsyncd.adapters.sqlite.reconcile_store import ReconcileStore
 from archsyncd.adapters.sqlite.report_store import ReportStore
 from archsyncd.adapters.sqlite.reporting import ReportingStore
 from archsyncd.adapters.sqlite.sample_store import SampleStore
-from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.scope import Scope, pairs
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.adapters.sqlite.snapshot_store import SnapshotStore
 from archsyncd.adapters.sqlite.yielding import past_settled
@@ -42,6 +44,7 @@ from archsyncd.domain.guard import RuleFigures
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.lags import Lags
 from archsyncd.domain.outbox import LATE_LANDING_MS, freed
+from archsyncd.domain.pools import is_pooled
 from archsyncd.domain.report import (
     LedgerState,
 )
@@ -57,10 +60,12 @@ from archsyncd.domain.rules import (
 )
 from archsyncd.domain.stock import LocationPolicy, Policies
 from archsyncd.domain.tenure import PLANNING, Tenure
-from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull
+from archsyncd.engine.ports import Clock, FencedOff, StoreBroken, StoreFull, StoreTracked
 
 DATABASE_NAME = "archsyncd.db"
 RECOMPUTE_KEYS = 2_000
+# Each with up to fifty components, in every channel.
+RECOMPUTE_KITS = 100
 # Orders are read again at this pace at least; a base may be proven only after all of them were.
 RECOUNT_MS_AN_ORDER = 10
 
@@ -170,15 +175,17 @@ class SqliteStore:
         """Put new rules in force and recompute every key, a bounded number at a time; how many targets changed."""
         before = self._session.ledger.mapping
         await self.begin_rules(rules)
-        changed = 0
+        # Kits first, each with its components: a component must not rise while what was kept of it is on show still.
+        changed = await self._recompute_kits(beat)
         for location in await self.feeds.locations():
             changed += await self._recompute_location(location, beat)
-        changed += await self._recompute_kits(beat)
         in_force = self._session.rules
-        if before and before != in_force.mapping():
+        if before and not in_force.counts_as(before):
             await self._recount(in_force.newly_mapped(before), beat)
         await self._roll_out(beat)
-        await self._note_rules(rules.fingerprint(), in_force.mapping(), policies_text(rules.policies))
+        await self._note_rules(
+            rules.fingerprint(), in_force.mapping_after(before), policies_text(rules.policies)
+        )
         return changed
 
     async def begin_rules(self, rules: Rules) -> None:
@@ -192,6 +199,8 @@ class SqliteStore:
         async def first(scope: Scope) -> None:
             # With the name of the rules: a process that ends now goes on by these, and must know what was sold by those before.
             await _note_past(scope, coming.policies)
+            await move_lines(scope, before, coming.policies)
+            await kits_as_ordered(scope, before, coming.policies)
             await tell_apart(scope, coming.policies.kits, also=True)
 
         await self._note_rules("", self._session.ledger.mapping, policies_text(rules.policies), first)
@@ -331,16 +340,28 @@ class SqliteStore:
         return changed
 
     async def _recompute_kits(self, beat: Callable[[], None]) -> int:
-        """Reckon all keys that are kits, or were: no level bears their name, so that no location leads to them."""
-        changed, after = 0, StockKey("", "")
+        """Reckon all keys that are kits, or were, with their components; no location leads to what was a kit long ago."""
+        policies, changed = self._session.rules.policies, 0
+        skus = sorted(policies.kits.by_sku.keys() | policies.past_kits.by_sku.keys())
+        for start in range(0, len(skus), RECOMPUTE_KITS):
+            kits = [
+                StockKey(name, sku)
+                for sku in skus[start : start + RECOMPUTE_KITS]
+                for name in policies.channels
+            ]
+            changed += await self._session.write(partial(_recompute_kits, kits))
+            beat()
+        after = StockKey("", "")
         while True:
             async with self._session.read() as tx:
                 rows = await tx.rows("kits_after", (after.channel, after.sku, RECOMPUTE_KEYS))
             if not rows:
                 return changed
             keys = [StockKey(row[0], row[1]) for row in rows]
-            changed += await self._session.write(partial(_recompute_kits, keys))
             after = keys[-1]
+            others = [key for key in keys if key.sku not in policies.kits.by_sku]
+            if others:
+                changed += await self._session.write(partial(_recompute_kits, others))
             beat()
 
     async def _mapped(self, scope: Scope, location: str, note: str) -> None:
@@ -395,8 +416,18 @@ class SqliteStore:
 
 
 async def _forget_pools(scope: Scope) -> None:
-    """What keys owe each other is reckoned anew by every set of rules, and which kits are what they were handed over as."""
-    await scope.tx.run("debts_clear")
+    """Who waits for whom is reckoned anew by every set of rules, and which kits are what they were handed over as.
+
+    What keys owe is so too, key by key: forgotten before that, it would be offered by others meanwhile. Only of keys that share
+    nothing by these rules nobody would hear again.
+    """
+    owing = [StockKey(row[0], row[1]) for row in await scope.tx.rows("debts_all")]
+    alone = [
+        key
+        for key in owing
+        if key.channel not in scope.policies.channels or not is_pooled(key, scope.policies, past=True)
+    ]
+    await scope.tx.run("debts_drop", (pairs(alone),))
     await scope.tx.run("waits_clear")
     await tell_apart(scope, scope.policies.kits)
 
@@ -410,8 +441,14 @@ async def _note_past(scope: Scope, policies: Policies) -> None:
 
 
 async def _recompute_kits(keys: Sequence[StockKey], scope: Scope) -> int:
-    changed = await recompute(scope, keys)
-    kits = scope.policies.kits
+    kits, past = scope.policies.kits, scope.policies.past_kits
+    together = dict.fromkeys(keys)
+    for key in keys:
+        for each in (kits, past):
+            kit = each.kit(key.channel, key.sku)
+            if kit is not None:
+                together.update(dict.fromkeys(StockKey(key.channel, sku) for sku, _ in kit.components))
+    changed = await recompute(scope, together)
     for key in keys:
         if kits.kit(key.channel, key.sku) is None:
             await scope.tx.run("kit_drop", (key.channel, key.sku))
@@ -424,6 +461,20 @@ async def _above_maximum(location: LocationPolicy, maximum: int, tx: Transaction
     return int(row[0]) if row else 0
 
 
+async def _begin_mode(tx: Transaction, state: LedgerState, now_ms: int, *, tracked: bool) -> None:
+    """Refuse a mode that the file's figures deny; where it is another one than before, every entry is looked at anew.
+
+    Pieces that commercetools took from its entries count as reflected for good: an absolute figure would put them back on sale.
+    An entry that was written untracked bears no marker, and shows orders that were counted as if it did not.
+    """
+    if not state.in_force or policies_of_text(state.in_force).tracked is tracked:
+        return
+    if not tracked and await tx.row("tracked_any") is not None:
+        raise StoreTracked("orders are counted that commercetools took from its entries")
+    await keep_unbasing(tx, now_ms)
+    await tx.run("outbox_unbase_all")
+
+
 async def open_store(
     directory: Path,
     clock: Clock,
@@ -434,9 +485,10 @@ async def open_store(
     new_ledger_id: str,
     check_first_bytes: int = CHECK_FIRST_BYTES,
 ) -> SqliteStore:
-    """Open or create the store in a directory. Raises StoreBroken, StoreNewer.
+    """Open or create the store in a directory. Raises StoreBroken, StoreNewer, StoreTracked.
 
-    `project` and `host` are pinned at first: a copy of the file that finds itself elsewhere is told by `ledger`.
+    `project` and `host` are pinned at first: a copy of the file that finds itself elsewhere is told by `ledger`. Whether orders
+    are tracked goes by `rules` from the first moment on, as the writes do; it is refused where the file's figures deny it.
     """
     database = await open_database(directory / DATABASE_NAME, check_first_bytes=check_first_bytes)
     now_ms = clock.wall_ms()
@@ -450,6 +502,7 @@ async def open_store(
             raise FencedOff("the ledger row is gone")
         past = await tx.row("pool_past")
         state = LedgerState(row[0], row[1], row[2], row[3], row[4], row[6], row[7], row[8])
+        await _begin_mode(tx, state, now_ms, tracked=rules.policies.tracked)
         return state, None if past is None else (past[0], past[1])
 
     try:
@@ -459,7 +512,8 @@ async def open_store(
         raise
     if state.in_force:
         # Whatever is wanted now: until that is judged, quantities go by the rules they were made by.
-        rules = replace(rules, policies=policies_of_text(state.in_force))
+        in_force = policies_of_text(state.in_force)
+        rules = replace(rules, policies=replace(in_force, tracked=rules.policies.tracked))
     rules = rules.retiring(state.mapping)
     if past is not None:
         rules = replace(rules, policies=with_past(rules.policies, *past))

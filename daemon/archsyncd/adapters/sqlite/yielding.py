@@ -53,10 +53,18 @@ def _never_there(row: OutboxRow, policies: Policies) -> bool:
 async def past_settled(scope: Scope, keys: Collection[StockKey], orders_complete_ms: int) -> bool:
     """Whether none of these keys, which sold others' pieces by earlier rules, shows any of them or may owe them."""
     rows = await outbox_rows(scope, keys)
+    if any(_owes(row) for row in rows.values()):
+        return False
     held = (held_beyond(row) for row in rows.values() if not _never_there(row, scope.policies))
     if any(pieces is None or pieces > 0 for pieces in held):
         return False
     return not await _fallen(scope, keys, orders_complete_ms)
+
+
+def _owes(row: OutboxRow) -> bool:
+    """Whether orders of a key are open that are more than its part: they will be served out of what is others' by now."""
+    open_units = row.known - row.refl + row.ntrk
+    return row.known > row.x_target and open_units > 0
 
 
 async def _fallen(

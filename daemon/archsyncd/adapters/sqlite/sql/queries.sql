@@ -282,6 +282,9 @@ ORDER BY channel, sku LIMIT :limit
 -- name: lines_any
 SELECT 1 FROM order_line LIMIT 1
 
+-- name: tracked_any
+SELECT 1 WHERE EXISTS (SELECT 1 FROM order_line WHERE tracked = 1) OR EXISTS (SELECT 1 FROM outbox WHERE closed <> 0)
+
 -- name: lines_by_key
 SELECT n.channel, n.sku, n.order_id, n.line_id, n.quantity, n.tracked, n.released, n.created_ms, h.accepted_ms, n.there
 FROM json_each(?) AS w CROSS JOIN order_line AS n ON n.channel = w.value ->> 0 AND n.sku = w.value ->> 1
@@ -355,6 +358,9 @@ UPDATE order_head SET refresh_due_ms = ? WHERE order_id = ?
 -- name: heads_refresh_soon
 UPDATE order_head SET refresh_due_ms = ?1 WHERE refresh_due_ms > ?1
 
+-- name: heads_uncounted
+SELECT 1 FROM order_head WHERE version = 0 AND order_state <> 'Deleted' AND released = 0 LIMIT 1
+
 -- name: heads_recount
 UPDATE order_head SET version = 0, refresh_due_ms = 0, lookup_due_ms = CASE WHEN released OR EXISTS (SELECT 1
         FROM handover AS o WHERE o.order_id = order_head.order_id AND o.sent = 0 AND o.foreign_hand <> 1
@@ -397,6 +403,9 @@ UPDATE outbox SET closed = closed + ? WHERE channel = ? AND sku = ?
 -- name: line_put
 INSERT INTO order_line (channel, sku, order_id, line_id, quantity, tracked, created_ms, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (channel, sku, order_id, line_id) DO UPDATE SET quantity = excluded.quantity, tracked = excluded.tracked
+
+-- name: line_more
+UPDATE order_line SET quantity = quantity + ? WHERE channel = ? AND sku = ? AND order_id = ? AND line_id = ?
 
 -- name: line_there
 UPDATE order_line SET there = coalesce(there, ?) WHERE channel = ? AND sku = ? AND order_id = ? AND line_id = ?

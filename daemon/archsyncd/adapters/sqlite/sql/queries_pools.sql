@@ -13,9 +13,6 @@ INSERT INTO pool_debt (channel, sku, pieces) VALUES (?, ?, ?) ON CONFLICT (chann
 -- name: debts_drop
 DELETE FROM pool_debt WHERE (channel, sku) IN (SELECT w.value ->> 0, w.value ->> 1 FROM json_each(?) AS w)
 
--- name: debts_clear
-DELETE FROM pool_debt
-
 -- name: fall_put
 INSERT INTO pool_fall (channel, sku, at_ms, pieces) VALUES (?, ?, ?, ?)
 ON CONFLICT (channel, sku, at_ms) DO UPDATE SET pieces = pool_fall.pieces + excluded.pieces
