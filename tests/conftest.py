@@ -1,10 +1,12 @@
 """How tests are dealt out to workers, and how Hypothesis looks for counterexamples: the same cases in every run of the suite.
 
-`--hypothesis-profile=search` tries more and new ones. Neither judges by the clock: a busy machine fails no test.
+`--hypothesis-profile=search` tries more and new ones, of searches whose number is written down as well
+(`tests.support.examples`). Neither judges by the clock: a busy machine fails no test.
 """
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -25,6 +27,12 @@ class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         return next((place for place in _TOGETHER if nodeid.startswith(place)), nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: the collector need not walk them again with each test."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:

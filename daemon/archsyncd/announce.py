@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 
 from archsyncd.adapters.journal import say
@@ -10,7 +11,7 @@ from archsyncd.domain.cases import CaseKind, CaseNews
 from archsyncd.domain.events import Event
 from archsyncd.domain.mutes import covering
 from archsyncd.domain.priority import DueClass
-from archsyncd.domain.reconciling import HELD_SCOPE, HELD_SUBJECT, Found, Run
+from archsyncd.domain.reconciling import HELD_SCOPE, HELD_SUBJECT, Found, Mode, Run
 from archsyncd.domain.report import Backlog
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.orders import MESSAGES
@@ -94,10 +95,10 @@ class Announcer:
         found = ", ".join(f"{run.counted(kind)} {kind.value}" for kind in Found if run.counted(kind))
         reason = f": {run.reason}" if run.reason else ""
         unsure = f", {run.undecided} could not be judged" if run.undecided else ""
+        after = f"{run.planned} are read once more and corrected; " if run.wanted.mode is Mode.APPLY else ""
         message = (
             f"{run.wanted.cause} run {run.id} over the inventory ({run.wanted.mode.value}{scope}) is {run.state.value}{reason}; "
-            f"{run.entries} entries compared, {run.differing} differ{unsure}, {run.planned} are read once more and corrected "
-            f"({found or 'nothing found'})"
+            f"{run.entries} entries compared, {run.differing} differ{unsure}, {after}{found or 'nothing found'}"
         )
         say(self._logger, Event.RECONCILED, message, count=run.differing)
 
@@ -114,7 +115,7 @@ class Announcer:
         why = (
             "it ended by itself"
             if restart.error is None
-            else f"{type(restart.error).__name__}: {restart.error}"
+            else f"{type(restart.error).__name__}: {restart.error}{_place_of(restart.error)}"
         )
         message = f"{restart.pump} failed ({why}) and is started again in {restart.delay_seconds:.1f} s"
         say(self._logger, Event.PUMP_FAILED, message, pump=restart.pump, count=restart.failures)
@@ -185,7 +186,12 @@ def about(news: CaseNews) -> dict[str, object]:
     if news.kind in _FEED_SCOPED:
         sku, at, rest = news.subject.partition(" at ")
         return {"feed": news.scope, "sku": sku if at else None, "location": rest.split(" ", 1)[0] or None}
-    if news.kind in {CaseKind.STALE_FEED, CaseKind.HELD_SNAPSHOT}:
+    if news.kind in {
+        CaseKind.STALE_FEED,
+        CaseKind.HELD_SNAPSHOT,
+        CaseKind.REFUSED_FILE,
+        CaseKind.AWAITED_FILE,
+    }:
         return {"feed": news.scope}
     if news.kind is CaseKind.CHANNEL_MISSING:
         return {"channel": news.scope}
@@ -259,3 +265,9 @@ def _doubt(backlog: Backlog, now_ms: int) -> str:
 
 def _waited(since_ms: int | None, now_ms: int) -> float:
     return 0.0 if since_ms is None else max(0.0, (now_ms - since_ms) / _SECONDS)
+
+
+def _place_of(error: BaseException) -> str:
+    """Where an error that nobody expected was raised, for whoever reports it."""
+    places = traceback.extract_tb(error.__traceback__)
+    return f", at {places[-1].filename.rpartition('/archsyncd/')[2]}:{places[-1].lineno}" if places else ""

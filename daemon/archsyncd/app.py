@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from archsyncd import __version__
 from archsyncd.adapters import host_lock
@@ -39,10 +40,19 @@ from archsyncd.assembly import (
     rests,
     tail_options,
 )
+from archsyncd.beside import changed_beside, contents_beside
 from archsyncd.carriers import Carriers, carriers
-from archsyncd.config import ConfigurationFaults, Settings, changes, in_force, not_in_force
-from archsyncd.config.sources import ANSWERING
-from archsyncd.connections import commercetools_client, feed_of, notices_of, renew_trust, source_of
+from archsyncd.config import ConfigurationFaults, Settings, changes, in_force
+from archsyncd.connections import (
+    commercetools_client,
+    drops_of,
+    feed_of,
+    gives_fulls,
+    notices_of,
+    reads_keys,
+    renew_trust,
+    source_of,
+)
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import EXIT_CONFIGURATION, EXIT_STORE, Fatal
 from archsyncd.domain.rules import Rules, policies_of_text
@@ -64,7 +74,7 @@ from archsyncd.engine.ports import Feed, FencedOff, StoreBroken, StoreFull
 from archsyncd.engine.proving import Proving
 from archsyncd.engine.reckoning import Reckoning
 from archsyncd.engine.reconcile import Reconcile
-from archsyncd.engine.renaming import Renaming, RenamingRefused
+from archsyncd.engine.renaming import Reloaded, Renaming, RenamingRefused
 from archsyncd.engine.resolve import Resolver
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.supervise import (
@@ -95,7 +105,7 @@ COPIED = (
 )
 TAIL_LIMIT_SECONDS = 120.0
 # Where the configuration states the rules of quantities, which may be held.
-RULE_PATHS = ("locations.", "channels.")
+RULE_PATHS = ("locations.", "channels.", "the content of channels.")
 LOGGER = logging.getLogger("archsyncd")
 
 
@@ -153,6 +163,7 @@ class App:
         self.ready = asyncio.Event()
         self.reckoning: Reckoning
         self.renaming: Renaming
+        self.renamed: Reloaded
         self.withholding: Withholding
         self.holding: Holding
         self.carriers: Carriers | None = None
@@ -160,6 +171,7 @@ class App:
         self.certificates: Sequence[Tls] = ()
         self._begun = asyncio.Event()
         self._ended = False
+        self._files = contents_beside(settings)
         self._supervisor = Supervisor(
             world.clock,
             world.chance,
@@ -240,9 +252,6 @@ class App:
                 Event.STARTED,
                 f"archsyncd {__version__}: the store is open",
             )
-            if idle := not_in_force(self.settings):
-                told = f"not in force in this version, though set: {', '.join(idle)}; what they say does not happen"
-                say(LOGGER, Event.OTHER, told)
             if hands_over(self.settings) and not self.settings.orders.sync_channel:
                 told = "orders.sync_channel is not set: Archean's numbers are not noted on orders, which go all the same"
                 say(LOGGER, Event.OTHER, told)
@@ -367,19 +376,18 @@ class App:
                 options_of_feed,
                 self.world.chance,
                 beater(_pump_of(feed.name)),
-                self._reads_keys_of(feed.name),
+                None if reads_keys(feed) else self._partner_of(feed),
+                None if gives_fulls(feed) else self._partner_of(feed),
             )
-        for name, tail in self.tails.items():
-            beside = self._reads_keys_of(name)
-            if beside is not None:
-                tail.wake_beside = self.tails[beside.name].wake
+        for feed in self.feeds:
+            partner = None if gives_fulls(feed) else self._partner_of(feed)
+            if partner is not None:
+                self.tails[feed.name].wake_beside = self.tails[partner.name].wake
 
-    def _reads_keys_of(self, feed: str) -> Feed | None:
-        """The feed that is asked for single keys and fulls of one that cannot be; None: nobody but itself."""
-        told = self.settings.feed(feed)
-        if told.transport in ANSWERING:
-            return None
-        return next((other for other in self.feeds if other.name == told.snapshot_from), None)
+    def _partner_of(self, feed: Feed) -> Feed | None:
+        """The feed that is asked in this one's place; None where there is none."""
+        partner = self.settings.feed(feed.name).snapshot_from
+        return next((other for other in self.feeds if other.name == partner), None)
 
     def _build_judges(self, rules: Rules) -> None:
         settings, shared, beater = self.settings, self.shared, self.watch.beater
@@ -402,8 +410,13 @@ class App:
             self.store, shared, rules, guards_of(settings), beater("rules"), self.withholding.look
         )
         self.naming.book = self.store.names
-        self.renaming = Renaming(self.store, self.store.names, self.naming, beater("rules"))
+        self.renaming = Renaming(self.store, self.store.names, self.naming, beater("names"))
+        self.renamed = Reloaded(self.renaming, shared, self._wake_tails, beater("names"))
         self.keeper = Keeper(self.store, shared, tuple(self.tails), settings.guards.absent, beater("keeper"))
+        self.keeper.receipts = drops_of(self.feeds)
+        for name, drop in drops_of(self.feeds).items():
+            self.tails[name].receipts = drop
+            drop.waits = partial(shared.note, f"beginning of {name}")
         self.suspecting = Suspecting(
             self.store,
             shared,
@@ -440,6 +453,7 @@ class App:
             self.world.chance,
             self.watch.beater,
             lambda: not self.holding.planning,
+            self.naming.archean_of,
         )
 
     async def _stand_aside(self) -> None:
@@ -492,19 +506,9 @@ class App:
         self.deliveries.on = bool(channels)
         await self.store.deliveries.use(channels)
 
-    async def _rename(self, terms: Terms) -> None:
-        """Translate by these terms; who was told otherwise before is asked anew, also where a batch is on its way."""
-        try:
-            told_anew = await self.renaming.put_in_force(terms)
-        except StoreFull as full:
-            self.shared.notes["names"] = (
-                f"names that were given up are not drawn down yet ({full}): reload once there is room"
-            )
-            return
-        self.shared.notes.pop("names", None)
-        if told_anew:
-            for tail in self.tails.values():
-                tail.wake()
+    def _wake_tails(self) -> None:
+        for tail in self.tails.values():
+            tail.wake()
 
     def _pumps(self) -> list[Pump]:
         held_back = lambda: self.limiter.held_back  # noqa: E731 - one word for six pumps
@@ -512,6 +516,7 @@ class App:
         pumps = [
             Pump("lease", self.holding.run, excused=held_back),
             Pump("rules", self.reckoning.run),
+            Pump("names", self.renamed.run),
             Pump("drain", self.drain.run, excused=held_back),
             Pump("resolve", self.resolver.run, excused=held_back),
             # It takes what the others leave of the requests, which may be nothing for long.
@@ -546,7 +551,12 @@ class App:
             pumps += self.carriers.pumps(asking_seconds, held_back)
         pumps += self.alerting.pumps()
         pumps += [
-            Pump(_pump_of(feed.name), self.tails[feed.name].run, TAIL_LIMIT_SECONDS + feed.step_seconds)
+            Pump(
+                _pump_of(feed.name),
+                self.tails[feed.name].run,
+                TAIL_LIMIT_SECONDS + feed.step_seconds,
+                alone=True,
+            )
             for feed in self.feeds
         ]
         return pumps
@@ -643,7 +653,7 @@ class App:
             renew_certificates(self.certificates)
             await self._put_in_force(kept, rules)
             if self.ready.is_set():
-                await self._rename(terms)
+                await self.renamed.put_in_force(terms)
             else:
                 self.naming.use(terms)
         except (ConfigurationFaults, Fatal) as fault:
@@ -651,6 +661,9 @@ class App:
             raise
         finally:
             self.world.notifier.ready("running")
+        read, unread = self._look_beside(kept)
+        reloadable += [f"the content of {key}" for key in read]
+        restart += [f"the content of {key}" for key in unread]
         held = bool(self.reckoning.held)
         what = (
             ", ".join(path for path in reloadable if not (held and path.startswith(RULE_PATHS)))
@@ -664,6 +677,13 @@ class App:
         later += f"; a restart is needed for {', '.join(restart)}" if restart else ""
         say(LOGGER, Event.RELOADED, f"in force now: {what}{later}")
         return restart
+
+    def _look_beside(self, kept: Settings) -> tuple[list[str], list[str]]:
+        """Files whose content is in force from now on, and those whose content waits for a restart."""
+        now = contents_beside(kept)
+        read, unread = changed_beside(self._files, now)
+        self._files = {**now, **{key: self._files[key] for key in unread}}
+        return read, unread
 
     async def _put_in_force(self, kept: Settings, rules: Rules) -> None:
         self.settings = kept

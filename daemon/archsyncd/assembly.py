@@ -286,4 +286,8 @@ def tail_options(settings: Settings, feed: str) -> TailOptions:
     locations = settings.locations_of_feed(feed)
     said = settings.feed(feed)
     parts_seconds = said.snapshot_timeout_minutes * 60.0 if said.transport == "pubsub" else None
-    return TailOptions(interval, locations, guards_of(settings), settings.guards.absent, parts_seconds)
+    # A caller is not to wait for an answer while keys are read.
+    keys_seconds = 2.0 if said.transport == "push" else 20.0
+    return TailOptions(
+        interval, locations, guards_of(settings), settings.guards.absent, parts_seconds, keys_seconds
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -57,8 +57,12 @@ def carriers(
     chance: Callable[[], float],
     beater: Callable[[str], Callable[[], None]],
     may_write: Callable[[], bool],
+    goods: Callable[[Collection[str]], Awaitable[Mapping[str, str]]],
 ) -> Carriers:
-    """Put them together. `settings`, `policies`: those in force whenever they are asked for."""
+    """Put them together. `settings`, `policies`: those in force whenever they are asked for.
+
+    `goods`: what Archean calls the goods of commercetools' SKUs.
+    """
     now, desks = settings(), desks_of(feeds)
     source = next(feed for feed in feeds if feed.name == now.orders.hand_over_to)
     return Carriers(
@@ -97,5 +101,6 @@ def carriers(
             chance,
             beater("dispatches"),
             may_write,
+            goods,
         ),
     )

@@ -69,20 +69,15 @@ async def check(
         settings = config.load(
             path, credentials, environment, require_credentials=online or directory is not None
         )
-        rules_of(settings)
-        terms_of(settings)
     except ConfigurationFaults as faults:
-        count = len(faults.faults)
-        return EXIT_CONFIGURATION, f"{faults}\n{count} fault{'s' if count != 1 else ''}; nothing was started."
-    except RolloutFault as fault:
-        return EXIT_CONFIGURATION, f"{path}: {fault}\n1 fault; nothing was started."
-    except PolicyFileFault as fault:
-        count = fault.count
-        return EXIT_CONFIGURATION, f"{fault}\n{count} fault{'s' if count != 1 else ''}; nothing was started."
+        return EXIT_CONFIGURATION, _refused([str(faults)], len(faults.faults))
+    told, count = _beside(path, settings)
+    if count:
+        return EXIT_CONFIGURATION, _refused(told, count)
     parts: Answers = [
         ("mapping", mapping_report(settings)),
         ("credentials", _credentials(settings, directory)),
-        ("keys", _keys(settings)),
+        ("state", _state(settings)),
     ]
     if notes := profile_notes(settings):
         parts.append(("profiles", notes))
@@ -96,6 +91,26 @@ async def check(
         person = Person(clock or SystemClock(), socket.gethostname(), directory, SystemChance())
         parts += await ask_systems(settings, person)
     return _report(path, parts)
+
+
+def _beside(path: Path, settings: Settings) -> tuple[list[str], int]:
+    """Every fault of the files that the configuration names, and how many there are."""
+    told: list[str] = []
+    count = 0
+    for read in (rules_of, terms_of):
+        try:
+            read(settings)
+        except RolloutFault as fault:
+            told.append(f"{path}: {fault}")
+            count += 1
+        except PolicyFileFault as fault:
+            told.append(str(fault))
+            count += fault.count
+    return told, count
+
+
+def _refused(told: Sequence[str], count: int) -> str:
+    return "\n".join([*told, f"{count} fault{'s' if count != 1 else ''}; nothing was started."])
 
 
 async def check_credential(
@@ -138,6 +153,14 @@ def _credentials(settings: Settings, directory: Path | None) -> tuple[MappingNot
     return tuple(notes)
 
 
+def _state(settings: Settings) -> tuple[MappingNote, ...]:
+    """The service's own directory is made by systemd when it first starts; nobody makes one for a run by hand."""
+    directory = settings.daemon.state_dir
+    there = directory.is_dir()
+    told = "is there" if there else "is not there: the service makes it, a run by hand needs it made"
+    return (MappingNote(Weight.FACT, str(directory), told),)
+
+
 def _orders(settings: Settings) -> tuple[MappingNote, ...]:
     """Where nobody can be asked about an order, only the site's own word settles those of before the first start."""
     orders = settings.orders
@@ -150,12 +173,6 @@ def _orders(settings: Settings) -> tuple[MappingNote, ...]:
         "back from sale until a record proves that Archean has it. State the moment up to which all orders are in its figures"
     )
     return (MappingNote(Weight.LOOK, "orders.reflected_before", told),)
-
-
-def _keys(settings: Settings) -> tuple[MappingNote, ...]:
-    idle = "is not in force in this version: it is read and changes nothing"
-    found = tuple(MappingNote(Weight.LOOK, path, idle) for path in config.not_in_force(settings))
-    return found or (MappingNote(Weight.FACT, "keys", "what is set is in force in this version"),)
 
 
 def _report(path: Path, parts: Sequence[tuple[str, Sequence[MappingNote]]]) -> tuple[int, str]:

@@ -40,6 +40,7 @@ from archsyncd.domain.fatal import EXIT_CONFIGURATION, Fatal
 from archsyncd.engine.limiter import Limiter
 from archsyncd.engine.named_feed import NamedFeed
 from archsyncd.engine.ports import Clock, Feed, Notices, OrderDesk, SecretFault
+from archsyncd.wire.foreign.messages import MessageReader
 from archsyncd.wire.profile.faults import ProfileFaults
 from archsyncd.wire.pubsub import MESSAGES_LIMIT
 from archsyncd.wire.webhook import Algorithm, Scheme, google_scheme
@@ -193,10 +194,27 @@ def _emulated(address: str) -> dict[str, Any]:
     return {"url": f"http://{address}", "emulated": True} if address else {}
 
 
+def drops_of(feeds: Sequence[Feed]) -> dict[str, DropFeed]:
+    """The feeds that read a directory, by name."""
+    return {source.name: source for source in map(source_of, feeds) if isinstance(source, DropFeed)}
+
+
 def desks_of(feeds: Sequence[Feed]) -> dict[str, OrderDesk]:
     """Where each source takes orders, by feed."""
     takers = (PullFeed, ForeignFeed, DropFeed)
     return {source.name: source.desk for source in map(source_of, feeds) if isinstance(source, takers)}
+
+
+def reads_keys(feed: Feed) -> bool:
+    """Whether a feed's own source is the one to ask for single keys, as far as it can be asked at all."""
+    source = source_of(feed)
+    return source.reads_keys if isinstance(source, ForeignFeed) else isinstance(source, PullFeed | DropFeed)
+
+
+def gives_fulls(feed: Feed) -> bool:
+    """Whether a feed has full pictures of its own."""
+    source = source_of(feed)
+    return source.gives_fulls if isinstance(source, ForeignFeed) else isinstance(source, PullFeed | DropFeed)
 
 
 def source_of(feed: Feed) -> Feed:
@@ -224,6 +242,7 @@ def renew_trust(client: HttpCommercetools, feeds: Sequence[Feed], settings: Sequ
 def _pull(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> Feed:
     options = PullOptions(
         name=feed.name,
+        source_feed=feed.source_feed or None,
         url=feed.url,
         auth=PullAuth(feed.auth),
         page_limit=feed.page_limit,
@@ -250,14 +269,21 @@ def _profile(path: Path, load: Callable[[Path], T]) -> T:
         raise ValueError(f"profile: {fault}") from None
 
 
+def _reader(feed: FeedSettings) -> MessageReader | None:
+    """What reads the messages of a source that does not speak r247/1. Raises ValueError."""
+    return None if feed.profile is None else MessageReader(_profile(feed.profile, load_profile))
+
+
 def push_options(feed: FeedSettings) -> PushOptions:
-    """How one source's calls are received."""
+    """How one source's calls are received. Raises ValueError for a profile that cannot be read any more."""
     return PushOptions(
         name=feed.name,
+        source_feed=feed.source_feed or None,
         path=feed.path,
         scheme=_scheme(feed.signature),
         fetch=feed.fetch,
         sku_path=feed.sku_path,
+        reader=_reader(feed),
         trusted_proxies=feed.trusted_proxies,
         rate_per_second=float(feed.calls_per_second),
         burst=2 * feed.calls_per_second,
@@ -282,6 +308,7 @@ def _drop(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -> 
     assert feed.directory is not None
     options = DropOptions(
         name=feed.name,
+        source_feed=feed.source_feed or None,
         directory=feed.directory,
         ready=Readiness(feed.ready),
         delimiter=feed.delimiter,
@@ -296,13 +323,14 @@ def _pubsub(feed: FeedSettings, world: Surroundings, beat: Callable[[], None]) -
     options = PubsubOptions(
         name=feed.name,
         subscription=feed.subscription,
+        source_feed=feed.source_feed or None,
         networks=feed.allow_cidr,
         page_limit=min(feed.page_limit, MESSAGES_LIMIT),
         request_seconds=float(feed.request_timeout_seconds),
         **_emulated(feed.emulator),
     )
     subscription = subscription_of(options, world, f"feed-{feed.name}", feed.ca_file)
-    return PubsubFeed(options, subscription, world.clock, beat)
+    return PubsubFeed(options, subscription, world.clock, beat, _reader(feed))
 
 
 _TRANSPORTS: Final[Mapping[str, Callable[[FeedSettings, Surroundings, Callable[[], None]], Feed]]] = {

@@ -173,7 +173,7 @@ def _opened(
 def _routes(feeds: Sequence[PushFeed], shared: Shared, google: GoogleKeys) -> web.Application:
     made = web.Application()
     for feed in feeds:
-        note = partial(_note, shared, f"calls {feed.name}", f"feed {feed.name}")
+        note = partial(_note, shared, f"calls {feed.name}")
         receiver = Receiver(feed, shared.clock, note, partial(_count, shared), google)
         made.router.add_post(feed.options.path, receiver.answer)
     return made
@@ -190,8 +190,8 @@ def _count(shared: Shared, status: int) -> None:
         shared.count("calls_refused")
 
 
-def _note(shared: Shared, name: str, whose: str, text: str | None) -> None:
+def _note(shared: Shared, name: str, text: str | None) -> None:
     if text is None:
         shared.notes.pop(name, None)
     else:
-        shared.notes[name] = f"{whose}: {text}"
+        shared.notes[name] = text

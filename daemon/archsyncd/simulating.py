@@ -1,4 +1,4 @@
-"""`archsyncd simulate`: both outside worlds as servers, for whoever develops or tries a source. Decides nothing.
+"""`archsyncd simulate`: the outside worlds as servers, for whoever develops or tries a source. Decides nothing.
 
 The command line is declared without the simulators, which are loaded when one of them is to run.
 """
@@ -19,10 +19,12 @@ from archsyncd.simulators.switch_names import FAULTS
 
 if TYPE_CHECKING:
     from archsyncd.simulators.commercetools.stand_alone import Project
+    from archsyncd.simulators.pubsub.stand_alone import Queue
     from archsyncd.simulators.r247.stand_alone import Site
 
-R247_PORT, COMMERCETOOLS_PORT = 8247, 8248
+R247_PORT, COMMERCETOOLS_PORT, PUBSUB_PORT = 8247, 8248, 8085
 SECRET_VARIABLE: Final = "ARCHSYNCD_SIMULATOR_SECRET"  # noqa: S105 - the name of a variable, so that no argument carries it
+OPEN_SECRET: Final = "simulator-secret"  # noqa: S105 - known to everybody
 _R247_EXAMPLES: Final = """\
 examples:
   archsyncd simulate r247
@@ -36,12 +38,17 @@ examples:
   archsyncd simulate commercetools --project-key shop --channel warehouse-1
   curl -s http://127.0.0.1:8248/_simulator/summary
 """
+_PUBSUB_EXAMPLES: Final = """\
+examples:
+  archsyncd simulate pubsub
+  curl -s http://127.0.0.1:8085/v1/projects/demo/subscriptions/archsyncd:pull -d '{"maxMessages":10}'
+"""
 
 
 def declare(verbs: argparse._SubParsersAction[Any], made: type[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line; `made` makes parsers."""
     simulate = verbs.add_parser(
-        "simulate", help="a simulated Archean R247 or commercetools, to develop against"
+        "simulate", help="a simulated Archean R247, commercetools or Pub/Sub, to develop against"
     )
     which = simulate.add_subparsers(dest="which", required=True, parser_class=made)
     _declare_r247(
@@ -61,17 +68,29 @@ def declare(verbs: argparse._SubParsersAction[Any], made: type[argparse.Argument
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
+    _declare_pubsub(
+        which.add_parser(
+            "pubsub",
+            help="a Google Pub/Sub with one topic and one subscription, to publish to",
+            epilog=_PUBSUB_EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
 
 
 def _place(verb: argparse.ArgumentParser, port: int) -> None:
     verb.add_argument("--host", default="127.0.0.1", help="where to listen (default %(default)s)")
     verb.add_argument("--port", type=int, default=port, help="0 takes a free one (default %(default)s)")
+
+
+def _stock(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed", type=int, default=1, help="which stock and which trade (default %(default)s)")
     verb.add_argument("--skus", type=int, default=20, metavar="N", help="how many SKUs (default %(default)s)")
 
 
 def _declare_r247(verb: argparse.ArgumentParser) -> None:
     _place(verb, R247_PORT)
+    _stock(verb)
     verb.add_argument("--feed", default="main", metavar="NAME", help="the feed's name (default %(default)s)")
     verb.add_argument(
         "--location", action="append", default=[], metavar="NAME", help="may be repeated (default WH1)"
@@ -123,6 +142,7 @@ def _declare_r247(verb: argparse.ArgumentParser) -> None:
 
 def _declare_commercetools(verb: argparse.ArgumentParser) -> None:
     _place(verb, COMMERCETOOLS_PORT)
+    _stock(verb)
     verb.add_argument("--project-key", default="demo", metavar="KEY", help="(default %(default)s)")
     verb.add_argument("--client-id", default="archsyncd", metavar="ID", help="(default %(default)s)")
     verb.add_argument(
@@ -131,12 +151,25 @@ def _declare_commercetools(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--credential-file", type=Path, metavar="FILE", help="holds the client's secret")
 
 
+def _declare_pubsub(verb: argparse.ArgumentParser) -> None:
+    _place(verb, PUBSUB_PORT)
+    verb.add_argument(
+        "--topic", default="projects/demo/topics/r247", metavar="NAME", help="(default %(default)s)"
+    )
+    verb.add_argument(
+        "--subscription",
+        default="projects/demo/subscriptions/archsyncd",
+        metavar="NAME",
+        help="(default %(default)s)",
+    )
+
+
 def simulate(
     given: argparse.Namespace, tell: Callable[[str], None], environment: Mapping[str, str] = os.environ
 ) -> int:
     """Serve until SIGINT or SIGTERM. Raises Fatal, CredentialFault."""
     try:
-        work = _r247(given) if given.which == "r247" else _commercetools(given, environment)
+        work = _work(given, environment)
         asyncio.run(_until_stopped(lambda stop: work(tell, stop)))
     except ImportError as error:
         raise Fatal(EXIT_USAGE, f"the simulators are not part of this installation ({error.name})") from error
@@ -146,6 +179,12 @@ def simulate(
 
 
 _Work = Callable[[Callable[[str], None], asyncio.Event], Coroutine[Any, Any, None]]
+
+
+def _work(given: argparse.Namespace, environment: Mapping[str, str]) -> _Work:
+    if given.which == "r247":
+        return _r247(given)
+    return _pubsub(given) if given.which == "pubsub" else _commercetools(given, environment)
 
 
 def _r247(given: argparse.Namespace) -> _Work:
@@ -195,13 +234,35 @@ def project_of(given: argparse.Namespace, environment: Mapping[str, str]) -> Pro
     """What is to be simulated. Raises CredentialFault."""
     from archsyncd.simulators.commercetools.stand_alone import Project  # noqa: PLC0415
 
-    secret = environment.get(SECRET_VARIABLE, "simulator-secret")
+    secret = environment.get(SECRET_VARIABLE, OPEN_SECRET)
     if given.credential_file is not None:
         secret = read_secret(given.credential_file).reveal()
-    channels = tuple(given.channel) or ("warehouse-1",)
     return Project(
-        given.host, given.port, given.project_key, given.client_id, secret, channels, given.skus, given.seed
+        given.host,
+        given.port,
+        given.project_key,
+        given.client_id,
+        secret,
+        tuple(given.channel) or ("warehouse-1",),
+        given.skus,
+        given.seed,
+        OPEN_SECRET if secret == OPEN_SECRET else "the secret that it was started with",
     )
+
+
+def _pubsub(given: argparse.Namespace) -> _Work:
+    from archsyncd.simulators.commercetools.clock import SystemClock  # noqa: PLC0415
+    from archsyncd.simulators.pubsub.stand_alone import run  # noqa: PLC0415
+
+    queue = queue_of(given)
+    return lambda tell, stop: run(queue, SystemClock(), tell, stop)
+
+
+def queue_of(given: argparse.Namespace) -> Queue:
+    """What is to be simulated."""
+    from archsyncd.simulators.pubsub.stand_alone import Queue  # noqa: PLC0415
+
+    return Queue(given.host, given.port, given.topic, given.subscription)
 
 
 async def _until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pages
 from archsyncd.config.service import DEFAULT_OWNER, shipped_owners
 from archsyncd.domain.events import Event, explained
-from archsyncd.domain.explained import KINDS, OWNERS, REASONS, Explained, Severity
+from archsyncd.domain.explained import CODES, KINDS, OWNERS, REASONS, Explained, Severity
 
 GUIDE = Path(__file__).resolve().parents[1] / "guide.md"
 BEGIN = "<!-- {}: made by packaging/guide-tables from the program's own texts -->"
@@ -25,7 +25,8 @@ def manual() -> str:
     """archsyncd.exceptions(7): a section for each code, with its owner and its commands."""
     described_as = (
         "archsyncd tells of whatever needs a person under a code: the kind of an exception (archsyncctl exceptions), a cause of "
-        "the verdict (archsyncctl status), or a class of messages of the journal. Each has a section here; archsyncctl explain "
+        "the verdict (archsyncctl status), a class of messages of the journal, or why a record or a file was not used (in "
+        "receipts and exceptions). Each has a section here; archsyncctl explain "
         "CODE prints the same. The owner is the team whose it usually is; the table owners of the configuration decides.\n\n"
         "Words in capitals stand for something of your own: ID is the number that archsyncctl exceptions list tells, NUMBER an "
         "order's number, SNAPSHOT and DIGEST are told by archsyncctl snapshot list. archsyncctl exceptions show ID has them "
@@ -35,6 +36,7 @@ def manual() -> str:
         ("DESCRIPTION", pages.prose(described_as)),
         ("EXCEPTIONS", sections(KINDS.values())),
         ("CAUSES OF A VERDICT", sections(REASONS.values())),
+        ("CODES OF RECORDS AND FILES", sections(CODES.values())),
         ("MESSAGES OF THE JOURNAL", chain.from_iterable(of_event(event) for event in Event)),
         ("SEE ALSO", ["*archsyncctl*(1), *archsyncd*(8), *archsyncd.config*(5)"]),
     ]

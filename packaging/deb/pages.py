@@ -188,7 +188,6 @@ def key_lines(entry: Described) -> list[str]:
         "required" if entry.required else f"default {entry.default}" if entry.default else "no default"
     )
     facts += ["a change needs a restart"] if entry.restart else []
-    facts += [] if entry.in_force else ["read and not used in this version"]
     return item(entry.path, "; ".join(facts) + ". " + entry.says)
 
 

@@ -11,13 +11,25 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import audit, daemon, drain, history, ingest, orders, reconcile, staleness, status
+from tests.bench import (
+    audit,
+    daemon,
+    drain,
+    history,
+    ingest,
+    orders,
+    reconcile,
+    staleness,
+    status,
+    transports,
+)
 from tests.bench.figures import Figure, as_json, as_table
 from tests.bench.sizes import FULL, QUICK, Sizes
 
 Measurement = Callable[[Sizes, Path], Awaitable[list[Figure]]]
 MEASUREMENTS: Mapping[str, Measurement] = {
     "ingest": ingest.measure,
+    "transports": transports.measure,
     "drain": drain.measure,
     "staleness": staleness.measure,
     "orders": orders.measure,

@@ -72,7 +72,7 @@ def as_table(figures: Iterable[Figure]) -> str:
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
-    aim = "" if figure.aim is None else f"{figure.sign} {figure.aim:g}"
+    aim = "" if figure.aim is None else f"{figure.sign} {figure.aim:.3g}"
     met = "" if figure.met is None else "yes" if figure.met else "no"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.3f}"
     return (

@@ -100,6 +100,11 @@ async def _bare(names: Sequence[str], size: int, place: Path) -> dict[str, float
     return found
 
 
+async def bare_upserts(names: Sequence[str], size: int, place: Path) -> float:
+    """The floor with keys told for the first time, in records/s."""
+    return (await _bare(names, size, place))[f"floor {PHASES[0]}"]
+
+
 @asynccontextmanager
 async def _bare_connection(place: Path) -> AsyncIterator[aiosqlite.Connection]:
     async with aiosqlite.connect(made(place) / "bare.db", isolation_level=None) as bare:

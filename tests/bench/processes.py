@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from aiohttp import web
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -59,6 +61,17 @@ async def serving(module: str, *arguments: str) -> AsyncIterator[str]:
         yield line.decode().strip()
     finally:
         await end(process)
+
+
+async def announced(app: web.Application, stop: asyncio.Event, path: str = "") -> None:
+    """Serve in this process until told to stop; the address below `path` is the first line of standard output."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}{path}\n")
+    sys.stdout.flush()
+    await stop.wait()
+    await runner.cleanup()
 
 
 def resident_mebibytes(pid: int) -> tuple[float, float]:

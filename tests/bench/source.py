@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import sys
 
+import orjson
 from aiohttp import web
 
-from tests.bench.stock import page, parts, skus
+from tests.bench.processes import announced
+from tests.bench.stock import EPOCH, FEED, lines, page, parts, skus
 
 QUIET_SECONDS = 25.0
+NDJSON = "application/x-ndjson"
 
 
 def cursor(turn: int, place: int | str) -> str:
@@ -32,16 +34,41 @@ def pages(records: int, size: int, rounds: int) -> dict[str, bytes]:
     return made
 
 
+def streams(records: int, size: int, rounds: int) -> dict[str, bytes]:
+    """Every key once a round as lines, a cursor line behind each part, by the cursor at which a round begins."""
+    made: dict[str, bytes] = {}
+    names = skus(records)
+    for turn in range(rounds):
+        found: list[bytes] = []
+        for place, part in enumerate(parts(names, size)):
+            last = (place + 1) * size >= records
+            following = cursor(turn, "end" if last else place + 1)
+            control = {
+                "type": "feed.cursor",
+                "next": following,
+                "schema": "r247/1",
+                "feed": FEED,
+                "epoch": EPOCH,
+            }
+            found += [*lines(part, turn * records + 1 + place * size), orjson.dumps(control) + b"\n"]
+        made[cursor(turn, 0)] = b"".join(found)
+    return made
+
+
 async def _serve(options: argparse.Namespace) -> None:
     made = pages(options.records, options.size, options.rounds)
+    streamed = streams(options.records, options.size, options.rounds) if options.streams else {}
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
-    async def changes(request: web.Request) -> web.Response:
+    async def changes(request: web.Request) -> web.StreamResponse:
         asked = request.query["cursor"]
-        if asked in made:
-            return web.Response(body=made[asked], content_type="application/json")
+        found = streamed if NDJSON in request.headers.get("Accept", "") else made
+        if asked in found:
+            return web.Response(
+                body=found[asked], content_type=NDJSON if found is streamed else "application/json"
+            )
         quiet = asyncio.ensure_future(stop.wait())
         await asyncio.wait([quiet], timeout=min(float(request.query.get("wait", "0")), QUIET_SECONDS))
         quiet.cancel()
@@ -49,14 +76,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
     app = web.Application()
     app.router.add_get("/api/v1/changes", changes)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}/api\n")
-    sys.stdout.flush()
-    await stop.wait()
-    await runner.cleanup()
+    await announced(app, stop, "/api")
 
 
 def main() -> None:
@@ -65,6 +85,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=0)
     parser.add_argument("--size", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--streams", action="store_true", help="answer with lines as well")
     asyncio.run(_serve(parser.parse_args()))
 
 

@@ -19,7 +19,7 @@ from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.ports import Clock
 
 FEED, EPOCH, LOCATION, CHANNEL, LEDGER = "main", "epoch-1", "WH1", "warehouse-1", "bench"
-AS_OF = "2026-11-23T10:15:02Z"
+AS_OF = "2026-01-01T00:00:00Z"
 CHUNK = 5_000
 # Entries found with our own marker under complete orders are adopted; their confirmation is as good as never due.
 ADOPTING = SettleRules(0, 10**13, 2, 1)
@@ -53,9 +53,9 @@ def parts(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
         yield names[start : start + size]
 
 
-def page(names: Sequence[str], first_seq: int, following: str, *, more: bool) -> bytes:
-    """A page of `/v1/changes` with a level for each SKU."""
-    items = [
+def items(names: Sequence[str], first_seq: int) -> list[dict[str, object]]:
+    """A level for each SKU."""
+    return [
         {
             "type": "stock.level",
             "id": f"level-{seq}",
@@ -68,13 +68,30 @@ def page(names: Sequence[str], first_seq: int, following: str, *, more: bool) ->
         }
         for seq, sku in enumerate(names, first_seq)
     ]
-    head = {"seq": str(first_seq + len(items)), "at": AS_OF}
+
+
+def lines(names: Sequence[str], first_seq: int) -> list[bytes]:
+    """The same as NDJSON."""
+    return [orjson.dumps(item) + b"\n" for item in items(names, first_seq)]
+
+
+def rows(names: Sequence[str], first_seq: int) -> bytes:
+    """The same as CSV."""
+    levels = items(names, first_seq)
+    told = [tuple(levels[0]), *(item.values() for item in levels)] if levels else []
+    return "".join(",".join(map(str, row)) + "\r\n" for row in told).encode()
+
+
+def page(names: Sequence[str], first_seq: int, following: str, *, more: bool) -> bytes:
+    """A page of `/v1/changes` with a level for each SKU."""
+    found = items(names, first_seq)
+    head = {"seq": str(first_seq + len(found)), "at": AS_OF}
     return orjson.dumps(
         {
             "schema": "r247/1",
             "feed": FEED,
             "epoch": EPOCH,
-            "items": items,
+            "items": found,
             "next": following,
             "more": more,
             "head": head,

@@ -33,6 +33,10 @@ def test_the_command_measures_everything_in_tiny_sizes(tmp_path: Path) -> None:
     figures = json.loads(asyncio.run(_ran(tmp_path)))
     assert {figure["name"].split()[0] for figure in figures} >= {
         "ingest",
+        "pull,",
+        "drop,",
+        "pubsub,",
+        "push,",
         "drain,",
         "requests",
         "p99",

@@ -125,8 +125,10 @@ def test_feed_names_are_unique() -> None:
 
 
 def test_two_feeds_never_share_a_directory() -> None:
-    """They would claim each other's files."""
-    assert only_fault(PROJECT + DROP + DROP.replace('"files"', '"more"')).path == "feed[1].directory"
+    """They would claim each other's files; what to do with two kinds of file is said."""
+    fault = only_fault(PROJECT + DROP + DROP.replace('"files"', '"more"'))
+    assert fault.path == "feed[1].directory"
+    assert "give each kind of file a directory, a feed and a profile of its own" in fault.allowed
 
 
 def test_references_between_feeds_name_feeds() -> None:

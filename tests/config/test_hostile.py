@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from archsyncd.config import Fault, Settings, read_settings
 from tests.config.test_reading import SEEDED, contract_text
+from tests.support.examples import examples
 
 TREE = tomllib.loads(
     contract_text() + '[locations]\nWH1 = { channel = "warehouse-1" }\n[channels.warehouse-1]\n'
@@ -98,7 +99,7 @@ def judged(text: str) -> None:
         assert fault.line <= text.count("\n") + 1
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_no_mutation_of_types_or_names_raises(data: st.DataObject) -> None:
     """Any part of a sound configuration may be replaced by anything TOML can say."""
@@ -108,7 +109,7 @@ def test_no_mutation_of_types_or_names_raises(data: st.DataObject) -> None:
     judged(document(tree if isinstance(tree, dict) else {"x": tree}))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_no_damage_to_the_text_raises(data: st.DataObject) -> None:
     """Characters lost, doubled or changed at any place of a file."""

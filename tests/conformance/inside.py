@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Any
 
-from archsyncd.conformance.asking import JSON, Query, Reply, told
+from archsyncd.adapters.r247_pull.caller import JSON, Call
+from archsyncd.conformance.asking import Reply, told
 from archsyncd.conformance.findings import Finding, Report, Verdict
 from archsyncd.conformance.pull import Wishes, verify_pull
 from archsyncd.simulators.r247 import Asked, AskedLine, AskedOrder, Auth, R247Config, R247Simulator
@@ -31,25 +32,15 @@ class Inside:
     spoil: Spoil = lambda _, reply: reply
     writes: int = 0
 
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        query: Query = (),
-        *,
-        body: Mapping[str, Any] | None = None,
-        wait_seconds: float = 0.0,
-        credential: bool = True,
-        accept: str = JSON,
-    ) -> Reply:
+    async def ask(self, call: Call, *, credential: bool = True) -> Reply:
         """Ask once, as over HTTP; a broken or late answer is a fault."""
-        self.writes += method != "GET"
-        asked, began = told(method, path, query), self.clock.monotonic()
-        headers = {"accept": accept} | ({"authorization": f"Bearer {SECRET}"} if credential else {})
-        raw = b"" if body is None else json.dumps(body).encode()
+        self.writes += call.method != "GET"
+        asked, began = told(call), self.clock.monotonic()
+        headers = {"accept": call.accept} | ({"authorization": f"Bearer {SECRET}"} if credential else {})
+        raw = b"" if call.body is None else json.dumps(call.body).encode()
         try:
-            async with asyncio.timeout(wait_seconds + 30.0):
-                answer = await self.simulator.handle(Asked(method, path, query, headers, raw))
+            async with asyncio.timeout(call.wait_seconds + 30.0):
+                answer = await self.simulator.handle(Asked(call.method, call.path, call.query, headers, raw))
         except TimeoutError:
             return Reply(asked, fault="no answer within 30 s", seconds=self.clock.monotonic() - began)
         seconds = self.clock.monotonic() - began
@@ -67,7 +58,7 @@ class Inside:
             formatdate(self.clock.wall_ms() / 1000, usegmt=True),
             seconds=seconds,
         )
-        return self.spoil(path, reply)
+        return self.spoil(call.path, reply)
 
 
 @asynccontextmanager

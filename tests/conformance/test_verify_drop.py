@@ -14,11 +14,13 @@ import pytest
 
 from archsyncd.adapters.clock import SystemClock
 from archsyncd.adapters.r247_drop import DropOptions, Readiness
+from archsyncd.conformance.dialects import PROFILE_DROP_RULES
 from archsyncd.conformance.drop import DropWishes, verify_drop
 from archsyncd.conformance.findings import Report, Verdict
 from archsyncd.conformance.rules import DROP_RULES, RECORD_RULES
 from archsyncd.simulators.r247.drop import DropFault, Form, Ready
 from archsyncd.simulators.r247.switches import SWITCHES
+from archsyncd.wire.profile.profile import read_profile
 from tests.conformance.inside import failing
 from tests.simulators.r247.test_drop import Depot
 
@@ -36,7 +38,7 @@ def depot(directory: Path, **style: Any) -> Depot:
 def looked_at(directory: Path, **wishes: Any) -> Report:
     """The report on a directory, which is what it was before."""
     options: dict[str, Any] = {"name": "main", "directory": directory}
-    options |= {name: wishes.pop(name) for name in ("ready", "delimiter") if name in wishes}
+    options |= {name: wishes.pop(name) for name in ("ready", "delimiter", "profile") if name in wishes}
     before = everything(directory)
     report = verify_drop(DropWishes(DropOptions(**options), **wishes), SystemClock())
     assert everything(directory) == before
@@ -216,3 +218,81 @@ def test_only_the_feeds_own_files_are_looked_at_and_only_the_newest(tmp_path: Pa
     depot(tmp_path)
     assert looked_at(tmp_path, feed="other").requests == 0
     assert looked_at(tmp_path, feed="main", files_limit=2).requests == 2
+
+
+NIGHTLY: dict[str, Any] = {
+    "profile": "nightly",
+    "format": "csv",
+    "csv": {"delimiter": ";"},
+    "names": {
+        "pattern": "BESTAND_{time:yyyyMMdd_HHmm}.csv",
+        "kind": "full",
+        "tz": "Europe/Berlin",
+        "locations": ["WH1"],
+    },
+    "const": {"type": "stock.level", "location": "WH1"},
+    "fields": {"sku": "/Artikel", "onHand": "/Bestand", "asOf": {"part": "time"}},
+}
+ROWS = "Artikel;Bestand\nA;5\nB;6\n"
+
+
+def by_profile(directory: Path, profile: dict[str, Any], **files: str) -> Report:
+    """The report on a directory in which these files lie, read by a profile."""
+    (directory / "in").mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (directory / "in" / name.replace("__", ".")).write_text(text)
+    read_by = read_profile(json.dumps(profile, indent=1).encode(), "profiles/site.json")
+    return looked_at(directory, ready=Readiness.RENAME, profile=read_by)
+
+
+def test_files_of_a_foreign_program_are_read_by_their_profile(tmp_path: Path) -> None:
+    """Ordered by time alone a missing one is not noticed, and without a last line not one that was cut off."""
+    report = by_profile(
+        tmp_path, NIGHTLY, BESTAND_20261122_0200__csv=ROWS, BESTAND_20261124_0200__csv=ROWS + "C;1\n"
+    )
+    assert set(failing(report)) == {"orders_included"}
+    assert {each.rule.name for each in report.of(Verdict.CANNOT)} == {
+        "missing_file_noticed",
+        "cut_file_noticed",
+    }
+    assert {each.rule.name for each in report.of(Verdict.UNASKED)} == {"movement_balance", "file_sequence"}
+    assert [each.rule for each in report.findings] == list(PROFILE_DROP_RULES)
+    ended = NIGHTLY | {"csv": {"delimiter": ";", "last": "EOF"}}
+    report = by_profile(tmp_path / "ended", ended, BESTAND_20261122_0200__csv=f"{ROWS}EOF;2\n")
+    assert {each.rule.name for each in report.of(Verdict.CANNOT)} == {"missing_file_noticed"}
+
+
+def test_numbered_files_of_a_foreign_program_leave_no_gap(tmp_path: Path) -> None:
+    """A number in the name is one, whoever gave it."""
+    numbered = NIGHTLY | {
+        "names": {"pattern": "stock{number}.csv", "kind": "full"},
+        "fields": {"sku": "/Artikel", "onHand": "/Bestand"},
+    }
+    report = by_profile(tmp_path, numbered, stock1__csv=ROWS, stock3__csv=ROWS + "C;1\n")
+    assert {"file_sequence", "full_locations"} <= set(failing(report))
+    assert "missing_file_noticed" not in {each.rule.name for each in report.of(Verdict.CANNOT)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "files", "says"),
+    [
+        ("file_names", {"bestand__csv": ROWS}, "'bestand.csv' is no name of a data file"),
+        (
+            "content_readable",
+            {"BESTAND_20261122_0200__csv": "Artikel;Menge\nA;5\n"},
+            "the header has no column 'Bestand'",
+        ),
+        (
+            "records_readable",
+            {"BESTAND_20261122_0200__csv": "Artikel;Bestand\nA;viele\n"},
+            "profiles/site.json:",
+        ),
+    ],
+)
+def test_each_fault_of_a_foreign_file_is_found_by_its_rule(
+    tmp_path: Path, rule: str, files: dict[str, str], says: str
+) -> None:
+    """In the words of the profile."""
+    found = failing(by_profile(tmp_path, NIGHTLY, **files))
+    assert rule in found
+    assert says in found[rule].says

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from archsyncd.conformance.asking import JSON, NDJSON, Reply
+from archsyncd.adapters.r247_pull.caller import JSON, NDJSON
+from archsyncd.conformance.asking import Reply
 from archsyncd.conformance.findings import Report, Verdict, Weight, told
 from archsyncd.conformance.rules import PULL_RULES, RECORD_RULES
 from archsyncd.simulators.r247 import Auth, Movements, Reflection
@@ -66,6 +67,32 @@ async def test_a_busy_source_keeps_every_rule_too() -> None:
         report = await verified(source, snapshot=True)
         selling.cancel()
     assert failing(report) == {}
+
+
+def _placeless(_: str, members: dict[str, Any]) -> None:
+    for item in members["items"]:
+        del item["seq"]
+
+
+@virtual
+async def test_a_busy_source_may_place_its_stock_by_seq_at_alone() -> None:
+    """What changed between two answers is no contradiction; what did not change must still agree."""
+    async with trading() as source:
+        source.spoil = in_json(_placeless, "/v1/stock")
+        trading_ = asyncio.create_task(trade(source))
+        report = await verified(source)
+        trading_.cancel()
+    assert failing(report) == {}
+    held = {each.rule.name for each in report.of(Verdict.HOLDS)}
+    assert {"snapshot_agrees", "snapshot_covers", "single_key"} <= held
+
+    def wrong(asked: str, members: dict[str, Any]) -> None:
+        _placeless(asked, members)
+        members["items"][0]["available"] -= 1
+
+    async with trading() as source:
+        source.spoil = in_json(wrong, "/v1/stock")
+        assert "snapshot_agrees" in failing(await verified(source))
 
 
 @virtual

@@ -9,7 +9,7 @@ import json
 import random
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,10 @@ from archsyncd.operator.fields import fields_of
 from archsyncd.simulators.commercetools.clock import SystemClock
 from archsyncd.simulators.r247 import Auth, R247Config, R247Simulator, serve
 from archsyncd.simulators.r247.switches import switch_off, switch_on
+from tests.adapters.feeds.servers import scripted
 from tests.conformance.test_verify_drop import depot
+from tests.dialects.houses import Ledger, ledger_profile, written
+from tests.dialects.test_daemon import LOCAL
 
 PAGE = Path(__file__).parents[2] / "packaging/r247.md"
 SECRET = "canary-s3cret"
@@ -49,14 +52,14 @@ def typed(*words: str) -> tuple[int, str, str]:
 
 
 @contextlib.contextmanager
-def listening(simulator: R247Simulator) -> Iterator[str]:
-    """A source served by a thread of its own, since the command has a loop of its own."""
+def served(opened: Callable[[], contextlib.AbstractAsyncContextManager[str]]) -> Iterator[str]:
+    """A source served by a thread of its own, since the command has a loop of its own; its address."""
     found: list[str] = []
     ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
     async def serving() -> None:
-        async with serve(simulator) as url:
+        async with opened() as url:
             found.append(url)
             ready.set()
             await stop.wait()
@@ -70,6 +73,16 @@ def listening(simulator: R247Simulator) -> Iterator[str]:
         loop.call_soon_threadsafe(stop.set)
         thread.join(30)
         loop.close()
+
+
+def listening(simulator: R247Simulator) -> contextlib.AbstractContextManager[str]:
+    """A source that speaks r247/1."""
+    return served(lambda: serve(simulator))
+
+
+def foreign(made: Ledger) -> contextlib.AbstractContextManager[str]:
+    """One with names of its own."""
+    return served(lambda: scripted(made.handle))
 
 
 def house() -> R247Simulator:
@@ -190,3 +203,78 @@ def test_switching_off_is_enough_for_a_good_report(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET)
     with listening(simulator) as url:
         assert typed(url, "--credential", str(tmp_path / "secret"))[0] == 0
+
+
+def test_a_source_with_names_of_its_own_is_verified_by_its_profile(tmp_path: Path) -> None:
+    """Named beside the address, or the feed's own; what it cannot promise stands in a list of its own, with its price."""
+    made = Ledger(lambda: int(SystemClock().now() * 1000))
+    for sku in ("A", "B"):
+        made.put(sku, 5)
+    profile = tmp_path / "site.json"
+    profile.write_bytes(written(ledger_profile()))
+    config = tmp_path / "config.toml"
+    with foreign(made) as url:
+        code, out, err = typed(url, "--profile", str(profile))
+        assert (code, err) == (0, "")
+        assert "What this source speaks cannot promise, whatever it does (profiles.md):" in out
+        flat = " ".join(out.split())
+        assert (
+            "reset_noticed: not that a source that was reset or restored says so (no foreign source names an epoch)."
+            in flat
+        )
+        assert "Then its old figures pass for new ones" in flat
+        text = CONFIG.format(url=url, directory=tmp_path)
+        own = f'url = "{url}"\nauth = "none"\nprofile = "site.json"'
+        config.write_text(text.replace(f'url = "{url}"', own))
+        code, text, _ = typed("--config", str(config), "--feed", "house", "--json")
+    answer = json.loads(text)
+    assert code == 0
+    found = {each["rule"]: each for each in answer["rules"]}
+    assert (found["reset_noticed"]["verdict"], found["reset_noticed"]["page"]) == ("cannot", "profiles.md")
+    assert found["reset_noticed"]["costs"]
+    assert "cannot be guaranteed: " in answer["says"]
+    assert {one.method for one in made.asked} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("profile", "words", "code", "says"),
+    [
+        ("", ("https://r247.example",), 78, "cannot be read: No such file"),
+        ('{"profile": "a"}', ("https://r247.example",), 78, "needs"),
+        (
+            json.dumps({**ledger_profile(), "note": 1, "request": {}}).replace(', "request": {}', ""),
+            ("https://r247.example",),
+            78,
+            "is required to ask a source",
+        ),
+        (
+            json.dumps(ledger_profile(path="/wms/{location}")),
+            ("https://r247.example",),
+            64,
+            "one {location} after the other",
+        ),
+        (json.dumps(LOCAL), (".", "--ready", "manifest"), 64, "have no manifest of ours"),
+    ],
+)
+def test_a_profile_that_cannot_be_used_is_said_at_once(
+    tmp_path: Path, profile: str, words: tuple[str, ...], code: int, says: str
+) -> None:
+    """Without a request."""
+    file = tmp_path / "site.json"
+    if profile:
+        file.write_text(profile)
+    status, out, err = typed(*words, "--profile", str(file))
+    assert (status, out) == (code, "")
+    assert says in err
+
+
+def test_a_source_that_calls_is_not_asked(tmp_path: Path) -> None:
+    """What it sends can be inspected."""
+    config = tmp_path / "config.toml"
+    calls = '[[feed]]\nname = "calls"\ntransport = "push"\nsnapshot_from = "main"\n[locations]'
+    config.write_text(
+        CONFIG.format(url="https://r247.test", directory=tmp_path).replace("[locations]", calls)
+    )
+    code, out, err = typed("--config", str(config), "--feed", "calls")
+    assert (code, out) == (64, "")
+    assert "calls us and cannot be asked: keep the body of a call" in err

@@ -9,22 +9,27 @@ from typing import Any
 import pytest
 
 from archsyncd.adapters.pubsub import Caller, NoTokens, PubsubOptions, Subscription
+from archsyncd.conformance.dialects import PROFILE_PUBSUB_RULES
 from archsyncd.conformance.findings import Report, Verdict
 from archsyncd.conformance.rules import PUBSUB_RULES, RECORD_RULES
 from archsyncd.conformance.subscription import Peek, verify_subscription
+from archsyncd.wire.foreign.messages import MessageReader
 from tests.adapters.feeds.subscribing import NAME, Stand, attributes, level, stand
 from tests.conformance.inside import failing
+from tests.dialects.tellers import SITE, counted, reader_of, tally, tally_profile
 from tests.support.virtual_time import VirtualClock, virtual
 
 TIMES: dict[str, Any] = {"occurredAt": "2026-11-23T10:15:02Z", "ordersIncluded": []}
 
 
-async def verified(site: Stand, *, messages: bool = True, name: str = NAME) -> Report:
+async def verified(
+    site: Stand, *, messages: bool = True, name: str = NAME, reader: MessageReader | None = None
+) -> Report:
     """The report on a subscription of a stand."""
     options = PubsubOptions(name="s", subscription=name, url=site.url, emulated=True, pull_seconds=5.0)
     source = Subscription(options, Caller(), NoTokens())
     try:
-        return await verify_subscription(source, name, Peek(messages=messages), VirtualClock())
+        return await verify_subscription(source, name, Peek(messages, reader), VirtualClock())
     finally:
         await source.close()
 
@@ -95,3 +100,26 @@ async def test_a_subscription_that_is_not_as_it_should_be_is_told() -> None:
     assert set(failing(report)) == {"subscription_there"}
     assert report.exit == 2
     assert all(each.verdict is not Verdict.HOLDS for each in report.findings)
+
+
+@virtual
+async def test_messages_of_a_foreign_publisher_are_read_by_their_profile() -> None:
+    """What they cannot promise is told beside what they keep; a message and a record that are spoilt are found."""
+    reader, now = reader_of(tally_profile()), VirtualClock().wall_ms()
+    async with stand(attempts=5, deadline=60.0) as site:
+        site.say(tally(counted("A", 5, now), {"kind": "price"}), SITE)
+        report = await verified(site, reader=reader)
+        assert set(failing(report)) == {"orders_included"}
+        assert {each.rule.name for each in report.of(Verdict.CANNOT)} == {
+            "fulls_told", "order_told", "reset_noticed", "silence_noticed",
+        }  # fmt: skip
+        assert [each.rule for each in report.findings] == list(PROFILE_PUBSUB_RULES)
+        assert report.exit == 0
+        site.say(tally(counted("B", "viele", now)), SITE)
+        site.say("<html>", SITE)
+        report = await verified(site, reader=reader)
+        assert set(failing(report)) == {"orders_included", "records_readable", "message_readable"}
+        found = failing(report)
+        assert "profiles/site.json:" in found["records_readable"].says
+        assert "the document is no JSON" in found["message_readable"].says
+        assert site.inside.acknowledged == []

@@ -321,3 +321,47 @@ async def test_a_nightly_full_of_another_feed_heals_what_a_list_by_time_cannot_t
             await site.until_stock({"A": 4, "B": 6})
             house.put("B", 5)
             await site.until_stock({"B": 5})
+
+
+def beside() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two profiles of one shelf: changes alone, and the whole stock and single articles alone."""
+    changes = shelf_profile(snapshot=None)
+    whole = shelf_profile()
+    whole["request"] = {
+        "mode": "page",
+        **whole["request"]["snapshot"],
+        "every": "24h",
+        "key": {"path": "/api/stock/{sku}"},
+    }
+    return changes, whole
+
+
+@virtual
+async def test_a_feed_that_gives_no_fulls_has_its_partner_asked_for_them_and_for_single_skus() -> None:
+    """By a person's wish the partner reads the whole stock at once, a day early; a row that is spoilt it reads alone."""
+    async with inside(seed=309) as (site, place):
+        opened(site)
+        house = Shelf(place.clock.wall_ms)
+        for sku in (*SKUS, *STILL):
+            house.put(sku, 9)
+        changes, whole = beside()
+        (place.place() / "whole.json").write_bytes(written(whole))
+        async with scripted(house.handle) as url:
+            partner = PULL.format(url=url, more="").replace('"main"', '"whole"').replace("site", "whole")
+            async with connected(house, changes, place, f'snapshot_from = "whole"\n{partner}') as daemon:
+                await site.until_stock(dict.fromkeys(SKUS, 9))
+                assert "/api/stock/A" not in {one.path for one in house.asked}
+                house.put("A", "neun")
+                await site.until(
+                    lambda: "/api/stock/A" in {one.path for one in house.asked}, "A was read by itself", 120
+                )
+                read = sum(one.path == "/api/stock" for one in house.asked)
+                await daemon.app.store.feeds.needs_snapshot("main", "operator")
+                daemon.app.tails["main"].wake()
+                await site.until(
+                    lambda: sum(one.path == "/api/stock" for one in house.asked) > read,
+                    "a full was read",
+                    120,
+                )
+                house.put("A", 6)
+                await site.until_stock({"A": 6})

@@ -16,6 +16,7 @@ from archsyncd.engine.ports import FeedFault
 from archsyncd.wire.foreign.overlap import REMEMBERED_LIMIT
 from tests.dialects.houses import Row, Shelf, shelf_profile
 from tests.dialects.reading import ForeignSite, reading
+from tests.support.examples import examples
 from tests.support.virtual_time import VirtualClock, run_virtual, virtual
 
 SECOND = 1_000
@@ -417,7 +418,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_whatever_happens_the_last_round_leaves_what_the_source_has(
     steps: list[tuple[str, str, int, int]],
 ) -> None:

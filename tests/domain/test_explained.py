@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archsyncd
+from archsyncd.adapters.r247_drop.refusing import CHANGED, MISSING, STALE
 from archsyncd.domain.cases import TEXTS, CaseKind
 from archsyncd.domain.events import INFO, Event, catalog, explained
-from archsyncd.domain.explained import KINDS, OWNERS, PLACEHOLDERS, REASONS, Explained, filled, told
+from archsyncd.domain.explained import CODES, KINDS, OWNERS, PLACEHOLDERS, REASONS, Explained, filled, told
 from archsyncd.domain.explained.journal import NOTHING_MORE, NOTHING_NOTICED, ONCE
 
 TEXT_LIMIT_CHARACTERS = 300
@@ -27,6 +28,7 @@ SHAPE = (
 ENTRIES: Mapping[str, Explained] = {
     **{f"exception {code}": each for code, each in KINDS.items()},
     **{f"verdict {code}": each for code, each in REASONS.items()},
+    **{f"receipt {code}": each for code, each in CODES.items()},
     **{f"event {event.name}": explained(event) for event in Event},
 }
 
@@ -45,6 +47,32 @@ def verdict_codes() -> Iterator[str]:
                     code = constants.get(ast.unparse(each), each)
                     if isinstance(code, ast.Constant) and isinstance(code.value, str):
                         yield code.value
+
+
+def record_codes() -> Iterator[str]:
+    """Every code of a record or a file that the program gives as a text: to a Misread, a Reject, an Unready, a refusal."""
+    at = {"Misread": 0, "Reject": 0, "Untranslatable": 0, "Unready": 1, "_refuse": 1}
+    for path in Path(archsyncd.__file__).parent.rglob("*.py"):
+        if "commercetools" in path.parts or "simulators" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            place = at.get(ast.unparse(node.func).split(".")[-1])
+            given = node.args[place : place + 1] if place is not None else []
+            yield from (
+                each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            )
+
+
+def test_every_code_of_a_record_or_a_file_is_explained() -> None:
+    """Receipts, error files and exceptions show them; whoever asks for one is told."""
+    codes = set(record_codes()) | {MISSING, STALE, CHANGED}
+    assert len(codes) > 30
+    assert sorted(codes - CODES.keys() - KINDS.keys()) == [], (
+        "add a line for each to domain/explained/records.py"
+    )
+    assert CODES.keys() & (KINDS.keys() | REASONS.keys()) == set()
 
 
 def test_every_kind_of_exception_is_explained() -> None:

@@ -17,6 +17,7 @@ from archsyncd.domain.booking import (
     ChangeShipmentState,
     Dispatch,
     book,
+    book_progress,
     closed_pieces,
     stands,
 )
@@ -204,6 +205,19 @@ def test_what_will_never_be_whole_is_closed_and_its_other_pieces_are_told() -> N
     (finding,) = booking.findings
     assert (finding.kind, finding.code) == (CaseKind.KIT_INCOMPLETE, KIT_DISPATCHED)
     assert "1 of A, 1 of B for the kit KIT" in finding.reason
+
+
+def test_pieces_that_left_before_their_kit_was_closed_are_told_too() -> None:
+    """Nothing is dispatched by what closes it."""
+    its = Booked(bought())
+    its.book("F-1", told(a=2, b=2))
+    short = LineShare("B", 0, B, short_quantity=2)
+    closed = closed_pieces(its.order, [short], (), its.beside())
+    assert closed == {K: 1}
+    booking = book_progress(its.order, closed, ready=False, beside=its.beside())
+    assert booking.actions == (ChangeShipmentState("Shipped"),)
+    assert [finding.kind for finding in booking.findings] == [CaseKind.KIT_INCOMPLETE]
+    assert book_progress(its.order, {}, ready=False, beside=its.beside()).findings == ()
 
 
 shares = st.lists(

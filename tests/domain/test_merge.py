@@ -187,3 +187,41 @@ def test_a_removal_leaves_a_position_without_figures() -> None:
     assert (kept.seq, kept.on_hand, kept.available) == (3, None, None)
     assert isinstance(movement(4, 1), Movement)
     assert merge(kept, movement(4, 1), "main", 1, WEB)[0] is Verdict.RESYNC
+
+
+def lapsed(seq: int, quantity: int | None = None, epoch: int = 2, feed: str = "main") -> KeptLevel:
+    return KeptLevel("WH1", "A", feed, epoch, seq, None, quantity, lapsed=1)
+
+
+@pytest.mark.parametrize(
+    ("record", "epoch", "stated_at", "verdict", "seq"),
+    [
+        (level(7, 10), 2, 50, Verdict.APPLIED, 7),  # the very record that it stood on, as of a full
+        (level(2, 10), 2, 50, Verdict.APPLIED, 7),  # an older one, as where another article has the name now
+        (level(2, 10), 2, 7, Verdict.APPLIED, 7),
+        (level(2, 10), 2, 6, Verdict.STALE, None),  # a full of before
+        (level(7, 10), 2, None, Verdict.STALE, None),  # a record that comes again
+        (level(8, 10), 2, None, Verdict.APPLIED, 8),
+        (movement(6, 1), 2, None, Verdict.STALE, None),
+        (movement(8, 1), 2, None, Verdict.RESYNC, None),
+        (level(9, 10), 1, 50, Verdict.STALE, None),  # of an epoch that the source has left
+        (level(1, 10), 3, 50, Verdict.APPLIED, 1),
+        (removal(50), 2, 50, Verdict.UNCHANGED, 50),
+    ],
+)
+def test_a_level_that_lapsed_gives_way_to_whoever_shows_the_key_as_it_is(
+    record: StockRecord, epoch: int, stated_at: int | None, verdict: Verdict, seq: int | None
+) -> None:
+    """Its position stays at least where it was, and what takes its place has not lapsed."""
+    found, after = merge(lapsed(7), record, "main", epoch, WEB, stated_at=stated_at)
+    assert found is verdict
+    assert (None if after is None else after.seq) == seq
+    assert after is None or after.lapsed == 0
+
+
+def test_a_level_that_lapsed_carries_no_movement_though_it_has_a_figure() -> None:
+    """And a full of another feed takes its place, which a record of that feed does not."""
+    assert merge(lapsed(7, 120), movement(8, -6), "main", 2, WEB) == (Verdict.RESYNC, None)
+    assert merge(lapsed(7, 120), movement(8, -6, balance_available=54), "main", 2, WEB)[0] is Verdict.APPLIED
+    assert merge(lapsed(7), level(3, 4), "other", 1, WEB)[0] is Verdict.OTHER_FEED
+    assert merge(lapsed(7), level(3, 4), "other", 1, WEB, stated_at=9)[0] is Verdict.APPLIED

@@ -20,7 +20,7 @@ from archsyncd.domain.feed import (
     Reject,
 )
 from archsyncd.domain.translating import in_our_units, plain
-from archsyncd.domain.units import Units, in_pieces, is_decimal
+from archsyncd.domain.units import Units, in_pieces, is_decimal, lowered, units_of_text
 
 UNITS = Units(
     {"CTN": Fraction(12), "KG": Fraction("2.5")}, {("S", "CTN"): Fraction(6), ("BARE", ""): Fraction(10)}
@@ -129,3 +129,49 @@ def test_what_is_in_pieces_already_costs_nothing() -> None:
     assert not plain(level("CTN", 1), Units())
     assert not plain(level("EA", 1), Units({"EA": Fraction(2)}))
     assert not plain(level(None, 1), UNITS)
+
+
+def test_units_are_the_same_from_their_text() -> None:
+    found = units_of_text(UNITS.text())
+    assert found == UNITS
+    assert found.fingerprint() == UNITS.fingerprint()
+    assert units_of_text(Units().text()) == Units()
+
+
+@pytest.mark.parametrize(
+    ("now", "told", "ratio"),
+    [
+        (Units({"CTN": Fraction(6)}), "CTN", Fraction(1, 2)),
+        (Units({"CTN": Fraction(24)}), "CTN", 1),  # what is more is told by a full
+        (Units({"CTN": Fraction(12), "KG": Fraction(1)}), "CTN", None),
+        (Units({"CTN": Fraction(6)}), None, None),  # told in pieces, whatever a carton is
+        (Units({"CTN": Fraction(6)}), "KG", 1),  # a unit without a factor by now
+        (Units({"CTN": Fraction(12)}, {("A", "CTN"): Fraction(8)}), "CTN", Fraction(2, 3)),
+        (Units({"CTN": Fraction(12)}, {("A", ""): Fraction(1, 2)}), None, Fraction(1, 2)),
+        (Units({"CTN": Fraction(12), "EA": Fraction(2)}), None, 1),  # it may have been told in EA
+        (Units({"CTN": Fraction(12), "EA": Fraction(2)}), "", None),
+    ],
+)
+def test_what_was_told_comes_to_the_same_by_other_units_or_to_less_or_more(
+    now: Units, told: str | None, ratio: Fraction | int | None
+) -> None:
+    before = Units({"CTN": Fraction(12), "KG": Fraction("2.5")})
+    assert now.recount(before, "A", told) == ratio
+    assert before.recount(before, "A", told) is None
+
+
+@given(
+    st.integers(-(10**6), 10**6),
+    st.fractions(min_value="0.1", max_value=20),
+    st.fractions("0.1", max_value=20),
+)
+def test_what_is_lowered_at_once_is_never_more_than_what_will_be_told(
+    told: int, before: Fraction, now: Fraction
+) -> None:
+    """Nor more than what was offered; and what was offered does not become nothing by a slip."""
+    pieces = in_pieces(told, before)
+    found = lowered(pieces, min(Fraction(1), now / before))
+    assert found <= pieces
+    assert (found > 0) == (pieces > 0)
+    if now <= before and in_pieces(pieces, now / before) > 0:
+        assert found <= in_pieces(told, now)

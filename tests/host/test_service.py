@@ -32,6 +32,7 @@ from tests.host.site import (
     installed,
     renamed,
 )
+from tests.support.printed import as_typed, sections
 
 REASON = cannot_boot()
 pytestmark = [
@@ -447,9 +448,7 @@ def test_a_webhook_socket_lets_a_source_call_the_feed_that_is_configured(site: S
     )
     checked = machine.ask("archsyncd", "check-config", "--online", "--credentials", CREDENTIALS).stdout
     assert "is called at archsyncd-webhook.socket, which is enabled" in checked
-    document = (ROOT / "packaging/r247.md").read_text("utf-8")
-    (lines,) = re.findall(r"(?m)^    body='(?:.*\n)(?:    .*\n)+", document)
-    typed = "\n".join(line.removeprefix("    ") for line in str(lines).splitlines())
+    typed = as_typed(sections(ROOT / "packaging/r247.md")["Transport `push`: signed calls"])
     # It moves no stock: what follows in this module is another's.
     typed = re.sub(r"(?s)\Abody='.*?'\n", f"body='{HEARTBEAT}'\n", typed)
     secret = "SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw URL=http://127.0.0.1:8443"

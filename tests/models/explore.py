@@ -109,8 +109,10 @@ class _Search(Generic[S]):
             if model.at_rest(steps):
                 self._judge(index, state)
             for _, after in steps:
-                if after not in seen and model.within(after):
-                    seen.add(after)
+                # A state beyond the bound is remembered, too: its hash costs more than its place.
+                known = len(seen)
+                seen.add(after)
+                if len(seen) > known and model.within(after):
                     order.append(after)
                     parents.append(index)
             if len(order) > limit:

@@ -11,7 +11,7 @@ from tests.models.explore import explore
     ("model", "states", "resting"),
     [
         (Cancellation(), 35_714, 206),
-        (Cancellation(observed=True), 193_899, 181),
+        (Cancellation(observed=True, cancellations=1), 42_258, 107),
     ],
     ids=["handed over by us", "handed over by others"],
 )

@@ -27,8 +27,8 @@ def test_subtracting_the_known_orders_does_not_repair_it(strategy: Strategy) -> 
 
 def test_only_a_shop_that_is_never_late_would_save_absolute_writes() -> None:
     """With order lists and versions that lag by nothing, absolute writes minus open orders are exact."""
-    result = explore(Oversell(Strategy.CURRENT_ORDERS))
-    assert (result.states, result.resting) == (301_199, 302)
+    result = explore(Oversell(Strategy.CURRENT_ORDERS, (1, 1)))
+    assert (result.states, result.resting) == (26_349, 70)
     result.require_exact()
 
 
@@ -53,14 +53,14 @@ def test_an_acknowledgement_without_a_position_oversells() -> None:
 
 def test_two_daemons_without_a_fence_oversell() -> None:
     """Two daemons that do not look at each other's marker both publish the same receipt."""
-    result = explore(Oversell(Strategy.LEDGER_UNFENCED, stock=1, daemons=2))
-    assert (result.states, result.resting) == (425_011, 193)
     must_oversell(
-        result,
+        explore(Oversell(Strategy.LEDGER_UNFENCED, stock=1, daemons=2), stop_at_oversell=True),
         "order0 -> receipt -> d0.feed -> d0.compute -> d0.apply -> order1"
         " -> d1.feed -> d1.compute -> d1.apply -> order2",
     )
-    assert result.stuck
+    few = explore(Oversell(Strategy.LEDGER_UNFENCED, (1, 1), stock=1, daemons=2))
+    assert (few.states, few.resting) == (21_790, 45)
+    assert few.stuck
 
 
 def test_a_foreign_fall_before_its_decrease_is_the_only_residue() -> None:
@@ -75,10 +75,11 @@ def test_a_foreign_fall_before_its_decrease_is_the_only_residue() -> None:
     ("model", "states", "resting"),
     [
         (Oversell(Strategy.LEDGER), 13_966, 232),
-        (Oversell(Strategy.LEDGER, quantities=(1, 1, 1, 1), receipts=2), 677_853, 3_794),
+        (Oversell(Strategy.LEDGER, quantities=(1, 1, 1, 1)), 45_206, 705),
+        (Oversell(Strategy.LEDGER, receipts=2), 87_238, 668),
         (Oversell(Strategy.LEDGER, stock=1, daemons=2), 101_257, 118),
     ],
-    ids=["three orders", "four orders, two receipts", "two daemons"],
+    ids=["three orders", "four orders", "two receipts", "two daemons"],
 )
 def test_ledger_increments_with_a_marker_are_exact(model: Oversell, states: int, resting: int) -> None:
     """Ledger increments behind a marker never oversell and hide nothing at rest."""
@@ -92,9 +93,8 @@ def test_ledger_increments_with_a_marker_are_exact(model: Oversell, states: int,
     [
         (Oversell(Strategy.LEDGER, (2, 1, 2), receipts=2, receipt_units=2), 41_880, 434),
         (Oversell(Strategy.LEDGER, (2, 1), stock=1, receipt_units=2, daemons=2), 46_944, 38),
-        (Oversell(Strategy.LEDGER, (2, 1, 1), stock=1, receipt_units=2, daemons=2), 172_771, 104),
     ],
-    ids=["one daemon", "two daemons", "two daemons, three orders"],
+    ids=["one daemon", "two daemons"],
 )
 def test_ledger_increments_of_several_units_are_exact(model: Oversell, states: int, resting: int) -> None:
     """Orders and receipts of two units change nothing: the ledger stays exact."""

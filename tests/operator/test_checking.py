@@ -131,6 +131,21 @@ async def test_an_unreadable_allow_list_is_a_fault(tmp_path: Path) -> None:
         assert "rollout.skus_file" in text
 
 
+async def test_faults_of_all_files_beside_it_are_told_at_once(tmp_path: Path) -> None:
+    """Of the list of SKUs and of the names, not of the first of them alone."""
+    async with site(tmp_path) as here:
+        (tmp_path / "skus.txt").write_bytes(b"\xff\xfe")
+        (tmp_path / "aliases.csv").write_text("archean_sku,commercetools_sku\nonly-one\n")
+        with here.config.open("a") as file:
+            file.write('[aliases]\nfile = "aliases.csv"\n')
+            file.write(f'[rollout]\nstage = "allow-list"\nskus_file = "{tmp_path}/skus.txt"\n')
+        code, text = await check(here.config, None, online=False, environment={})
+        assert code == EXIT_CONFIGURATION
+        assert "rollout.skus_file" in text
+        assert "aliases.csv:2" in text
+        assert text.splitlines()[-1] == "2 faults; nothing was started."
+
+
 async def test_offline_it_reports_the_mapping_and_asks_nobody(tmp_path: Path) -> None:
     """Without credentials the file alone is checked, the mapping reported, and no system is asked."""
     async with site(tmp_path) as here:
@@ -291,17 +306,6 @@ async def test_f125_online_a_catalogue_that_may_not_be_asked_is_wrong(tmp_path: 
         code, text = await here.check()
         assert code == 0
         assert "catalogue: " not in text
-
-
-async def test_whatever_is_set_is_in_force(tmp_path: Path) -> None:
-    """The report says so: this version keeps no key for later."""
-    async with site(tmp_path) as here:
-        with here.config.open("a") as file:
-            file.write(
-                '[[feed]]\nname = "second"\nurl = "https://r247.test/api"\nsnapshot_timeout_minutes = 5\n'
-            )
-        code, text = await check(here.config, None, online=False, environment={})
-        assert (code, "is in force in this version" in text) == (0, True)
 
 
 async def test_online_channels_are_checked_for_existence_and_role(tmp_path: Path) -> None:

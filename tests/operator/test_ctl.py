@@ -280,6 +280,18 @@ async def test_a_story_whose_arithmetic_fails_says_so(tmp_path: Path) -> None:
 
 
 @virtual
+async def test_a_sku_of_which_no_record_could_be_read_leads_to_its_exception(tmp_path: Path) -> None:
+    """Nothing is known of it, but that something was told."""
+    async with served(tmp_path) as daemon:
+        await daemon.store.cases.open(
+            NewCase(CaseKind.INVALID_RECORD, "main", "TEA at WH1 not_a_number", "x")
+        )
+        code, _, err = await ctl(daemon, "sku", "TEA")
+        assert code == 1
+        assert "could not be used: archsyncctl exceptions show 1" in err
+
+
+@virtual
 async def test_an_unknown_sku_suggests_a_near_one(tmp_path: Path) -> None:
     """A SKU that nobody told of ends with 1 and a guess at the usual slips."""
     async with served(tmp_path) as daemon:
@@ -529,6 +541,7 @@ async def test_a_held_snapshot_is_approved_by_its_digest_once(tmp_path: Path) ->
         code, out, _ = await ctl(daemon, "snapshot", "show", snapshot)
         assert code == 0
         assert "set 4 to zero" in out
+        assert "largest   S0 at WH1: 5 to 0\n" in out
         digest = (await ask_json(daemon, "snapshot", "show", snapshot))["digest"]
         assert f"approve {snapshot} --digest {digest}" in out
         code, _, err = await ctl(daemon, "snapshot", "approve", snapshot, "--digest", "0" * 16)

@@ -15,7 +15,7 @@ from archsyncd.cli import parser as daemon_parser
 from archsyncd.config.service import DEFAULT_OWNER, shipped_owners
 from archsyncd.domain.cases import CaseKind, CaseNews, NewCase
 from archsyncd.domain.events import Event, catalog, explained
-from archsyncd.domain.explained import KINDS, MANUAL, PLACEHOLDERS, REASONS, Explained, commands_in
+from archsyncd.domain.explained import CODES, KINDS, MANUAL, PLACEHOLDERS, REASONS, Explained, commands_in
 from archsyncd.domain.reconciling import HELD_CODE, HELD_SCOPE, HELD_SUBJECT
 from archsyncd.operator.ctl import main
 from archsyncd.operator.explain import explain
@@ -30,6 +30,7 @@ OTHERS = {"df", "findmnt", "journalctl", "ls", "systemctl"}
 ENTRIES: dict[str, Explained] = {
     **{f"exception {code}": each for code, each in KINDS.items()},
     **{f"verdict {code}": each for code, each in REASONS.items()},
+    **{f"receipt {code}": each for code, each in CODES.items()},
     **{f"event {event.name}": explained(event) for event in Event},
 }
 
@@ -88,6 +89,14 @@ def test_explain_tells_all_of_a_code_without_a_daemon() -> None:
     by_id = run("explain", Event.STORE_FULL.value.message_id)[1]
     assert by_id == run("explain", "STORE_FULL")[1]
     assert by_id.startswith("store_full (journal, critical")
+
+
+def test_codes_of_receipts_error_files_and_exceptions_are_told() -> None:
+    """What a file's code means, and a record's, with the next step of that code."""
+    (stale,) = explain("stale_file")["entries"]
+    assert (stale["sort"], "with a later number or time in its name" in stale["next"]) == ("receipt", True)
+    (unit,) = explain("unknown_unit")["entries"]
+    assert "to factors in the profile, then restart" in unit["next"]
 
 
 def test_a_code_of_two_sorts_is_told_twice() -> None:

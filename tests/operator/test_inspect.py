@@ -12,15 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archsyncd.config import load
 from archsyncd.operator.ctl import main
 from archsyncd.operator.fields import fields_of
 from archsyncd.operator.inspect.proposing import TYPES_OFFERED, propose
+from archsyncd.operator.inspect.reading import read_sample
 from archsyncd.operator.inspect.sampling import look
 from archsyncd.operator.inspect.values import guess_number, guess_time
 from archsyncd.operator.parser import FORMATS, RECORD_TYPES
 from archsyncd.wire.profile.model import Form
 from archsyncd.wire.profile.profile import read_profile
 from archsyncd.wire.r247_values import Unreadable
+from tests.config.texts import PROJECT
+from tests.dialects.houses import ledger_profile, shelf_profile
+from tests.dialects.tellers import counted, tally, tally_profile, ticker_profile
+from tests.dialects.test_daemon import LOCAL
 
 NIGHTLY = (
     "Stand: 23.11.2026 02:00\r\nArtikelnummer;Lager;Bestand;Verf\xfcgbar;Datum\r\n"
@@ -172,6 +178,63 @@ def test_every_fault_of_a_record_is_told_with_the_profile_s_line(tmp_path: Path)
     assert "No pattern of names fits" in answer["missing"][0]
 
 
+FULLS = '[[feed]]\nname = "fulls"\nurl = "https://r247.test/api"\n'
+LOCATIONS = '[locations]\nWH1 = { channel = "warehouse-1" }\n'
+
+
+@pytest.mark.parametrize(
+    ("profile", "usable"),
+    [
+        (ledger_profile(), {"drop", "pull", "pubsub"}),
+        (shelf_profile(), {"drop", "pull", "pubsub", "push"}),
+        (shelf_profile(snapshot=None, path="/api/{location}"), {"drop", "pull", "pubsub", "push"}),
+        (tally_profile(), {"pubsub", "push"}),
+        (ticker_profile(), {"drop", "pubsub", "push"}),
+        (LOCAL, {"drop", "pubsub"}),
+    ],
+)
+def test_the_table_of_each_transport_that_a_profile_can_be_used_for_loads(
+    tmp_path: Path, profile: dict[str, Any], usable: set[str]
+) -> None:
+    """With the feed beside it that the table names; of the others it is said what is lacking."""
+    (tmp_path / "profiles").mkdir()
+    # A sample without its list is one without news.
+    whole = profile if profile["format"] == "csv" else profile | {"absent": "empty"}
+    kept = put(tmp_path, "profiles/site.json", whole)
+    content = {"xml": "<a/>", "json": "{}", "csv": "Artikel;Bestand\n"}[profile["format"]]
+    _, answer = told(put(tmp_path, "BESTAND_20261122_0200.csv", content), "--profile", kept)
+    found = {one["transport"]: one for one in answer["transports"]}
+    assert {name for name, one in found.items() if one["usable"]} == usable
+    assert all(one["says"] and one["config"] is None for name, one in found.items() if name not in usable)
+    for name in usable:
+        table = (
+            found[name]["config"].replace("r247.example", "r247.test").replace("NAME@PROJECT", "name@project")
+        )
+        config = put(tmp_path, f"{name}.toml", PROJECT + FULLS + table + LOCATIONS)
+        feed = load(config, None, {}, require_credentials=False).feeds[1]
+        assert (feed.transport, feed.profile) == (name, kept)
+
+
+def test_people_read_the_tables_and_what_is_lacking(tmp_path: Path) -> None:
+    """Under what was read."""
+    said = text(put(tmp_path, "changes.json", CHANGES), "--write", tmp_path / "mine.json")
+    assert "It can be used over these transports:" in said
+    assert 'transport = "pubsub"\nsubscription = "projects/PROJECT/subscriptions/NAME"\n' in said
+    assert 'profile = "profiles/mine.json"' in said
+    assert "Not over pull: it does not say how the source is asked: add request." in said
+
+
+def test_attributes_of_a_sample_s_message_may_be_told(tmp_path: Path) -> None:
+    """Without them a field that is filled from one is missing, and says so."""
+    sample = put(tmp_path, "message.json", tally(counted("A", 5, 0)))
+    kept = put(tmp_path, "site.json", tally_profile())
+    code, answer = told(sample, "--profile", kept)
+    assert (code, answer["faults"][0]["path"]) == (1, "the message's attribute werk")
+    code, answer = told(sample, "--profile", kept, "--attribute", "werk=WH1")
+    assert (code, answer["rows"][0]["record"]["location"]) == (0, "WH1")
+    assert "NAME=VALUE is needed" in text(sample, "--profile", kept, "--attribute", "werk")
+
+
 def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
     """No sample, no profile, a faulty profile, XML that means harm."""
     sample = put(tmp_path, "changes.json", CHANGES)
@@ -279,3 +342,98 @@ def test_no_sample_breaks_the_tool(data: bytes) -> None:
         propose(look(data), "site")
     except Unreadable as fault:
         assert fault.reason  # noqa: PT017 - either is right
+
+
+ROW = (
+    "<Artikel nr='{}'><Mengeneinheit>{}</Mengeneinheit><Ist>{}</Ist><Frei>{}</Frei>"
+    "<LetzteBewegung>2{}.11.2026 17:42:10</LetzteBewegung></Artikel>"
+)
+ROWS = (
+    ("T1", "STK", "120", "112", 8),
+    ("T2", "CARTON", "7", "6", 7),
+    ("T3", "STK", "1.240", "1.200", 6),
+    ("T4", "STK", "zwoelf", "12", 8),
+    ("T5", "STK", "9", "9", 0),
+)
+SITE = f"<LagerBestand lager='HH1'>{''.join(ROW.format(*row) for row in ROWS)}</LagerBestand>"
+
+
+def test_units_and_figures_of_a_german_report_in_xml_are_seen(tmp_path: Path) -> None:
+    """One figure that is no number hides no column; units are asked about; times and the file's name are understood."""
+    sample = put(tmp_path, "LAGERBESTAND-20261128-2315.xml", SITE)
+    code, answer = told(sample, "--tz", "Europe/Berlin")
+    assert code == 1
+    fields = {one["field"]: one for one in answer["fields"]}
+    assert {name: fields[name]["path"] for name in ("onHand", "available", "uom", "asOf")} == {
+        "onHand": "/Ist",
+        "available": "/Frei",
+        "uom": "/Mengeneinheit",
+        "asOf": "/LetzteBewegung",
+    }
+    assert "zwoelf" in fields["onHand"]["note"]
+    assert "prefer a time of the whole file" in fields["asOf"]["note"]
+    assert (answer["understood"], answer["rejected"], answer["unused"]) == (4, 1, [])
+    assert answer["profile"]["names"] == {
+        "pattern": "LAGERBESTAND-{time:yyyyMMdd-HHmm}.xml",
+        "kind": "full",
+    }
+    assert not any("what lies on the shelf" in sentence for sentence in answer["missing"])
+    (units,) = [sentence for sentence in answer["missing"] if "several units" in sentence]
+    assert '(STK, CARTON): give each quantity "unit": "/Mengeneinheit" and "factors"' in units
+
+
+def test_a_column_of_units_is_asked_about_whatever_it_is_called(tmp_path: Path) -> None:
+    """And a column of times is seen where its name says nothing."""
+    rows = "A;HH1;STK;118;29.11.2026 08:05:11\nB;HH1;CARTON;5;29.11.2026 08:06:40\nC;HH1;PAL;1;29.11.2026 08:09:00\n"
+    sample = put(tmp_path, "AEND_000101.csv", "Artikel;Lager;Sorte;Bestand;Bearbeitet\n" + rows)
+    _, answer = told(sample, "--tz", "Europe/Berlin")
+    found = {one["field"]: (one["path"], one["confidence"]) for one in answer["fields"]}
+    assert (found["uom"], found["asOf"]) == (("/Sorte", "a guess"), ("/Bearbeitet", "a guess"))
+    assert any("There are several units (STK, CARTON, PAL)" in sentence for sentence in answer["missing"])
+    assert answer["profile"]["names"] == {"pattern": "AEND_{number}.csv", "kind": "delta"}
+    _, answer = told(sample)
+    assert any("The times tell no zone" in sentence for sentence in answer["missing"])
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "kind"),
+    [
+        ("BESTAND_20261122_0200.csv", "BESTAND_{time:yyyyMMdd_HHmm}.csv", "full"),
+        ("stock-2026-11-22.csv", "stock-{time:yyyy-MM-dd}.csv", "full"),
+        ("changes20261122020000.csv", "changes{time:yyyyMMddHHmmss}.csv", "delta"),
+        ("full99887766.csv", "full{number}.csv", "full"),
+        ("s2-000017.csv", "s2-{number}.csv", "delta"),
+        ("Bestand.csv", None, None),
+    ],
+)
+def test_the_pattern_of_a_file_s_name_is_proposed(
+    tmp_path: Path, name: str, pattern: str | None, kind: str | None
+) -> None:
+    """By its time, else by its last number; a name that tells no order gets none. The sample fits what is proposed."""
+    sample = put(tmp_path, name, "Artikel;Lager;Bestand\nA;HH1;5\nB;HH1;7\n")
+    _, answer = told(sample, "--tz", "UTC", "--write", tmp_path / "p.json")
+    assert answer["profile"].get("names") == (None if pattern is None else {"pattern": pattern, "kind": kind})
+    if pattern is not None:
+        _, answer = told(sample, "--profile", tmp_path / "p.json")
+        assert answer["name"]["kind"] == kind
+
+
+def test_figures_of_the_future_are_warned_of(tmp_path: Path) -> None:
+    """As of a wrong zone; figures of the past are none."""
+    data = "Artikel;Lager;Bestand;Stand\nA;HH1;5;{0}\nB;HH1;7;2001-01-01T00:00:00Z\n"
+    sample = put(tmp_path, "a.csv", data.format("9998-01-01T00:00:00Z"))
+    _, answer = told(sample)
+    (warning,) = answer["warnings"]
+    assert warning.startswith("1 record said that the figures were taken at times still to come, by up to ")
+    assert "Warning: 1 record said" in text(sample)
+    assert told(put(tmp_path, "b.csv", data.format("2001-01-01T00:00:00Z")))[1]["warnings"] == []
+
+
+def test_a_reading_ahead_of_the_clock_by_less_than_clocks_differ_is_no_news(tmp_path: Path) -> None:
+    """The time of the reading is given, so that nothing rests on the host's clock."""
+    sample = "Artikel;Lager;Bestand;Stand\nA;HH1;5;2026-11-23T10:00:00Z\n"
+    kept = put(tmp_path, "a.csv", sample)
+    told(kept, "--write", tmp_path / "p.json")
+    profile = read_profile((tmp_path / "p.json").read_bytes(), "p.json")
+    for now_ms, seconds in ((1_795_427_940_000, 60), (1_795_428_060_000, 0)):
+        assert read_sample(profile, sample.encode(), 1, {}, now_ms).ahead_seconds == seconds

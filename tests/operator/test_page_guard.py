@@ -31,6 +31,7 @@ from archsyncd.operator.page.live import STREAM_SECONDS, STREAMS
 from tests.operator.asking import BROWSER, Answer, ask, told
 from tests.operator.daemon import CHANNEL, SmallDaemon, break_store, small_daemon
 from tests.operator.staged import HOSTILE, PAYLOAD, TOKEN, held_snapshot
+from tests.support.examples import examples
 from tests.support.virtual_time import VirtualClock, run_virtual, virtual
 
 BEARER = f"Authorization: Bearer {TOKEN}"
@@ -407,7 +408,10 @@ async def test_what_came_from_outside_is_shown_and_does_nothing(tmp_path: Path) 
 
 
 @given(asked=st.text(max_size=60))
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(15),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_whatever_is_looked_for_is_answered_with_printable_escaped_text(asked: str, tmp_path: Path) -> None:
     """Of a SKU, an order, an exception, a snapshot and a state: never a fault, and nothing is taken as markup."""
     word = quote(asked, safe="", errors="surrogatepass")

@@ -12,6 +12,7 @@ import pytest
 
 from archsyncd.domain.inventory import Entry, Marker, StockKey
 from archsyncd.domain.reconciling import Listing, Mode, RaiseGuard, RunState, Wanted
+from archsyncd.operator.control import ControlLimits
 from archsyncd.operator.ctl import main
 from archsyncd.operator.reconcile_screen import SKU_RUNS
 from tests.operator.daemon import CHANNEL, HastyClock, SmallDaemon, ask_json, ctl, served
@@ -85,6 +86,22 @@ async def test_the_tool_waits_for_the_end_of_the_run_that_it_began(tmp_path: Pat
         code, out, _ = await asking
         assert code == 0
         assert "is done: 0 entries compared, 0 differ." in out
+
+
+async def test_a_run_of_several_minutes_is_waited_for(tmp_path: Path) -> None:
+    """The daemon hangs up on a connection without questions: the outcome is asked for over a new one."""
+    limits = ControlLimits(idle_seconds=0.2)
+    async with served(tmp_path, clock=HastyClock(), limits=limits) as daemon:
+        asking = asyncio.create_task(ctl(daemon, "reconcile", "--dry-run"))
+        while (run := await daemon.store.reconciles.current()) is None:
+            await daemon.clock.sleep(1)
+        for connections in (2, 1):  # the watching one comes, and the silent one is borne with no longer
+            while sum(task.get_name() == "control-client" for task in asyncio.all_tasks()) != connections:
+                await daemon.clock.sleep(1)
+        await daemon.store.reconciles.end(run, RunState.DONE)
+        code, out, err = await asking
+        assert code == 0, err
+        assert "is done: 0 entries compared" in out
 
 
 async def test_one_sku_is_compared_again_while_it_cannot_be_judged(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from archsyncd.operator.fields import FIELDS
 from archsyncd.operator.protocol import Refusal
 from archsyncd.operator.samples import ROWS_MOST, Recorder, recording, sample_of
 from tests.operator.daemon import SmallDaemon, ask_json, break_store, ctl, served, small_daemon
+from tests.support.examples import examples
 from tests.support.virtual_time import run_virtual, virtual
 
 
@@ -69,7 +70,7 @@ async def test_the_rate_of_requests_is_the_mean_since_the_sample_before(tmp_path
         assert second.requests == pytest.approx(0.3, rel=0.1)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(jumps=st.lists(st.integers(-3 * 86_400, 3 * 86_400), max_size=12))
 def test_however_the_wall_clock_jumps_a_day_of_samples_is_kept(
     jumps: list[int], tmp_path_factory: pytest.TempPathFactory

@@ -20,7 +20,7 @@ from archsyncd.simulators.commercetools import SystemClock
 from tests.process.site import CHANNEL, LOCATION, SECRET, Site
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 40.0
 LINE_LIMIT = 20_000
 DATABASE = "archsyncd.db"
@@ -47,7 +47,7 @@ auth_url = "{api_url}"
 increase_interval_seconds = {increase_interval_seconds}
 
 [orders]
-poll_seconds = 1
+poll_seconds = {poll_seconds}
 settle_seconds = 10
 {orders}
 
@@ -92,6 +92,7 @@ def configuration(directory: Path, site: Site, **changes: object) -> str:
         "commercetools": "",
         "locations": f'{LOCATION} = {{ channel = "{CHANNEL}" }}',
         "increase_interval_seconds": 0,
+        "poll_seconds": 1,
         "orders": "",
         "reconcile": "",
         "lease_seconds": 0,

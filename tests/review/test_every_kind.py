@@ -49,6 +49,12 @@ SHOWN: dict[CaseKind, tuple[str, ...]] = {
     K.INVALID_RECORD: (
         f"{STORE}/test_feeds.py::test_f104_an_unreadable_record_is_made_up_for_at_its_own_location_only",
     ),
+    K.REFUSED_FILE: (
+        f"{SYSTEM}/test_refused_files.py::test_the_case_of_a_broken_full_closes_with_the_next_one",
+    ),
+    K.AWAITED_FILE: (
+        f"{SYSTEM}/test_refused_files.py::test_one_bad_numbered_file_is_told_truly_and_at_once",
+    ),
     K.SKU_COLLISION: (f"{SYSTEM}/test_names.py::test_two_skus_that_a_rule_makes_one_are_never_summed",),
     K.UNIT_CHANGED: (f"{SYSTEM}/test_names.py::test_f122_a_sku_that_is_told_in_another_unit_is_noticed",),
     K.HELD_SNAPSHOT: (
@@ -97,6 +103,12 @@ SHOWN: dict[CaseKind, tuple[str, ...]] = {
     K.SHORT_PICK: (f"{SYSTEM}/test_dispatch.py::test_f155_a_short_pick_is_a_persons_to_decide",),
     K.OVER_SHIPMENT: (
         f"{HERE}::test_an_over_shipment_closes_when_archean_corrects_it_or_a_person_has_settled_it",
+    ),
+    K.KIT_INCOMPLETE: (
+        f"{SYSTEM}/test_kit_orders.py::test_a_piece_that_is_missing_closes_its_kit_and_the_other_pieces_are_told",
+    ),
+    K.KIT_COMPONENT_UNTOLD: (
+        f"{SYSTEM}/test_kit_orders.py::test_a_kit_of_which_a_component_was_never_told_is_an_exception_until_it_is",
     ),
     K.DRIFT: (
         f"{SYSTEM}/test_foreign.py::test_f089_every_entry_is_looked_at_in_its_turn_though_nothing_is_due_for_it",

@@ -8,10 +8,11 @@ import pytest
 
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import KeyReading, Level
+from archsyncd.domain.times import rfc3339
 from tests.adapters.sqlite.shelf import Shelf
 from tests.domain.nouns import level, movement, rules
 
-MORNING, NOON = "2026-01-01T06:00:00Z", "2026-01-01T12:00:00Z"
+MORNING, NOON = "2025-12-31T06:00:00Z", "2025-12-31T12:00:00Z"
 
 
 async def nightly(shelf: Shelf, pieces: int = 10) -> None:
@@ -40,16 +41,28 @@ async def test_f110_a_level_without_a_time_is_told_not_dropped(shelf: Shelf) -> 
     assert (await shelf.row()).f == 10
     (case,) = await shelf.cases(CaseKind.NEEDS_RESYNC)
     assert "last told by feed nightly" in case.reason
-    assert (await shelf.read(level(3, 4, as_of="2026-01-01T12:00:01Z"), feed="main")).applied == 1
+    assert (await shelf.read(level(3, 4, as_of="2025-12-31T12:00:01Z"), feed="main")).applied == 1
     assert await shelf.kinds() == []
 
 
 async def test_f110_a_balance_tells_its_time_as_a_level_does(shelf: Shelf) -> None:
     """A movement with the balance after it, and when it happened, is as good as a level."""
     await nightly(shelf)
-    later = replace(movement(2, -4, balance_available=6), occurred_at="2026-01-01T12:30:00Z")
+    later = replace(movement(2, -4, balance_available=6), occurred_at="2025-12-31T12:30:00Z")
     assert (await shelf.read(later, feed="main")).applied == 1
     assert (await shelf.row()).f == 6
+
+
+async def test_f110_figures_from_the_future_do_not_shut_out_the_other_feed(shelf: Shelf) -> None:
+    """A mistyped year: they count as taken when they came, a person hears of the clock, and the next one is believed."""
+    await shelf.read(level(1, 10, as_of="2206-01-01T00:00:00Z"), feed="calls")
+    (case,) = await shelf.cases(CaseKind.STALE_FEED)
+    assert (case.code, case.subject) == ("time_ahead", "calls clock")
+    shelf.clock.pass_by(60)
+    assert (await shelf.read(level(1, 0, as_of=rfc3339(shelf.clock.now_ms)), feed="main")).applied == 1
+    assert (await shelf.row()).f == 0
+    await shelf.read(level(2, 4, as_of=rfc3339(shelf.clock.now_ms + 1)), feed="calls")
+    assert await shelf.kinds() == []
 
 
 @pytest.mark.parametrize("told", [level(1, 3), level(1, 3, as_of=MORNING)])

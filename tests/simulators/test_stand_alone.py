@@ -15,7 +15,10 @@ import aiohttp
 import pytest
 
 from archsyncd.cli import main, parser
-from archsyncd.simulating import SECRET_VARIABLE, project_of, site_of
+from archsyncd.simulating import OPEN_SECRET, SECRET_VARIABLE, project_of, site_of
+from archsyncd.simulators.commercetools.clock import SystemClock
+from archsyncd.simulators.commercetools.stand_alone import Project
+from archsyncd.simulators.commercetools.stand_alone import run as run_project
 from archsyncd.simulators.r247 import Auth, Movements, Reflection
 from archsyncd.simulators.r247.drop import Form
 from archsyncd.simulators.r247.stand_alone import Site, run
@@ -164,14 +167,19 @@ def test_what_does_not_fit_together_is_a_usage_error(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("words", "path"),
+    ("words", "path", "says"),
     [
-        (("r247", "--skus", "2"), "/v1/stock"),
-        (("commercetools", "--skus", "2"), "/_simulator/summary"),
+        (("r247", "--skus", "2"), "/v1/stock", "{url}/_simulator/faults"),
+        (("commercetools", "--skus", "2"), "/_simulator/summary", "{url}/_simulator/faults"),
+        (
+            ("pubsub", "--subscription", "projects/p/subscriptions/s"),
+            "/v1/projects/p/subscriptions/s",
+            "{url}/v1/projects/p/subscriptions/s:pull",
+        ),
     ],
 )
 async def test_it_is_a_server_that_prints_its_address_and_stops_when_asked(
-    words: tuple[str, ...], path: str
+    words: tuple[str, ...], path: str, says: str
 ) -> None:
     """As a process of its own."""
     process = await asyncio.create_subprocess_exec(
@@ -186,7 +194,30 @@ async def test_it_is_a_server_that_prints_its_address_and_stops_when_asked(
     process.terminate()
     rest = (await asyncio.wait_for(process.stdout.read(), 60)).decode()
     assert await asyncio.wait_for(process.wait(), 60) == 0
-    assert f"{url}/_simulator/faults" in rest
+    assert says.format(url=url) in rest
+
+
+async def test_the_project_says_how_to_add_products_and_to_order() -> None:
+    """Every line that it prints to be typed works as it stands, and what cannot be used is said in plain words."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+    stop = asyncio.Event()
+    project = Project("127.0.0.1", 0, "demo", "archsyncd", OPEN_SECRET, secret_told=OPEN_SECRET)
+    task = asyncio.create_task(run_project(project, SystemClock(), told.put_nowait, stop))
+    printed = await told.get()
+    url = printed.partition("\n")[0]
+    commands = [line for line in printed.splitlines() if line.startswith("  curl ")]
+    await asked(f"{url}/_simulator/entries", {"sku": "SKU-00001", "channel": "warehouse-1", "quantity": 5})
+    for command in commands:
+        ran = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+        assert ran.stdout is not None
+        assert "result" in json.loads(await ran.stdout.read()), command
+    assert len(commands) == 6
+    assert (await asked(f"{url}/_simulator/summary"))["result"]["admittedUnits"] == 2
+    assert "'skus'" in (await asked(f"{url}/_simulator/products", {}))["error"]
+    assert "'key'" in (await asked(f"{url}/_simulator/channels", {}))["error"]
+    assert OPEN_SECRET in printed
+    stop.set()
+    await task
 
 
 async def test_late_shows_the_newest_and_what_is_old_enough() -> None:

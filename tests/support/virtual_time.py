@@ -51,14 +51,12 @@ class _JumpingSelector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._creep()
-        ready = self.real.select(0)
-        if ready or (timeout is not None and timeout <= 0):
+        idle = timeout is None or timeout > 0
+        ready = self.real.select(REAL_PATIENCE_SECONDS if idle and self.outside else 0)
+        if ready or not idle:
             return ready
         if self.outside:
-            ready = self.real.select(REAL_PATIENCE_SECONDS)
-            if not ready:
-                raise Stuck(f"a thread did not answer within {REAL_PATIENCE_SECONDS:g} real seconds")
-            return ready
+            raise Stuck(f"a thread did not answer within {REAL_PATIENCE_SECONDS:g} real seconds")
         if timeout is None:
             raise Stuck("nothing is scheduled: every task waits for something that cannot come")
         self._jump(timeout)

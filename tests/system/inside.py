@@ -30,6 +30,9 @@ from tests.support.virtual_time import VirtualClock
 CHANNEL_KEY = "warehouse-1"
 READY_SECONDS = 60.0
 STOP_SECONDS = 45.0
+# Looking for orders each second is what a minute of an idle daemon costs most of.
+POLL_SECONDS = 3
+TICK_SECONDS = 0.25
 
 
 class SiteClock:
@@ -140,7 +143,7 @@ class House:
         """Write a daemon's configuration; its file."""
         place = self.place(name)
         config = place / "config.toml"
-        config.write_text(configuration(place, self.site, **changes))
+        config.write_text(configuration(place, self.site, **({"poll_seconds": POLL_SECONDS} | changes)))
         return config
 
     def settings(self, name: str = "one") -> Settings:
@@ -239,7 +242,8 @@ async def inside(
     """A site in virtual time and a place for daemons."""
     clock = VirtualClock()
     with tempfile.TemporaryDirectory(prefix="archsyncd-") as directory:
-        async with site(SiteClock(clock), seed=seed, shop=shop, house=house) as around:
+        ticking = {"tick_seconds": TICK_SECONDS} | dict(house or {})
+        async with site(SiteClock(clock), seed=seed, shop=shop, house=ticking) as around:
             found = House(Path(directory), around, clock, seed)
             logger = logging.getLogger("archsyncd")
             level = logger.level

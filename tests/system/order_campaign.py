@@ -42,6 +42,8 @@ FAULT_CHANCE = 0.3
 ORDERS_PER_KILL = 60
 MOMENTS: tuple[Moment, ...] = ("asked", "answered", "committed")
 REPORTS = 10
+# Not more often than after so many, in a short campaign either: to count all objects takes a while.
+REPORT_ORDERS = 25
 REST_SECONDS = 6_000.0
 ROUNDS = 4
 DISPOSITIONS = ("sellable", "damaged", "quarantine", "scrap")
@@ -105,7 +107,7 @@ class Campaign:
         for _ in range(min(chance.randint(1, AT_ONCE), self._orders - course.placed)):
             before = course.placed
             self._sell()
-            if course.placed > before and course.placed % max(self._orders // REPORTS, 1) == 0:
+            if course.placed > before and course.placed % max(self._orders // REPORTS, REPORT_ORDERS) == 0:
                 self._weigh()
         if chance.random() < FAULT_CHANCE:
             fail(self.world, chance)

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
+from tests.support.examples import examples
 from tests.support.virtual_time import VirtualLoop
 from tests.system.truth import Violation
 
@@ -78,18 +79,17 @@ class Search(RuleBasedStateMachine, Generic[W]):
             self.runner.close()
 
 
-def searched(machine: type[Search[Any]], *, examples: int, steps: int) -> None:
-    """Search by Hypothesis; a failure names its invariant and the steps to it."""
+def searched(machine: type[Search[Any]], *, count: int, steps: int) -> None:
+    """Search by Hypothesis, so many examples in the suite; a failure names its invariant and the steps to it."""
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=examples(count),
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             # A step takes too long to be tried a thousand times over: what is found is told as it was found.
             phases=[Phase.explicit, Phase.generate],
-            derandomize=True,
         ),
     )
 

@@ -275,7 +275,7 @@ async def test_f075_a_throttling_service_is_asked_less_and_all_arrives() -> None
 
 @virtual
 async def test_f080_a_long_outage_is_survived_quietly() -> None:
-    """An hour of 502: few probes, few lines, a bounded outbox, and the newest figures at once afterwards."""
+    """Twenty minutes of 502: few probes, few lines, a bounded outbox, and the newest figures at once afterwards."""
     async with inside(seed=30) as (site, house), house.daemon() as daemon:
         await started(site)
         site.shop.faults.add("*", FaultKind.BAD_GATEWAY, count=None)
@@ -284,9 +284,9 @@ async def test_f080_a_long_outage_is_survived_quietly() -> None:
             site.house.warehouse.store_sale("A", "WH1", 1)
             site.house.warehouse.receipt("A", "WH1", 1)
             site.house.warehouse.receipt("B", "WH1", 1)
-            await site.clock.sleep(300)
+            await site.clock.sleep(100)
         asked = sum(site.shop.journal.requests.values()) - requests
-        assert asked < 1_000
+        assert asked < 350
         assert len(daemon.journal.lines) < 60
         assert any("critical: commercetools does not answer" in one for one in daemon.notes.told[-20:])
         site.shop.faults.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,13 +181,6 @@ async def test_f013_a_reload_of_a_faulty_file_changes_nothing(wrong: str) -> Non
 
 
 @virtual
-async def test_the_start_speaks_of_no_key_that_waits_for_a_later_version() -> None:
-    """There is none."""
-    async with inside(seed=69) as (_, house), house.daemon() as daemon:
-        assert daemon.journal.line("not in force") is None
-
-
-@virtual
 async def test_a_reload_names_what_only_a_restart_changes() -> None:
     """Such a value stays what it was."""
     async with inside(seed=62) as (site, house), house.daemon() as daemon:
@@ -236,6 +230,24 @@ async def test_a_percentage_a_safety_stock_and_a_buffer_are_in_force_after_a_rel
         await site.stays(lambda: site.stock("S00") == 3, "raised without a word", 30)
         assert await daemon.app.reckoning.approve(case.subject)
         await site.until_stock({"S05": 12, "S00": 10}, 60)
+
+
+@virtual
+async def test_a_reload_says_which_files_beside_the_configuration_it_took(tmp_path: Path) -> None:
+    """One that holds something else is named; nothing new is said only where nothing is."""
+    rules = tmp_path / "rules.csv"
+    rules.write_text("sku,safety_stock,percentage,offer\nS00,,,\n")
+    more = f'[channels."{CHANNEL}"]\nskus_file = "{rules}"'
+    async with inside(seed=64) as (site, house), house.daemon(more=more) as daemon:
+        site.open(STOCK)
+        await site.until_stock(STOCK)
+        await daemon.app.reload()
+        rules.write_text("sku,safety_stock,percentage,offer\nS00,4,,\n")
+        await daemon.app.reload()
+        await site.until_stock({"S00": 6})
+        told = [line for line in daemon.journal.lines if line.startswith("in force now")]
+        assert told[0] == "in force now: nothing new"
+        assert told[1] == f"in force now: the content of channels.{CHANNEL}.skus_file"
 
 
 class Files:

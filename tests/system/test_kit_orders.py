@@ -238,8 +238,8 @@ async def test_a_kit_of_which_a_component_was_never_told_is_an_exception_until_i
             case = await running.until_case(CaseKind.KIT_COMPONENT_UNTOLD)
             assert case is not None
             assert case.subject == "SET"
-        house.write(more=kit(A=1, Z=1))
-        async with house.daemon() as running:
+            house.write(more=kit(A=1, Z=1))
+            await ask(running, "reload")
             await running.until_case(CaseKind.KIT_COMPONENT_UNTOLD, open_=False)
 
 

@@ -202,10 +202,10 @@ class Life(Search[Plant]):
         await self.world.passes(wait)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1_200)
 def test_s_f_d_whatever_happens_the_real_parts_keep_the_ledgers_promises() -> None:
     """S1 to S15, F1 to F4, F6, D1, D2: searched by Hypothesis; a failure names its invariant and the steps to it."""
-    searched(Life, examples=EXAMPLES, steps=25)
+    searched(Life, count=EXAMPLES, steps=25)
 
 
 Scene = Callable[[Plant], Awaitable[None]]

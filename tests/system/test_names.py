@@ -77,6 +77,43 @@ async def test_f129_a_renamed_sku_is_drawn_down_and_sold_under_its_new_name() ->
 
 
 @virtual
+async def test_f129_a_slip_in_an_alias_and_back_leaves_the_goods_on_sale() -> None:
+    """Nothing of them moves meanwhile: the full shows the record that the name had before it was given up."""
+    async with inside(seed=818) as (site, house):
+        stocked(site, ("OLD", "NEW", "B", "C", "D"), X=10, B=4, C=5, D=6)
+        aliases(house, "X,OLD")
+        async with house.daemon(more=ALIASES) as running:
+            await site.until_stock({"OLD": 10, "B": 4})
+            aliases(house, "X,NEW")
+            await ask(running, "reload")
+            await site.until_stock({"NEW": 10, "OLD": 0})
+            aliases(house, "X,OLD")
+            await ask(running, "reload")
+            await site.until_stock({"NEW": 0, "OLD": 10, "B": 4})
+            assert await running.app.store.cases.listed() == []
+            assert running.complaints() == []
+
+
+@virtual
+async def test_f129_goods_ordered_under_an_earlier_name_are_booked_as_they_were_ordered() -> None:
+    """Archean ships X, which is NEW by now; the order has OLD."""
+    async with inside(seed=819) as (site, house):
+        stocked(site, ("OLD", "NEW", "B", "C", "D"), X=10, B=4, C=5, D=6)
+        aliases(house, "X,OLD")
+        async with house.daemon(orders=HAND_OVER, more=ALIASES) as running:
+            await site.until_stock({"OLD": 10, "B": 4})
+            order_id = buys(site, ("OLD", 3), ("B", 1))
+            await until(running, order_id, Stage.ACCEPTED)
+            aliases(house, "X,NEW")
+            await ask(running, "reload")
+            site.house.warehouse.dispatch.ship(order_id)
+            await until(running, order_id, Stage.CLOSED)
+            booked = [item["quantity"] for one in deliveries(site, order_id) for item in one["items"]]
+            assert sorted(booked) == [1, 3]
+            assert await running.cases(CaseKind.FULFILMENT_MISMATCH) == []
+
+
+@virtual
 async def test_two_skus_that_a_rule_makes_one_are_never_summed() -> None:
     """The first one met has the name; the other is told, and sold once a line gives it a name of its own."""
     async with inside(seed=812) as (site, house):
@@ -174,6 +211,24 @@ async def test_f122_cartons_are_sold_as_pieces_and_an_unknown_unit_is_an_excepti
             assert case is not None
             assert (case.code, case.subject) == ("unknown_unit", f"B at {LOCATION} unknown_unit")
             await site.stays(lambda: site.stock("B") == 4, "a pallet was a number", 20)
+
+
+@virtual
+async def test_f122_a_corrected_factor_counts_what_does_not_move() -> None:
+    """A reload is enough, and however many it concerns: every source is asked anew, and shows the record of before."""
+    async with inside(seed=820) as (site, house):
+        stocked(site, ("A", "B"), A=10, B=4)
+        site.house.warehouse.room.units["A"] = "CTN"
+        async with house.daemon(more="[units]\nfactors = { CTN = 12 }\n") as running:
+            await site.until_stock({"A": 120, "B": 4})
+            house.write(more="[units]\nfactors = { CTN = 6 }\n")
+            await ask(running, "reload")
+            await site.until_stock({"A": 60, "B": 4})
+            await site.stays(lambda: site.stock("A") == 60, "it was lowered twice, or held", 30)
+            assert (await running.app.store.feeds.state("main")).snapshot_due is None
+            site.house.warehouse.receipt("A", LOCATION, 1)
+            await site.until_stock({"A": 66, "B": 4})
+            assert await running.app.store.cases.listed() == []
 
 
 @virtual

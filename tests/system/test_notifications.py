@@ -110,6 +110,10 @@ async def test_nothing_that_a_notification_says_is_believed() -> None:
             await site.until(lambda: len(queue.inside.acknowledged) == 4, "all are acknowledged")
             assert "another project" in daemon.app.shared.notes["order notifications"]
             await site.stays(lambda: site.stock("A") == 9, "an invented order takes stock", 30)
+            queue.tell(queue.order(site.order("A", 1)))
+            await site.until(
+                lambda: "order notifications" not in daemon.app.shared.notes, "it is as meant again"
+            )
 
 
 @virtual

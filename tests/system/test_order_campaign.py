@@ -11,7 +11,7 @@ from tests.system.order_campaign import Campaign, main
 
 def test_a_short_campaign_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     """Its status is 0, and its summary says what came of the orders."""
-    assert main(["--orders", "70"]) == 0
+    assert main(["--orders", "40"]) == 0
     told = capsys.readouterr().out
     assert "every order is in a final state or explained" in told
     assert "duplicates                            0" in told

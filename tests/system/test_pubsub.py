@@ -176,6 +176,24 @@ async def test_f096_a_movement_without_its_balance_waits_and_the_partner_is_aske
 
 
 @virtual
+async def test_f096_many_keys_are_read_at_once_and_not_some_at_each_answer() -> None:
+    """A queue says nothing for long: whatever waits for a read does not wait for its next message as well."""
+    stock = {f"S{number:02}": 5 for number in range(50)}
+    async with inside(seed=317) as (site, house), publishing(site, live=False) as queue:
+        site.open(stock)
+        pull = f'[[feed]]\nname = "main"\nurl = "{site.house_url}"\nauth = "none"\nlocations = ["WH1"]\n'
+        async with house.daemon(feed=pull + queue.table('snapshot_from = "main"')) as daemon:
+            await site.until_stock(stock)
+            daemon.app.shared.paused_feeds.add("main")
+            for place, sku in enumerate(stock):
+                site.house.warehouse.store_sale(sku, "WH1", 1)
+                movement = {"id": f"m{place}", "type": "stock.movement", "seq": str(900 + place), "sku": sku}
+                queue.say(movement | {"location": "WH1", "delta": -1, "state": "onHand"})
+            await site.until_stock(dict.fromkeys(stock, 4), patience_seconds=30)
+            assert await daemon.cases(CaseKind.NEEDS_RESYNC) == []
+
+
+@virtual
 async def test_f031_a_new_epoch_asks_the_partner_for_a_full_and_late_messages_of_the_old_one_count_nothing() -> (
     None
 ):
@@ -210,6 +228,56 @@ async def test_f031_a_new_epoch_asks_the_partner_for_a_full_and_late_messages_of
             await site.stays(lambda: site.stock("A") == 3, "a retired epoch counts", 60)
             queue.say(level(6, 2), epoch="new")
             await site.until_stock({"A": 2})
+
+
+@virtual
+async def test_f097_f110_what_a_seek_skipped_is_in_the_partner_s_next_full_and_one_back_changes_nothing() -> (
+    None
+):
+    """Nothing shows that messages are gone: the partner's full has what they said, and old ones delivered anew are stale."""
+    async with inside(seed=315) as (site, house), publishing(site) as queue:
+        site.open(STOCK)
+        pull = f'[[feed]]\nname = "main"\nurl = "{site.house_url}"\nauth = "none"\nlocations = ["WH1"]\n'
+        async with house.daemon(feed=pull + queue.table('snapshot_from = "main"')) as daemon:
+            await site.until_stock(STOCK)
+            daemon.app.shared.paused_feeds.add("main")
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            await site.until_stock({"A": 4})
+            old = list(site.house.log.after(0, 100, None, None).records)
+            site.house.warehouse.store_sale("A", "WH1", 3)
+            queue.publish_new()
+            assert queue.inside.backlog
+            queue.inside.backlog.clear()
+            await site.stays(lambda: site.stock("A") == 4, "nobody can know of it", 20)
+            site.house.log.forget_through(site.house.log.head_seq)
+            daemon.app.shared.paused_feeds.discard("main")
+            daemon.app.tails["main"].wake()
+            await site.until_stock({"A": 1})
+            stale = (await daemon.app.store.feeds.state("queue")).stale_total
+            for record in old:
+                queue.say(record.body)
+            await site.until(lambda: not queue.inside.out and not queue.inside.backlog, "all is acknowledged")
+            await site.stays(lambda: site.stock("A") == 1, "an old level came back", 20)
+            assert (await daemon.app.store.feeds.state("queue")).stale_total > stale
+            assert await daemon.app.store.cases.listed() == []
+
+
+@virtual
+async def test_f101_a_key_that_a_snapshot_in_parts_lacks_stays_as_it_is_and_is_told() -> None:
+    """Absent is not zero: the shop goes on selling it, and somebody looks why it was left out."""
+    async with inside(seed=316) as (site, house), publishing(site, live=False) as queue:
+        site.open(STOCK | {f"S{number}": 5 for number in range(4)})
+        async with house.daemon(feed=queue.table()) as daemon:
+            await queue.send_snapshot()
+            await site.until_stock(STOCK)
+            site.house.warehouse.store_sale("A", "WH1", 1)
+            del site.house.warehouse.room.holdings["B", "WH1"]
+            await queue.send_snapshot()
+            await site.until_stock({"A": 4})
+            case = await daemon.until_case(CaseKind.NEEDS_RESYNC)
+            assert case is not None
+            assert case.subject == "B at WH1"
+            assert site.stock("B") == 6
 
 
 @virtual

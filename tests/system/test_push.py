@@ -16,7 +16,7 @@ import pytest
 from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.times import rfc3339
 from archsyncd.operator.protocol import Refusal
-from archsyncd.simulators.r247 import Answer, Asked
+from archsyncd.simulators.r247 import Answer, Asked, Fault, FaultKind
 from tests.adapters.feeds.calling import NEXT_SECRET, PATH, SECRET, batch, level, standard
 from tests.process.harness import PULL
 from tests.process.site import LOCATION, Site
@@ -198,7 +198,7 @@ async def test_f118_a_source_that_falls_silent_is_told_and_a_heartbeat_is_enough
 
 
 @virtual
-async def test_f096_what_calls_lost_is_found_in_the_partner_s_next_full() -> None:
+async def test_f096_f097_what_calls_lost_is_found_in_the_partner_s_next_full() -> None:
     """A call that never arrived leaves no gap that could be seen; the full, taken later, has what it said."""
     async with calling(308) as (site, _, caller, daemon):
         daemon.app.shared.paused_feeds.add("main")
@@ -213,6 +213,58 @@ async def test_f096_what_calls_lost_is_found_in_the_partner_s_next_full() -> Non
         daemon.app.shared.paused_feeds.discard("main")
         daemon.app.tails["main"].wake()
         await site.until_stock({"A": 2, "B": 1})
+
+
+@virtual
+async def test_f094_f110_old_records_in_a_new_call_change_nothing() -> None:
+    """Their ids and positions are known, whatever the message is called and whenever it was sent; nor does a restart forget."""
+    async with calling(314) as (site, _, caller, daemon):
+        daemon.app.shared.paused_feeds.add("main")
+        await site.clock.sleep(10)
+        old, new = caller.level(1, "A", 9), caller.level(2, "A", 4)
+        for body in (old, new):
+            assert (await caller.call(body))[0] == 202
+        await site.until_stock({"A": 4})
+        for body in (old, new, old):
+            assert (await caller.call(body))[0] == 202
+        await site.stays(lambda: site.stock("A") == 4, "an old level came back", 20)
+        assert (await daemon.app.store.feeds.state("calls")).stale_total == 3
+        assert await daemon.app.store.cases.listed() == []
+
+
+@pytest.mark.parametrize("kind", [FaultKind.TRUNCATED, FaultKind.MISCOUNT, FaultKind.EMPTY])
+@virtual
+async def test_f100_f102_a_broken_full_of_the_partner_is_not_used_and_calls_go_on(kind: FaultKind) -> None:
+    """A new epoch of calls asks for it: what does not add up is refused and asked for again, what is empty is held."""
+    async with calling(315) as (site, _, caller, daemon):
+        assert (await caller.call(caller.level(1, "A", 4)))[0] == 202
+        await site.until_stock({"A": 4})
+        site.house.script.add(Fault(kind, endpoint="snapshots"))
+        now = rfc3339(daemon.app.clock.wall_ms())
+        assert (await caller.call(batch(level(1, "A", 3, available=3, asOf=now), epoch="e2")))[0] == 202
+        held = kind is FaultKind.EMPTY
+        await daemon.until_case(CaseKind.HELD_SNAPSHOT if held else CaseKind.INVALID_RECORD)
+        assert (site.stock("B"), site.stock("S1")) == (6, 5)
+        now = rfc3339(daemon.app.clock.wall_ms())
+        assert (await caller.call(batch(level(2, "B", 2, available=2, asOf=now), epoch="e2")))[0] == 202
+        await site.until_stock({"B": 2})
+        if not held:
+            await daemon.until_case(CaseKind.INVALID_RECORD, open_=False, seconds=300)
+
+
+@virtual
+async def test_f101_what_the_partner_s_full_lacks_stays_as_calls_told_it() -> None:
+    """Absent is not zero, whoever tells of the key."""
+    async with calling(316) as (site, _, caller, daemon):
+        assert (await caller.call(caller.level(1, "B", 4)))[0] == 202
+        await site.until_stock({"B": 4})
+        site.house.script.add(Fault(FaultKind.LACKS_KEYS, endpoint="snapshots", skus=("B",)))
+        site.house.warehouse.store_sale("A", LOCATION, 1)
+        taken = daemon.app.shared.counters["snapshots"]
+        assert (await ask(daemon, "snapshot.request", feed="main"))["done"]
+        await site.until(lambda: daemon.app.shared.counters["snapshots"] > taken, "a full of the partner")
+        await site.until_stock({"A": 9})
+        await site.stays(lambda: site.stock("B") == 4, "a key was emptied for its absence", 20)
 
 
 @virtual

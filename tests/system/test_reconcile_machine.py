@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from tests.support.examples import examples
 from tests.system.ground import MEMORY
 from tests.system.reconcile_plant import Guarded, ReconcilePlant, Unguarded
 from tests.system.truth import Violation
@@ -109,16 +110,15 @@ class Comparing(RuleBasedStateMachine):
             self.runner.close()
 
 
-def searched(machine: type[Comparing], examples: int) -> None:
+def searched(machine: type[Comparing], count: int) -> None:
     """Search without shrinking: what is found is enough."""
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=count,
             stateful_step_count=STEPS,
             deadline=None,
-            derandomize=True,
             phases=[Phase.generate],
             suppress_health_check=checks,
             print_blob=False,
@@ -128,7 +128,7 @@ def searched(machine: type[Comparing], examples: int) -> None:
 
 def test_f084_no_comparison_raises_what_an_order_or_a_write_of_ours_explains() -> None:
     """S11 however late orders show, whoever edits and however late a page is judged; and at rest all is as it should be."""
-    searched(Comparing, EXAMPLES)
+    searched(Comparing, examples(EXAMPLES))
 
 
 @pytest.mark.parametrize("without", ["complete orders", "a quiet window", "the newest version"])

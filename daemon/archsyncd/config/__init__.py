@@ -4,7 +4,7 @@ settings.py and beside it sources, platform, rules, service    the settings, eac
 keys.py  kinds.py  addresses.py                                what a declaration is, what a key may hold
 reading.py  drafting.py  positions.py  crosscheck.py           text to settings or faults with line and column
 loading.py  credentials.py  secrecy.py                         a real start: files, credentials, environment
-explaining.py  comparing.py  mapping.py  waiting.py            for people: a key, a reload, the mapping, what has no effect
+explaining.py  comparing.py  mapping.py                        for people: a key, a reload, the mapping
 """
 
 from archsyncd.config.addresses import ListenAddress, Reflection
@@ -60,7 +60,6 @@ from archsyncd.config.service import (
 from archsyncd.config.settings import Settings
 from archsyncd.config.signing import SignatureSettings
 from archsyncd.config.sources import ChannelSettings, FeedSettings, LocationSettings
-from archsyncd.config.waiting import not_in_force
 
 __all__ = [
     "ALERT_WEBHOOK",
@@ -112,7 +111,6 @@ __all__ = [
     "key_credential",
     "load",
     "mapping_report",
-    "not_in_force",
     "optional_credentials",
     "read_credential",
     "read_secret",

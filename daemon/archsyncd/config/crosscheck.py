@@ -145,7 +145,8 @@ def _directories_differ(draft: Draft) -> None:
         if first != index:
             draft.fault(
                 ("feed", index, "directory"),
-                f"is feed[{first}]'s already; two feeds would claim each other's files",
+                f"is feed[{first}]'s already; two feeds would claim each other's files: give each kind of file a directory, a "
+                "feed and a profile of its own, or list both under names of one profile where they are written alike",
                 value=str(feed.directory),
             )
 

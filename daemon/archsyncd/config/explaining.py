@@ -19,7 +19,7 @@ _PART: Final = re.compile(r'\.?(?:"((?:\\.|[^"\\])*)"|([^.\[\]"]+)|\[(\d+)\])')
 class Described:
     """One key for people. `path` is written as in the file, NAME standing for a name of the administrator's own.
 
-    `default` is its TOML text, "" where there is none. `section` tells tables from values. `in_force`: not kept for later.
+    `default` is its TOML text, "" where there is none. `section` tells tables from values.
     """
 
     path: str
@@ -29,12 +29,11 @@ class Described:
     restart: bool
     section: bool
     says: str
-    in_force: bool
 
 
 def described() -> tuple[Described, ...]:
     """Every table and key in the order of declaration: the material of the manual page."""
-    return tuple(_walk(Settings, "", in_force=True))
+    return tuple(_walk(Settings, ""))
 
 
 def explain(asked: str) -> str:
@@ -51,19 +50,18 @@ def explain(asked: str) -> str:
     return _told(found, inner)
 
 
-def _walk(settings: type[Any], around: str, *, in_force: bool) -> Iterator[Described]:
+def _walk(settings: type[Any], around: str) -> Iterator[Described]:
     for key in keys_of(settings).values():
         path = f"{around}.{key.name}" if around else key.name
-        counts = in_force and key.in_force
-        yield _describe(key, path, in_force=counts)
+        yield _describe(key, path)
         kind = key.kind
         if isinstance(kind, Table | TableList):
-            yield from _walk(kind.settings, path, in_force=counts)
+            yield from _walk(kind.settings, path)
         elif isinstance(kind, TableMap):
-            yield from _walk(kind.settings, f"{path}.NAME", in_force=counts)
+            yield from _walk(kind.settings, f"{path}.NAME")
 
 
-def _describe(key: Key, path: str, *, in_force: bool) -> Described:
+def _describe(key: Key, path: str) -> Described:
     kind = key.kind
     allowed = kind.allowed
     if isinstance(kind, TableMap):
@@ -80,7 +78,6 @@ def _describe(key: Key, path: str, *, in_force: bool) -> Described:
         key.restart,
         key.is_section,
         key.says,
-        in_force,
     )
 
 
@@ -121,8 +118,6 @@ def _told(found: Described, inner: list[Described]) -> str:
             f"  default   {'none: it must be stated' if found.required else found.default or 'not stated'}"
         )
         lines.append(f"  changes   {'need a restart' if found.restart else 'apply with a reload'}")
-    if not found.in_force:
-        lines.append("  in force  not in this version: it is read and changes nothing")
     lines.append("")
     lines += _wrapped(" ".join(found.says.split()), "  ")
     if inner:

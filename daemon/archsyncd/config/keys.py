@@ -19,8 +19,7 @@ _DECLARATION: Final = "archsyncd"
 class Key:
     """One key: its name in the file, the field that holds it, what it may hold, one paragraph for people.
 
-    `restart` says that a change needs a restart; other changes take effect with a reload. `in_force` is False for a key, or
-    a whole table, that this version reads and does nothing with.
+    `restart` says that a change needs a restart; other changes take effect with a reload.
     """
 
     name: str
@@ -30,7 +29,6 @@ class Key:
     required: bool
     restart: bool
     default: Any = None
-    in_force: bool = True
 
     @property
     def is_section(self) -> bool:
@@ -38,11 +36,9 @@ class Key:
         return isinstance(self.kind, Section)
 
 
-def key(
-    kind: Kind, says: str, *, restart: bool = False, name: str = "", in_force: bool = True
-) -> Mapping[str, Any]:
+def key(kind: Kind, says: str, *, restart: bool = False, name: str = "") -> Mapping[str, Any]:
     """The metadata of a field that is a key. `name` is given where the file's name differs from the field's."""
-    return {_DECLARATION: (kind, inspect.cleandoc(says), restart, name, in_force)}
+    return {_DECLARATION: (kind, inspect.cleandoc(says), restart, name)}
 
 
 def keys_of(settings: Any) -> Mapping[str, Key]:
@@ -57,7 +53,7 @@ def _kept(settings: Any) -> Mapping[str, Key]:
 
 def _declared(settings: Any) -> Iterator[Key]:
     for field in fields(settings):
-        kind, says, restart, name, in_force = field.metadata[_DECLARATION]
+        kind, says, restart, name = field.metadata[_DECLARATION]
         given, default = _default(field)
         yield Key(
             name or field.name,
@@ -67,7 +63,6 @@ def _declared(settings: Any) -> Iterator[Key]:
             required=not given,
             restart=restart,
             default=default,
-            in_force=in_force,
         )
 
 

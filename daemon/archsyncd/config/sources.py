@@ -65,6 +65,16 @@ class FeedSettings:
             restart=True,
         ),
     )
+    source_feed: str = field(
+        default="",
+        metadata=key(
+            Word("the feed's name at the source", empty=True, most_characters=128),
+            """The feed's name at the source, where it is not the one given here: in the names of files (`drop`), in its answers
+            (`pull`), beside its messages and calls (`pubsub`, `push`). Positions of two feeds cannot be compared, so what is
+            of another one is not used. Empty: `drop` expects this feed's own name, the others the first one that is told.""",
+            restart=True,
+        ),
+    )
     url: str = field(
         default="",
         metadata=key(
@@ -331,9 +341,9 @@ class FeedSettings:
         metadata=key(
             FilePath(relative=True),
             """A mapping profile (JSON) for a source that does not speak r247/1 itself: where each field stands in its
-            files or answers, how numbers and times are written, what its files are called (`drop`, where `delimiter`
-            then means nothing) or how it is asked (`pull`, by `request`). `archsyncctl inspect SAMPLE` proposes one. A
-            relative path starts at this file's directory. For `drop` and `pull`.""",
+            files, answers or messages, how numbers and times are written, what its files are called (`drop`, where
+            `delimiter` then means nothing) or how it is asked (`pull`, by `request`). `archsyncctl inspect SAMPLE`
+            proposes one, and says for which transports it can be used. A relative path starts at this file's directory.""",
             restart=True,
         ),
     )

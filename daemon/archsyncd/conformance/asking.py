@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
+from archsyncd.adapters.r247_pull.caller import Call
 from archsyncd.conformance.findings import Evidence, Notebook
 from archsyncd.engine.ports import Clock
 from archsyncd.wire.commercetools.exchange import retry_after_seconds
 
 Query = tuple[tuple[str, str], ...]
 
-JSON, NDJSON = "application/json", "application/x-ndjson"
 TRIES: Final = 3
 PAUSE_SECONDS: Final = 1.0
 PAUSE_MOST_SECONDS: Final = 5.0
@@ -38,6 +38,7 @@ class Reply:
     date: str | None = None
     fault: str = ""
     seconds: float = 0.0
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def evidence(self, says: str = "") -> Evidence:
         """The request, and what was seen of the answer."""
@@ -48,17 +49,7 @@ class Reply:
 class Source(Protocol):
     """A source over HTTP."""
 
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        query: Query = (),
-        *,
-        body: Mapping[str, Any] | None = None,
-        wait_seconds: float = 0.0,
-        credential: bool = True,
-        accept: str = JSON,
-    ) -> Reply:
+    async def ask(self, call: Call, *, credential: bool = True) -> Reply:
         """Ask once. Never raises for what the source or the way to it does wrong; that is the reply's `fault`."""
         ...
 
@@ -71,10 +62,10 @@ class Useless(Exception):
     """A question has no usable answer; what it breaks is taken down already. Its text says what was seen."""
 
 
-def told(method: str, path: str, query: Query) -> str:
+def told(call: Call) -> str:
     """A request as people read it."""
-    asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in query)
-    return f"{method} {path}{'?' + asked if asked else ''}"
+    asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in call.query)
+    return f"{call.method} {call.path}{'?' + asked if asked else ''}"
 
 
 class Asker:
@@ -98,27 +89,15 @@ class Asker:
         """How long it has taken so far."""
         return self._clock.monotonic() - self._began
 
-    async def once(
-        self,
-        method: str,
-        path: str,
-        query: Query = (),
-        *,
-        body: Mapping[str, Any] | None = None,
-        wait_seconds: float = 0.0,
-        credential: bool = True,
-        accept: str = JSON,
-    ) -> Reply:
+    async def once(self, call: Call, *, credential: bool = True) -> Reply:
         """Ask once and take nothing down but whether the answer was prompt. Raises NoMore."""
         if self.requests >= self._requests_limit:
             raise NoMore(f"the limit of {self._requests_limit} requests is reached")
         if self._clock.monotonic() >= self._ends:
             raise NoMore(f"the limit of {self._seconds_limit:.0f} seconds is reached")
         self.requests += 1
-        reply = await self._source.ask(
-            method, path, query, body=body, wait_seconds=wait_seconds, credential=credential, accept=accept
-        )
-        took = reply.seconds - wait_seconds
+        reply = await self._source.ask(call, credential=credential)
+        took = reply.seconds - call.wait_seconds
         late = took > PROMPT_SECONDS
         self._notebook.judge(
             "prompt",
@@ -130,24 +109,16 @@ class Asker:
         return reply
 
     async def get(self, path: str, query: Query = (), *, wait_seconds: float = 0.0) -> Reply:
+        """As `sent`, of a GET."""
+        return await self.sent(Call("GET", path, query, wait_seconds=wait_seconds))
+
+    async def sent(self, call: Call) -> Reply:
         """Ask until the answer is one of the contract's: anything but 429, 5xx, a redirect, a refusal or a broken one.
 
         Raises Useless when it never is, and NoMore.
         """
-        return await self.sent("GET", path, query, wait_seconds=wait_seconds)
-
-    async def sent(
-        self,
-        method: str,
-        path: str,
-        query: Query = (),
-        *,
-        body: Mapping[str, Any] | None = None,
-        wait_seconds: float = 0.0,
-    ) -> Reply:
-        """As `get`, with any method."""
         for attempt in range(TRIES):
-            reply = await self.once(method, path, query, body=body, wait_seconds=wait_seconds)
+            reply = await self.once(call)
             broken = self._broken(reply)
             if not broken:
                 self.answered += 1

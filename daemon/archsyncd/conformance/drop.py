@@ -16,7 +16,9 @@ from typing import Any, Final
 from archsyncd.adapters.r247_drop import DropOptions, Readiness
 from archsyncd.adapters.r247_drop.content import Checked, Content, faulty_entry
 from archsyncd.adapters.r247_drop.directory import DONE, ERROR, IN, WORK
+from archsyncd.adapters.r247_drop.naming import name_of
 from archsyncd.conformance.asking import NoMore
+from archsyncd.conformance.dialects import PROFILE_DROP_RULES, promised_by_files
 from archsyncd.conformance.findings import Evidence, Notebook, Report, Rule, number
 from archsyncd.conformance.records import RecordBook
 from archsyncd.conformance.rules import DROP_RULES, RECORD_RULES
@@ -29,18 +31,20 @@ from archsyncd.wire.drop_names import (
     Kind,
     Manifest,
     read_manifest,
-    read_name,
 )
 from archsyncd.wire.drop_records import UNPARSED, Entry, Numbering, read_entries
 from archsyncd.wire.ndjson import decode_line
 from archsyncd.wire.r247_values import Misread, Unreadable
 
 LOOKED_AT: Final = (IN, WORK, DONE, ERROR)
-PASSED_OVER: Final = (MANIFEST_ENDING, ".tmp", ".part", ".progress", ".err.json")
+PASSED_OVER: Final = (MANIFEST_ENDING, ".tmp", ".part", ".filepart", ".progress", ".err.json")
 NAMES_LIMIT: Final = 100_000
 PIECE: Final = 1_000
 NAMED: Final = 5
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+_MANIFESTS: Final = tuple(rule for rule in DROP_RULES if rule.name.startswith("manifest_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ def verify_drop(wishes: DropWishes, clock: Clock) -> Report:
     began = clock.monotonic()
     notebook = Notebook()
     survey = Survey(wishes, clock, notebook)
+    profile = wishes.options.profile
+    if profile is not None:
+        promised_by_files(profile, notebook)
     why = "no file lies there that could show it"
     try:
         survey.all()
@@ -81,15 +88,18 @@ def verify_drop(wishes: DropWishes, clock: Clock) -> Report:
             "folders", f"the directory cannot be read: {error.strerror}", Evidence(str(error.filename))
         )
     survey.book.judge()
-    findings = notebook.findings((*RECORD_RULES, *rules_of(wishes.options.ready)), why)
+    findings = notebook.findings(rules_of(wishes.options), why)
     return Report(str(wishes.options.directory), findings, survey.files, clock.monotonic() - began)
 
 
-def rules_of(ready: Readiness) -> tuple[Rule, ...]:
-    """The rules for files that become ready in this way: those of manifests where there are any."""
-    if ready is Readiness.MANIFEST:
-        return DROP_RULES
-    return tuple(rule for rule in DROP_RULES if not rule.name.startswith("manifest_"))
+def rules_of(options: DropOptions) -> tuple[Rule, ...]:
+    """The rules for files that become ready and are read in this way: those of manifests where there are any."""
+    if options.profile is not None:
+        own = PROFILE_DROP_RULES
+        return (*own, *_MANIFESTS) if options.ready is Readiness.MANIFEST else own
+    if options.ready is Readiness.MANIFEST:
+        return (*RECORD_RULES, *DROP_RULES)
+    return (*RECORD_RULES, *(rule for rule in DROP_RULES if rule not in _MANIFESTS))
 
 
 class Survey:
@@ -127,7 +137,13 @@ class Survey:
         self._held(found)
 
     def _held(self, found: list[Lying]) -> None:
+        if any(not one.name.counted for one in found):
+            self._notebook.unasked(
+                "file_sequence", "files are ordered by the time in their names, which leaves no gaps"
+            )
         for name, says in _HELD.items():
+            if name == "file_sequence" and any(not one.name.counted for one in found):
+                continue
             if found and (self.files or name not in _HELD_BY_CONTENT):
                 self._notebook.holds(name, says)
 
@@ -140,7 +156,7 @@ class Survey:
             return
         with os.scandir(path) as entries:
             for entry in itertools.islice(entries, NAMES_LIMIT):
-                name = read_name(entry.name)
+                name = name_of(entry.name, self._wishes.options)
                 if name is None:
                     self._stranger(folder, entry.name)
                 elif self._wishes.feed in {"", name.feed} and self._plain(folder, entry):
@@ -213,7 +229,11 @@ class Survey:
         for one in members:
             first = names.setdefault(one.name.file_seq, one.name.text)
             if first != one.name.text:
-                says = f"two files have the number {one.name.file_seq}"
+                says = (
+                    f"two files have the number {one.name.file_seq}"
+                    if one.name.counted
+                    else "two files are of one time"
+                )
                 self._notebook.fails("file_sequence", says, Evidence(one.told), Evidence(first))
         known = sorted(names)
         for one in members:
@@ -223,7 +243,7 @@ class Survey:
             manifest = self._manifests.get(one.told)
             told = None if manifest is None else manifest.previous_seq
             expected = one.name.file_seq - 1 if told is None else told
-            if expected != known[place - 1]:
+            if one.name.counted and expected != known[place - 1]:
                 says = f"{one.told} follows file {expected}, and before it lies file {known[place - 1]}"
                 self._notebook.fails("file_sequence", says, Evidence(one.told, f"prevFileSeq {told}"))
 
@@ -235,10 +255,10 @@ class Survey:
         self._notebook.judge("full_there", bool(fulls), says, says, Evidence(fulls[-1].told if fulls else IN))
         for one in fulls:
             manifest = self._manifests.get(one.told)
-            if manifest is not None:
-                well = bool(manifest.locations)
-                says = f"{one.told} covers {', '.join(manifest.locations[:NAMED]) or 'no location by its own word'}"
-                self._notebook.judge("full_locations", well, says, says, Evidence(f"{one.told}.done"))
+            told = one.name.locations if manifest is None else manifest.locations
+            if manifest is not None or self._wishes.options.profile is not None:
+                says = f"{one.told} covers {', '.join(told[:NAMED]) or 'no location by its own word'}"
+                self._notebook.judge("full_locations", bool(told), says, says, Evidence(one.told))
 
     def _content(self, one: Lying) -> None:
         handle = os.open(self._root / one.folder / one.name.text, _FLAGS)

@@ -20,22 +20,28 @@ class Weight(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How a rule stands."""
+    """How a rule stands. CANNOT: what the source speaks has no way to promise it, whatever it does."""
 
     HOLDS = "holds"
     FAILS = "fails"
     UNASKED = "unasked"
+    CANNOT = "cannot"
+
+
+# What has a price that is to be known.
+COSTLY: Final = frozenset({Verdict.FAILS, Verdict.CANNOT})
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the contract. `section` is a heading of packaging/r247.md; `costs`: what the site has when it fails."""
+    """One rule of the contract. `section` is a heading of `page`; `costs`: what the site has when it does not hold."""
 
     name: str
     section: str
     weight: Weight
     says: str
     costs: str
+    page: str = "r247.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,11 @@ class Report:
         unasked = self.of(Verdict.UNASKED)
         if unasked:
             counts.append(f"{len(unasked)} could not be asked")
+        cannot = self.of(Verdict.CANNOT)
+        if cannot and self.reached:
+            counts.append(
+                f"{len(cannot)} cannot be guaranteed: {', '.join(each.rule.name for each in cannot)}"
+            )
         return "; ".join(counts) + "."
 
 
@@ -113,6 +124,7 @@ class Notebook:
     _failed: dict[str, tuple[str, list[Evidence]]] = field(default_factory=dict)
     _held: dict[str, tuple[str, tuple[Evidence, ...]]] = field(default_factory=dict)
     _unasked: dict[str, str] = field(default_factory=dict)
+    _cannot: dict[str, str] = field(default_factory=dict)
 
     def fails(self, name: str, says: str, *evidence: Evidence) -> None:
         """A rule does not hold; the first sentence about it is kept."""
@@ -126,6 +138,13 @@ class Notebook:
     def unasked(self, name: str, why: str) -> None:
         """Nobody could say; the first reason is kept."""
         self._unasked.setdefault(name, why)
+
+    def promise(self, name: str, kept: bool, says: str) -> None:
+        """A rule holds by what the source speaks, or nothing that it speaks can promise it."""
+        if kept:
+            self.holds(name, says)
+        else:
+            self._cannot[name] = says
 
     def judge(self, name: str, well: bool, held: str, failed: str, *evidence: Evidence) -> None:
         """A rule holds or does not."""
@@ -149,6 +168,8 @@ class Notebook:
         if rule.name in self._held:
             says, evidence = self._held[rule.name]
             return Finding(rule, Verdict.HOLDS, says, evidence)
+        if rule.name in self._cannot:
+            return Finding(rule, Verdict.CANNOT, self._cannot[rule.name])
         return Finding(rule, Verdict.UNASKED, self._unasked.get(rule.name, otherwise))
 
 
@@ -166,12 +187,13 @@ def told(report: Report) -> Mapping[str, object]:
         "rules": [
             {
                 "rule": each.rule.name,
+                "page": each.rule.page,
                 "section": each.rule.section,
                 "weight": each.rule.weight.value,
                 "verdict": each.verdict.value,
                 "asks": each.rule.says,
                 "says": each.says,
-                "costs": each.rule.costs if each.verdict is Verdict.FAILS else None,
+                "costs": each.rule.costs if each.verdict in COSTLY else None,
                 "evidence": [{"asked": one.asked, "excerpt": one.excerpt} for one in each.evidence],
             }
             for each in report.findings

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from archsyncd.adapters.r247_pull.caller import Call
 from archsyncd.conformance.asking import OK, Asker, Query, Reply
 from archsyncd.conformance.changes import Walk
 from archsyncd.conformance.findings import Evidence, Notebook, number
@@ -71,7 +72,7 @@ class Fulls:
 
     async def _wish(self, locations: Sequence[str]) -> str | None:
         body: Mapping[str, Any] = {"locations": list(locations) or None, "skus": None}
-        reply = await self._asker.sent("POST", SNAPSHOTS, body=body)
+        reply = await self._asker.sent(Call("POST", SNAPSHOTS, body=body))
         if reply.status != ACCEPTED:
             says = f"POST /v1/snapshots is answered with {reply.status}"
             self._notebook.fails("snapshot_offered", says, reply.evidence())
@@ -196,15 +197,16 @@ class Fulls:
             self._notebook.judge("snapshot_covers", not missing, covers, lacks, Evidence(full.asked, named))
         else:
             self._notebook.unasked("snapshot_covers", "the feed told of no key before the snapshot")
-        self._agreement(full, newest)
+        self._agreement(full, newest, whole=_known_through(walks) >= first.seq_at)
 
-    def _agreement(self, full: Full, newest: Mapping[Key, Mapping[str, Any]]) -> None:
+    def _agreement(self, full: Full, newest: Mapping[Key, Mapping[str, Any]], *, whole: bool) -> None:
+        """`whole`: the feed was read up to the moment of the stock; where it was not, a figure may have changed since."""
         compared = 0
         for key, item in newest.items():
             level = full.levels.get(key)
             if level is None or item["type"] != "stock.level":
                 continue
-            if full.own_seq[key] and level.seq != int(item["seq"]):
+            if level.seq != int(item["seq"]) if full.own_seq[key] else not whole:
                 continue
             compared += 1
             if not _alike(level, item):
@@ -235,7 +237,8 @@ class Fulls:
             if found is None:
                 continue
             read += 1
-            newer = full.own_seq[sku, location] and found.seq > level.seq
+            # Where an item states no place of its own, `seq` is that of its answer: it may have changed in between.
+            newer = found.seq > level.seq
             if not newer and (found.on_hand, found.available) != (level.on_hand, level.available):
                 says = f"{sku} at {location} shows onHand {found.on_hand}, available {found.available}"
                 says += f" alone, and {level.on_hand}, {level.available} in the snapshot"
@@ -263,6 +266,15 @@ class Fulls:
             "single_key", f"{key[0]} is in the snapshot and is not told alone", reply.evidence()
         )
         return None
+
+
+def _known_through(walks: Sequence[Walk]) -> int:
+    """The last `seq` up to which everything that was told is known; 0 where the first reading did not come to the head."""
+    if not walks or not walks[0].at_head:
+        return 0
+    pages = [walk.last_page for walk in walks if walk.at_head and walk.last_page is not None]
+    heads = (page.head.seq for page in pages if page.head is not None)
+    return max((*heads, *(walk.newest or 0 for walk in walks)), default=0)
 
 
 def _newest_levels(walks: Sequence[Walk], seq_at: int) -> dict[Key, Mapping[str, Any]]:

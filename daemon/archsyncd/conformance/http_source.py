@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from archsyncd.adapters.r247_pull import PullAuth, PullOptions, Sessions
 from archsyncd.adapters.r247_pull.caller import Call, Caller
-from archsyncd.conformance.asking import JSON, Query, Reply, told
+from archsyncd.conformance.asking import Reply, told
 from archsyncd.engine.ports import Clock, FeedFault
 
 # The request and its correlation id, which stand in `asked` already.
@@ -31,22 +31,12 @@ class HttpSource:
         self._known = Caller(options, credential, sessions, correlation)
         self._stranger = Caller(replace(options, auth=PullAuth.NONE), credential, sessions, correlation)
 
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        query: Query = (),
-        *,
-        body: Mapping[str, Any] | None = None,
-        wait_seconds: float = 0.0,
-        credential: bool = True,
-        accept: str = JSON,
-    ) -> Reply:
+    async def ask(self, call: Call, *, credential: bool = True) -> Reply:
         """Ask once."""
-        asked, began = told(method, path, query), self._clock.monotonic()
+        asked, began = told(call), self._clock.monotonic()
         caller = self._known if credential else self._stranger
         try:
-            answer = await caller.ask(Call(method, path, query, body, accept, wait_seconds))
+            answer = await caller.ask(call)
         except FeedFault as fault:
             return Reply(asked, fault=_OURS.sub("", fault.reason), seconds=self._clock.monotonic() - began)
         return Reply(
@@ -57,6 +47,7 @@ class HttpSource:
             answer.retry_after,
             answer.date,
             seconds=self._clock.monotonic() - began,
+            headers=answer.headers,
         )
 
     async def close(self) -> None:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from archsyncd.conformance.asking import NDJSON, OK, REFUSED, Asker, NoMore, Reply, Source, Useless
+from archsyncd.adapters.r247_pull.caller import NDJSON, Call
+from archsyncd.conformance.asking import OK, REFUSED, Asker, NoMore, Reply, Source, Useless
 from archsyncd.conformance.changes import BAD_REQUEST, CHANGES, GONE, Pages, Reader, Walk
 from archsyncd.conformance.findings import Evidence, Notebook, Report, number
 from archsyncd.conformance.fulls import NOT_FOUND, NOT_OFFERED, Full, Fulls
@@ -174,7 +175,9 @@ class Questions:
         if not self._wishes.has_credential:
             self._notebook.unasked("auth_required", "no credential was given to leave out; see --credential")
             return
-        reply = await self._asker.once("GET", CHANGES, (("cursor", "now"), ("limit", "1")), credential=False)
+        reply = await self._asker.once(
+            Call("GET", CHANGES, (("cursor", "now"), ("limit", "1"))), credential=False
+        )
         says = f"a request without the credential is answered with {reply.status}"
         if reply.status == OK or reply.status in REFUSED:
             seen = reply.evidence(str(reply.status))
@@ -185,7 +188,7 @@ class Questions:
     async def _stream(self) -> None:
         """As lines, without waiting: what is there now, then the end."""
         query = (("limit", str(self._wishes.page_limit)),)
-        reply = await self._asker.once("GET", CHANGES, query, accept=NDJSON)
+        reply = await self._asker.once(Call("GET", CHANGES, query, accept=NDJSON))
         if reply.status != OK or reply.content_type != NDJSON:
             said = reply.fault or f"{reply.status} {reply.content_type}"
             self._notebook.unasked(
@@ -265,6 +268,10 @@ class Questions:
         if full is None:
             return
         self._fulls.judge(full)
+        if self._now is not None and full.first is not None:
+            # What changed while the questions before this one were asked is in the stock as well.
+            pages = Pages(self._wishes.page_limit, self._wishes.pages_most)
+            self._walks.append(await self._reader.walk(self._now, pages))
         self._fulls.against_feed(full, self._walks)
         await self._fulls.single(full, wishes.singles)
         await self._joined(full)

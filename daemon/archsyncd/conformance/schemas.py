@@ -43,6 +43,9 @@ DIFFERENCES: Final[Mapping[str, str]] = {
     "agreement": "A manifest must say of its file what the file's name says.",
     "refusal": "A cancellation rejected with another code than already_shipped or unknown_order leaves open what becomes of the "
     "order: it counts as not answered.",
+    "envelope": "A call's `type` may say anything, and its `timestamp` may be left out: its records are read all the same.",
+    "attributes": "A Pub/Sub message's body may say `schema`, `feed`, `epoch` and each record's `seq` where its attributes do "
+    "not; `contentEncoding` may be empty or `identity`.",
     "message": "A Pub/Sub message of more than 1,000 records is read all the same.",
     "decimals": 'A quantity may be a decimal text ("2.5") where its record tells its unit (uom).',
     "running": "A snapshot's page of more than 4,096 bytes is not asked for its status.",

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from archsyncd.conformance.dialects import PROFILE_PUBSUB_RULES, promised_by_messages
 from archsyncd.conformance.findings import Evidence, Notebook, Report, number
-from archsyncd.conformance.records import RecordBook
+from archsyncd.conformance.records import RecordBook, shown
 from archsyncd.conformance.rules import DEADLINE_LEAST_SECONDS, PUBSUB_RULES, RECORD_RULES
 from archsyncd.domain.feed import Reject
 from archsyncd.engine.ports import Clock, FeedFault
+from archsyncd.wire.foreign.messages import MessageReader, sent_of
 from archsyncd.wire.pubsub import Delivered, SubscriptionTold
 from archsyncd.wire.r247_json import decode_carefully, decode_list_document
 from archsyncd.wire.r247_messages import UNPACKED_LIMIT_BYTES, Message, read_message
@@ -47,15 +49,22 @@ class Peeked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Peek:
-    """How far a subscription is looked at. `messages`: whether some of them are taken and given back."""
+    """How far a subscription is looked at. `messages`: whether some of them are taken and given back.
+
+    `reader`: of messages that do not speak r247/1.
+    """
 
     messages: bool = False
+    reader: MessageReader | None = None
 
 
 async def verify_subscription(source: Peeked, named: str, peek: Peek, clock: Clock) -> Report:
     """Ask what can be asked. Never raises for what the source does wrong."""
     began, notebook = clock.monotonic(), Notebook()
-    questions = Looking(source, notebook)
+    questions = Looking(source, notebook, peek.reader)
+    rules = (*PUBSUB_RULES, *RECORD_RULES) if peek.reader is None else PROFILE_PUBSUB_RULES
+    if peek.reader is not None:
+        promised_by_messages(peek.reader.profile, notebook)
     why = (
         "its messages are not looked at; --peek has some delivered and given back, which counts as an attempt"
     )
@@ -70,15 +79,16 @@ async def verify_subscription(source: Peeked, named: str, peek: Peek, clock: Clo
             "subscription_there", f"it cannot be asked: {fault.reason}", Evidence(named, fault.reason)
         )
     questions.book.judge()
-    findings = notebook.findings((*PUBSUB_RULES, *RECORD_RULES), why)
+    findings = notebook.findings(rules, why)
     return Report(named, findings, questions.requests, clock.monotonic() - began, reached=questions.reached)
 
 
 class Looking:
     """The questions to one subscription."""
 
-    def __init__(self, source: Peeked, notebook: Notebook) -> None:
+    def __init__(self, source: Peeked, notebook: Notebook, reader: MessageReader | None = None) -> None:
         self._source = source
+        self._reader = reader
         self._notebook = notebook
         self.book = RecordBook(notebook)
         self.requests = 0
@@ -136,10 +146,27 @@ class Looking:
             self.requests += 1
             await self._source.put_off([one.ack_id for one in taken], 0)
         for one in taken:
-            self._message(one)
+            if self._reader is None:
+                self._message(one)
+            else:
+                self._foreign(self._reader, one)
         if taken:
             self._notebook.holds("attributes_told", f"{number(len(taken), 'message')} with {', '.join(TOLD)}")
             self._notebook.holds("message_readable", f"{number(len(taken), 'message')} read and given back")
+
+    def _foreign(self, reader: MessageReader, one: Delivered) -> None:
+        """As `_message`, by a profile: what cannot be read as a whole, and each record of the rest."""
+        asked, read = f"message {one.message_id}", reader.read(one.data, sent_of(one))
+        try:
+            items = reader.items(one.data, sent_of(one))
+        except (Misread, Unreadable):
+            fault = read.rejects[0]
+            seen = fault.payload[:300].decode("utf-8", "replace")
+            says = f"a message cannot be read: {fault.reason}"
+            self._notebook.fails("message_readable", says, Evidence(asked, seen))
+            return
+        values = [item.value for item in items if not item.faults]
+        self.book.look(asked, values, [shown(value) for value in values], read.rejects)
 
     def _message(self, one: Delivered) -> None:
         asked = f"message {one.message_id}"
@@ -153,8 +180,8 @@ class Looking:
         if items is None:
             first = rejects[0] if rejects else None
             says = f"a message cannot be read: {first.reason if first is not None else 'nothing is in it'}"
-            shown = (one.data or b"")[:300].decode("utf-8", "replace")
-            self._notebook.fails("message_readable", says, Evidence(asked, shown))
+            seen = (one.data or b"")[:300].decode("utf-8", "replace")
+            self._notebook.fails("message_readable", says, Evidence(asked, seen))
             return
         self.book.look(asked, items, [_place(read, item) for item in items], rejects)
 

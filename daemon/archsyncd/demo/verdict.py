@@ -169,7 +169,8 @@ class Outcome:
             f"{orders.cancelled_before:,} cancelled before the hand-over, {orders.cancelled_after:,} after it"
         )
         cases = "" if self.exceptions_open is None else by_kind(self.exceptions_open)
-        waits = f"{cases}: a person's to decide" if cases else ""
+        several = " (an order may have both)" if " · " in cases else ""
+        waits = f"{cases}{several}: a person's to decide" if cases else ""
         in_exceptions = "?" if orders.in_exceptions is None else f"{orders.in_exceptions:,}"
         yield f"  orders placed             {orders.placed:>7,}   {ended}"
         yield f"  orders handed over        {orders.handed_over:>7,}   {told(orders.handing_over)}"

@@ -188,15 +188,21 @@ def _pieces(
     return gathered.pieces, gathered.strange or _fewer_kits(gathered), gathered
 
 
-def book_progress(order: WholeOrder, closed: Mapping[str, int], *, ready: bool) -> Booking:
+def book_progress(
+    order: WholeOrder, closed: Mapping[str, int], *, ready: bool, beside: Beside = NO_KITS
+) -> Booking:
     """Say what becomes of an order's shipment state where nothing was dispatched: pieces closed, or goods ready to go."""
     state = order.order.shipment_state
+    findings: list[Finding] = []
+    kits, delivered = _kits_of(order, beside), _delivered(order.deliveries)
+    if kits is not None:
+        findings = _incomplete(order, gather(kits, (), _told(order, beside), delivered), delivered, closed)
     if order.order.order_state not in GONE_ORDER_STATES:
-        state = _state(order, _delivered(order.deliveries), closed)
+        state = _state(order, delivered, closed)
         if ready and not _FORWARD.get(state or "", 0):
             state = READY
     changed = state is not None and state != order.order.shipment_state
-    return Booking((ChangeShipmentState(state),) if changed and state else (), (), state)
+    return Booking((ChangeShipmentState(state),) if changed and state else (), tuple(findings), state)
 
 
 def closed_pieces(

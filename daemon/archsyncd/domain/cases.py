@@ -34,6 +34,8 @@ class CaseKind(StrEnum):
     LOCATION_UNMAPPED = "location_unmapped"
     CHANNEL_MISSING = "channel_missing"
     INVALID_RECORD = "invalid_record"
+    REFUSED_FILE = "refused_file"
+    AWAITED_FILE = "awaited_file"
     SKU_COLLISION = "sku_collision"
     UNIT_CHANGED = "unit_changed"
     HELD_SNAPSHOT = "held_snapshot"

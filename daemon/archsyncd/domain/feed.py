@@ -218,7 +218,8 @@ class Reject:
 
     `line` is the line in a file, `path` a JSON pointer or column name. `code` is short and stable (`not_an_integer`,
     `unknown_type`, …); `reason` is a sentence for a person. `seq`: where it stands or, where that cannot be read, the last
-    place at which it may. `stock`: it may have told of stock; where `sku` or `location` is None, of any key's.
+    place at which it may. `stock`: it may have told of stock; where `sku` or `location` is None, of any key's. `place`: where it
+    stands as people find it, such as a file and a line; "" where `seq` or `line` are all there is.
     """
 
     code: str
@@ -232,6 +233,7 @@ class Reject:
     line: int | None = None
     payload: bytes = b""
     stock: bool = True
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,24 @@ class SnapshotClosing:
 
 
 @dataclass(frozen=True, slots=True)
+class FileNews:
+    """What became of a file as a whole: read to its end (`code` ""), or refused, or missed, and why.
+
+    `name`: what people call it; `kind`: full, delta and so on, "" of one that never came. `seq`: the place of its records in the
+    epoch. `awaited`: nothing that comes after it in its sequence is read before it, corrected, or a full has come. `does`: what
+    happens now and what a person can do, for the one who reads of it.
+    """
+
+    name: str
+    kind: str
+    seq: int
+    code: str = ""
+    reason: str = ""
+    does: str = ""
+    awaited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Records that are committed together with the checkpoint that stands after them.
 
@@ -280,8 +300,9 @@ class Batch:
     `ordered`: what comes later here happened later, and nothing between was lost; without it no movement may be added up.
     `deliveries`: the messages it came in, remembered with it. `skus`: only named, their levels are to be read singly. `void`: of
     an epoch that the source had left before the one that counts, or of none that is told; nothing of it is applied. `parts` and
-    `closings`: pieces of snapshots among the records. `attempts`: how often the transport has delivered one of them at the most,
-    as far as it tells (0: it does not).
+    `closings`: pieces of snapshots among the records. `terms`: the fingerprint of the names and units that it was
+    translated by, None where it was told in ours. `attempts`: how often the transport has delivered one of them at the most,
+    as far as it tells (0: it does not). `file`: the file that it ends, or that was not read.
     """
 
     feed: str
@@ -299,6 +320,8 @@ class Batch:
     parts: tuple[SnapshotPart, ...] = ()
     closings: tuple[SnapshotClosing, ...] = ()
     attempts: int = 0
+    terms: str | None = None
+    file: FileNews | None = None
 
 
 class SnapshotCause(StrEnum):
@@ -326,7 +349,7 @@ class SnapshotHead:
     `seq_at` is the position its items stand at unless they tell their own. `records` and `sum_on_hand` are the source's
     check figures (None: not told). `locations` scopes what an absent key means. `digest` names the exact content.
     `over_gap`: it makes up for what is missing before it, so reading goes on behind it only once it is applied.
-    `among_records`: it came in parts between records, some of which are newer and were applied before it.
+    `among_records`: it came in parts between records, some of which are newer and were applied before it. `terms`: as a batch's.
     """
 
     feed: str
@@ -338,24 +361,33 @@ class SnapshotHead:
     locations: tuple[str, ...]
     over_gap: bool = False
     among_records: bool = False
+    terms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPage:
-    """Some of a snapshot's items and the unreadable ones among them; `set_aside` more were told when they came."""
+    """Some of a snapshot's items and the unreadable ones among them; `set_aside` more were told when they came.
+
+    `terms`: as a batch's.
+    """
 
     items: tuple[Level, ...]
     rejects: tuple[Reject, ...] = ()
     set_aside: int = 0
+    terms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotEnd:
-    """The trailer: the source's own figures to check what arrived. `complete` is False when the trailer was missing."""
+    """The trailer: the source's own figures to check what arrived. `complete` is False when the trailer was missing.
+
+    `name`: what people call the whole, such as its file's name; "" where it has none.
+    """
 
     complete: bool
     records: int | None = None
     sum_on_hand: int | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,13 +437,14 @@ class SnapshotStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyReading:
-    """The answer to a single-key read: the levels of one SKU as of `seq_at` of the feed's epoch."""
+    """The answer to a single-key read: the levels of one SKU as of `seq_at` of the feed's epoch. `terms`: as a batch's."""
 
     feed: str
     epoch: str
     seq_at: int
     levels: tuple[Level, ...]
     rejects: tuple[Reject, ...] = ()
+    terms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,3 +25,16 @@ class Snapshot:
     reasons: tuple[str, ...]
     figures: BatchFigures | None
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LevelChange:
+    """What a snapshot would make of one level, in pieces of the figure that its location sells by.
+
+    None: not stated, or not known.
+    """
+
+    location: str
+    sku: str
+    before: int | None
+    after: int | None

@@ -7,6 +7,7 @@ not whole is rounded down, a debt as well: fewer pieces than there are may be of
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,9 +60,43 @@ class Units:
         told = (sorted(self.factors.items()), sorted(self.own.items()), sorted(self.pieces))
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
+    def text(self) -> str:
+        """All of it as JSON, for `units_of_text`."""
+        factors = [(unit, str(factor)) for unit, factor in sorted(self.factors.items())]
+        own = [(sku, unit, str(factor)) for (sku, unit), factor in sorted(self.own.items())]
+        return json.dumps([factors, own, sorted(self.pieces)])
+
+    def recount(self, before: Units, sku: str, told: str | None) -> Fraction | None:
+        """By what pieces must be multiplied that these other units made of a SKU, where that lowers them, else 1.
+
+        `told`: in which unit that was, "" for none, None for pieces by whatever name, of which it may be any. None as answer:
+        they come to the same.
+        """
+        names = ("", *before.pieces) if told is None else (told,)
+        found = [(self.factor(sku, unit), before.factor(sku, unit)) for unit in names]
+        if all(now == then for now, then in found):
+            return None
+        return min([Fraction(1), *(now / then for now, then in found if now is not None and then)])
+
+
+def units_of_text(text: str) -> Units:
+    """Units from their JSON."""
+    factors, own, pieces = json.loads(text)
+    return Units(
+        {unit: Fraction(factor) for unit, factor in factors},
+        {(sku, unit): Fraction(factor) for sku, unit, factor in own},
+        frozenset(pieces),
+    )
+
 
 def in_pieces(quantity: int | str, factor: Fraction) -> int:
     """A quantity (a whole number, or a text that `is_decimal`) in whole pieces, rounded towards minus infinity."""
     if isinstance(quantity, int):
         return quantity * factor.numerator // factor.denominator
     return floor(Fraction(quantity) * factor)
+
+
+def lowered(pieces: int, ratio: Fraction) -> int:
+    """Pieces counted by too high a factor, until somebody tells them anew: never more, and not nothing for something."""
+    fewer = in_pieces(pieces, ratio)
+    return pieces if fewer <= 0 < pieces else min(pieces, fewer)

@@ -6,7 +6,7 @@ and finds itself. What does not fit the order is held for a person; the rest goe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from archsyncd.domain.packing import wire_key
 from archsyncd.domain.retry import delay
 from archsyncd.domain.returning import OtherReturns, book_return, has_items
 from archsyncd.domain.rules import LearnRules
+from archsyncd.domain.same_goods import as_ordered, strange_skus
 from archsyncd.domain.silence import Way
 from archsyncd.domain.times import rfc3339
 from archsyncd.domain.whole_order import WholeOrder
@@ -74,6 +75,10 @@ class DispatchOptions:
     not_goods: tuple[str, ...] = ()
 
 
+async def _as_they_are(skus: Collection[str]) -> Mapping[str, str]:
+    return {sku: sku for sku in skus}
+
+
 class Dispatching:
     """Books what Archean advises, one order at a time, and acknowledges what is booked."""
 
@@ -89,8 +94,12 @@ class Dispatching:
         chance: Callable[[], float],
         beat: Callable[[], None],
         may_write: Callable[[], bool] = lambda: True,
+        goods: Callable[[Collection[str]], Awaitable[Mapping[str, str]]] = _as_they_are,
     ) -> None:
-        """`desks`: by feed, where a booking is acknowledged. `may_write`: whether anything may be written at all."""
+        """`desks`: by feed, where a booking is acknowledged. `may_write`: whether anything may be written at all.
+
+        `goods`: what Archean calls the goods of commercetools' SKUs, of those that were given up too.
+        """
         self._store = store
         self._client = client
         self._desks = desks
@@ -101,6 +110,7 @@ class Dispatching:
         self._chance = chance
         self._beat = beat
         self._may_write = may_write
+        self._goods_of = goods
         self._reader = WholeReader(client, limiter, Priority.BOOKING, beat)
         self._read: dict[str, WholeOrder] = {}
         self._bookings = {name: Gate(shared.clock, chance) for name in desks}
@@ -236,9 +246,10 @@ class Dispatching:
             await self._kept.close_shorts(advice)
             advice = replace(advice, short_closed=True)
         others = await self._kept.of_order(whole.order.id)
+        told, *rest = await self._as_ordered(whole, [advice, *others])
         kits = await self._kept.kits_of(whole.order, self._learn_rules())
-        closed = _closed(whole, advice, others, kits)
-        booking = self._booking(whole, advice, others, closed, kits)
+        closed = _closed(whole, told, rest, kits)
+        booking = self._booking(whole, told, rest, closed, kits)
         if advice.is_shipped and not booking.refused and await self._is_anothers(whole, advice, others):
             booking = Booking((), (_anothers(whole, advice),), whole.order.shipment_state, refused=True)
         if booking.refused or (booking.findings and not sure):
@@ -280,6 +291,14 @@ class Dispatching:
     def _goods(self, order: WholeOrder) -> WholeOrder:
         return replace(order, order=goods_of(order.order, self.options.not_goods))
 
+    async def _as_ordered(self, whole: WholeOrder, advices: Sequence[Advice]) -> Sequence[Advice]:
+        """What was told in other SKUs than the order has for the same goods, in the order's."""
+        strange = strange_skus(whole, advices)
+        if not strange:
+            return advices
+        goods = await self._goods_of({*strange, *(line.sku for line in whole.order.lines if line.sku)})
+        return [as_ordered(whole, each, goods) for each in advices]
+
     async def _is_anothers(self, whole: WholeOrder, advice: Advice, others: Sequence[Advice]) -> bool:
         """Whether another system may have booked it under a key of its own, before it was ours to book."""
         if has_delivery(whole, advice.name) or not strange_deliveries(whole, [each.name for each in others]):
@@ -309,7 +328,7 @@ class Dispatching:
             finding = Finding(CaseKind.FULFILMENT_MISMATCH, "taken_back", reason)
             return Booking((), (finding,), whole.order.shipment_state, refused=True)
         ready = self.options.ready_state and advice.status in READY_STATUSES
-        return book_progress(whole, closed, ready=ready)
+        return book_progress(whole, closed, ready=ready, beside=_beside(whole, advice, others, kits))
 
     async def _settle(
         self, advice: Advice, whole: WholeOrder, booking: Booking, closed: Mapping[str, int]

@@ -59,6 +59,13 @@ class NamedFeed:
                     yield NamedSnapshot(event, self.name, self._naming)
 
     async def _batch(self, batch: Batch) -> Batch:
+        while True:
+            terms = self._naming.terms
+            found = await self._translated(batch)
+            if terms is self._naming.terms:
+                return replace(found, terms=terms.fingerprint)
+
+    async def _translated(self, batch: Batch) -> Batch:
         records, rejects = await self._naming.records(self.name, batch.records)
         # Told in the order of reading: what was set aside here stands beside what could not be read.
         return replace(
@@ -69,7 +76,7 @@ class NamedFeed:
             parts=tuple([await self._part(part) for part in batch.parts]),
             # Counted in the source's units: only where its terms are ours can it be checked against what is kept.
             closings=tuple(replace(each, sum_on_hand=None) for each in batch.closings)
-            if self._naming.terms.fingerprint()
+            if self._naming.terms.fingerprint
             else batch.closings,
         )
 
@@ -93,7 +100,10 @@ class NamedFeed:
         if reading is None:
             return None
         levels, rejects = await self._naming.levels(self.name, reading.levels)
-        return replace(reading, levels=levels, rejects=(*self._naming.rejects(reading.rejects), *rejects))
+        # Nothing is waited for behind the translation, so that these are its terms.
+        terms = self._naming.terms.fingerprint
+        rejects = [*self._naming.rejects(reading.rejects), *rejects]
+        return replace(reading, levels=levels, rejects=tuple(rejects), terms=terms)
 
     async def look_up_order(self, reference: str) -> OrderLookup | None:
         """Ask the source for an order."""
@@ -120,16 +130,17 @@ class NamedSnapshot:
 
     async def head(self) -> SnapshotHead:
         """What the snapshot is."""
-        return await self._source.head()
+        return replace(await self._source.head(), terms=self._naming.terms.fingerprint)
 
     async def pages(self) -> AsyncIterator[SnapshotPage]:
         """The items in our terms."""
         async with aclosing(self._source.pages()) as pages:  # type: ignore[type-var]
             async for page in pages:
                 items, rejects = await self._naming.levels(self._feed, page.items)
+                terms = self._naming.terms.fingerprint
                 self._told += sum((_on_hand(item) for item in page.items), Fraction(0))
                 self._kept += sum(item.on_hand or 0 for item in items)
-                yield SnapshotPage(items, (*self._naming.rejects(page.rejects), *rejects))
+                yield SnapshotPage(items, (*self._naming.rejects(page.rejects), *rejects), terms=terms)
 
     def end(self) -> SnapshotEnd:
         """The trailer. What was told beyond the items, or not at all, is as wrong in our units as in the source's."""

@@ -23,10 +23,13 @@ Name = TypeVar("Name", str, tuple[str, str])
 class NameBook(Protocol):
     """What Archean's SKUs were called and in which units they were told, kept in the store."""
 
-    async def claim(self, names: Mapping[str, str], certain: Collection[str] = ()) -> Mapping[str, str]:
+    async def claim(
+        self, names: Mapping[str, str], certain: Collection[str] = (), terms: str | None = None
+    ) -> Mapping[str, str]:
         """Archean's SKUs by commercetools' SKU that they would be: whose each is from now on, the first one's.
 
-        `certain`: names that a line gives, whoever was met with them first.
+        `certain`: names that a line gives, whoever was met with them first. Raises OtherTerms where those of this fingerprint
+        are not in force: a name is whose it was until its goods were given another one.
         """
         ...
 
@@ -57,11 +60,12 @@ class Terms:
 
     aliases: Aliases = field(default_factory=Aliases)
     units: Units = field(default_factory=Units)
+    fingerprint: str = field(init=False, compare=False)
 
-    def fingerprint(self) -> str:
-        """The same for the same terms in every process, "" where sources are taken by their word."""
+    def __post_init__(self) -> None:
+        """`fingerprint`: the same for the same terms in every process, "" where sources are taken by their word."""
         told = (self.aliases.fingerprint(), self.units.fingerprint())
-        return "/".join(told) if any(told) else ""
+        object.__setattr__(self, "fingerprint", "/".join(told) if any(told) else "")
 
 
 class Naming:
@@ -95,9 +99,9 @@ class Naming:
         while True:
             terms = self._terms
             found, rejects = await self._in_pieces(feed, records, terms)
-            named, collided = await self._called(found, terms.aliases)
+            named, collided = await self._called(found, terms)
             if terms is self._terms:
-                return named, rejects + collided
+                return named, [*self.rejects(rejects), *collided]
 
     async def _in_pieces(
         self, feed: str, records: Sequence[Record], terms: Terms
@@ -130,16 +134,15 @@ class Naming:
         _remember(self._told, {(feed, sku): unit for sku, unit in fresh.items() if sku not in pieces})
         return {**before, **found}
 
-    async def _called(
-        self, records: Sequence[Record], aliases: Aliases
-    ) -> tuple[Sequence[Record], list[Reject]]:
-        if not aliases.active:
+    async def _called(self, records: Sequence[Record], terms: Terms) -> tuple[Sequence[Record], list[Reject]]:
+        if not terms.aliases.active:
             return records, []
-        names = await self._names({sku for record in records for sku in skus_of(record)}, aliases)
+        names = await self._names({sku for record in records for sku in skus_of(record)}, terms)
         return _parted(in_our_names(record, names) for record in records)
 
-    async def _names(self, skus: Collection[str], aliases: Aliases) -> Mapping[str, Named]:
+    async def _names(self, skus: Collection[str], terms: Terms) -> Mapping[str, Named]:
         """What each is called. A name that rules made is the first one's that was met with it."""
+        aliases = terms.aliases
         found: dict[str, Named] = {}
         claims: dict[str, str] = {}
         for archean in sorted(skus):
@@ -151,7 +154,7 @@ class Naming:
             if named != archean or aliases.rules:
                 claims.setdefault(named, archean)
         certain = claims.keys() & aliases.owners.keys()
-        owners = dict(await self.book.claim(claims, certain)) if claims else {}
+        owners = dict(await self.book.claim(claims, certain, terms.fingerprint)) if claims else {}
         _remember(self._claimed, owners)
         for archean, named in found.items():
             owner = self._claimed.get(named, archean) if isinstance(named, str) else archean
@@ -189,7 +192,10 @@ class Naming:
         found = []
         for each in rejects:
             named = None if each.sku is None else aliases.named(each.sku)
-            found.append(replace(each, sku=named) if isinstance(named, str) else each)
+            if isinstance(named, str) and self._claimed.get(named, each.sku) == each.sku:
+                found.append(replace(each, sku=named))
+            else:
+                found.append(each)
         return tuple(found)
 
 

@@ -96,6 +96,8 @@ class Noticing:
         elif not all(one.readable for one in notices):
             told = "some cannot be read, and are passed over; the queries find what they told of"
         else:
+            if notices:
+                self._shared.notes.pop(NOTE, None)
             return
         self._shared.notes[NOTE] = f"notifications of orders: {told}"
 

@@ -364,6 +364,8 @@ class Orders:
         return True
 
     async def _learn_fetched(self, orders: Sequence[Order], cursor: Cursor | None) -> None:
+        if not orders and cursor is None:
+            return  # most looks at the head: a transaction for nothing would sync the disk each time
         fresh = await self._store.orders.learn(orders, self.learn_rules(), cursor)
         if orders:
             self._shared.handing.set()

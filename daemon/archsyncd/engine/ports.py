@@ -9,6 +9,7 @@ from archsyncd.domain.audit import SkuPage
 from archsyncd.domain.booking import OrderAction
 from archsyncd.domain.feed import (
     Batch,
+    FileNews,
     KeyReading,
     OrderLookup,
     Outcome,
@@ -67,8 +68,13 @@ class FeedFault(Exception):
         retry_after_seconds: float | None = None,
         answered: bool = False,
         unreached: bool = False,
+        awaits: FileNews | None = None,
+        again_seconds: float | None = None,
     ) -> None:
         """`blind`: refused credentials, a person must act; else it is tried again with backoff.
+
+        `awaits`: the file without which the feed does not go on. `again_seconds`: to look again costs nothing, so it is done
+        after so long, and no later the longer it lasts.
 
         `answered`: the source is there, and only what it says of this one thing is of no use. `unreached`: no byte of the
         request can have arrived.
@@ -79,6 +85,16 @@ class FeedFault(Exception):
         self.answered = answered
         self.unreached = unreached
         self.retry_after_seconds = retry_after_seconds
+        self.awaits = awaits
+        self.again_seconds = again_seconds
+
+
+class OtherTerms(FeedFault):
+    """Something was translated by other names or units of SKUs than are in force: nothing of it was stored."""
+
+    def __init__(self, what: str) -> None:
+        """`what` was translated so."""
+        super().__init__(f"{what} came while the names or units of SKUs were changed; it is read again")
 
 
 class SecretFault(Exception):
@@ -135,6 +151,19 @@ class SnapshotSource(Protocol):
 
     async def finish(self, status: SnapshotStatus, outcome: Outcome, reasons: Sequence[str]) -> None:
         """Tell the source what became of it (a drop receipt); durable before it returns."""
+        ...
+
+
+class HeldReceipts(Protocol):
+    """Where a source reads what became of its fulls, also of those that were held."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the source was told of a full that it is held."""
+        ...
+
+    async def decided(self, epoch: str, seq_at: int, status: SnapshotStatus, outcome: Outcome) -> None:
+        """Tell what became of a held full, by the place that it stands at; any other is passed over. Raises FeedFault."""
         ...
 
 

@@ -60,6 +60,13 @@ class Shared:
     aside: dict[StockKey, float] = field(default_factory=dict)
     listed: Callable[[Sequence[Entry]], Awaitable[None]] = _nobody
 
+    def note(self, name: str, text: str) -> None:
+        """Say in the status what goes on, or with "" that it does no more."""
+        if text:
+            self.notes[name] = text
+        else:
+            self.notes.pop(name, None)
+
     def set_aside(self, keys: Iterable[StockKey], seconds: float) -> None:
         """Something else than a quantity is being written of these keys' entries; for so long at most quantities wait."""
         until = self.clock.monotonic() + seconds

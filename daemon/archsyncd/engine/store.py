@@ -8,6 +8,7 @@ from typing import Protocol
 from archsyncd.domain.cases import Case, CaseKind, NewCase
 from archsyncd.domain.feed import (
     Batch,
+    FileNews,
     KeyReading,
     OrderLookup,
     Outcome,
@@ -39,7 +40,7 @@ from archsyncd.domain.report import (
 )
 from archsyncd.domain.rules import Carrying, DrainLimits, LearnRules, Rules, SettleRules
 from archsyncd.domain.settlement import Settled
-from archsyncd.domain.snapshot import Snapshot
+from archsyncd.domain.snapshot import LevelChange, Snapshot
 from archsyncd.domain.tenure import Tenure
 from archsyncd.engine.advices import Advices
 from archsyncd.engine.alerts import Actions, Alerts, Mutes
@@ -94,6 +95,10 @@ class Feeds(Protocol):
 
     async def record_again(self, batch: Batch) -> Outcome:
         """Merge a batch from an earlier place. Where the feed stands, and the head that it told, stay as they are."""
+        ...
+
+    async def await_file(self, feed: str, file: FileNews) -> None:
+        """Tell people that a feed does not go on without a file, in the epoch that it stands in."""
         ...
 
     async def needs_snapshot(self, feed: str, cause: str | None) -> None:
@@ -158,6 +163,10 @@ class Snapshots(Protocol):
 
     async def listed(self, limit: int = 50) -> Sequence[Snapshot]:
         """The newest snapshots."""
+        ...
+
+    async def largest_changes(self, snapshot: Snapshot, most: int) -> Sequence[LevelChange]:
+        """The levels that a snapshot which is kept would move the furthest."""
         ...
 
     async def decide(self, snapshot: Snapshot, note: str, *, approve: bool) -> bool:

@@ -1,8 +1,9 @@
 """Keeps the pumps running, tells whether they progress, and stops them in two phases. Blind to what a pump does.
 
 A pump is a loop that runs until the stop. One that fails or ends on its own is started again after a backoff; one that
-keeps failing ends the process, so that there are never silently fewer pumps (fault 20). The watchdog is fed exactly
-while every pump progressed within its limit or is idle by right (D6, fault 19).
+keeps failing ends the process, so that there are never silently fewer pumps (fault 20). A feed's does not: what one source
+tells must not stop the orders and the writes that it has nothing to do with, and its silence is seen for what it is. The
+watchdog is fed exactly while every pump progressed within its limit or is idle by right (D6, fault 19).
 """
 
 from __future__ import annotations
@@ -64,12 +65,16 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pump:
-    """A named loop. It must beat within `limit_seconds`, unless `excused` says that it waits by right."""
+    """A named loop. It must beat within `limit_seconds`, unless `excused` says that it waits by right.
+
+    `alone`: however often it fails, all the others go on, and it is tried again.
+    """
 
     name: str
     run: Callable[[], Awaitable[None]]
     limit_seconds: float = PROGRESS_LIMIT_SECONDS
     excused: Callable[[], bool] = _never
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +246,7 @@ class Supervisor:
             settled = self._clock.monotonic() - began >= SETTLED_SECONDS
             # A full disk is no fault of the pump: it waits for room, however long that takes.
             failures = 1 if settled or isinstance(error, StoreFull) else failures + 1
-            if failures > RESTART_LIMIT:
+            if failures > RESTART_LIMIT and not pump.alone:
                 raise Fatal(
                     EXIT_RESTART, f"{pump.name} failed {failures} times in a row: {_told(error)}"
                 ) from error

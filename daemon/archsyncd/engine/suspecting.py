@@ -113,9 +113,12 @@ class Suspecting:
         if lasts_seconds < self.after_seconds or owed.key in self._told:
             return
         self._told.add(owed.key)
+        more = f", and {owed.ordered} more are ordered that they do not exclude yet"
+        if owed.ordered <= 0:
+            more = ": so many pieces were promised, here or elsewhere, that are not there"
         reason = (
             f"{counted(owed.short, 'piece')} of {owed.key.sku} may be sold beyond the stock of channel {owed.key.channel}: "
-            f"Archean's figures come to {owed.there}, and {owed.ordered} more are ordered that they do not exclude yet"
+            f"Archean's figures come to {owed.there}{more}"
         )
         await self._store.cases.open(
             NewCase(CaseKind.SUSPECTED_OVERSELL, owed.key.channel, owed.key.sku, reason)

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.feed import Batch, OrderRecord, Outcome, SnapshotDue, SnapshotStatus
+from archsyncd.domain.feed import (
+    Batch,
+    OrderRecord,
+    Outcome,
+    RecordFault,
+    SnapshotDue,
+    SnapshotStatus,
+)
 from archsyncd.domain.guard import GuardLimits
-from archsyncd.domain.report import FeedState
+from archsyncd.domain.report import FeedState, Resync
 from archsyncd.domain.retry import delay
 from archsyncd.domain.snapshot import Snapshot
 from archsyncd.engine.again import Again
-from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource, StoreFull
+from archsyncd.engine.deciding import tell_decided, tell_left
+from archsyncd.engine.ports import Feed, FeedFault, HeldReceipts, OtherTerms, SnapshotSource, StoreFull
 from archsyncd.engine.replaying import Places, Replay
 from archsyncd.engine.sent_parts import SentParts
 from archsyncd.engine.shared import Shared
 from archsyncd.engine.store import Store
+from archsyncd.engine.supervise import as_fatal
 
 FULL_DISK_SECONDS = 5.0
 PAUSED_SECONDS = 1.0
 RESYNC_KEYS = 20
 RESYNC_ASK_AGAIN_MS = 60_000
-# A feed that is read for another one: so long at a time, and after a failure not again for so long.
+# A feed that is read for another one: a key may take so long, and after a failure none is read for so long.
 BESIDE_SECONDS = 2.0
 BESIDE_AGAIN_SECONDS = 10.0
+# Of a snapshot's records that could not be read, so many are told to the source one by one.
+FAULTS_LIMIT = 100
+TELL_ROUNDS = 10
 STALE_WARN_FACTOR = 2
 STALE_CRITICAL_FACTOR = 5
 
@@ -36,6 +48,7 @@ class TailOptions:
     """How a feed is tailed. `interval_seconds`: its expected freshness. `locations`: those it tells of.
 
     `parts_seconds`: how long the parts of a snapshot may take that come among its records; None: none come so.
+    `keys_seconds`: for how long keys may be read singly in one go, while what else the source tells waits.
     """
 
     interval_seconds: float
@@ -43,6 +56,7 @@ class TailOptions:
     guards: GuardLimits
     absent: str
     parts_seconds: float | None = None
+    keys_seconds: float = 20.0
 
 
 class Tail:
@@ -57,10 +71,12 @@ class Tail:
         chance: Callable[[], float],
         beat: Callable[[], None],
         keys: Feed | None = None,
+        fulls: Feed | None = None,
     ) -> None:
-        """`keys`: the feed that is asked for single keys and full pictures, where this one cannot be."""
+        """`keys`, `fulls`: the feeds that are asked for single keys and for full pictures, where this one cannot be."""
         self._feed = feed
         self._keys = keys or feed
+        self._fulls = fulls or feed
         self._keys_again_at = 0.0
         self._store = store
         self._shared = shared
@@ -69,6 +85,7 @@ class Tail:
         self._beat = beat
         self._failures = 0
         self._blind = False
+        self._awaited: tuple[str, str] | None = None
         self.fault: str | None = None
         self._reading: asyncio.Task[None] | None = None
         self._places = Places(feed.name, store, shared)
@@ -77,6 +94,7 @@ class Tail:
         self._woken = False
         # Has the tail of the feed that is asked in this one's place look at once.
         self.wake_beside: Callable[[], None] = lambda: None
+        self.receipts: HeldReceipts | None = None
 
     async def run(self) -> None:
         """Tail until told to stop; faults of the source are waited out, each longer than the one before."""
@@ -90,6 +108,9 @@ class Tail:
                 except StoreFull as full:
                     self._note(f"intake stands still: {full}")
                     await self._shared.rest(FULL_DISK_SECONDS)
+                except Exception as error:
+                    await self._broke(error)
+                    raise
                 self._again.check()
         finally:
             await self._again.close()
@@ -172,9 +193,10 @@ class Tail:
         """
         for snapshot in await self._store.snapshots.unfinished():
             if snapshot.feed == self._feed.name:
-                await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+                outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
                 self._shared.work.set()
                 self._shared.bases.set()
+                await tell_decided(self.receipts, snapshot, SnapshotStatus.APPLIED, outcome)
 
     async def _take_sent(self, batch: Batch | None) -> None:
         """Judge snapshots whose last part a batch has brought; None: any that is whole."""
@@ -214,9 +236,9 @@ class Tail:
         source = await self._feed.take_snapshot(self.options.locations)
         if source is None:
             # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
-            self._note(f"waiting for a full ({cause})")
-            if self._keys is not self._feed:
-                await self._store.feeds.needs_snapshot(self._keys.name, cause)
+            self._note(f"waiting for a full ({cause}): have the source send one")
+            if self._fulls is not self._feed:
+                await self._store.feeds.needs_snapshot(self._fulls.name, cause)
                 self.wake_beside()
             await self._store.feeds.needs_snapshot(self._feed.name, None)
             return
@@ -230,12 +252,15 @@ class Tail:
             head = replace(head, locations=self.options.locations)
         snapshot_id = await self._store.snapshots.begin(head)
         read = rejected = 0
+        faults: list[RecordFault] = []
         async for page in source.pages():
             self._beat()
             await self._store.snapshots.stage(self._feed.name, snapshot_id, page)
-            unread = len(page.rejects) + page.set_aside
-            read += len(page.items) + unread
-            rejected += unread
+            bad = len(page.rejects) + page.set_aside
+            read += len(page.items) + bad
+            rejected += bad
+            told = page.rejects[: FAULTS_LIMIT - len(faults)]
+            faults += [RecordFault(each.code, each.line, each.sku) for each in told]
         snapshot = await self._store.snapshots.assess(
             snapshot_id,
             source.end(),
@@ -247,11 +272,13 @@ class Tail:
             among_records=head.among_records,
         )
         self._shared.count("snapshots")
-        await self._conclude(source, snapshot)
+        unread = Outcome(read=snapshot.rejected, rejected=snapshot.rejected, faults=tuple(faults))
+        await self._conclude(source, snapshot, unread)
         return False
 
-    async def _conclude(self, source: SnapshotSource, snapshot: Snapshot) -> None:
-        read = Outcome(read=snapshot.records + snapshot.rejected, rejected=snapshot.rejected)
+    async def _conclude(self, source: SnapshotSource, snapshot: Snapshot, unread: Outcome) -> None:
+        """Tell the source what became of its snapshot. `unread`: its records that could not be read. Raises FeedFault."""
+        read = unread.plus(Outcome(read=snapshot.records))
         if snapshot.state == "rejected":
             await source.finish(SnapshotStatus.REJECTED, read, snapshot.reasons)
             raise FeedFault("its snapshot is broken: " + "; ".join(snapshot.reasons))
@@ -259,10 +286,15 @@ class Tail:
             await source.finish(SnapshotStatus.HELD, read, snapshot.reasons)
             self._note(f"snapshot {snapshot.id} is held: " + "; ".join(snapshot.reasons))
             return
-        outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+        try:
+            outcome = await self._store.snapshots.apply(snapshot, self.options.absent, self._beat)
+        except OtherTerms as other:
+            # The feed goes on behind it, so whoever sent it must know that it is not in force.
+            await source.finish(SnapshotStatus.REJECTED, read, (other.reason,))
+            raise
         await self._sees_again()
         self._recovered()
-        await source.finish(SnapshotStatus.APPLIED, outcome, ())
+        await source.finish(SnapshotStatus.APPLIED, unread.plus(outcome), ())
         self._shared.work.set()
         self._shared.bases.set()
 
@@ -272,29 +304,64 @@ class Tail:
         if not self._keys.offers_lookup or began < self._keys_again_at:
             return
         before = self._shared.clock.wall_ms() - RESYNC_ASK_AGAIN_MS
-        for wanted in await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS):
-            self._beat()
-            await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
-            try:
-                # Whoever calls us waits meanwhile, whatever becomes of the feed that is asked.
-                async with asyncio.timeout(BESIDE_SECONDS if beside else None):
-                    reading = await self._keys.read_key(wanted.sku)
-            except (FeedFault, TimeoutError) as fault:
-                told = fault.reason if isinstance(fault, FeedFault) else f"silent for {BESIDE_SECONDS:g} s"
-                self._shared.notes[f"resync {self._feed.name}"] = f"{wanted.sku} cannot be read: {told}"
-                self._keys_again_at = self._shared.clock.monotonic() + (BESIDE_AGAIN_SECONDS if beside else 0)
+        while True:
+            # A quiet source says nothing for long: all of them now, not some at each of its answers.
+            wanted = await self._store.feeds.resyncs(self._feed.name, before, RESYNC_KEYS)
+            for one in wanted:
+                if not await self._read_again(one, beside=beside):
+                    self._keys_again_at = self._shared.clock.monotonic() + (
+                        BESIDE_AGAIN_SECONDS if beside else 0
+                    )
+                    return
+                if (
+                    self._shared.clock.monotonic() - began > self.options.keys_seconds
+                    or self._shared.stopping
+                ):
+                    return
+            if len(wanted) < RESYNC_KEYS:
                 return
-            self._shared.notes.pop(f"resync {self._feed.name}", None)
-            if reading is not None:
-                await self._store.feeds.record_reading(reading, wanted)
-                self._shared.work.set()
-                self._shared.bases.set()
-            if beside and self._shared.clock.monotonic() - began > BESIDE_SECONDS:
-                return
+
+    async def _read_again(self, wanted: Resync, *, beside: bool) -> bool:
+        """Read one key; whether the source answered."""
+        self._beat()
+        await self._store.feeds.resync_asked(self._feed.name, wanted.sku)
+        try:
+            # Whoever calls us waits meanwhile, whatever becomes of the feed that is asked.
+            async with asyncio.timeout(BESIDE_SECONDS if beside else None):
+                reading = await self._keys.read_key(wanted.sku)
+        except (FeedFault, TimeoutError) as fault:
+            told = fault.reason if isinstance(fault, FeedFault) else f"silent for {BESIDE_SECONDS:g} s"
+            self._shared.notes[f"resync {self._feed.name}"] = f"{wanted.sku} cannot be read: {told}"
+            return False
+        self._shared.notes.pop(f"resync {self._feed.name}", None)
+        if reading is not None:
+            await self._store.feeds.record_reading(reading, wanted)
+            self._shared.work.set()
+            self._shared.bases.set()
+        return True
+
+    async def _broke(self, error: Exception) -> None:
+        """Nothing that a source can do should come to this: a person must hear of it while all else goes on."""
+        if as_fatal(error) is not None:
+            return
+        told = f"{type(error).__name__}: {error}"
+        self._note(f"reading it fails by a fault of archsyncd itself ({told})")
+        reason = (
+            f"feed {self._feed.name} cannot be read, by a fault of archsyncd itself ({told}): stock is read no more, all else "
+            "goes on. It is tried again every minute; the journal has the place, which we ask you to report"
+        )
+        case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)
+        self._blind = True
+        with contextlib.suppress(StoreFull):
+            await self._store.cases.open(case)
 
     async def _failed(self, fault: FeedFault) -> None:
         self._failures += 1
         self._note(fault.reason)
+        if fault.awaits is not None and (fault.awaits.name, fault.awaits.code) != self._awaited:
+            with contextlib.suppress(StoreFull):
+                await self._store.feeds.await_file(self._feed.name, fault.awaits)
+                self._awaited = (fault.awaits.name, fault.awaits.code)
         if fault.blind:
             reason = f"feed {self._feed.name} cannot be read with our credential ({fault.reason}): stock is read no more"
             case = NewCase(CaseKind.STALE_FEED, self._feed.name, self._feed.name, reason)
@@ -302,6 +369,8 @@ class Tail:
             with contextlib.suppress(StoreFull):
                 await self._store.cases.open(case)
         wait = max(delay(self._failures, self._chance()), fault.retry_after_seconds or 0.0)
+        if fault.again_seconds is not None:
+            wait = fault.again_seconds
         while wait > 0 and not self._shared.stopping:
             self._beat()
             await self._shared.rest(min(wait, PAUSED_SECONDS))
@@ -319,7 +388,7 @@ class Tail:
         self._shared.notes[f"feed {self._feed.name}"] = text
 
     def _recovered(self) -> None:
-        self._failures = 0
+        self._failures, self._awaited = 0, None
         if self.fault is not None:
             self.fault = None
             self._shared.notes.pop(f"feed {self._feed.name}", None)
@@ -446,16 +515,21 @@ class Keeper:
         self.absent = absent
         self._beat = beat
         self._own: set[str] = set()
+        self.receipts: Mapping[str, HeldReceipts] = {}
 
     async def run(self) -> None:
         """Look for work every second."""
         unfinished = await self._store.snapshots.unfinished()
         self._own |= {snapshot.id for snapshot in unfinished if snapshot.feed not in self._feeds}
+        round_number = 0
         while not self._shared.stopping:
             self._beat()
             await self._shared.rest(1.0)
             if self._own:
                 await self.apply_all()
+            if round_number % TELL_ROUNDS == 0:
+                await tell_left(self._store, self.receipts)
+            round_number += 1
 
     def approve(self, snapshot_id: str) -> None:
         """Have a snapshot applied that was just approved."""
@@ -465,7 +539,12 @@ class Keeper:
         """Apply every snapshot that was left to this keeper."""
         for snapshot in await self._store.snapshots.unfinished():
             if snapshot.id in self._own:
-                await self._store.snapshots.apply(snapshot, self.absent, self._beat)
+                outcome = None
+                with contextlib.suppress(OtherTerms):  # a full is asked for in its place
+                    outcome = await self._store.snapshots.apply(snapshot, self.absent, self._beat)
                 self._own.discard(snapshot.id)
                 self._shared.work.set()
                 self._shared.bases.set()
+                if outcome is not None:
+                    receipts = self.receipts.get(snapshot.feed)
+                    await tell_decided(receipts, snapshot, SnapshotStatus.APPLIED, outcome)

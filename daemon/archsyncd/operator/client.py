@@ -28,16 +28,25 @@ class Client:
     def __init__(self, path: str, answer_seconds: float = ANSWER_SECONDS, by: str | None = None) -> None:
         """`by`: who asks; None: as the environment says."""
         self._path = path
+        self._answer_seconds = answer_seconds
         self._by = asker(os.environ, os.getuid()) if by is None else by
+        self._connect()
+
+    def _connect(self) -> None:
         self._buffer = b""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(CONNECT_SECONDS)
         try:
-            self._socket.connect(path)
+            self._socket.connect(self._path)
         except OSError as error:
             self._socket.close()
-            raise Refusal(_unreached(path, error), EXIT_UNREACHED) from None
-        self._socket.settimeout(answer_seconds)
+            raise Refusal(_unreached(self._path, error), EXIT_UNREACHED) from None
+        self._socket.settimeout(self._answer_seconds)
+
+    def renew(self) -> None:
+        """Connect anew, after a time without a question: the daemon hangs up on who is silent for a minute."""
+        self._socket.close()
+        self._connect()
 
     def __enter__(self) -> Self:
         return self

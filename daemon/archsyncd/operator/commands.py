@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from archsyncd.adapters.journal import say
 from archsyncd.config import ConfigurationFaults
+from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.events import Event
 from archsyncd.domain.fatal import Fatal
 from archsyncd.domain.inventory import StockKey
@@ -35,6 +36,7 @@ from archsyncd.operator.story import Story
 __all__ = ["Commands", "Daemon", "OperatedStore"]
 
 PLAN_PAGE = 500
+UNREAD_CASES = 500
 PATH_LIMIT_CHARACTERS = 1_000
 CHANGING = frozenset(
     {
@@ -158,7 +160,7 @@ class Commands:
         story = await self._story(sku)
         if story.empty:
             near = await self._near(sku)
-            hint = f"Did you mean {near!r}?" if near else "Archean has not told of it, and no order names it."
+            hint = f"Did you mean {near!r}?" if near else await self._unknown(sku)
             raise Refusal(f"Nothing is known of the SKU {sku!r}. {hint}", near=near)
         told = story.told(self._daemon.clock.wall_ms())
         deliveries = await self._daemon.store.deliveries.of(sku)
@@ -173,6 +175,14 @@ class Commands:
                 cases[case.id] = case
         told["cases"], _ = fitting(briefs(self._daemon, sorted(cases.values(), key=lambda case: case.id)))
         return told
+
+    async def _unknown(self, sku: str) -> str:
+        for case in await self._daemon.store.cases.listed(
+            kind=CaseKind.INVALID_RECORD.value, limit=UNREAD_CASES
+        ):
+            if case.subject.startswith(f"{sku} "):
+                return f"What Archean told of it could not be used: archsyncctl exceptions show {case.id}"
+        return "Archean has not told of it, and no order names it."
 
     async def _story(self, sku: str) -> Story:
         return Story(await self._daemon.store.report.story(sku), self._daemon.store.rules)

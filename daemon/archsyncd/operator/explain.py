@@ -9,14 +9,14 @@ from typing import Any
 from archsyncd.domain.cases import FOLDED, Case, CaseKind
 from archsyncd.domain.concerned import Concerned
 from archsyncd.domain.events import Event, explained
-from archsyncd.domain.explained import KINDS, MANUAL, REASONS, Explained, filled, told
+from archsyncd.domain.explained import CODES, KINDS, MANUAL, REASONS, Explained, filled, told
 from archsyncd.domain.reconciling import HELD_CODE
 from archsyncd.operator.protocol import EXIT_ACT, Refusal
 from archsyncd.operator.screens import typed
 
 # What tells of a case need not point to itself.
 _SHOW = "archsyncctl exceptions show"
-EXCEPTION, VERDICT, JOURNAL = "exception", "verdict", "journal"
+EXCEPTION, VERDICT, JOURNAL, RECEIPT = "exception", "verdict", "journal", "receipt"
 _RETRY = "archsyncctl exceptions retry"
 # Kinds whose subject is the order as people call it.
 _ABOUT_ORDERS = frozenset(
@@ -70,9 +70,10 @@ def explain(code: str) -> dict[str, Any]:
 
 
 def _entries() -> Iterator[dict[str, Any]]:
-    """Every code as plain values: exceptions, causes of a verdict, events of the journal."""
+    """Every code as plain values: exceptions, causes of a verdict, codes of records and files, events of the journal."""
     yield from (_told(EXCEPTION, each) for each in KINDS.values())
     yield from (_told(VERDICT, each) for each in REASONS.values())
+    yield from (_told(RECEIPT, each) for each in CODES.values())
     yield from (_told(JOURNAL, explained(event), event.value.message_id) for event in Event)
 
 
@@ -134,11 +135,18 @@ def explained_case(case: Case, concerned: Concerned | None = None) -> dict[str, 
         "by_itself": entry.by_itself,
         "closes": entry.closes,
         "look": [filled(each, names) for each in entry.look if not each.startswith(_SHOW)],
-        "next": told(entry.next_step, names),
+        "next": told(_next_of(case), names),
         "remedy": [filled(each, names) for each in entry.remedy if again or not each.startswith(_RETRY)],
         "retry": (entry.retry if again else "") or entry.closes,
         "manual": MANUAL,
     }
+
+
+def _next_of(case: Case) -> str:
+    """What to do first: of a record that was set aside, or a file, what its code says where that is more than the kind does."""
+    if case.kind is CaseKind.INVALID_RECORD and case.code in CODES:
+        return CODES[case.code].next_step
+    return case.text.next_step
 
 
 def _goes_again(case: Case, concerned: Concerned | None) -> bool:
@@ -167,6 +175,6 @@ def _names(case: Case, concerned: Concerned | None) -> dict[str, str]:
         names |= {"SKU": sku} if at else {}
     elif case.kind is CaseKind.HELD_SNAPSHOT:
         names["SNAPSHOT"] = case.subject
-    elif case.kind is CaseKind.STALE_FEED:
+    elif case.kind in {CaseKind.STALE_FEED, CaseKind.REFUSED_FILE, CaseKind.AWAITED_FILE}:
         names["FEED"] = case.scope
     return names

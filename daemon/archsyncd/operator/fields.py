@@ -218,6 +218,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "seq_at": "the position it stands at",
         "locations": "what it covers, at most 100",
         "figures": "what it would change",
+        "changes": "while it is held, the largest of them: [location, sku, before, after]",
         "next": "the command that approves it, while it is held",
     },
     "backup": {"done": "true", "says": "a sentence", "file": "where it is", "bytes": "its size"},
@@ -234,8 +235,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "source": "what was asked or looked at",
         "exit": "the exit status",
         "says": "the report in a sentence",
-        "rules": "[rule, section (of r247.md), weight (must | should), verdict (holds | fails | unasked), asks (what the rule "
-        "says), says (what was seen), costs (of a failure; else null), evidence [asked, excerpt]]",
+        "rules": "[rule, page (r247.md | profiles.md), section (of it), weight (must | should), verdict (holds | fails | "
+        "unasked | cannot), asks (what the rule says), says (what was seen), costs (of what fails or cannot be guaranteed; else "
+        "null), evidence [asked, excerpt]]",
         "requests": "requests that were sent; of a directory, files that were read",
         "seconds": "how long it took",
     },
@@ -300,8 +302,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "name": "kind, number (null: ordered by time), at, parts: what the file's name tells by the profile; null: nothing",
         "fields": "[field, path, confidence (sure | likely | a guess), samples, note], of a proposal",
         "missing": "sentences: what has to be found out",
+        "warnings": "sentences: what was read, and is hardly meant so",
         "unused": "paths that nothing is made of",
         "profile": "the proposal, to be written to a file; null with --profile",
+        "transports": "[transport, usable, says, config (its table; null where it is not usable)]; none while it is not whole",
     },
     "reload": {"done": "true", "says": "a sentence", "restart": "keys that need a restart"},
 }

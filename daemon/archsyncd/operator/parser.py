@@ -276,6 +276,13 @@ def _inspects(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
     inspect.add_argument(
         "--type", default="", choices=RECORD_TYPES, help="what its records are about; else it is found out"
     )
+    inspect.add_argument(
+        "--attribute",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="with --profile: one that the message of the sample came with",
+    )
     inspect.add_argument("--tz", default="", metavar="ZONE", help="of times that tell none, as Europe/London")
     inspect.add_argument(
         "--write", default="", metavar="FILE", help="write the proposed profile to a new file"
@@ -397,6 +404,9 @@ def _verifies(verbs: argparse._SubParsersAction[Parser], common: Parser) -> None
     verb.add_argument(
         "--feed", default="", metavar="NAME", help="with --config: which feed (default the first)"
     )
+    verb.add_argument(
+        "--profile", default="", metavar="FILE", help="of a source with names of its own: what it is read by"
+    )
     verb.add_argument("--credential", default="", metavar="FILE", help="the file that holds the credential")
     verb.add_argument(
         "--credentials", default="", metavar="DIR", help=f"as for the daemon (default {DEFAULT_CREDENTIALS})"
@@ -444,6 +454,7 @@ exit status of verify-source:
   0   every MUST holds (what a SHOULD costs is told)
   1   a MUST does not hold
   2   none fails, but one could not be asked; or the source could not be asked at all
+what a source with names of its own has no way to promise (--profile) is told, with its price, and counts for neither
 """
 
 

@@ -49,6 +49,7 @@ def _compare(client: Client, wanted: Mapping[str, str], options: argparse.Namesp
         if options.no_wait:
             return number
         _wait(getattr(options, "socket", DEFAULT_SOCKET), number, Progress(err, None, "key"))
+        client.renew()
         runs -= 1
         if not runs:
             return number

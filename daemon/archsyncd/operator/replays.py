@@ -68,15 +68,15 @@ class ReplayDesk:
             )
         try:
             reading = await feed.read_key(sku)
+            outcome = None if reading is None else await self._daemon.store.feeds.record_reading(reading)
         except FeedFault as fault:
             raise Refusal(
                 f"{feed.name} cannot tell {sku!r} now: {fault.reason}. Nothing was changed."
             ) from fault
-        if reading is None:
+        if reading is None or outcome is None:
             raise Refusal(
                 f"Feed {feed.name} offers no reading of one SKU. Take a full: archsyncctl snapshot request {feed.name}"
             )
-        outcome = await self._daemon.store.feeds.record_reading(reading)
         self._daemon.shared.work.set()
         self._daemon.shared.bases.set()
         told = counted(len(reading.levels), "level")

@@ -327,5 +327,14 @@ def snapshot_lines(snapshot: Answer) -> list[str]:
             f"  pieces    {figures['pieces_up']:,} more and {figures['pieces_down']:,} fewer in all",
         ]
     lines += [f"  because   {reason}" for reason in snapshot["reasons"]]
+    for number, change in enumerate(snapshot["changes"]):
+        before, after = (_figure(change[name]) for name in ("before", "after"))
+        lines.append(
+            f"  {'' if number else 'largest':<9} {change['sku']} at {change['location']}: {before} to {after}"
+        )
     lines += [f"  next      {snapshot['next']}"] if snapshot.get("next") else []
     return [shown(line) for line in lines]
+
+
+def _figure(value: int | None) -> str:
+    return "nothing" if value is None else f"{value:,}"

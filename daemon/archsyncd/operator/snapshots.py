@@ -14,6 +14,7 @@ from archsyncd.operator.protocol import Arguments, Refusal
 
 LISTED = 50
 SOUGHT = 500
+CHANGES_SHOWN = 25
 REASON_LIMIT_CHARACTERS = 500
 
 
@@ -35,13 +36,16 @@ class SnapshotDesk:
         arguments.finish()
         reject = f"archsyncctl snapshot reject {snapshot.id} --reason TEXT"
         approve = f"archsyncctl snapshot approve {snapshot.id} --digest {snapshot.digest}"
+        held = snapshot.state == "held"
+        changes = await self._daemon.store.snapshots.largest_changes(snapshot, CHANGES_SHOWN) if held else ()
         return _brief(snapshot) | {
+            "changes": [asdict(change) for change in changes],
             "epoch": snapshot.epoch,
             "seq_at": snapshot.seq_at,
             "locations": list(snapshot.locations[:100]),
             "figures": asdict(snapshot.figures) if snapshot.figures else None,
             # What is safe comes first: an empty full is a slip until somebody knows better.
-            "next": f"{reject}, or {approve}" if snapshot.state == "held" else None,
+            "next": f"{reject}, or {approve}" if held else None,
         }
 
     async def approve(self, arguments: Arguments) -> dict[str, Any]:

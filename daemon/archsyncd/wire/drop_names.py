@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from archsyncd.domain.feed import ID_LIMIT_CHARACTERS, Outcome, RecordFault
+from archsyncd.domain.feed import ID_LIMIT_CHARACTERS, Outcome, RecordFault, SnapshotStatus
 from archsyncd.wire.r247_json import decode_carefully
 from archsyncd.wire.r247_values import (
     SCHEMA,
@@ -204,6 +204,7 @@ class Receipt:
     follows: int | None = None
     reasons: tuple[str, ...] = ()
     counted: bool = True
+    code: str = ""
 
     def encode(self) -> bytes:
         """Write it as the JSON of section 3, with our own fields after it."""
@@ -215,6 +216,7 @@ class Receipt:
         fields |= {"errors": [_fault(fault) for fault in outcome.faults], "at": self.at}
         fields |= {"epoch": self.epoch, "asOf": self.as_of, "passed": self.passed}
         fields |= {} if self.follows is None else {"follows": self.follows}
+        fields |= {"code": self.code} if self.code else {}
         fields |= {"reasons": list(self.reasons)} if self.reasons else {}
         fields |= {} if self.counted else {"counted": False}
         return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
@@ -244,6 +246,26 @@ def read_receipt(data: bytes) -> Receipt | None:
         return None
 
 
+def decided_receipt(data: bytes, status: SnapshotStatus, outcome: Outcome, at: str) -> bytes | None:
+    """A held full's receipt after somebody decided, or a newer full took its place; None when it is no receipt of such a one.
+
+    Its records that could not be read were told before; `outcome` is what became of the others.
+    """
+    before = read_receipt(data)
+    if before is None or before.status != "held":
+        return None
+    unread = Outcome(before.outcome.rejected, rejected=before.outcome.rejected, faults=_faults(data))
+    if status is SnapshotStatus.APPLIED:
+        both = unread.plus(outcome)
+        told = "partial" if both.rejected else "applied"
+        return replace(before, status=told, outcome=both, at=at, passed=True).encode()
+    reasons = ("it was held, and nobody let it pass: it was rejected, or a newer full took its place",)
+    all_of_it = replace(before.outcome, faults=_faults(data))
+    return replace(
+        before, status="rejected", outcome=all_of_it, at=at, reasons=reasons, code="snapshot_rejected"
+    ).encode()
+
+
 def _text_or_nothing(fields: Mapping[str, Any], name: str) -> str:
     return text(fields, name) if fields.get(name) else ""
 
@@ -265,15 +287,18 @@ def read_progress(data: bytes) -> tuple[int, Outcome] | None:
     receipt = read_receipt(data)
     if receipt is None or not receipt.file.isdigit():
         return None
+    return int(receipt.file), replace(receipt.outcome, faults=_faults(data))
+
+
+def _faults(data: bytes) -> tuple[RecordFault, ...]:
     try:
         told = entries(mapping(decode_carefully(data), ""), "errors")
-        faults = tuple(
+        return tuple(
             RecordFault(text(one, "code"), optional_integer(one, "line"), optional_text(one, "sku"))
             for one in told[:100]
         )
     except Misread:
-        faults = ()
-    return int(receipt.file), replace(receipt.outcome, faults=faults)
+        return ()
 
 
 _EMPTY: Final = Receipt("0", "", "progress", Outcome(), "-")

@@ -56,6 +56,11 @@ class Numbering:
         """The position at which the file as a whole stands."""
         return self.name.file_seq * LINES_PER_FILE
 
+    @property
+    def counts(self) -> str:
+        """What an entry's number counts: lines, or records of a document that is read as a whole."""
+        return "record" if self.name.form in {Form.XML, Form.JSON} else "line"
+
     def place(self, line: int) -> int:
         """Where an entry stands; all of a full file stand at one place."""
         return self.seq_at if self.name.kind is Kind.FULL else self.seq_at + line
@@ -87,7 +92,8 @@ def read_entries(entries: Sequence[Entry], numbering: Numbering) -> tuple[list[R
         found = _exactly(entry, numbering)
         if isinstance(found, Reject):
             stock = found.stock and numbering.name.kind in {Kind.FULL, Kind.DELTA}
-            rejects.append(replace(found, seq=numbering.place(entry.line), stock=stock))
+            place = f"{numbering.name.text} {numbering.counts} {entry.line}"
+            rejects.append(replace(found, seq=numbering.place(entry.line), stock=stock, place=place))
         else:
             read.append(found)
     return read, rejects

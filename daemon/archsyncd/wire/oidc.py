@@ -47,9 +47,11 @@ def identify(token: str, keys: Mapping[str, PyJWK], audience: str, email: str, n
     jwt = library()
     if len(token) > TOKEN_LIMIT_CHARACTERS:
         raise NoIdentity("the token is too long")
+    if not token.isascii():
+        raise NoIdentity("it is no token")
     try:
         head = jwt.get_unverified_header(token)
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         raise NoIdentity("it is no token") from None
     key = keys.get(str(head.get("kid")))
     if head.get("alg") != "RS256" or key is None:
@@ -57,8 +59,9 @@ def identify(token: str, keys: Mapping[str, PyJWK], audience: str, email: str, n
     # Time is passed in: the library would read the clock.
     unjudged = {f"verify_{name}": False for name in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti")}
     try:
-        told = jwt.decode(token, key, algorithms=["RS256"], options=unjudged)
-    except (jwt.PyJWTError, ValueError):
+        # The key itself: older versions of the library, such as Debian 12's, do not take it in its wrapping.
+        told = jwt.decode(token, key.key, algorithms=["RS256"], options=unjudged)
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         raise NoIdentity("its signature is not Google's") from None
     _judge(told, audience, email, now_seconds)
 

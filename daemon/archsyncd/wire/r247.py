@@ -14,6 +14,7 @@ import orjson
 
 from archsyncd.domain.feed import (
     ID_LIMIT_CHARACTERS,
+    INT64_MAXIMUM,
     Record,
     Reject,
 )
@@ -101,7 +102,7 @@ def placed(found: Sequence[Record | Reject], head_seq: int | None) -> list[Recor
     A feed is told in the order of `seq`. Where neither is known it is the first one after what comes before.
     """
     seqs = [one.seq for one in found if one.seq is not None]
-    after = None if not seqs else max(seqs[-1] + 1, head_seq or 0)
+    after = None if not seqs else max(min(seqs[-1] + 1, INT64_MAXIMUM), head_seq or 0)
     last = head_seq if after is None else after
     result: list[Record | Reject] = []
     for one in reversed(found):

@@ -459,6 +459,7 @@ RECEIPT: Final = Structure(
                 )
             ),
         ),
+        Field("code", Text()),
         Field("reasons", ListOf(Told("a sentence"))),
         Field("at", Moment(), required=True),
     ),

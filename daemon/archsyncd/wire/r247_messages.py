@@ -70,7 +70,7 @@ def read_message(data: bytes | None, attributes: Mapping[str, str]) -> Message:
         if data is None:
             raise Misread("not_base64", "its data are no base64")
         _check_schema(attributes)
-        body = _unpacked(data, attributes.get("contentEncoding", ""))
+        body = unpacked(data, attributes.get("contentEncoding", ""))
         return _read(body, attributes)
     except (Misread, Unreadable) as fault:
         misread = fault if isinstance(fault, Misread) else Misread("not_json", fault.reason)
@@ -97,7 +97,7 @@ def _check_schema(attributes: Mapping[str, str]) -> None:
         raise Misread("unknown_schema", f"is not {SCHEMA}", "/attributes/schema", schema)
 
 
-def _unpacked(data: bytes, encoding: str) -> bytes:
+def unpacked(data: bytes, encoding: str, most_bytes: int = UNPACKED_LIMIT_BYTES) -> bytes:
     """Undo the content encoding, within bounds. Raises Misread."""
     if encoding in {"", "identity"}:
         return data
@@ -108,7 +108,7 @@ def _unpacked(data: bytes, encoding: str) -> bytes:
             "/attributes/contentEncoding",
             encoding,
         )
-    limit = min(UNPACKED_LIMIT_BYTES, max(len(data) * RATIO_LIMIT, RATIO_FREE_BYTES))
+    limit = min(most_bytes, max(len(data) * RATIO_LIMIT, RATIO_FREE_BYTES))
     unpacking = zlib.decompressobj(wbits=31)
     try:
         body = unpacking.decompress(data, limit + 1)
@@ -162,10 +162,10 @@ def _document(body: bytes, attributes: Mapping[str, str]) -> Message:
     if clean is not None:
         _, items = decode_list_document(body, "items")
     read, rejects = sort_read([_exactly(item, attributes) for item in items])
-    return Message(feed, epoch, _last_of_each(read), tuple(rejects))
+    return Message(feed, epoch, last_of_each(read), tuple(rejects))
 
 
-def _last_of_each(records: Sequence[Record]) -> tuple[Record, ...]:
+def last_of_each(records: Sequence[Record]) -> tuple[Record, ...]:
     """Of figures of one key that stand at one place, as all of a message may, the last is what the message leaves behind."""
     last: dict[Any, Record] = {}
     for place, record in enumerate(records):

@@ -79,6 +79,8 @@ def read_record(value: Any, payload: bytes, line: int | None = None) -> Record |
         return read(fields, text(fields, "id", ID_LIMIT_CHARACTERS), sequence(fields, "seq"))
     except Misread as fault:
         return reject(fault, _named(value), payload, line)
+    except Exception as error:  # noqa: BLE001 - whatever one record trips, the feed goes on
+        return reject(_our_fault(error), _named(value), payload, line)
 
 
 def read_item(
@@ -95,6 +97,13 @@ def read_item(
         return _level(fields, default_id(fields) if own_id is None else own_id, seq)
     except Misread as fault:
         return reject(fault, _named(value), payload)
+    except Exception as error:  # noqa: BLE001 - as above
+        return reject(_our_fault(error), _named(value), payload)
+
+
+def _our_fault(error: Exception) -> Misread:
+    told = f"{type(error).__name__}: {error}"
+    return Misread("reader_failed", f"trips a fault of archsyncd itself, which we ask you to report ({told})")
 
 
 def _named(value: Any) -> _Fields | None:
@@ -159,7 +168,7 @@ def read_clean(items: list[Any]) -> list[Record] | None:
             else:
                 append(_exactly(fields))
         return records if _are_plain(times) else None
-    except (AttributeError, KeyError, TypeError, ValueError, Misread):
+    except Exception:  # noqa: BLE001 - any doubt is for the exact reader
         return None
 
 

@@ -38,6 +38,7 @@ _INSTANT: Final = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d):(\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
 )  # RFC 3339, section 5.6, in capitals
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 
 
 class Unreadable(Exception):
@@ -251,6 +252,9 @@ def checked_instant(value: Any, path: str) -> str:
         datetime.fromisoformat(written)
     except ValueError:
         raise Misread("not_a_time", "is no time that exists", path, value) from None
+    # In UTC it may leave the years that a time has: nobody could write it down again.
+    if written[:4] in {"0001", "9999"} and not _FIRST_MS <= to_ms(written) <= _LAST_MS:
+        raise Misread("not_a_time", "is no time that exists", path, value)
     # Library versions disagree on 24:00 and on offsets of a day; the RFC does not.
     if hours > 23 or minutes > 59 or written[11:13] > "23":  # noqa: PLR2004 - hours and minutes
         raise Misread("not_a_time", "is no time that exists", path, value)

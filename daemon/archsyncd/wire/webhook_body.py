@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -23,6 +22,8 @@ from archsyncd.domain.feed import (
     Record,
     Reject,
 )
+from archsyncd.domain.times import utc_ms
+from archsyncd.wire.foreign.messages import MessageReader, Sent
 from archsyncd.wire.r247 import check_schema, placed, sort_read, states_each_name_once, unusable
 from archsyncd.wire.r247_json import (
     ITEMS_LIMIT,
@@ -32,6 +33,7 @@ from archsyncd.wire.r247_json import (
     decode_list_document,
     object_within,
 )
+from archsyncd.wire.r247_messages import PART, unpacked
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import (
     Misread,
@@ -41,6 +43,7 @@ from archsyncd.wire.r247_values import (
     mapping,
     optional_text,
     reject,
+    show,
     text,
 )
 
@@ -48,6 +51,13 @@ BODY_LIMIT_BYTES: Final = 1024 * 1024
 PLAIN_LIMIT_BYTES: Final = 8 * 1024 * 1024
 SKUS_LIMIT: Final = 1_000
 THIN_EPOCH: Final = "calls"
+_NO_PART: Final = Misread(
+    "unknown_type",
+    'is read from a subscription that is pulled, and not from calls: have this one pulled (transport = "pubsub"), or have the '
+    "feed in snapshot_from asked for the full",
+    "/type",
+    PART,
+)
 
 _Fields = Mapping[str, Any]
 
@@ -70,11 +80,16 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message as Pub/Sub pushes it: `data` unpacked, its attributes, and its id there."""
+    """A message as Pub/Sub pushes it: its attributes, its id there, and when it was published (UTC ms).
+
+    `data` are unpacked, or as they came where `fault` says why they cannot be.
+    """
 
     data: bytes
     attributes: Mapping[str, str]
     message_id: str
+    fault: Misread | None = None
+    published_ms: int | None = None
 
 
 def read_batch(body: bytes) -> Told:
@@ -165,7 +180,7 @@ def _at(value: Any, steps: Sequence[str]) -> Iterator[Any]:
 
 
 def read_envelope(body: bytes) -> Envelope | None:
-    """Open what Pub/Sub pushes; None for a body of another kind. Raises Unreadable for one that is spoilt."""
+    """Open what Pub/Sub pushes; None for a body of another kind. Raises Unreadable for one that is no message of its."""
     if b'"message"' not in body:
         return None
     try:
@@ -174,27 +189,54 @@ def read_envelope(body: bytes) -> Envelope | None:
             return None
         message = mapping(members.get("message"), "/message")
         attributes = mapping(message.get("attributes") or {}, "/message/attributes")
-        told = {name: optional_text(attributes, name) for name in attributes}
-        data = checked_text(message.get("data"), "/message/data", BODY_LIMIT_BYTES * 2)
-        plain = base64.b64decode(data, validate=True)
-        if told.get("contentEncoding") == "gzip":
-            plain = _unpacked(plain)
+        # Those that nobody looks at are nobody's business, whatever a library or a tracer puts into them.
+        told = {name: value for name, value in attributes.items() if isinstance(value, str)}
+        data = message.get("data")
         own_id = text(message, "messageId" if "messageId" in message else "message_id", ID_LIMIT_CHARACTERS)
     except Misread as fault:
         raise unusable("message", fault) from None
-    except (binascii.Error, ValueError, zlib.error) as fault:
-        raise Unreadable(f"the message's data cannot be unpacked: {type(fault).__name__}") from None
-    return Envelope(plain, {name: value for name, value in told.items() if value is not None}, own_id)
+    published = message.get("publishTime", message.get("publish_time"))
+    published_ms = utc_ms(published) if isinstance(published, str) else None
+    try:
+        plain = unpacked(_plain_bytes(data), told.get("contentEncoding", ""), PLAIN_LIMIT_BYTES)
+    except Misread as fault:
+        return Envelope(show(data).encode(), told, own_id, fault, published_ms)
+    return Envelope(plain, told, own_id, published_ms=published_ms)
 
 
-def _unpacked(data: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    plain = unpacker.decompress(data, PLAIN_LIMIT_BYTES)
-    if unpacker.unconsumed_tail or not unpacker.eof:
-        raise Unreadable(
-            f"the message's data is cut off, or more than {PLAIN_LIMIT_BYTES} bytes when unpacked"
-        )
-    return plain
+def read_foreign(reader: MessageReader, body: bytes, call_id: str, sent_ms: int) -> Told:
+    """Read the body of a call by a profile. What cannot be read is set aside: its sender cannot mend what we do not know.
+
+    `sent_ms`: when the call was made, which another attempt would tell anew.
+    """
+    return _told_by(reader, body, Sent(call_id, sent_ms, steady=False))
+
+
+def read_foreign_enveloped(reader: MessageReader, envelope: Envelope, sent_ms: int) -> Told:
+    """As `read_foreign`, of a message that Pub/Sub pushes; it tells when it was published, however often it comes."""
+    if envelope.fault is not None:
+        return Told(reader.epoch, rejects=(reject(envelope.fault, {}, envelope.data),))
+    steady = envelope.published_ms is not None
+    known_ms = sent_ms if envelope.published_ms is None else envelope.published_ms
+    # Its data are unpacked already.
+    told = {name: value for name, value in envelope.attributes.items() if name != "contentEncoding"}
+    return _told_by(
+        reader,
+        envelope.data,
+        Sent(envelope.message_id, known_ms, steady=steady, attributes=told),
+    )
+
+
+def _told_by(reader: MessageReader, data: bytes, sent: Sent) -> Told:
+    found = reader.read(data, sent)
+    return Told(reader.epoch, found.records, found.rejects)
+
+
+def _plain_bytes(data: Any) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise Misread("not_base64", "its data are no base64") from None
 
 
 def read_enveloped(envelope: Envelope) -> Told:
@@ -208,18 +250,26 @@ def read_enveloped(envelope: Envelope) -> Told:
         feed = optional_text(envelope.attributes, "feed", ID_LIMIT_CHARACTERS)
     except Misread as fault:
         raise unusable("message", fault) from None
-    records, rejects = sort_read(placed(list(_enclosed(envelope.data)), None))
+    records, rejects = sort_read(placed(list(_enclosed(envelope)), None))
     return Told(epoch, tuple(captured(record, None) for record in records), tuple(rejects), feed)
 
 
-def _enclosed(data: bytes) -> Iterator[Record | Reject]:
+def _enclosed(envelope: Envelope) -> Iterator[Record | Reject]:
+    data = envelope.data
+    if envelope.fault is not None:
+        yield reject(envelope.fault, {}, data)
+        return
     if b'"items"' in data:
         try:
-            _, items = decode_list_document(data, "items")
+            members, items = decode_list_document(data, "items")
         except Unreadable:
             pass
         else:
-            yield from (_read_item(item) for item in items)
+            if members.get("type") == PART:
+                # Applied one by one, its levels would pass by everything that a full is judged by.
+                yield reject(_NO_PART, {"type": PART, "id": members.get("snapshotId")}, data)
+            else:
+                yield from (_read_item(item) for item in items)
             return
     try:
         yield read_record(decode_carefully(data), data[:PAYLOAD_LIMIT_BYTES])

@@ -1,21 +1,35 @@
 """What every feed does, whatever carries it: a transport joins by a `Site` that can tell records and break off.
 
-The promises are those of `engine.ports.Feed`; the numbers are rows of the fault catalogue.
+The promises are those of `engine.ports.Feed`; the numbers are rows of the fault catalogue. Feeds that speak `r247/1` join by a
+`RecordSite` and owe more: whatever disorder a source may make by the contract, and records of every kind.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol
 
 import pytest
 
-from archsyncd.domain.feed import Batch, Level, Outcome, Record, Reject
-from archsyncd.engine.ports import Feed, FeedFault
+from archsyncd.domain.feed import (
+    Batch,
+    Heartbeat,
+    Level,
+    Outcome,
+    Record,
+    Reject,
+    SnapshotCause,
+    SnapshotDue,
+)
+from archsyncd.engine.ports import Feed, FeedFault, SnapshotSource
 from tests.support.virtual_time import virtual
 
 PATIENCE_BATCHES = 20
+PATIENCE_SECONDS = 60.0
+FLOOD, PORTION, BATCH_RECORDS = 1_500, 100, 1_000
 
 
 class Site(Protocol):
@@ -44,6 +58,30 @@ class Site(Protocol):
 
     async def reopen(self) -> Feed:
         """Close the feed and open another, as after a restart."""
+        ...
+
+
+class RecordSite(Site, Protocol):
+    """A source that speaks `r247/1`."""
+
+    async def say(self, kind: str, **fields: object) -> None:
+        """The source records something of this type, at the next number."""
+        ...
+
+    async def repeat(self) -> None:
+        """What was told last is brought once more, in the way in which that happens to this transport."""
+        ...
+
+    async def overtake(self, *levels: tuple[str, int]) -> None:
+        """The source records these in this order, and they arrive in another, with times that say so."""
+        ...
+
+    async def skip(self, count: int) -> None:
+        """The source leaves numbers out, as it may."""
+        ...
+
+    async def restore(self) -> None:
+        """The source comes back under another epoch, counting from one."""
         ...
 
 
@@ -169,3 +207,138 @@ class FeedContract:
             await read(site.feed, checkpoint, 1)
             await site.feed.close()
             await site.feed.close()
+
+
+class RecordContract(FeedContract):
+    """What a feed of `r247/1` owes beyond: positions and ids that hold whatever happens on the way, and nothing passed over."""
+
+    def site(self) -> AbstractAsyncContextManager[RecordSite]:
+        """Open a source and its feed."""
+        raise NotImplementedError
+
+    @virtual
+    async def test_f094_f110_what_is_brought_twice_is_one_statement(self) -> None:
+        """It has the same id and the same position each time, by which the store knows it."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            await site.tell(("A", 5))
+            await site.repeat()
+            await site.tell(("B", 6))
+            found = [one for batch in await until_told(site.feed, checkpoint, "B") for one in batch.records]
+            assert len({(one.id, one.seq) for one in found if isinstance(one, Level) and one.sku == "A"}) == 1
+
+    @virtual
+    async def test_f095_f111_positions_tell_what_is_newest_and_neither_arrival_nor_times(self) -> None:
+        """Whatever overtook what: by the positions each key ends where the source left it."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            await site.overtake(("A", 1), ("B", 7), ("A", 2), ("C", 3), ("A", 4), ("B", 8))
+            batches = await read(site.feed, checkpoint, 6)
+            found = [one for batch in batches for one in batch.records if isinstance(one, Level)]
+            placed = sorted(found, key=lambda one: one.seq)
+            assert {one.sku: one.on_hand for one in placed} == {"A": 4, "B": 8, "C": 3}
+            assert len({one.seq for one in placed}) == 6
+
+    @virtual
+    async def test_f096_numbers_that_are_left_out_are_no_fault(self) -> None:
+        """Levels are absolute: the feed goes on behind the gap."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            await site.tell(("A", 1))
+            await site.skip(7)
+            await site.tell(("B", 2))
+            assert levels(await read(site.feed, checkpoint, 2)) == [("A", 1), ("B", 2)]
+
+    @virtual
+    async def test_f105_a_flood_arrives_whole_and_in_bounded_portions(self) -> None:
+        """No batch is beyond what is committed at once, and none of it is left out."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            for first in range(0, FLOOD, PORTION):
+                await site.tell(*[(f"S{number % 7}", number) for number in range(first, first + PORTION)])
+            batches = await read(site.feed, checkpoint, FLOOD)
+            assert sorted(on_hand or 0 for _, on_hand in levels(batches)) == list(range(FLOOD))
+            assert max(len(batch.records) for batch in batches) <= BATCH_RECORDS
+
+    @virtual
+    async def test_f106_unknown_fields_are_ignored_and_unknown_types_set_aside(self) -> None:
+        """A source may say more than we know; a kind that nobody knows is a person's to look at."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            await site.say("stock.level", sku="A", location="WH1", onHand=5, colour="green")
+            await site.say("stock.riddle", sku="A", location="WH1", onHand=6)
+            await site.tell(("B", 2))
+            batches = await read(site.feed, checkpoint, 2, rejects=1)
+            assert levels(batches) == [("A", 5), ("B", 2)]
+            assert [one.code for one in set_aside(batches)] == ["unknown_type"]
+
+    @virtual
+    async def test_f118_a_heartbeat_arrives_and_is_nothing_else(self) -> None:
+        """By it the source is known to live while no stock moves."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            await site.say("feed.heartbeat", at="2026-01-01T00:00:00Z")
+            found = await read(site.feed, checkpoint, 1)
+            assert [type(one) for batch in found for one in batch.records] == [Heartbeat]
+
+    @virtual
+    async def test_f118_while_nothing_is_told_the_checkpoint_stands_still(self) -> None:
+        """That the way is open says nothing of the source: what arrives is empty and at the same place."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            found: list[Batch] = []
+            with contextlib.suppress(TimeoutError):
+                async with (
+                    asyncio.timeout(PATIENCE_SECONDS),
+                    aclosing(site.feed.batches(checkpoint)) as reading,  # type: ignore[type-var]
+                ):
+                    async for one in reading:
+                        assert isinstance(one, Batch), one
+                        found.append(one)
+            assert {(one.records, one.rejects, one.checkpoint) for one in found} <= {((), (), checkpoint)}
+            assert len({(one.head_seq, one.head_at) for one in found}) <= 1
+
+    @virtual
+    async def test_f031_a_new_epoch_is_never_taken_for_the_one_before(self) -> None:
+        """Its numbers begin anew: either records come under its name, or a full picture is due first."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            await site.tell(("A", 5), ("B", 6))
+            before = await read(site.feed, checkpoint, 2)
+            await site.restore()
+            await site.tell(("A", 9))
+            async with (
+                asyncio.timeout(PATIENCE_SECONDS),
+                aclosing(site.feed.batches(before[-1].checkpoint)) as reading,  # type: ignore[type-var]
+            ):
+                async for one in reading:
+                    if isinstance(one, Batch) and not one.records:
+                        continue
+                    assert (await _epoch_of(one)) not in {batch.epoch for batch in before}
+                    break
+                else:
+                    raise AssertionError("the feed ended")
+
+
+async def until_told(feed: Feed, after: str, sku: str) -> list[Batch]:
+    """Read batches until this SKU was told of."""
+    batches: list[Batch] = []
+    async with aclosing(feed.batches(after)) as reading:  # type: ignore[type-var]
+        async for one in reading:
+            assert isinstance(one, Batch), one
+            batches.append(one)
+            await feed.acknowledge(one.checkpoint, Outcome(len(one.records), len(one.records)))
+            if sku in {name for name, _ in levels([one])}:
+                return batches
+            assert len(batches) < PATIENCE_BATCHES, f"{sku} is not told of"
+    raise AssertionError("the feed ended")
+
+
+async def _epoch_of(event: Batch | SnapshotDue | SnapshotSource) -> str | None:
+    """The epoch that something tells of; None where it only says that a full is due because of a new one."""
+    if isinstance(event, Batch):
+        return event.epoch
+    if isinstance(event, SnapshotDue):
+        assert event.cause is SnapshotCause.EPOCH_CHANGED
+        return None
+    return (await event.head()).epoch

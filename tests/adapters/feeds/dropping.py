@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from archsyncd.adapters.r247_drop import DropFeed, DropOptions
-from archsyncd.domain.feed import Batch, Level, Outcome, SnapshotDue, SnapshotEnd, SnapshotStatus
+from archsyncd.domain.feed import Batch, FileNews, Level, Outcome, SnapshotDue, SnapshotEnd, SnapshotStatus
 from archsyncd.engine.ports import FeedFault, SnapshotSource
 from tests.support.virtual_time import VirtualClock
 
@@ -135,7 +135,14 @@ class Told:
 
     @property
     def codes(self) -> list[str]:
-        return [one.code for batch in self.batches for one in batch.rejects]
+        return [one.code for batch in self.batches for one in batch.rejects] + [
+            one.code for one in self.refused
+        ]
+
+    @property
+    def refused(self) -> list[FileNews]:
+        """Files that were not read."""
+        return [batch.file for batch in self.batches if batch.file is not None and batch.file.code]
 
 
 @asynccontextmanager

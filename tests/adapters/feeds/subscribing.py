@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -21,7 +21,9 @@ import pytest
 
 from archsyncd.adapters.pubsub import Caller, NoTokens, PubsubFeed, PubsubOptions, Subscription
 from archsyncd.simulators.pubsub import Broker, serve
+from archsyncd.wire.foreign.messages import MessageReader
 from tests.adapters.feeds.servers import SimulatorClock
+from tests.dialects.tellers import SITE, counted, reader_of, tally, tally_profile
 from tests.support.virtual_time import VirtualClock, VirtualLoop
 
 TOPIC = "projects/site/topics/stock"
@@ -79,9 +81,11 @@ class Stand:
         return feed
 
 
-def feed_at(url: str, beat: Callable[[], None] = lambda: None, **options: Any) -> PubsubFeed:
+def feed_at(
+    url: str, beat: Callable[[], None] = lambda: None, reader: MessageReader | None = None, **options: Any
+) -> PubsubFeed:
     made = PubsubOptions(**{"name": "site", "subscription": NAME, "url": url, "emulated": True, **options})
-    return PubsubFeed(made, Subscription(made, Caller(), NoTokens()), VirtualClock(), beat)
+    return PubsubFeed(made, Subscription(made, Caller(), NoTokens()), VirtualClock(), beat, reader)
 
 
 @asynccontextmanager
@@ -100,6 +104,8 @@ async def stand(**options: Any) -> AsyncIterator[Stand]:
 class SubscribedSite:
     """A site for the contract of feeds: `publish` puts a message where the feed finds it."""
 
+    reader: MessageReader | None = None
+
     def __init__(
         self, url: str, publish: Callable[[list[tuple[Any, dict[str, str]]]], Any], leave: AsyncExitStack
     ) -> None:
@@ -107,7 +113,13 @@ class SubscribedSite:
         self._publish = publish
         self._leave = leave
         self._seq = 0
-        self.feed = feed_at(url)
+        self._epoch = "e1"
+        self._last: list[tuple[Any, dict[str, str]]] = []
+        self.feed = self.open()
+
+    def open(self) -> PubsubFeed:
+        """A feed of it."""
+        return feed_at(self._url, reader=self.reader)
 
     async def begin(self) -> str:
         await self.tell(("Z", 1))
@@ -117,11 +129,33 @@ class SubscribedSite:
         raise AssertionError("the feed ended")
 
     async def tell(self, *levels: tuple[str, int]) -> None:
-        messages = []
+        await self._publish(self._messages(levels))
+
+    def _messages(self, levels: Sequence[tuple[str, int]]) -> list[tuple[Any, dict[str, str]]]:
+        self._last = []
         for sku, on_hand in levels:
             self._seq += 1
-            messages.append((level(self._seq, sku, on_hand), attributes(self._seq)))
-        await self._publish(messages)
+            told = attributes(self._seq, epoch=self._epoch)
+            self._last.append((level(self._seq, sku, on_hand), told))
+        return self._last
+
+    async def say(self, kind: str, **fields: object) -> None:
+        self._seq += 1
+        told = {"id": f"r{self._seq}", "type": kind, "seq": str(self._seq), **fields}
+        await self._publish([(told, attributes(self._seq, epoch=self._epoch))])
+
+    async def repeat(self) -> None:
+        """Published once more, as one does who has no answer."""
+        await self._publish(self._last)
+
+    async def overtake(self, *levels: tuple[str, int]) -> None:
+        await self._publish(self._messages(levels)[::-1])
+
+    async def skip(self, count: int) -> None:
+        self._seq += count
+
+    async def restore(self) -> None:
+        self._epoch, self._seq = "restored", 0
 
     async def poison(self) -> None:
         self._seq += 1
@@ -133,12 +167,27 @@ class SubscribedSite:
 
     async def reopen(self) -> PubsubFeed:
         await self.feed.close()
-        self.feed = feed_at(self._url)
+        self.feed = self.open()
         return self.feed
 
 
+class TallySite(SubscribedSite):
+    """A foreign publisher, read by its profile; its clock goes on with each event, so that their times are in order."""
+
+    reader = reader_of(tally_profile())
+
+    async def tell(self, *levels: tuple[str, int]) -> None:
+        for sku, on_hand in levels:
+            await VirtualClock().sleep(1)
+            await self._publish([(tally(counted(sku, on_hand, VirtualClock().wall_ms())), SITE)])
+
+    async def poison(self) -> None:
+        await VirtualClock().sleep(1)
+        await self._publish([(tally(counted("A", "1e400", VirtualClock().wall_ms())), SITE)])
+
+
 @asynccontextmanager
-async def simulated_site() -> AsyncIterator[SubscribedSite]:
+async def simulated_site(made: type[SubscribedSite] = SubscribedSite) -> AsyncIterator[SubscribedSite]:
     async with AsyncExitStack() as leave:
         broker = Broker(SimulatorClock(), random.Random(7))
         url = await leave.enter_async_context(serve(broker))
@@ -148,7 +197,7 @@ async def simulated_site() -> AsyncIterator[SubscribedSite]:
             for body, told in messages:
                 broker.publish(TOPIC, encoded(body), told)
 
-        site = SubscribedSite(url, publish, leave)
+        site = made(url, publish, leave)
         try:
             yield site
         finally:

@@ -18,12 +18,13 @@ from archsyncd.simulators.r247.drop import DropExporter, DropFault, DropStyle, D
 from tests.adapters.feeds.dropping import Drop, dropped, fault_of, follow, ndjson, opened
 from tests.adapters.feeds.dropping import level as a_level
 from tests.adapters.feeds.servers import SimulatorClock
+from tests.support.examples import examples
 from tests.support.virtual_time import run_virtual, virtual
 
 GOOD = ndjson(a_level("A", 1), a_level("B", 2))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     data=st.binary(max_size=200) | st.binary(max_size=60).map(gzip.compress),
     ending=st.sampled_from(["ndjson", "csv", "json", "ndjson.gz", "csv.gz", "json.gz"]),
@@ -51,7 +52,7 @@ def test_an_arbitrary_file_is_read_or_refused_and_the_next_one_counts(
     run_virtual(run())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.binary(max_size=120), name=st.text(max_size=40))
 def test_an_arbitrary_manifest_never_lets_a_file_through(data: bytes, name: str) -> None:
     """It is refused, whatever stands in it, and strange names beside it are left alone."""

@@ -88,7 +88,7 @@ async def test_f096_a_full_file_makes_up_for_a_gap() -> None:
             full = drop.put(level("A", 7), seq=5, kind="full")
             drop.put(level("A", 8), seq=6)
             told = await follow(feed, checkpoint, 3)
-            assert told.fulls == [([("A", 7)], SnapshotEnd(complete=True, records=1))]
+            assert told.fulls == [([("A", 7)], SnapshotEnd(complete=True, records=1, name=full))]
             assert told.levels == [("A", 8)]
             assert (drop.status(full), drop.status(stale)) == ("applied", "rejected")
             late = drop.put({"id": "o", "type": "order.accepted", "orderId": "u-1"}, seq=2, kind="order")
@@ -155,7 +155,12 @@ async def test_f110_the_same_file_twice_has_no_effect() -> None:
             drop.put(level("A", 2))
             onward = await follow(feed, again2.checkpoint, 2)
         assert [again.levels, again2.levels, onward.levels] == [[], [], [("A", 2)]]
-        assert [drop.status(name) for name in (first, other, renumbered)] == ["duplicate"] * 3
+        assert [drop.status(name) for name in (first, other, renumbered)] == [
+            "applied",
+            "duplicate",
+            "duplicate",
+        ]
+        assert drop.status(f"{first}.2") == "duplicate"
         assert again.checkpoint == told.checkpoint
 
 
@@ -367,3 +372,65 @@ async def test_f032_a_restored_database_does_not_enter_an_epoch_in_its_middle() 
         async with opened(drop) as feed:
             drop.put(level("A", 3), seq=8, prevFileSeq="7")
             assert "nothing of the epoch e2, whose receipts go up to file 7" in await fault_of(feed, old)
+
+
+@virtual
+async def test_a_file_whose_manifest_cannot_be_read_begins_no_epoch() -> None:
+    """Nobody has said of which epoch it is: the one that is read goes on, and before any is read it is of none."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            drop.put(level("A", 1), seq=1, kind="full", schema="r247/9")
+            first = await follow(feed, None, 1)
+            assert (first.codes, first.batches[0].epoch, first.batches[0].void) == (
+                ["bad_manifest"],
+                "",
+                True,
+            )
+            drop.put(level("A", 5), seq=1, kind="full")
+            told = await follow(feed, None, 1)
+            drop.put(level("A", 2), seq=2, schema="r247/9")
+            second = await follow(feed, told.checkpoint, 1)
+        assert (second.codes, second.batches[0].epoch, second.batches[0].void) == (
+            ["bad_manifest"],
+            "e1",
+            False,
+        )
+        assert [one.awaited for one in second.refused] == [True]
+
+
+@virtual
+async def test_a_refused_number_is_known_after_a_restart_and_a_corrected_one_that_is_not_whole_is_waited_for() -> (
+    None
+):
+    """The receipts are the memory: the alarm is told at once, and not while the corrected file is being written."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            checkpoint = (await started(feed, drop)).checkpoint
+            bad = drop.put(level("A", 2), seq=2, sha256="0" * 64)
+            assert (await follow(feed, checkpoint, 1)).codes == ["bad_content"]
+        clock = VirtualClock()
+        began = clock.monotonic()
+        async with opened(drop) as feed:
+            assert (await fault_of(feed, checkpoint)).startswith(f"{bad} was refused and lies in error/; ")
+            assert clock.monotonic() - began < 5
+            drop.put(level("A", 2), seq=2, manifest=False, stamp="20261123T101509Z")
+            assert "is there: its manifest has not come" in await fault_of(feed, checkpoint)
+            assert clock.monotonic() - began >= 60
+
+
+@virtual
+async def test_the_receipt_of_a_file_that_was_read_before_a_crash_keeps_its_counts() -> None:
+    """Written, but the file not moved yet: it is moved, and its receipt stays."""
+    with dropped() as drop:
+        async with opened(drop) as feed:
+            checkpoint = (await started(feed, drop)).checkpoint
+            name = drop.put(level("A", 2))
+            told = await follow(feed, checkpoint, 1)
+            receipt = drop.receipt(name)
+        (drop.root / "done" / name).rename(drop.root / "work" / name)
+        (drop.root / "done" / f"{name}.done").rename(drop.root / "work" / f"{name}.done")
+        async with opened(drop) as feed:
+            drop.put(level("A", 3))
+            assert (await follow(feed, told.checkpoint, 1)).levels == [("A", 3)]
+        assert (name in drop.lies("done"), drop.receipt(name)) == (True, receipt)
+        assert drop.receipt(f"{name}.2") is None

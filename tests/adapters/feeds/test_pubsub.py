@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from contextlib import aclosing
@@ -13,8 +14,8 @@ from archsyncd.adapters.pubsub import PubsubFeed
 from archsyncd.domain.feed import Batch, Level, Outcome
 from archsyncd.engine.ports import FeedFault
 from tests.adapters.feeds.contract import levels, read
-from tests.adapters.feeds.servers import scripted
-from tests.adapters.feeds.subscribing import attributes, feed_at, level, stand
+from tests.adapters.feeds.servers import raw_server, scripted
+from tests.adapters.feeds.subscribing import attributes, encoded, feed_at, level, stand
 from tests.support.virtual_time import VirtualClock, virtual
 
 
@@ -95,6 +96,27 @@ async def test_f114_an_acknowledgement_that_failed_is_made_up_for_by_the_next() 
 
 
 @virtual
+async def test_f114_acknowledgements_that_are_refused_for_good_hold_up_no_later_one() -> None:
+    """Delivered exactly once, a name whose deadline has passed is answered 400: it is delivered again, the rest goes on."""
+    async with stand(page_limit=1) as here:
+        here.say(level(1))
+        here.say(level(2, "B"))
+        here.inside.switches.refuse["acknowledge"] = [(400, "")]
+        feed = here.open()
+        async with aclosing(feed.batches(None)) as reading:  # type: ignore[type-var]
+            first = await anext(reading)
+            assert isinstance(first, Batch)
+            with pytest.raises(FeedFault, match="400"):
+                await feed.acknowledge(first.checkpoint, Outcome())
+            second = await anext(reading)
+            assert isinstance(second, Batch)
+            await feed.acknowledge(second.checkpoint, Outcome())
+        assert here.inside.acknowledged == ["2"]
+        again = await read(here.open(), second.checkpoint, 1)
+        assert levels(again) == [("A", 1)]
+
+
+@virtual
 async def test_f114_a_backlog_of_many_megabytes_is_read_a_bounded_part_at_a_time() -> None:
     """However much waits, no more is out than was asked for at once, and answers that are too large are asked for smaller."""
     async with stand(page_limit=100, response_limit_bytes=1_000_000) as here:
@@ -167,6 +189,11 @@ async def test_an_older_epoch_that_is_met_later_counts_for_nothing() -> None:
         here.inside.backlog.clear()
         here.say(level(2), attributes(epoch="new"))
         assert [(one.epoch, one.void) for one in await read(here.open(), checkpoint, 1)] == [("new", False)]
+        here.inside.backlog.clear()
+        here.say(level(10), attributes(epoch="old"))
+        here.say(level(3), attributes(epoch="new"))
+        later = await read(here.open(), checkpoint, 2)
+        assert [(one.epoch, one.void) for one in later] == [("old", True), ("new", False)]
 
 
 @virtual
@@ -178,6 +205,9 @@ async def test_a_message_of_another_feed_is_set_aside() -> None:
         here.say(level(2), attributes() | {"feed": "other"})
         (later,) = await read(here.open(), batch.checkpoint, 0, rejects=1)
         assert [one.code for one in later.rejects] == ["other_feed"]
+        here.say(level(3), attributes() | {"feed": "other"})
+        (named,) = await read(here.open(source_feed="other"), later.checkpoint, 1)
+        assert [record.seq for record in named.records] == [3]
 
 
 @virtual
@@ -290,6 +320,29 @@ async def test_redirects_and_hostile_answers_are_refused() -> None:
             assert wanted in (await fault_of(feed)).reason
             # What it gives back at the end is answered as before.
             await feed.close()
+
+
+@virtual
+async def test_f108_an_answer_that_breaks_off_is_not_read_and_nothing_of_it_acknowledged() -> None:
+    """Half of what was delivered may be readable; all of it comes again."""
+    asked: list[str] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b" ")[1].decode().rpartition(":")[2])
+        message = {"ackId": "a1", "message": {"data": encoded(level(1)), "attributes": attributes()}}
+        body = json.dumps({"receivedMessages": [message]}).encode()
+        announced = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(announced.encode() + body[:-2])
+        await writer.drain()
+
+    async with raw_server(talk) as url:
+        feed = feed_at(url)
+        assert not (await fault_of(feed)).blind
+        await feed.close()
+    assert set(asked) == {"pull"}
 
 
 @virtual

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
-from tests.adapters.feeds.contract import FeedContract, Site
-from tests.adapters.feeds.subscribing import emulated_site, simulated_site
+from tests.adapters.feeds.contract import FeedContract, RecordContract, RecordSite, Site
+from tests.adapters.feeds.subscribing import TallySite, emulated_site, simulated_site
 
 
-class TestSimulated(FeedContract):
+class TestSimulated(RecordContract):
     """Our own server."""
 
-    def site(self) -> AbstractAsyncContextManager[Site]:
+    def site(self) -> AbstractAsyncContextManager[RecordSite]:
         return simulated_site()
+
+
+class TestForeign(FeedContract):
+    """Our own server, to which somebody publishes in words of their own."""
+
+    def site(self) -> AbstractAsyncContextManager[Site]:
+        return simulated_site(TallySite)
 
 
 class TestEmulated(FeedContract):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from archsyncd.adapters.r247_pull import PullFeed, PullOptions, Sessions
 from archsyncd.domain.feed import SnapshotCause, SnapshotDue
 from archsyncd.simulators.r247 import R247Simulator
-from tests.adapters.feeds.contract import FeedContract, Site
+from tests.adapters.feeds.contract import RecordContract, RecordSite
 from tests.adapters.feeds.servers import simulated
 from tests.support.virtual_time import VirtualClock
 
@@ -44,6 +45,36 @@ class PullSite:
     async def poison(self) -> None:
         self._simulator.poison("1e400", "A", "WH1")
 
+    async def say(self, kind: str, **fields: object) -> None:
+        self._simulator.log.append(kind, fields, location="WH1")
+
+    async def repeat(self) -> None:
+        log = self._simulator.log
+        (last,) = log.after(log.head_seq - 1, 1, None, None).records
+        log.append_raw(last.body.decode(), kind=last.type, location=last.location)
+
+    async def overtake(self, *levels: tuple[str, int]) -> None:
+        log = self._simulator.log
+        records = [
+            {
+                "id": f"o{seq}",
+                "type": "stock.level",
+                "seq": str(seq),
+                "sku": sku,
+                "location": "WH1",
+                "onHand": on_hand,
+            }
+            for seq, (sku, on_hand) in enumerate(levels, log.head_seq + 1)
+        ]
+        for record in reversed(records):
+            log.append_raw(json.dumps(record), kind="stock.level", location="WH1")
+
+    async def skip(self, count: int) -> None:
+        self._simulator.log.head_seq += count
+
+    async def restore(self) -> None:
+        self._simulator.warehouse.restore(self._simulator.warehouse.backup(), "restored")
+
     async def vanish(self) -> None:
         await self._leave.aclose()
 
@@ -64,15 +95,15 @@ async def pull_site(*, stream: bool) -> AsyncIterator[PullSite]:
             await site.feed.close()
 
 
-class TestPages(FeedContract):
+class TestPages(RecordContract):
     """Long-polled pages."""
 
-    def site(self) -> AbstractAsyncContextManager[Site]:
+    def site(self) -> AbstractAsyncContextManager[RecordSite]:
         return pull_site(stream=False)
 
 
-class TestStream(FeedContract):
+class TestStream(RecordContract):
     """One long answer of lines."""
 
-    def site(self) -> AbstractAsyncContextManager[Site]:
+    def site(self) -> AbstractAsyncContextManager[RecordSite]:
         return pull_site(stream=True)

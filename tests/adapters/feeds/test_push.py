@@ -336,7 +336,8 @@ async def test_what_is_signed_and_no_message_is_told_so(body: bytes) -> None:
     async with called() as desk:
         answer = await desk.call("m1", body)
         assert (answer.status, answer.word) == (400, "malformed")
-        assert answer.told["detail"]
+        assert answer.told["detail"] in desk.notes["calls calls"]
+        assert "1 call was refused" in desk.notes["calls calls"]
         assert desk.shelf.batches == []
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import aiohttp
 
@@ -14,18 +15,24 @@ from archsyncd.adapters.webhook import PushFeed, PushOptions
 from archsyncd.config import FeedSettings
 from archsyncd.engine.shared import Shared
 from archsyncd.receiving import receiving
+from archsyncd.wire.foreign.messages import MessageReader
 from tests.adapters.feeds.calling import PATH, SECRET, Shelf, batch, level, standard
-from tests.adapters.feeds.contract import FeedContract, Site
-from tests.support.virtual_time import VirtualClock
+from tests.adapters.feeds.contract import FeedContract, RecordContract, RecordSite, Site, levels, read
+from tests.dialects.tellers import reader_of, ticker, ticker_profile
+from tests.support.virtual_time import VirtualClock, virtual
 
 
 class PushSite:
     """A source that sends its messages one after the other, each until it is taken."""
 
+    reader: MessageReader | None = None
+
     def __init__(self) -> None:
         self._clock = VirtualClock()
         self._shelf = Shelf()
-        self._number = 0
+        self._number = self._calls = 0
+        self._epoch = "e1"
+        self._last: list[dict[str, Any]] = []
         self._outbox: deque[tuple[str, bytes]] = deque()
         with socket.create_server(("127.0.0.1", 0)) as found:
             self._port = found.getsockname()[1]
@@ -35,7 +42,7 @@ class PushSite:
 
     async def open(self) -> None:
         """Listen with a feed of its own."""
-        options = PushOptions(name="calls")
+        options = PushOptions(name="calls", reader=self.reader)
         self.feed = PushFeed(options, lambda: SECRET, lambda: self._shelf, lambda: None)
         opened = {"webhook": socket.create_server(("127.0.0.1", self._port))}
         told = (FeedSettings(name="calls", transport="push"), self.feed)
@@ -63,16 +70,44 @@ class PushSite:
         return "0"
 
     async def tell(self, *levels: tuple[str, int]) -> None:
+        self._call(*self._items(levels))
+
+    def _items(self, levels: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
         items = []
         for sku, on_hand in levels:
             self._number += 1
             items.append(level(self._number, sku, on_hand))
-        self._outbox.append((f"m{self._number}", batch(*items)))
+        self._last = items or self._last
+        return items
+
+    def _call(self, *items: dict[str, Any]) -> None:
+        self._calls += 1
+        self._outbox.append((f"m{self._calls}", batch(*items, epoch=self._epoch)))
+
+    async def say(self, kind: str, **fields: object) -> None:
+        self._number += 1
+        self._call({"id": f"r{self._number}", "type": kind, "seq": str(self._number), **fields})
+
+    async def repeat(self) -> None:
+        """The same call once more, and its records in a call of their own."""
+        self._outbox.append(self._outbox[-1])
+        self._call(*self._last)
+
+    async def overtake(self, *levels: tuple[str, int]) -> None:
+        for item in reversed(self._items(levels)):
+            self._call(item)
+
+    async def skip(self, count: int) -> None:
+        self._number += count
+
+    async def restore(self) -> None:
+        self._epoch, self._number = "restored", 0
 
     async def poison(self) -> None:
         self._number += 1
+        self._calls += 1
         body = batch(level(self._number)).replace(b'"onHand":5', b'"onHand":1e400')
-        self._outbox.append((f"m{self._number}", body))
+        self._outbox.append((f"m{self._calls}", body))
 
     async def vanish(self) -> None:
         await self._listening.aclose()
@@ -90,9 +125,29 @@ class PushSite:
         await self._listening.aclose()
 
 
+class TickerSite(PushSite):
+    """A foreign one, read by its profile; its clock goes on with each event, so that their times are in order."""
+
+    reader = reader_of(ticker_profile())
+
+    async def tell(self, *told: tuple[str, int]) -> None:
+        await self._say(*told)
+
+    async def poison(self) -> None:
+        await self._say(("A", "1e400"))
+
+    async def _say(self, *told: tuple[str, object]) -> None:
+        rows = []
+        for sku, pieces in told:
+            await self._clock.sleep(1)
+            rows.append((sku, pieces, self._clock.wall_ms()))
+        self._number += 1
+        self._outbox.append((f"m{self._number}", ticker(*rows)))
+
+
 @asynccontextmanager
-async def push_site() -> AsyncIterator[PushSite]:
-    site = PushSite()
+async def push_site(made: type[PushSite] = PushSite) -> AsyncIterator[PushSite]:
+    site = made()
     await site.open()
     try:
         yield site
@@ -100,8 +155,28 @@ async def push_site() -> AsyncIterator[PushSite]:
         await site.close()
 
 
-class TestCalls(FeedContract):
+class TestCalls(RecordContract):
     """Signed calls."""
 
-    def site(self) -> AbstractAsyncContextManager[Site]:
+    def site(self) -> AbstractAsyncContextManager[RecordSite]:
         return push_site()
+
+
+class TestForeignCalls(FeedContract):
+    """Signed calls in words of their own."""
+
+    def site(self) -> AbstractAsyncContextManager[Site]:
+        return push_site(TickerSite)
+
+    @virtual
+    async def test_f094_what_was_not_committed_is_read_again(self) -> None:
+        """The sender's next attempt tells a later time, behind which only figures of one time are ordered."""
+        async with self.site() as site:
+            checkpoint = await site.begin()
+            await site.tell(("A", 1), ("B", 2))
+            first = await read(site.feed, checkpoint, 2, acknowledge=False)
+            again = await read(await site.reopen(), checkpoint, 2)
+            assert [one.id for batch in again for one in batch.records] == [
+                one.id for batch in first for one in batch.records
+            ]
+            assert levels(again) == levels(first)

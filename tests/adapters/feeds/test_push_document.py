@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -13,44 +11,31 @@ import pytest
 from archsyncd.adapters.clock import SystemClock
 from archsyncd.domain.feed import Level
 from tests.adapters.feeds.calling import SECRET, called
+from tests.support import printed as printing
 
 DOCUMENT = Path(__file__).parents[3] / "packaging/r247.md"
+STEPS = printing.sections(DOCUMENT)["Transport `push`: signed calls"]
 NEEDED = ("bash", "curl", "openssl", "od")
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, NEEDED)), reason=f"one of {', '.join(NEEDED)} is not installed"
 )
 
 
-def example() -> str:
-    """The lines from the body to the call."""
-    (found,) = re.findall(r"(?m)^    body='(?:.*\n)(?:    .*\n)+", DOCUMENT.read_text("utf-8"))
-    return "\n".join(line.removeprefix("    ") for line in str(found).splitlines())
-
-
-async def typed(url: str, secret: str) -> dict[str, object]:
+async def typed(url: str, secret: str) -> str:
     """What the shell prints."""
-    shell = await asyncio.create_subprocess_exec(
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        example(),
-        env={"URL": url, "SECRET": secret, "PATH": "/usr/bin:/bin", "no_proxy": "*"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await shell.communicate()
-    assert shell.returncode == 0, err
-    told: dict[str, object] = json.loads(out)
-    return told
+    around = {"URL": url, "SECRET": secret, "PATH": "/usr/bin:/bin"}
+    (printed,) = await printing.typed(STEPS, around)
+    return printed
 
 
 async def test_the_call_that_is_signed_by_hand_is_stored() -> None:
     """Once; typed again it is known. With another secret it is refused."""
     async with called(clock=SystemClock()) as desk:
-        assert await typed(desk.url, "whsec_AAAAAAAAAAAAAAAAAAAAAAAA") == {"code": "bad_signature"}
-        assert await typed(desk.url, SECRET) == {"status": "stored", "items": 1}
-        assert await typed(desk.url, SECRET) == {"status": "duplicate"}
+        (step,) = STEPS
+        refused = json.loads(await typed(desk.url, "whsec_AAAAAAAAAAAAAAAAAAAAAAAA"))
+        assert refused == {"code": "bad_signature"}
+        assert step.is_answered(await typed(desk.url, SECRET))
+        assert json.loads(await typed(desk.url, SECRET)) == {"status": "duplicate"}
         (told,) = desk.shelf.batches
         (record,) = told.records
         assert isinstance(record, Level)

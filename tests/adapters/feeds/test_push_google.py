@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -103,6 +104,27 @@ async def test_a_token_of_google_s_for_us_lets_its_message_in_and_keys_are_fetch
 
 
 @virtual
+async def test_f100_a_part_of_a_snapshot_is_set_aside_as_a_whole() -> None:
+    """None of its levels is taken for a record of its own: nobody would have counted or judged them."""
+    part = {"type": "snapshot.part", "snapshotId": "s-9", "part": 1, "items": [level(1), level(2, "B", 0)]}
+    end = {
+        "type": "snapshot.end",
+        "snapshotId": "s-9",
+        "parts": 1,
+        "seqAt": "2",
+        "asOf": "2026-01-01T00:00:00Z",
+    }
+    async with google_calls() as (_, desk):
+        for number, told in enumerate((part, end)):
+            body = envelope(json.dumps(told).encode(), f"n{number}")
+            assert (await desk.post(body, bearer(token()))).status == 202
+        assert [one.records for one in desk.shelf.batches] == [(), ()]
+        rejects = [reject for one in desk.shelf.batches for reject in one.rejects]
+        assert [(one.code, one.stock) for one in rejects] == [("unknown_type", False)] * 2
+        assert (rejects[0].record_id, "snapshot_from" in rejects[0].reason) == ("s-9", True)
+
+
+@virtual
 async def test_f168_a_token_that_is_not_google_s_or_not_for_us_is_refused() -> None:
     """Each claim counts, and so does who signs; nobody is told which it was."""
     async with google_calls() as (google, desk):
@@ -110,6 +132,8 @@ async def test_f168_a_token_that_is_not_google_s_or_not_for_us_is_refused() -> N
             "",
             "x",
             "a.b.c",
+            "\xff.b.c",
+            base64.urlsafe_b64encode(b"[" * 5_000).decode() + ".b.c",
             token(signed_by="k2"),
             token(aud="https://other.test/"),
             token(aud=[AUDIENCE]),

@@ -124,7 +124,7 @@ async def test_what_pubsub_pushes_is_opened() -> None:
 
 @virtual
 async def test_poison_that_pubsub_pushes_is_set_aside_or_it_would_come_for_ever() -> None:
-    """What is no envelope at all is refused; a bomb is not unpacked."""
+    """Data that are no record, no base64, or packed otherwise than they say; a bomb is not unpacked."""
     async with called(secret="0123456789abcdef0123", scheme=QUERY) as desk:
         token = {"token": "0123456789abcdef0123"}
         for number, data in enumerate((b"no json", b"[1]", b'{"type":"stock.level"}', b'{"items":[{}]}')):
@@ -133,7 +133,25 @@ async def test_poison_that_pubsub_pushes_is_set_aside_or_it_would_come_for_ever(
         assert [len(got.rejects) for got in desk.shelf.batches] == [1, 1, 1, 1]
         assert (await desk.post(envelope(b'{"items":[]}', "none"), {}, params=token)).told["items"] == 0
         bomb = envelope(gzip.compress(b" " * 20_000_000), "b", contentEncoding="gzip")
-        for body in (bomb, envelope(b"x", "g", contentEncoding="gzip"), envelope(b"{}", "e", epoch="")):
+        other = envelope(b"{}", "o", contentEncoding="br")
+        spoilt = envelope(b"{}", "s").replace(b'"data": "', b'"data": "?')
+        for body in (bomb, envelope(b"x", "g", contentEncoding="gzip"), other, spoilt):
+            answer = await desk.post(body, {}, params=token)
+            assert (answer.status, answer.told["items"]) == (202, 1)
+        told = [one.code for got in desk.shelf.batches[4:] for one in got.rejects]
+        assert told == ["too_large", "not_gzip", "unknown_encoding", "not_base64"]
+
+
+@virtual
+async def test_an_attribute_that_nobody_reads_refuses_no_message() -> None:
+    """Libraries and tracers add their own; what says of which epoch it is must be there."""
+    async with called(secret="0123456789abcdef0123", scheme=QUERY) as desk:
+        token = {"token": "0123456789abcdef0123"}
+        one = json.dumps(level(1)).encode()
+        told = {"googclient_schemaencoding": "x" * 1000, "trace": "a\nb", "contentType": ""}
+        assert (await desk.post(envelope(one, "t", **told), {}, params=token)).status == 202
+        assert [len(got.records) for got in desk.shelf.batches] == [1]
+        for body in (envelope(one, "e", epoch=""), envelope(one, "")):
             assert (await desk.post(body, {}, params=token)).status == 400
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from archsyncd.adapters.sqlite.audit_file import FREE_SPACE_FLOOR_BYTES, AuditFile
 from archsyncd.domain.audit import AuditSummary, FindingKind, no_location
 from archsyncd.engine.ports import AuditLost, StoreFull
+from tests.support.examples import examples
 
 SUMMARY = AuditSummary(1, 2, 0, 0, 0, 0, 0)
 SKUS = st.sets(st.sampled_from(["A-1", "a1", "A_1", "0A1", " A1", "B", "b", "C", "00", "0", "-", "é"]))
@@ -31,7 +32,7 @@ async def compared(book: AuditFile, sold: set[str], sent: set[str], limit: int =
     return await book.conclude(SUMMARY)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SKUS, SKUS)
 def test_findings_are_the_differences_of_the_two_sides(
     tmp_path: Path, sold: set[str], sent: set[str]

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 BATCHES = 3
-POINTS = 9
+POINTS = 6
 KILLED = -9
 
 
@@ -64,7 +64,7 @@ async def test_f011_killed_in_the_schema_s_migration_the_next_start_completes_it
     probe = tmp_path / "probe"
     probe.mkdir()
     opened = await count_calls(probe, 0, "pwrite64")
-    ended = await sweep(tmp_path, "pwrite64", spread(1, opened // 2, 6), 1)
+    ended = await sweep(tmp_path, "pwrite64", spread(1, opened // 2, 4), 1)
     assert any(killed.promises == () for killed in ended)
 
 

@@ -23,6 +23,7 @@ from archsyncd.domain.settlement import Booked, Doubted, Foreign, GivenUp, Lande
 from archsyncd.domain.tenure import PLANNING, Tenure
 from tests.adapters.sqlite.shelf import CONFIRM_MS, LAG_MS, LEDGER, Shelf, entry, open_sqlite
 from tests.domain.nouns import BORN_MS, key, level, line, order
+from tests.support.examples import examples
 from tests.support.virtual_time import run_virtual
 
 PLENTY = 10**9
@@ -231,7 +232,7 @@ async def test_old_days_are_folded_and_the_oldest_go_into_the_opening(shelf: She
     assert (await told(shelf)).changes[0].n > before.changes[-1].n
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     days=st.lists(st.integers(0, 3), min_size=1, max_size=6),
     step_rows=st.integers(2, 9),

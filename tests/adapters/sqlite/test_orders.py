@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from archsyncd.domain.cases import CaseKind
-from archsyncd.domain.feed import KeyReading, OrderLookup
+from archsyncd.domain.feed import KeyReading, LineShare, OrderLookup, OrderRecord
 from archsyncd.domain.guard import GuardLimits
 from archsyncd.domain.inventory import LineMode, MessageCursor
 from archsyncd.domain.ledger import Base
@@ -87,6 +87,27 @@ async def test_f153_a_source_may_call_an_order_by_its_number(shelf: Shelf) -> No
     await shelf.read(accepted(1, "CT-1"), level(2, 7))
     await shelf.learn(order(line(3), number="CT-1"))
     assert (await shelf.figures()).refl == 3
+
+
+@pytest.mark.parametrize("learnt_first", [True, False])
+@pytest.mark.parametrize("shares", [(), (share(3),)], ids=["whole", "by-sku"])
+async def test_f153_archean_s_number_for_an_order_is_kept_whichever_comes_first(
+    shelf: Shelf, shares: tuple[LineShare, ...], learnt_first: bool
+) -> None:
+    """The number, or the reason for refusing, is not lost because the order was learnt a moment later."""
+    await shelf.read(level(1, 10))
+    said: tuple[OrderRecord, ...] = (accepted(2, "o1", *shares), rejected(3, "o2"))
+    for number, told in enumerate(said, 1):
+        bought = order(line(3), name=f"o{number}")
+        if learnt_first:
+            await shelf.learn(bought)
+        await shelf.read(told)
+        if not learnt_first:
+            await shelf.learn(bought)
+    heads = (await shelf.store.report.story("A")).heads
+    assert {head[0]: head[7] for head in heads} == {"o1": "SO-o1", "o2": None}
+    (case,) = await shelf.store.cases.listed(kind=CaseKind.ORDER_REJECTED.value)
+    assert "unknown_sku" in case.reason
 
 
 async def test_f153_an_early_shipment_restated_counts_as_it_was_last(shelf: Shelf) -> None:

@@ -16,6 +16,7 @@ from archsyncd.domain.cases import CaseKind
 from archsyncd.domain.feed import Batch, Level, Outcome, Reject, SnapshotClosing, SnapshotPart
 from tests.adapters.sqlite.shelf import Shelf, open_sqlite
 from tests.domain.nouns import key, level, movement
+from tests.support.examples import examples
 
 MINUTE = 60.0
 
@@ -65,6 +66,15 @@ async def test_f100_a_snapshot_is_whole_once_every_part_and_its_end_have_come(sh
     await bring(shelf, part(1, level(0, 1, sku="A")), part(2, level(0, 2, sku="B")), closing(2, 2))
     assert await items(shelf) is None
     assert await shelf.store.parts.give_up("main", 0) == 0
+
+
+async def test_goods_to_come_ride_in_parts_as_well(shelf: Shelf) -> None:
+    await bring(shelf, part(1, replace(level(0, 1), expected="2026-12-01T00:00:00.000Z")), closing(1, 1))
+    sending = await shelf.store.parts.whole("main")
+    assert sending is not None
+    page = await shelf.store.parts.page_after(sending, 0)
+    assert page is not None
+    assert [item.expected for item in page[1].items] == ["2026-12-01T00:00:00.000Z"]
 
 
 async def test_f100_what_is_not_whole_in_time_is_given_up_with_a_case(shelf: Shelf) -> None:
@@ -167,7 +177,7 @@ LEVELS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(LEVELS.flatmap(lambda told: st.tuples(st.just(told), st.permutations([*told, *told[:2]]))))
 def test_f094_f095_f114_any_order_and_any_repetition_comes_to_the_same(
     case: tuple[list[Level], Sequence[Level]],

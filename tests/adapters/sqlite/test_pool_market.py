@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from tests.adapters.sqlite.pool_market import KITTED, SHARED, Market, Site, hasty_scene
 from tests.adapters.sqlite.test_trade import scratch
+from tests.support.examples import examples
 
 T = TypeVar("T")
 
@@ -145,7 +146,10 @@ def test_s1_s2_no_piece_is_sold_twice_and_none_is_hidden() -> None:
     run_state_machine_as_test(
         Trading,
         settings=settings(
-            max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples(80),
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )
 

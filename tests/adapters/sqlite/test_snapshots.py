@@ -305,6 +305,7 @@ async def test_a_snapshot_beyond_one_step_is_applied_whole(shelf: Shelf) -> None
 
 async def test_f102_a_full_of_a_new_epoch_older_than_what_was_applied_is_held(shelf: Shelf) -> None:
     """A source restored from an old backup: its positions begin anew, its figures are of last week."""
+    shelf.clock.pass_by(9 * 86_400)
     await shelf.read(level(9, 7, sku="S000", as_of="2026-01-09T00:00:00Z"))
     snapshot = await shelf.snapshot(level(1, 9, sku="S000"), epoch="e2", seq_at=1, limits=LOOSE)
     assert snapshot.state == "held"

@@ -99,6 +99,23 @@ async def test_f020_a_pump_that_keeps_failing_ends_the_process() -> None:
 
 
 @virtual
+async def test_f020_a_feed_that_keeps_failing_ends_nothing_else() -> None:
+    """What one source brings about is no reason to stop orders and writes: it is tried again for ever, and told each time."""
+    stage, tries = Stage(), 0
+
+    async def fails() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 20:
+            stage.supervisor.stop()
+        raise LookupError("bug")
+
+    await stage.supervisor.run([Pump("feed", fails, alone=True), Pump("b", stage.dutiful)])
+    assert [told.failures for told in stage.told] == list(range(1, 20))
+    assert max(told.delay_seconds for told in stage.told) == 45
+
+
+@virtual
 async def test_a_pump_that_fails_rarely_is_always_started_again() -> None:
     """Failures with long good runs between them are not counted together."""
     stage, runs = Stage(), 0

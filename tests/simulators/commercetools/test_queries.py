@@ -149,6 +149,20 @@ async def test_keyset_walk_by_id_sees_every_entry_once() -> None:
     assert len(seen) >= 32
 
 
+async def test_newest_first_is_the_other_way_round_and_ends_at_its_bound() -> None:
+    """By time of creation and id, downwards: what both ascending give, backwards; a moment bounds it from below."""
+    caller = await _stocked(12)
+    upwards = (await caller.get("/inventory", sort=["createdAt asc", "id asc"]))["results"]
+    newest_first = ["createdAt desc", "id desc"]
+    page = await caller.get("/inventory", sort=newest_first)
+    assert page["results"] == upwards[::-1]
+    page = await caller.get("/inventory", sort=newest_first, limit=3, offset=2)
+    assert page["results"] == upwards[::-1][2:5]
+    since = upwards[6]["createdAt"]
+    page = await caller.get("/inventory", sort=newest_first, where=f'createdAt >= "{since}"')
+    assert page["results"] == [entry for entry in upwards[::-1] if entry["createdAt"] >= since]
+
+
 async def test_page_tells_total_and_default_limit() -> None:
     """Without parameters 20 are shown and the total is counted."""
     caller = await _stocked(30)

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from archsyncd.simulators.commercetools import ApiError
 from archsyncd.simulators.commercetools.records import Actor
 from tests.simulators.commercetools.caller import Caller
+from tests.support.examples import examples
 
 WRITER = Actor("archsyncd", "archsyncd@host")
 SKUS = st.sampled_from(["A", "B"])
@@ -99,5 +100,5 @@ class StockMachine(RuleBasedStateMachine):
             assert document["quantityOnStock"] == document["availableQuantity"] == expected
 
 
-StockMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+StockMachine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 TestStock = StockMachine.TestCase

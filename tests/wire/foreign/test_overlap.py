@@ -57,6 +57,16 @@ def test_of_several_rows_of_a_key_the_newest_counts_and_of_equal_times_the_last(
     assert news(memory, *rows) == []
 
 
+def test_a_row_whose_time_has_no_offset_is_set_aside_and_the_others_are_told() -> None:
+    """Nobody can say when that was."""
+    gathered = Round(Memory(), 0)
+    gathered.take_all([row("A", 5), row("B", 1, asOf="2026-01-01T10:00:00")])
+    assert [(one.item.value["sku"], [f.code for f in one.item.faults]) for one in gathered.news()] == [
+        ("A", []),
+        ("B", ["missing"]),
+    ]
+
+
 def test_what_tells_of_orders_comes_behind_all_stock() -> None:
     """A level of the same round need not exclude an order that the round says was accepted."""
     accepted = row(None, None, "09:00:00", type="order.accepted", id="o", orderId="o-1", location=None)

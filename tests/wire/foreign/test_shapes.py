@@ -70,6 +70,31 @@ def test_an_order_is_written_in_the_source_s_own_names() -> None:
     }
 
 
+def test_a_kits_component_says_in_the_source_s_names_what_it_was_sold_in() -> None:
+    """Lines of no kit leave that out."""
+    kit = {
+        "lineId": "l1",
+        "sku": "KIT",
+        "quantity": 2,
+        "unitPrice": {"centAmount": 4990, "fractionDigits": 2},
+    }
+    part = {"lineId": "l1+X", "sku": "X", "quantity": 6, "location": "WH1", "unitPrice": None, "kit": kit}
+    shape = {
+        "Lines": {
+            "each": "/lines",
+            "as": {
+                "Id": "/lineId",
+                "Set": "/kit/sku",
+                "Sets": "/kit/quantity",
+                "SetPrice": {"path": "/kit/unitPrice", "as": "decimal"},
+            },
+        }
+    }
+    assert render(shape_of(shape), ORDER | {"lines": [part, ORDER["lines"][1]]}) == {
+        "Lines": [{"Id": "l1+X", "Set": "KIT", "Sets": 2, "SetPrice": "49.90"}, {"Id": "l2"}]
+    }
+
+
 @given(st.integers(-(10**15), 10**15), st.integers(0, 8))
 def test_a_price_keeps_every_digit(cent_amount: int, digits: int) -> None:
     """As a decimal, whatever the currency's digits."""

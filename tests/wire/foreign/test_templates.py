@@ -187,6 +187,11 @@ def test_f177_links_that_lead_elsewhere_are_refused(text: str) -> None:
         own_link(text, BASE)
 
 
+def test_f177_a_link_of_too_many_fields_is_refused() -> None:
+    with pytest.raises(Unreadable, match="more than 64 fields"):
+        own_link("/api/next?" + "&".join(f"a{number}=1" for number in range(65)), BASE)
+
+
 def test_the_next_link_is_found_among_others() -> None:
     """RFC 8288, with parameters in any order."""
     header = '</a?x=1,2>; rel="prev first", </b>; title="x; y"; rel=next'

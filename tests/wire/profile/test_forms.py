@@ -26,7 +26,7 @@ from archsyncd.domain.feed import (
     ReturnReceived,
 )
 from archsyncd.wire.profile.contract import item_hash
-from archsyncd.wire.r247_values import Misread, Unreadable
+from archsyncd.wire.r247_values import Literal, Misread, Unreadable
 from tests.wire.profile.profiles import FIELDS, faults_of, items, profile, read, records, rejected, row
 
 # One feed that tells everything, as a system of its own would write it.
@@ -153,6 +153,25 @@ def test_an_id_may_be_made_of_the_content() -> None:
         for item in items(found, json.dumps({"Items": [row(), row(Qty=6), row(Site="X")]}).encode())
     )
     assert one == again != other
+
+
+@pytest.mark.parametrize("code", ['"A\\ud800"', '"A\xff"', '"A\\udfff\\ud800"'])
+def test_a_record_with_half_a_character_is_set_aside_though_its_id_is_made_of_it(code: str) -> None:
+    """However it is written; what stands beside it counts, and the same record has the same id."""
+    found = profile(fields=FIELDS | {"id": {"hash": True}})
+    text = json.dumps({"Items": [row(Code="@@"), row(), row(Code="@@")]}).replace('"@@"', code)
+    spoilt, good, again = items(found, text.encode("latin-1"))
+    assert spoilt.value["id"] == again.value["id"] != good.value["id"]
+    rejected_, level_ = found.record(spoilt), found.record(good)
+    assert isinstance(rejected_, Reject)
+    assert (rejected_.code, rejected_.path) == ("control_character", "/Code")
+    assert isinstance(level_, Level)
+
+
+def test_whatever_an_object_holds_has_its_hash() -> None:
+    """Numbers that no column holds, and literals as they were written; each another one."""
+    values = ["A\ud800", "A\\ud800", "A\udfff", 2**70, str(2**70), Literal("1e400"), [{"x": "\ud800"}], "A"]
+    assert len({item_hash({"sku": one}) for one in values}) == len(values)
 
 
 def test_a_document_without_its_list_is_no_empty_list() -> None:

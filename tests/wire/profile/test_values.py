@@ -102,7 +102,9 @@ def test_f122_a_fraction_without_a_factor_is_a_fault_and_not_cut_off() -> None:
     """Only whoever states a factor means to convert."""
     found = with_field("onHand", {"path": "/Qty", "decimal": ","})
     assert level(found, Qty="12,000").on_hand == 12
-    assert rejected(found, Qty="12,5").reason.endswith("is not a whole number")
+    assert rejected(found, Qty="12,5").reason.endswith(
+        '"unit" and "factors", or "factor", stand beside its path'
+    )
 
 
 def test_names_may_be_numbers_and_keep_their_zeros_as_texts() -> None:

@@ -31,6 +31,7 @@ from archsyncd.wire.drop_names import (
 )
 from archsyncd.wire.drop_records import Entry, Numbering, read_array, read_entries
 from archsyncd.wire.r247_values import Literal, Misread, Unreadable
+from tests.support.examples import examples
 from tests.wire.r247.documents import level
 
 
@@ -53,7 +54,7 @@ def test_a_name_is_taken_apart() -> None:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.text(max_size=80)
     | st.from_regex(r"[a-z-]{0,9}-(full|delta)-\d{10,13}-\d{7,9}T\d{6}Z\.(csv|ndjson)(\.gz)?")
@@ -70,7 +71,7 @@ def test_f133_no_name_leads_out_of_its_folder(text: str) -> None:
         assert 0 <= name.file_seq < 10**12
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     epoch=st.text(max_size=20),
     file_seq=st.integers(0, 10**12 - 1),
@@ -119,7 +120,7 @@ def test_a_receipt_is_the_contracts_json() -> None:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     line=st.integers(0, 10**6),
     counts=st.lists(st.integers(0, 10**9), min_size=5, max_size=5),
@@ -154,7 +155,7 @@ def test_times_are_compared_as_times(one: str | None, other: str | None, later: 
     assert is_later(one, other) is later
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_in_the_drop_raise_nothing_but_the_declared_faults(data: bytes) -> None:
     """Manifests, receipts, progress, arrays, rows: read, refused or forgotten."""
@@ -180,7 +181,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6) | st
 COLUMNS = ("id", "sku", "location", "onHand", "available", "asOf", "ordersIncluded")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     rows=st.lists(st.tuples(*[CELLS] * len(COLUMNS)), max_size=6), delimiter=st.sampled_from([",", ";", "\t"])
 )

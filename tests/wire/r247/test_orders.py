@@ -8,6 +8,8 @@ import orjson
 import pytest
 
 from archsyncd.domain.handover import PlacedLine
+from archsyncd.domain.kit_orders import split
+from archsyncd.domain.kits import Kit
 from archsyncd.domain.whole_order import LineDetail, Price, WholeOrder
 from archsyncd.simulators.r247.desk import read_order
 from archsyncd.wire.r247_answers import Problem
@@ -39,6 +41,30 @@ def test_the_body_is_what_the_contract_says() -> None:
     told = orjson.loads(body)
     assert told["lines"][0]["unitPrice"] == {"centAmount": 1999, "fractionDigits": 2}
     assert (told["orderNumber"], told["shipTo"], told["shippingMethod"]) == ("CT-1", {"country": "DE"}, "DHL")
+
+
+def kitted() -> list[PlacedLine]:
+    """The first line taken apart, into one X and three Y each."""
+    sold = BOUGHT.order.lines[0]
+    parts = split(sold, Kit("A", (("X", 1), ("Y", 3))))
+    return [PlacedLine(part, part.sku or "", "WH1", sold) for part in parts]
+
+
+def test_a_kits_components_name_it_and_carry_no_price_of_their_own() -> None:
+    """The price stands once for the kit, on each of its lines; other lines are as they always were."""
+    other = BOUGHT.order.lines[1]
+    body = order_body(BOUGHT, [*kitted(), PlacedLine(other, other.sku or "", None)])
+    asked = read_order(BOUGHT.order.id, body.encode())
+    assert [(each.line_ref, each.sku, each.quantity) for each in asked.lines] == [
+        ("n1+X", "X", 2),
+        ("n1+Y", "Y", 6),
+        ("n2", "B", 1),
+    ]
+    first, second, third = orjson.loads(body)["lines"]
+    price = {"centAmount": 1999, "fractionDigits": 2}
+    assert first["kit"] == second["kit"] == {"lineId": "n1", "sku": "A", "quantity": 2, "unitPrice": price}
+    assert first["unitPrice"] is second["unitPrice"] is None
+    assert "kit" not in third
 
 
 @pytest.mark.parametrize(

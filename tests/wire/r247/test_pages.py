@@ -25,6 +25,7 @@ from archsyncd.wire.r247_answers import (
     read_stock_page,
 )
 from archsyncd.wire.r247_values import Unreadable
+from tests.support.examples import examples
 from tests.wire.r247.documents import level, level_text, page
 
 
@@ -155,7 +156,7 @@ def test_pretty_printed_pages_are_pages() -> None:
     assert len(read_page(b"\xef\xbb\xbf" + page(level())).records) == 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(max_size=300))
 @example(b'{"items":[{}]}')
 @example(b'{"items":[NaN,}')
@@ -177,7 +178,7 @@ def test_arbitrary_bytes_raise_nothing_but_unreadable(data: bytes) -> None:
     assert len(records) + len(rejects) == data.count(b"\n") + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_a_damaged_page_raises_nothing_but_unreadable(data: st.DataObject) -> None:
     """A page with a few bytes changed or cut is read, partly set aside, or refused as a whole."""
@@ -353,7 +354,7 @@ def test_a_bad_line_spoils_only_itself() -> None:
     assert read_lines([b"1", b"2", b"[3", b"4]"], 1)[0] == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     lines=st.lists(st.binary(max_size=12).map(lambda raw: raw.replace(b"\n", b"").rstrip(b"\r")), max_size=8),
     cuts=st.lists(st.integers(1, 9)),

@@ -30,6 +30,7 @@ from archsyncd.domain.feed import (
 from archsyncd.wire.r247 import read_page
 from archsyncd.wire.r247_records import read_clean, read_record
 from archsyncd.wire.r247_values import to_ms
+from tests.support.examples import examples
 from tests.wire.r247.documents import level, level_text, page
 
 
@@ -414,7 +415,7 @@ FIELDS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     changes=st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=3),
     seq=st.text("0123456789 -+_١", max_size=20),
@@ -432,3 +433,28 @@ def test_the_fast_reader_says_nothing_that_the_exact_one_would_not(changes: dict
     assert fast is None or fast == [exact]
     if isinstance(exact, Reject):
         assert fast is None
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+def test_a_time_that_leaves_the_years_that_exist_is_no_time(moment: str) -> None:
+    """In UTC it would be of the year 10000 or 0, which nobody can write down."""
+    assert rejected(level(asOf=moment)).code == "not_a_time"
+    assert not isinstance(read_one(level(asOf=f"{moment[:19]}Z")), Reject)
+
+
+class Cursed(dict[str, Any]):
+    """A record that trips a fault that nobody thought of."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name == "rev":
+            raise LookupError("bug")
+        return super().get(name, default)
+
+
+def test_f104_a_fault_of_ours_is_an_exception_of_its_record() -> None:
+    """The feed goes on, and the record is kept with what it tripped."""
+    found = read_record(Cursed(level(rev="1")), b"bytes")
+    assert isinstance(found, Reject)
+    assert (found.code, found.payload, found.sku) == ("reader_failed", b"bytes", level()["sku"])
+    assert "LookupError: bug" in found.reason
+    assert read_clean([Cursed(level(rev="1"))]) is None

@@ -116,6 +116,7 @@ def test_the_earliest_goods_to_come_are_read(future: object, expected: str | Non
         "soon", {}, [1], [{}], [{"quantity": "5", "expectedAt": "2026-12-01"}], [{"quantity": 5, "expectedAt": "2026-02-30"}],
         [{"quantity": 5, "expectedAt": 7}], [{"quantity": True, "expectedAt": "2026-12-01"}], [{}] * 10_001,
         [{"quantity": 5, "expectedAt": "0001-01-01T00:00:00+23:59"}],
+        [{"quantity": 5, "expectedAt": "9999-12-31T23:59:59-05:00"}],
     ],
 )  # fmt: skip
 def test_goods_to_come_that_cannot_be_read_lose_no_level(future: object) -> None:

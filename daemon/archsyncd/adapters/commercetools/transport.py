@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,19 +80,36 @@ def probed_socket(address: tuple[Any, ...]) -> socket.socket:
 
 def trusted_context(ca_file: Path | None) -> ssl.SSLContext:
     """The default context: certificates and host names verified. Raises TrustMissing."""
-    if ca_file is None and not _system_trust():
-        raise TrustMissing("this system has no certificate authorities: install ca-certificates")
+    if ca_file is None:
+        return _system_context(_system_trust())
     try:
-        return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+        return ssl.create_default_context(cafile=str(ca_file))
     except OSError as error:
         raise TrustMissing(f"certificate authorities {ca_file}: {error.strerror or 'unreadable'}") from error
 
 
-def _system_trust() -> bool:
+@lru_cache(maxsize=1)
+def _system_context(_trusted: tuple[object, ...]) -> ssl.SSLContext:
+    """One context for all that trust what the system trusts: to read some hundred certificates takes a while."""
+    return ssl.create_default_context()
+
+
+def _system_trust() -> tuple[object, ...]:
+    """Where the system's authorities are, and what tells that they were changed. Raises TrustMissing without any."""
     paths = ssl.get_default_verify_paths()
     has_file = paths.cafile is not None and Path(paths.cafile).is_file()
     has_directory = paths.capath is not None and any(Path(paths.capath).glob("*.[0-9]"))
-    return has_file or has_directory
+    if not (has_file or has_directory):
+        raise TrustMissing("this system has no certificate authorities: install ca-certificates")
+    return tuple(_stamp(Path(path)) for path in (paths.cafile, paths.capath) if path is not None)
+
+
+def _stamp(path: Path) -> tuple[object, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (path,)
+    return path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 class Transport:

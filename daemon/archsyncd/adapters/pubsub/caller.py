@@ -12,16 +12,14 @@ from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from archsyncd.adapters.answers import BROKEN, named, read_body
 from archsyncd.adapters.pubsub.options import Network
 from archsyncd.engine.ports import FeedFault
 
-CHUNK_BYTES: Final = 64 * 1024
 CONNECTIONS: Final = 8
 HEADER_LINE_BYTES: Final = 8190
-_BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +106,9 @@ class Caller:
         except TimeoutError:
             raise FeedFault(f"{call.told}: no answer within {call.seconds:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            raise FeedFault(f"{call.told}: {_named(error)}", unreached=True) from None
-        except _BROKEN as error:
-            raise FeedFault(f"{call.told}: {_named(error)}") from None
+            raise FeedFault(f"{call.told}: {named(error)}", unreached=True) from None
+        except BROKEN as error:
+            raise FeedFault(f"{call.told}: {named(error)}") from None
         return await self._whole(call, response)
 
     async def _whole(self, call: Call, response: aiohttp.ClientResponse) -> Answer:
@@ -121,12 +119,12 @@ class Caller:
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise FeedFault(f"{told}: compressed, which was not asked for")
             async with asyncio.timeout(call.seconds):
-                body = await _read(response, call.limit_bytes, told)
+                body = await read_body(response, call.limit_bytes, told)
             return Answer(response.status, body, told, response.headers)
         except TimeoutError:
             raise FeedFault(f"{told}: not ended within {call.seconds:g} s") from None
-        except _BROKEN as error:
-            raise FeedFault(f"{told}: {_named(error)}") from None
+        except BROKEN as error:
+            raise FeedFault(f"{told}: {named(error)}") from None
         finally:
             # An answer read to its end gave its connection back; any other connection is of no more use.
             response.close()
@@ -153,33 +151,3 @@ class Caller:
             await session.close()
             # TLS transports close in the loop's next turns.
             await asyncio.sleep(0)
-
-
-class TooMuch(FeedFault):
-    """An answer is larger than what is read at once."""
-
-
-async def _read(response: aiohttp.ClientResponse, limit_bytes: int, told: str) -> bytes:
-    announced = response.content_length
-    content = bytearray()
-    if announced is None or announced <= limit_bytes:
-        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-            content += chunk
-            if len(content) > limit_bytes:
-                break
-        else:
-            return bytes(content)
-    raise TooMuch(f"{told}: more than {limit_bytes} bytes")
-
-
-def _named(error: Exception) -> str:
-    """Name an error without its request: the library's own texts carry addresses and headers."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        refused = error.certificate_error
-        return f"certificate refused: {getattr(refused, 'verify_message', type(refused).__name__)}"
-    inner: BaseException = getattr(error, "os_error", None) or error
-    if isinstance(inner, ssl.SSLError):
-        return f"TLS failed: {inner.reason}"
-    if isinstance(inner, OSError) and inner.strerror:
-        return f"{type(error).__name__}: {inner.strerror}"
-    return type(error).__name__

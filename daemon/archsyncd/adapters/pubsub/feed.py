@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import replace
 from typing import Final
 
 from archsyncd.adapters.pubsub.gathering import Gathering
@@ -15,6 +16,7 @@ from archsyncd.adapters.pubsub.place import Place
 from archsyncd.adapters.pubsub.subscription import Subscription
 from archsyncd.domain.feed import Batch, KeyReading, OrderLookup, Outcome, SnapshotDue
 from archsyncd.engine.ports import Clock, FeedFault, SnapshotSource
+from archsyncd.wire.foreign.messages import MessageReader, is_packed, sent_of
 from archsyncd.wire.pubsub import Delivered
 from archsyncd.wire.r247_messages import Message, read_message
 
@@ -25,13 +27,19 @@ class PubsubFeed:
     """A `Feed` over a Pub/Sub subscription, read by one task."""
 
     def __init__(
-        self, options: PubsubOptions, subscription: Subscription, clock: Clock, beat: Callable[[], None]
+        self,
+        options: PubsubOptions,
+        subscription: Subscription,
+        clock: Clock,
+        beat: Callable[[], None],
+        reader: MessageReader | None = None,
     ) -> None:
-        """`beat` is called with every step of the reading."""
+        """`beat` is called with every step of the reading. `reader`: of messages that do not speak r247/1."""
         self._options = options
         self._subscription = subscription
         self._clock = clock
         self._beat = beat
+        self._reader = reader
         self._leases = Leases(options, subscription, clock)
         self._untold: deque[str] = deque()
         self._told: dict[str, list[str]] = {}
@@ -62,6 +70,8 @@ class PubsubFeed:
         While nothing comes an empty Batch at the same checkpoint is told: Pub/Sub answers, which says nothing of the source.
         """
         place = Place.of(after)
+        if self._options.source_feed is not None:
+            place = replace(place, feed=self._options.source_feed)
         self._untold, self._told = deque(self._leases.names), {}
         while True:
             self._beat()
@@ -96,9 +106,14 @@ class PubsubFeed:
         return gathering
 
     async def _read(self, delivered: Delivered) -> Message:
-        if len(delivered.data or b"") < ASIDE_BYTES and "contentEncoding" not in delivered.attributes:
+        if len(delivered.data or b"") < ASIDE_BYTES and not is_packed(delivered.data, delivered.attributes):
+            return self._understood(delivered)
+        return await asyncio.to_thread(self._understood, delivered)
+
+    def _understood(self, delivered: Delivered) -> Message:
+        if self._reader is None:
             return read_message(delivered.data, delivered.attributes)
-        return await asyncio.to_thread(read_message, delivered.data, delivered.attributes)
+        return self._reader.read(delivered.data, sent_of(delivered))
 
     async def _pause_since(self, began: float) -> None:
         left = self._options.pause_seconds - (self._clock.monotonic() - began)

@@ -70,7 +70,7 @@ class Gathering:
             return message
         reason = (
             f"a message is of the feed {message.feed!r}, and this subscription tells of {self.place.feed!r}: their places cannot "
-            "be compared. Give each feed a subscription of its own"
+            "be compared. Give each feed a subscription of its own; if that one is not ours, state the right one as source_feed"
         )
         payload = (delivered.data or b"")[:PAYLOAD_SHOWN]
         spoilt = Reject(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from archsyncd.adapters.pubsub.options import PubsubOptions
-from archsyncd.adapters.pubsub.subscription import Subscription
+from archsyncd.adapters.pubsub.subscription import NamesRefused, Subscription
 from archsyncd.engine.ports import Clock, FeedFault
 from archsyncd.wire.pubsub import Delivered
 
@@ -63,13 +63,18 @@ class Leases:
         return delivered
 
     async def acknowledge(self, ack_ids: Collection[str]) -> None:
-        """These are durable. Raises FeedFault; the next acknowledgement makes up for one that failed."""
+        """These are durable. Raises FeedFault; the next acknowledgement makes up for one that failed.
+
+        Names that were refused are not told again: what they stand for is delivered again, and counts once.
+        """
         self._forget(ack_ids)
         self._owed = [*self._owed, *ack_ids][-OWED_LIMIT:]
         if self._owed:
             owed, self._owed = self._owed, []
             try:
                 await self._subscription.acknowledge(owed)
+            except NamesRefused:
+                raise
             except BaseException:
                 self._owed = [*owed, *self._owed][-OWED_LIMIT:]
                 raise

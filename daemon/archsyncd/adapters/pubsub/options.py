@@ -23,6 +23,7 @@ _NAME: Final = re.compile(r"projects/[A-Za-z0-9.:_-]{1,100}/subscriptions/[A-Za-
 class PubsubOptions:
     """One subscription. Raises ValueError when its name or the address is not to be used.
 
+    `source_feed`: the feed's name at the source; None: the first one told, for as long as the checkpoint lives.
     `url`: where Pub/Sub's REST interface is; `emulated`: it wants no token. `page_limit`: messages asked for at once.
     `batch_records`: about how many records are committed together. `pull_seconds`: how long Pub/Sub may take over a pull
     without messages. A message is held, and its deadline put off, for `hold_seconds` at most.
@@ -30,6 +31,7 @@ class PubsubOptions:
 
     name: str
     subscription: str
+    source_feed: str | None = None
     url: str = GOOGLE
     emulated: bool = False
     networks: tuple[Network, ...] = ()

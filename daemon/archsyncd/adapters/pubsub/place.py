@@ -24,13 +24,17 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`since_ms`: when the first message of the epoch was published, as far as one was met. `told`: batches so far."""
+    """`since_ms`: when the first message of the epoch was published, as far as one was met. `told`: batches so far.
+
+    `left` are epochs that counted once, `void` those that were left before they were met.
+    """
 
     feed: str | None = None
     epoch: str | None = None
     since_ms: int | None = None
     left: tuple[str, ...] = ()
     told: int = 0
+    void: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, checkpoint: str | None) -> Place:
@@ -43,6 +47,7 @@ class Place:
                 fields.get("since"),
                 tuple(fields.get("left", ())),
                 fields.get("n", 0),
+                tuple(fields.get("void", ())),
             )
         except (ValueError, AttributeError, TypeError):
             return cls()
@@ -56,6 +61,7 @@ class Place:
             "since": self.since_ms,
             "left": self.left,
             "n": self.told,
+            "void": self.void,
         }
         return json.dumps(fields, separators=(",", ":"))
 
@@ -65,11 +71,14 @@ class Place:
             return Standing.COUNTS, self._earlier(published_ms)
         if epoch in self.left:
             return Standing.LEFT, self
+        if epoch in self.void:
+            return Standing.VOID, self
         if self.epoch is None:
             return Standing.COUNTS, replace(self, epoch=epoch, since_ms=published_ms)
         if published_ms is not None and self.since_ms is not None and published_ms < self.since_ms:
-            # The order of delivery says nothing: this one was published before the epoch that counts began.
-            return Standing.VOID, self
+            # The order of delivery says nothing: this one was published before the epoch that counts began. What a publisher
+            # that was slow to stop says of it later is as void.
+            return Standing.VOID, replace(self, void=(*self.void, epoch)[-LEFT_LIMIT:])
         left = (*self.left, self.epoch)[-LEFT_LIMIT:]
         return Standing.COUNTS, replace(self, epoch=epoch, since_ms=published_ms, left=left)
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-from archsyncd.adapters.pubsub.caller import Answer, Call, Caller, TooMuch
+from archsyncd.adapters.answers import TooMuch
+from archsyncd.adapters.pubsub.caller import Answer, Call, Caller
 from archsyncd.adapters.pubsub.options import PubsubOptions
 from archsyncd.adapters.pubsub.tokens import Tokens
 from archsyncd.engine.ports import FeedFault
@@ -26,9 +27,14 @@ from archsyncd.wire.r247_values import Unreadable
 NAMES_LIMIT: Final = 1_000
 NAMES_LIMIT_BYTES: Final = 256 * 1024
 ASIDE_BYTES: Final = 256 * 1024
-_OK, _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND, _NOT_OFFERED, _GATEWAY_TIMEOUT = 200, 401, 403, 404, 501, 504
+_OK, _BAD_REQUEST, _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND = 200, 400, 401, 403, 404
+_NOT_OFFERED, _GATEWAY_TIMEOUT = 501, 504
 _SUBSCRIBER: Final = "grant its account the role roles/pubsub.subscriber on the subscription"
 _VIEWER: Final = "its account has not the role roles/pubsub.viewer, which is needed for this look alone"
+
+
+class NamesRefused(FeedFault):
+    """Acknowledgements that will be refused again: telling them once more would hold up every later one."""
 
 
 class Subscription:
@@ -78,9 +84,20 @@ class Subscription:
                 self._at_once = max(1, self._at_once // 4)
 
     async def acknowledge(self, ack_ids: Sequence[str]) -> None:
-        """Have these deliveries forgotten there. Raises FeedFault; whatever was not, is delivered again."""
+        """Have these deliveries forgotten there. Raises FeedFault; whatever was not, is delivered again.
+
+        Raises NamesRefused once all were told, where some were refused for good: a subscription with exactly-once delivery
+        refuses names whose deadline has passed.
+        """
+        refused: Answer | None = None
         for part in acknowledgements(ack_ids, NAMES_LIMIT, NAMES_LIMIT_BYTES):
-            await self._told(":acknowledge", {"ackIds": part})
+            answer = await self._ask("POST", ":acknowledge", {"ackIds": part}, self._options.request_seconds)
+            if answer.status == _BAD_REQUEST:
+                refused = answer
+            elif answer.status != _OK:
+                raise self._refusal(answer, _SUBSCRIBER)
+        if refused is not None:
+            raise NamesRefused(self._refusal(refused, _SUBSCRIBER).reason)
 
     async def put_off(self, ack_ids: Sequence[str], seconds: int) -> None:
         """Give us so long, from now, before these are delivered again; 0 gives them back at once. Raises FeedFault."""

@@ -13,12 +13,23 @@ from archsyncd.adapters.r247_drop.directory import WORK, DropDirectory, reason_o
 from archsyncd.adapters.r247_drop.full import FullFile
 from archsyncd.adapters.r247_drop.handing import Handed, Handing
 from archsyncd.adapters.r247_drop.memory import Memory
-from archsyncd.adapters.r247_drop.options import DropOptions
+from archsyncd.adapters.r247_drop.options import DropOptions, Readiness
 from archsyncd.adapters.r247_drop.order_files import OrderFiles
+from archsyncd.adapters.r247_drop.refusing import file_news, refused
 from archsyncd.adapters.r247_drop.survey import Role, Surveyor, Take
 from archsyncd.adapters.r247_drop.verdict import compare, judge
 from archsyncd.adapters.r247_drop.work import Work, claim, resume
-from archsyncd.domain.feed import Batch, KeyReading, OrderLookup, Outcome, Record, Reject, SnapshotDue
+from archsyncd.domain.feed import (
+    Batch,
+    FileNews,
+    KeyReading,
+    OrderLookup,
+    Outcome,
+    Record,
+    Reject,
+    SnapshotDue,
+    SnapshotStatus,
+)
 from archsyncd.engine.ports import Clock, FeedFault, SnapshotSource
 from archsyncd.wire.drop_names import NOTHING_READ, DropCheckpoint, Kind, Manifest, read_checkpoint
 from archsyncd.wire.drop_records import Numbering, read_entries
@@ -27,6 +38,8 @@ from archsyncd.wire.r247_values import Unreadable
 P = ParamSpec("P")
 T = TypeVar("T")
 PARSE_SECONDS: Final = 60.0
+# What is missing may be put there by hand any moment: looking costs little.
+AGAIN_SECONDS: Final = 2.0
 _MOVES_ON: Final = frozenset({Role.NEXT, Role.RESUMED, Role.OVER_GAP})
 
 
@@ -46,6 +59,8 @@ class DropFeed:
         self._last = NOTHING_READ
         self._content: Content | None = None
         self.desk = DropDesk(OrderFiles(options.directory), clock)
+        # Is told what is waited for by right, "" where nothing is.
+        self.waits: Callable[[str], None] = lambda _text: None
 
     @property
     def name(self) -> str:
@@ -87,9 +102,11 @@ class DropFeed:
             busy, now = self._handing.busy(), self._clock.monotonic()
             found = await self._blocking(self._surveyor.look, self._last, busy, now)
             if isinstance(found, Take):
+                self.waits("")
                 return found
             if found.alarm is not None:
-                raise FeedFault(found.alarm)
+                raise FeedFault(found.alarm, awaits=found.awaits, again_seconds=AGAIN_SECONDS)
+            self.waits(found.note)
             await self._clock.sleep(self._options.scan_seconds)
 
     async def _remember(self) -> None:
@@ -138,6 +155,9 @@ class DropFeed:
     def _work(self, take: Take) -> Work:
         name, manifest = take.found.name, take.manifest
         epoch = self._options.epoch if manifest is None else manifest.epoch
+        if take.role is Role.REFUSED and self._options.ready is Readiness.MANIFEST and manifest is None:
+            # Nobody has said of which epoch it is: it begins none.
+            epoch = self._last.epoch
         as_of = name.at if manifest is None or manifest.as_of is None else manifest.as_of
         return Work(name, epoch, as_of)
 
@@ -162,21 +182,29 @@ class DropFeed:
 
         A refused file leaves a gap: the checkpoint stays, and its number may come again with better content.
         """
-        rejects: tuple[Reject, ...] = ()
-        if role is Role.REFUSED:
-            reason = f"{work.name.text}: {'; '.join(work.reasons)}"
-            # Nothing was passed over: what comes after it is held until it has come in another form.
-            rejects = (Reject(work.code, reason, payload=work.name.text.encode(), stock=False),)
-        elif role in _MOVES_ON:
+        file = file_news(work.name)
+        if work.code:
+            file = refused(work, self._last)
+            work.reasons = (*work.reasons, file.does)
+        if role in _MOVES_ON:
             self._advance(work, 0, ended=True)
             work.passed = True
-        return self._hand(work, (), rejects, line=0, last=True)
+        return self._hand(
+            work, (), (), line=0, last=True, file=file if work.code or role in _MOVES_ON else None
+        )
 
     def _advance(self, work: Work, line: int, *, ended: bool) -> None:
         self._last = DropCheckpoint(work.epoch, work.name.file_seq, line, work.sha256, ended)
 
     def _hand(
-        self, work: Work, records: tuple[Record, ...], rejects: tuple[Reject, ...], *, line: int, last: bool
+        self,
+        work: Work,
+        records: tuple[Record, ...],
+        rejects: tuple[Reject, ...],
+        *,
+        line: int,
+        last: bool,
+        file: FileNews | None,
     ) -> Batch:
         checkpoint = self._last.encode()
         self._handing.add(Handed(checkpoint, work, line, last))
@@ -188,6 +216,8 @@ class DropFeed:
             checkpoint=checkpoint,
             more=not last,
             head_at=work.as_of,
+            void=not work.epoch,
+            file=file,
         )
 
     async def _records(
@@ -211,7 +241,8 @@ class DropFeed:
                 self._release()
             if moves:
                 self._advance(work, line, ended=last)
-            yield self._hand(work, tuple(records), tuple(rejects), line=line, last=last)
+            file = file_news(work.name) if last else None
+            yield self._hand(work, tuple(records), tuple(rejects), line=line, last=last, file=file)
 
     def _full(
         self, work: Work, content: Content, checked: Checked, manifest: Manifest | None, role: Role
@@ -237,6 +268,15 @@ class DropFeed:
     async def acknowledge(self, checkpoint: str, outcome: Outcome) -> None:
         """Book the outcome of a batch; with a file's last one write its receipt and put it away. Raises FeedFault."""
         await self._handing.acknowledge(checkpoint, outcome)
+
+    @property
+    def holds(self) -> bool:
+        """Whether a receipt says of a full that it is held."""
+        return bool(self._memory.held())
+
+    async def decided(self, epoch: str, seq_at: int, status: SnapshotStatus, outcome: Outcome) -> None:
+        """Say in the receipt of a held full what became of it. Raises FeedFault."""
+        await self._handing.renew(epoch, seq_at, status, outcome)
 
     async def take_snapshot(self, locations: Collection[str]) -> SnapshotSource | None:  # noqa: ARG002 - cannot be asked
         """Return None: a full file comes when the source writes one."""

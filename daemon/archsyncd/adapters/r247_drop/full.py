@@ -75,8 +75,9 @@ class FullFile:
     def end(self) -> SnapshotEnd:
         """Tell the manifest's count; it was compared with the content before. A file tells no sum."""
         if self._manifest is None:
-            return SnapshotEnd(complete=True)
-        return SnapshotEnd(self._manifest.complete is True, self._manifest.records)
+            return SnapshotEnd(complete=True, name=self._work.name.text)
+        complete = self._manifest.complete is True
+        return SnapshotEnd(complete, self._manifest.records, name=self._work.name.text)
 
     async def finish(self, status: SnapshotStatus, outcome: Outcome, reasons: Sequence[str]) -> None:
         """Write the receipt and put the file away. Raises FeedFault."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from archsyncd.adapters.r247_drop.directory import DropDirectory
 from archsyncd.adapters.r247_drop.memory import Memory
-from archsyncd.adapters.r247_drop.work import Work, note_progress, settle
-from archsyncd.domain.feed import Outcome
+from archsyncd.adapters.r247_drop.work import Work, note_progress, renew, settle
+from archsyncd.domain.feed import Outcome, SnapshotStatus
 from archsyncd.engine.ports import Clock, FeedFault
+from archsyncd.wire.drop_names import LINES_PER_FILE
 
 UNACKNOWLEDGED_LIMIT: Final = 4
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,11 +76,14 @@ class Handing:
         except OSError as fault:
             raise FeedFault(f"progress of {one.work.name.text}: {fault.strerror}") from None
 
+    def _now(self) -> str:
+        at = (_EPOCH + timedelta(milliseconds=self._clock.wall_ms())).isoformat(timespec="milliseconds")
+        return at.replace("+00:00", "Z")
+
     async def put_away(self, work: Work) -> None:
         """Write the receipt and move the file. Raises FeedFault; then it is tried again before the next file."""
-        at = (_EPOCH + timedelta(milliseconds=self._clock.wall_ms())).isoformat(timespec="milliseconds")
         try:
-            receipt = await asyncio.to_thread(settle, work, self._directory, at.replace("+00:00", "Z"))
+            receipt = await asyncio.to_thread(settle, work, self._directory, self._now())
         except OSError as fault:
             if work not in self._unsettled:
                 self._unsettled.append(work)
@@ -87,6 +91,20 @@ class Handing:
         if work in self._unsettled:
             self._unsettled.remove(work)
         self._memory.learn(work.name, receipt)
+
+    async def renew(self, epoch: str, seq_at: int, status: SnapshotStatus, outcome: Outcome) -> None:
+        """Say in the receipt of a full that was held what became of it in the end. Raises FeedFault."""
+        for name, receipt in self._memory.held():
+            if (receipt.epoch, name.file_seq * LINES_PER_FILE) != (epoch, seq_at):
+                continue
+            try:
+                renewed = await asyncio.to_thread(renew, name, status, outcome, self._directory, self._now())
+            except KeyError:
+                # The directory is gone just now: its folders are opened again by whoever reads them.
+                raise FeedFault(f"receipt of {name.text}: the directory is not there") from None
+            except OSError as fault:
+                raise FeedFault(f"receipt of {name.text}: {fault.strerror}") from None
+            self._memory.learn(name, renewed or replace(receipt, status=status.value))
 
     async def settle_left(self) -> None:
         """Try again what failed before. Raises FeedFault."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,6 +35,9 @@ class Memory:
     _skipped: dict[tuple[str, int], int] = field(default_factory=dict)
     _applied: dict[tuple[str, int], None] = field(default_factory=dict)
     _epochs: dict[str, int] = field(default_factory=dict)
+    _names: dict[tuple[str, int], str] = field(default_factory=dict)
+    _refused: dict[tuple[str, int], str] = field(default_factory=dict)
+    _held: dict[str, tuple[DropName, Receipt]] = field(default_factory=dict)
 
     def load(self, directory: DropDirectory, options: DropOptions) -> None:
         """Read the newest receipts of this feed. Raises OSError."""
@@ -58,10 +62,35 @@ class Memory:
             self._skipped[place] = name.file_seq - 1 if receipt.follows is None else receipt.follows
         elif receipt.passed:
             self._applied[place] = None
+        if receipt.passed:
+            self._names[place] = name.text
+            self._refused.pop(place, None)
+        elif receipt.status == "rejected":
+            self._refused[place] = name.text
+        if receipt.status == "held":
+            self._held[name.text] = (name, receipt)
+        elif name.text in self._held and self._held[name.text][1].sha256 == receipt.sha256:
+            del self._held[name.text]
         if receipt.sha256 and receipt.status in {"applied", "partial", "held", "duplicate"}:
             self._by_digest.setdefault(receipt.sha256, (name, receipt))
-        for table in (self._by_digest, self._skipped, self._applied, self._epochs):
+        for table in self._tables():
             _bound(table)
+
+    def _tables(self) -> Iterator[dict[Any, Any]]:
+        yield from (self._by_digest, self._skipped, self._applied, self._epochs)
+        yield from (self._names, self._refused, self._held)
+
+    def name_at(self, epoch: str, file_seq: int) -> str:
+        """What the file of a number was called behind which the sequence went on; "" where that is not known any more."""
+        return self._names.get((epoch, file_seq), "")
+
+    def refused_at(self, epoch: str, file_seq: int) -> str | None:
+        """The file of a number that was refused, and that has not come in a better form since."""
+        return self._refused.get((epoch, file_seq))
+
+    def held(self) -> Sequence[tuple[DropName, Receipt]]:
+        """Full files whose receipt says that they are held."""
+        return tuple(self._held.values())
 
     def left(self, epoch: str, current: str) -> bool:
         """Whether the source had this epoch before the current one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,6 +14,9 @@ from archsyncd.adapters.r247_drop.directory import IN, WORK, DropDirectory
 from archsyncd.adapters.r247_drop.memory import Memory
 from archsyncd.adapters.r247_drop.naming import UNFINISHED, name_of
 from archsyncd.adapters.r247_drop.options import DropOptions, Readiness
+from archsyncd.adapters.r247_drop.refusing import missing
+from archsyncd.domain.counting import counted
+from archsyncd.domain.feed import FileNews
 from archsyncd.wire.drop_names import (
     MANIFEST_ENDING,
     MANIFEST_LIMIT_BYTES,
@@ -82,9 +85,11 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do now. `alarm` tells what has been missing for too long."""
+    """Nothing to do now. `alarm` tells what has been missing for too long, `awaits` the file; `note`: a wait that is right."""
 
     alarm: str | None = None
+    awaits: FileNews | None = None
+    note: str = ""
 
 
 class Surveyor:
@@ -164,20 +169,48 @@ class Surveyor:
             for one in found
             if one.name.file_seq > last.file_seq or (one.name.file_seq == last.file_seq and not last.ended)
         ]
+        wanted = last.file_seq if not last.ended else last.file_seq + 1
+        refused = self._memory.refused_at(last.epoch, wanted) if last.file_seq else None
         if not coming:
-            if last.ended or not self._overdue(("gone", last.file_seq), now):
-                return Wait()
-            return Wait(f"file {last.file_seq} is gone, read to line {last.line} only")
+            return self._nothing_comes(last, refused, now)
         first = coming[0]
         state = self._state(first, now)
         taken = self._turn(first, state, last, now)
         if taken is not None:
             return taken
-        if not self._overdue(("gap", last.epoch, last.file_seq), now):
-            return Wait()
-        if isinstance(state, Unready) and state.code:
+        overdue = self._overdue(("gap", last.epoch, last.file_seq), now)
+        corrected_comes = first.name.file_seq == wanted and isinstance(state, Unready)
+        if not overdue and (refused is None or corrected_comes):
+            return Wait(note=self._first_waits(first, state, last, now))
+        if overdue and isinstance(state, Unready) and state.code:
             return Take(first, Role.REFUSED, None, state.code, state.reason)
-        return self._over_gap(coming, last, now) or Wait(self._missing(first, state, last, len(coming)))
+        over_gap = self._over_gap(coming, last, now)
+        if over_gap is not None:
+            return over_gap
+        if refused is not None:
+            # Nobody need be waited for: what is missing lies in error/.
+            return Wait(_awaits_better(refused, wanted, coming, state))
+        alarm = self._missing(first, state, last, len(coming))
+        return Wait(alarm, missing(wanted, alarm) if last.file_seq else None)
+
+    def _nothing_comes(self, last: DropCheckpoint, refused: str | None, now: float) -> Wait:
+        if refused is not None:
+            return Wait(_awaits_better(refused, last.file_seq + last.ended, (), None))
+        if last.ended or not self._overdue(("gone", last.file_seq), now):
+            return Wait()
+        alarm = f"file {last.file_seq} is gone, read to line {last.line} only"
+        return Wait(alarm, missing(last.file_seq, alarm))
+
+    def _first_waits(self, first: Found, state: Ready | Unready, last: DropCheckpoint, now: float) -> str:
+        """What is to be told of a first file that others may come before; "" where that is not what is waited for."""
+        since = self._touched.get(("begin", first.name.text))
+        if last.file_seq or since is None or isinstance(state, Unready):
+            return ""
+        left = max(self._options.gap_grace_seconds - (now - since), 0)
+        return (
+            f"{first.name.text} is the first file here, and earlier ones may still come: it is read in {left:.0f} s at the "
+            "latest (gap_grace_seconds); a full is read at once"
+        )
 
     def _turn(self, first: Found, state: Ready | Unready, last: DropCheckpoint, now: float) -> Take | None:
         """Take the lowest file that lies there if its turn has come."""
@@ -290,3 +323,16 @@ class Surveyor:
         if manifest.bytes is not None and manifest.bytes != size:
             return Unready(f"it has {size} bytes, its manifest says {manifest.bytes}", "wrong_size")
         return Ready(manifest)
+
+
+def _awaits_better(refused: str, wanted: int, coming: Sequence[Found], state: Ready | Unready | None) -> str:
+    """What holds while the next file of the sequence lies in error/. `state`: of the first that comes."""
+    told = (
+        f"{refused} was refused and lies in error/; nothing after it is read: the feed waits for a corrected file of the same "
+        f"number ({wanted}), or a full of this feed, in in/"
+    )
+    later = [one for one in coming if one.name.file_seq > wanted]
+    if coming and coming[0].name.file_seq == wanted and isinstance(state, Unready):
+        told += f"; {coming[0].name.text} is there: {state.reason}"
+    waits = f"; {counted(len(later), 'later file')} {'waits' if len(later) == 1 else 'wait'}"
+    return told + (waits if later else "")

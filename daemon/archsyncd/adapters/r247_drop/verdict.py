@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archsyncd.adapters.r247_drop.content import Checked
 from archsyncd.adapters.r247_drop.memory import Memory
+from archsyncd.adapters.r247_drop.refusing import CHANGED, STALE
 from archsyncd.adapters.r247_drop.survey import Role
 from archsyncd.adapters.r247_drop.work import Work
 from archsyncd.wire.drop_names import DropCheckpoint, Kind, Manifest
@@ -32,10 +33,10 @@ def judge(role: Role, work: Work, checked: Checked, last: DropCheckpoint, memory
         if same or last.line == 0:
             return role
         # The part that was applied and the part that follows must be one file's.
-        return _refused(work, "changed_content", "a part of this file was applied with other content")
+        return _refused(work, CHANGED, "a part of this file was applied with other content")
     if role is Role.ENDED:
         if same:
-            work.passed = True
+            work.passed = work.ended = True
             return role
         role = Role.EARLIER
     # A receipt that is written anew for a file dropped again must not forget that the sequence went on behind it.
@@ -47,9 +48,20 @@ def judge(role: Role, work: Work, checked: Checked, last: DropCheckpoint, memory
         work.status, work.reasons = "duplicate", (f"the content of {again}",)
     elif role is Role.EARLIER and work.name.kind in {Kind.FULL, Kind.DELTA}:
         # Levels of an earlier file are superseded; acceptances and shipments are not, those are read whenever they come.
-        work.status, work.code = "rejected", "stale_file"
-        work.reasons = (f"file {last.file_seq} of the sequence was read before it",)
+        work.status, work.code = "rejected", STALE
+        work.reasons = (_stale(work, last, memory),)
     return role
+
+
+def _stale(work: Work, last: DropCheckpoint, memory: Memory) -> str:
+    read = memory.name_at(last.epoch, last.file_seq)
+    if read == work.name.text:
+        return "a file of this name was read before, with other content"
+    if work.name.file_seq == last.file_seq:
+        return f"another file of its {'number' if work.name.counted else 'time'} was read before" + (
+            f": {read}" if read else ""
+        )
+    return f"{read or 'a later file'}, which comes after it, was read before"
 
 
 def _refused(work: Work, code: str, reason: str) -> Role:

@@ -7,25 +7,31 @@ from typing import Final
 
 from archsyncd.adapters.r247_drop.directory import DONE, ERROR, IN, RECEIPTS, WORK, DropDirectory
 from archsyncd.adapters.r247_drop.memory import RECEIPT_ENDING, RECEIPT_LIMIT_BYTES
-from archsyncd.domain.feed import Outcome
+from archsyncd.domain.feed import Outcome, SnapshotStatus
 from archsyncd.wire.drop_names import (
     MANIFEST_ENDING,
     DropName,
     Receipt,
+    decided_receipt,
     encode_progress,
     encode_refusal,
     read_progress,
+    read_receipt,
 )
 
 PROGRESS_ENDING: Final = ".progress"
 REFUSAL_ENDING: Final = ".err.json"
+# The receipt of the last further file of a name of which one was taken.
+FURTHER: Final = ".2"
+TAKEN: Final = frozenset({"applied", "partial", "held"})
 
 
 @dataclass(slots=True)
 class Work:
     """A claimed file. `status` empty: it follows from the counts. `passed`: the sequence goes on behind it.
 
-    `follows`: the number of the file before it in its sequence, where it was met in its turn.
+    `follows`: the number of the file before it in its sequence, where it was met in its turn. `ended`: all of it was read before
+    a restart. `place`: the file that its receipt is named after, once that was written.
     """
 
     name: DropName
@@ -38,6 +44,8 @@ class Work:
     passed: bool = False
     follows: int | None = None
     counted: bool = True
+    ended: bool = False
+    place: str = ""
     outcome: Outcome = field(default_factory=Outcome)
 
     def receipt(self, at: str) -> Receipt:
@@ -54,6 +62,7 @@ class Work:
             follows=self.follows,
             reasons=self.reasons,
             counted=self.counted,
+            code=self.code,
         )
 
     def _status_by_counts(self) -> str:
@@ -80,9 +89,8 @@ def note_progress(work: Work, directory: DropDirectory, line: int) -> None:
 
 def settle(work: Work, directory: DropDirectory, at: str) -> Receipt:
     """Write the receipt, durably, and only then move the file to where it ends. Raises OSError; may be repeated."""
-    receipt = work.receipt(at)
     name = work.name.text
-    directory.write(RECEIPTS, name + RECEIPT_ENDING, receipt.encode())
+    receipt = _written(work, work.receipt(at), directory)
     target = ERROR if receipt.status == "rejected" else DONE
     if target == ERROR:
         refusal = encode_refusal(name, work.code or "rejected", work.reasons, at)
@@ -92,6 +100,40 @@ def settle(work: Work, directory: DropDirectory, at: str) -> Receipt:
     if directory.look(WORK, name + MANIFEST_ENDING) is not None:
         directory.put_away(target, name + MANIFEST_ENDING)
     return receipt
+
+
+def _written(work: Work, receipt: Receipt, directory: DropDirectory) -> Receipt:
+    """Write a receipt; what holds in the end.
+
+    A file that was taken keeps its own: what a further file of its name comes to that is not taken stands beside it.
+    """
+    first = known_receipt(receipt.file, directory)
+    if work.ended and first is not None and first.sha256 == receipt.sha256:
+        return first  # written before the restart, with all counts
+    if not work.place:
+        work.place = receipt.file
+        if first is not None and first.status in TAKEN and receipt.status not in TAKEN:
+            work.place = receipt.file + FURTHER
+    directory.write(RECEIPTS, work.place + RECEIPT_ENDING, receipt.encode())
+    return receipt
+
+
+def renew(
+    name: DropName, status: SnapshotStatus, outcome: Outcome, directory: DropDirectory, at: str
+) -> Receipt | None:
+    """Tell in its receipt what became of a full that was held; None where the receipt is gone. Raises OSError."""
+    data = directory.read_small(RECEIPTS, name.text + RECEIPT_ENDING, RECEIPT_LIMIT_BYTES)
+    renewed = None if data is None else decided_receipt(data, status, outcome, at)
+    if renewed is None:
+        return None
+    directory.write(RECEIPTS, name.text + RECEIPT_ENDING, renewed)
+    return read_receipt(renewed)
+
+
+def known_receipt(file: str, directory: DropDirectory) -> Receipt | None:
+    """The receipt of a file as it lies there, None where none does. Raises OSError."""
+    data = directory.read_small(RECEIPTS, file + RECEIPT_ENDING, RECEIPT_LIMIT_BYTES)
+    return None if data is None else read_receipt(data)
 
 
 def claim(name: str, directory: DropDirectory) -> bool:

@@ -6,16 +6,15 @@ import asyncio
 import base64
 import json
 import logging
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
-from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from archsyncd.adapters.answers import BROKEN, CHUNK_BYTES, named, read_body
 from archsyncd.adapters.r247_pull.options import PullAuth, PullOptions
 from archsyncd.adapters.r247_pull.session import Sessions
 from archsyncd.engine.ports import FeedFault, SecretFault
@@ -23,11 +22,9 @@ from archsyncd.wire.commercetools.exchange import query_of
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
-CHUNK_BYTES: Final = 64 * 1024
 CREDENTIAL_LIMIT_CHARACTERS: Final = 8_192
 
 _LOG = logging.getLogger(__name__)
-_BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +71,8 @@ class Stream:
                 return await self._response.content.readany()
         except TimeoutError:
             raise FeedFault(f"{self._told}: silent for {self._quiet_seconds:g} s") from None
-        except _BROKEN as error:
-            raise FeedFault(f"{self._told}: {_named(error)}") from None
+        except BROKEN as error:
+            raise FeedFault(f"{self._told}: {named(error)}") from None
 
 
 class Caller:
@@ -114,11 +111,11 @@ class Caller:
     async def _whole(self, response: aiohttp.ClientResponse, limit_bytes: int, told: str) -> bytes:
         try:
             async with asyncio.timeout(self._options.total_seconds):
-                return await _read(response, limit_bytes, told)
+                return await read_body(response, limit_bytes, told)
         except TimeoutError:
             raise FeedFault(f"{told}: not ended within {self._options.total_seconds:g} s") from None
-        except _BROKEN as error:
-            raise FeedFault(f"{told}: {_named(error)}") from None
+        except BROKEN as error:
+            raise FeedFault(f"{told}: {named(error)}") from None
 
     @asynccontextmanager
     async def _answered(self, call: Call) -> AsyncIterator[tuple[aiohttp.ClientResponse, str]]:
@@ -160,9 +157,9 @@ class Caller:
         except TimeoutError:
             raise FeedFault(f"{told}: no answer within {limit_seconds:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            raise FeedFault(f"{told}: {_named(error)}", unreached=True) from None
-        except _BROKEN as error:
-            raise FeedFault(f"{told}: {_named(error)}") from None
+            raise FeedFault(f"{told}: {named(error)}", unreached=True) from None
+        except BROKEN as error:
+            raise FeedFault(f"{told}: {named(error)}") from None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -214,29 +211,3 @@ def _answer(response: aiohttp.ClientResponse, body: bytes, told: str) -> Answer:
     headers = response.headers
     retry_after, date = headers.get("Retry-After"), headers.get("Date")
     return Answer(response.status, body, told, response.content_type, retry_after, date, headers)
-
-
-async def _read(response: aiohttp.ClientResponse, limit_bytes: int, told: str) -> bytes:
-    announced = response.content_length
-    content = bytearray()
-    if announced is None or announced <= limit_bytes:
-        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-            content += chunk
-            if len(content) > limit_bytes:
-                break
-        else:
-            return bytes(content)
-    raise FeedFault(f"{told}: more than {limit_bytes} bytes")
-
-
-def _named(error: Exception) -> str:
-    """Name an error without its request: the library's own texts carry addresses and headers."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        refused = error.certificate_error
-        return f"certificate refused: {getattr(refused, 'verify_message', type(refused).__name__)}"
-    inner: BaseException = getattr(error, "os_error", None) or error
-    if isinstance(inner, ssl.SSLError):
-        return f"TLS failed: {inner.reason}"
-    if isinstance(inner, OSError) and inner.strerror:
-        return f"{type(error).__name__}: {inner.strerror}"
-    return type(error).__name__

@@ -8,6 +8,7 @@ from dataclasses import replace
 from archsyncd.adapters.sqlite import proofs
 from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.delivering import settle_answered
+from archsyncd.adapters.sqlite.file_cases import note_file
 from archsyncd.adapters.sqlite.merging import (
     apply_stock,
     finish_merge,
@@ -15,10 +16,11 @@ from archsyncd.adapters.sqlite.merging import (
     reject_case,
 )
 from archsyncd.adapters.sqlite.recompute import recompute
-from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.adapters.sqlite.scope import Scope, array, require_terms
 from archsyncd.adapters.sqlite.session import Session
 from archsyncd.domain.feed import (
     Batch,
+    FileNews,
     KeyReading,
     Outcome,
 )
@@ -100,6 +102,15 @@ class FeedStore:
         await self._session.require_room()
         return await self._session.write(step)
 
+    async def await_file(self, feed: str, file: FileNews) -> None:
+        """Tell people that a feed does not go on without a file, in the epoch that it stands in."""
+
+        async def step(scope: Scope) -> None:
+            row = await scope.tx.row("epoch_newest_name", (feed,))
+            await note_file(scope, feed, "" if row is None else str(row[0]), file)
+
+        await self._session.write(step)
+
     async def needs_snapshot(self, feed: str, cause: str | None) -> None:
         """Remember that a feed cannot go on without a snapshot, across restarts."""
 
@@ -122,9 +133,12 @@ class FeedStore:
         levels = [replace(level, seq=max(level.seq, reading.seq_at)) for level in reading.levels]
 
         async def step(scope: Scope) -> Outcome:
+            await require_terms(scope, reading.terms, f"a reading of feed {reading.feed}")
             await scope.tx.run("feed_insert", (reading.feed,))
             epoch, touched = await proofs.enter_epoch(scope, reading.feed, reading.epoch)
-            done = await apply_stock(scope, reading.feed, epoch, levels, answers=True)
+            done = await apply_stock(
+                scope, reading.feed, epoch, levels, answers=True, stated_at=reading.seq_at
+            )
             await finish_merge(scope, reading.feed, done)
             await recompute(scope, touched)
             cases = [reject_case(reading.feed, reject) for reject in reading.rejects]

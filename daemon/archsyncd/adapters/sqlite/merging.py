@@ -11,6 +11,7 @@ from archsyncd.adapters.sqlite import advising
 from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
 from archsyncd.adapters.sqlite.delivering import keep_deliveries, settle_overtaken
 from archsyncd.adapters.sqlite.delivery_store import note_expected
+from archsyncd.adapters.sqlite.file_cases import note_file
 from archsyncd.adapters.sqlite.parts import stage_parts, watch_attempts
 from archsyncd.adapters.sqlite.proofs import (
     book_order_records,
@@ -19,10 +20,11 @@ from archsyncd.adapters.sqlite.proofs import (
     newest_epoch,
 )
 from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
-from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.adapters.sqlite.scope import Scope, array, require_terms
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.counting import counted
 from archsyncd.domain.feed import (
+    INT64_MAXIMUM,
     PAYLOAD_LIMIT_BYTES,
     Batch,
     Heartbeat,
@@ -40,9 +42,10 @@ from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.kits import Kit
 from archsyncd.domain.merge import KeptLevel, Verdict, merge
 from archsyncd.domain.stock import leaps
-from archsyncd.domain.times import rfc3339, utc_ms
+from archsyncd.domain.times import age, rfc3339, utc_ms
 
 FAULTS_LIMIT = 100
+CLOCKS_APART_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Merge:
     carrying: list[Level] = field(default_factory=list)
     resync: list[tuple[str, str, int]] = field(default_factory=list)
     lost_seq: int = 0
+    # How far the latest time that was told lies ahead of our clock, 0 at the least; None: no time was told.
+    ahead_ms: int | None = None
     expected: dict[tuple[str, str], str] = field(default_factory=dict)
     cases: list[NewCase] = field(default_factory=list)
     faults: list[RecordFault] = field(default_factory=list)
@@ -77,8 +82,9 @@ class Merge:
 async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Outcome:
     """Merge a batch and move the feed's checkpoint with it; the outcome for a receipt.
 
-    `again`: it was read from an earlier place, at a person's wish, and shows nobody that the source has news.
+    `again`: it was read from an earlier place, at a person's wish, and shows nobody that the source has news. Raises OtherTerms.
     """
+    await require_terms(scope, batch.terms, f"a batch of feed {batch.feed}")
     await scope.tx.run("feed_insert", (batch.feed,))
     if batch.void:
         return await _record_void(scope, batch, again=again)
@@ -103,7 +109,10 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
         faults=(*_reject_faults(batch.rejects), *done.faults)[:FAULTS_LIMIT],
         forgotten=forgotten,
     )
+    if batch.file is not None:
+        await note_file(scope, batch.feed, batch.epoch, batch.file)
     await _watch_epoch(scope, batch, epoch)
+    await _watch_clock(scope, batch.feed, done.ahead_ms)
     if epoch == await newest_epoch(scope, batch.feed):
         rejects = await stage_parts(scope, batch)
         await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in rejects), scope.now_ms)
@@ -115,6 +124,8 @@ async def record_batch(scope: Scope, batch: Batch, *, again: bool = False) -> Ou
 async def _record_void(scope: Scope, batch: Batch, *, again: bool) -> Outcome:
     """Count records that may not be applied, and keep what could not be read of them."""
     await open_cases(scope.tx, (reject_case(batch.feed, reject) for reject in batch.rejects), scope.now_ms)
+    if batch.file is not None:
+        await note_file(scope, batch.feed, batch.epoch, batch.file)
     stale, rejected = len(batch.records), len(batch.rejects)
     outcome = Outcome(
         stale + rejected, stale=stale, rejected=rejected, faults=tuple(_reject_faults(batch.rejects))
@@ -142,6 +153,23 @@ async def _watch_epoch(scope: Scope, batch: Batch, epoch: int) -> None:
     await open_cases(scope.tx, [case], scope.now_ms)
 
 
+async def _watch_clock(scope: Scope, feed: str, ahead_ms: int | None) -> None:
+    """A source whose times lie in the future: whoever compares them with another feed's would be misled."""
+    if ahead_ms is None:
+        return
+    subject = f"{feed} clock"
+    if ahead_ms <= CLOCKS_APART_MS:
+        note = "the source tells times that have been"
+        await resolve_case(scope.tx, CaseKind.STALE_FEED, feed, subject, note, scope.now_ms)
+        return
+    reason = (
+        f"feed {feed} says that figures were taken at times that are still to come, by up to {age(ahead_ms / 1000)}: each counts "
+        "as taken when it was read. Look at the clock of the source and of this host, and at the zone in which it tells times"
+    )
+    case = NewCase(CaseKind.STALE_FEED, feed, subject, reason, code="time_ahead")
+    await open_cases(scope.tx, [case], scope.now_ms)
+
+
 async def apply_stock(
     scope: Scope,
     feed: str,
@@ -152,13 +180,15 @@ async def apply_stock(
     *,
     answers: bool = False,
     ordered: bool = True,
+    stated_at: int | None = None,
 ) -> Merge:
     """Merge stock records into the levels kept; nothing is written yet but that their locations were told.
 
     `rejects` were told between them and could not be read: a movement after one of its key has nothing to stand on, and where
     it did not even say its key, no movement has. `newest`: the highest position told with them.
     `answers`: the records answer a question that was asked after everything kept was merged. `ordered`: they came in their
-    order and whole; else no movement can be added to what is kept.
+    order and whole; else no movement can be added to what is kept. `stated_at`: where a full or a reading stands that tells them
+    all, however old each of them is.
     """
     if not records and not rejects:
         return Merge({}, epoch)
@@ -175,13 +205,28 @@ async def apply_stock(
         place = (record.location, record.sku)
         policy = judging.get(record.location)
         as_of = _captured_ms(record)
+        if as_of is not None:
+            done.ahead_ms = max(done.ahead_ms or 0, as_of - scope.now_ms)
+            if as_of - scope.now_ms > CLOCKS_APART_MS:
+                # Taken before it came, whatever it says: a mistyped year would make every other feed's figures look older.
+                as_of = scope.now_ms
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
         gap = not ordered or (
             gaps is not None and kept is not None and _interrupted(gaps, kept.seq, record.seq)
         )
         over = answers or _is_orphaned(kept, feed, read_still)
-        verdict, level = merge(kept, record, feed, epoch, policy, as_of, interrupted=gap, takes_over=over)
+        verdict, level = merge(
+            kept,
+            record,
+            feed,
+            epoch,
+            policy,
+            as_of,
+            interrupted=gap,
+            takes_over=over,
+            stated_at=stated_at,
+        )
         if verdict is Verdict.APPLIED or verdict is Verdict.UNCHANGED:
             if level is not None:
                 done.levels[place] = done.changed[place] = level
@@ -215,11 +260,12 @@ def _is_orphaned(kept: KeptLevel | None, feed: str, read_still: Collection[str])
 
 def _captured_ms(record: StockRecord) -> int | None:
     """When the source took the figures that a record states, as far as it says so."""
+    told = None
     if isinstance(record, Level):
-        return utc_ms(record.as_of) if record.as_of else None
-    if isinstance(record, Movement) and record.states_balance and record.occurred_at:
-        return utc_ms(record.occurred_at)
-    return None
+        told = record.as_of
+    elif isinstance(record, Movement) and record.states_balance:
+        told = record.occurred_at
+    return utc_ms(told) if told else None
 
 
 async def _find_gaps(
@@ -258,7 +304,7 @@ async def _note_lost(
     """Stop movements over records that nobody could read; `bare`: keys (SKU, location) that come with such movements."""
     # One without a position stood somewhere between what was read before and what came with it, perhaps last.
     state = await scope.tx.row("feed", (feed,))
-    behind = state[2] + 1 if state is not None and state[1] == done.epoch else 1
+    behind = min(state[2] + 1, INT64_MAXIMUM) if state is not None and state[1] == done.epoch else 1
     unplaced = max(newest, behind, *(reject.seq or 0 for reject in lost))
     for reject in lost:
         seq = unplaced if reject.seq is None else reject.seq
@@ -387,6 +433,10 @@ def _set_aside(
     done.gaps.setdefault((record.location, record.sku), []).append(Gap(record.seq))
     if verdict is Verdict.RESYNC:
         reason = f"a movement of {subject} cannot be applied: no level of this epoch is known to apply it to"
+        kept = done.levels.get((record.location, record.sku))
+        if kept is not None and kept.lapsed:
+            why = "its level is to be told anew (by a full, or singly), since its name or unit has changed or a full left it out"
+            reason = f"a movement of {subject} cannot be applied: {why}"
         if not done.ordered:
             told = "came without the balance after it, by a way that promises no order: its level is awaited"
             reason = f"a movement of {subject} {told}"
@@ -481,7 +531,8 @@ def reject_case(feed: str, reject: Reject) -> NewCase:
     if reject.code == CaseKind.SKU_COLLISION:
         # Nothing of it is of the key that its name would be, whose next record must not close this.
         return NewCase(CaseKind.SKU_COLLISION, feed, reject.record_id or "", reject.reason, code=reject.code)
-    subject = reject.sku or reject.record_id or (f"seq {reject.seq}" if reject.seq is not None else None)
+    seq = f"seq {reject.seq}" if reject.seq is not None else None
+    subject = reject.sku or reject.place or reject.record_id or seq
     if reject.sku and reject.location:
         subject = f"{reject.sku} at {reject.location}"
     if subject is None:
@@ -507,8 +558,16 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, ag
     retired = current is not None and epoch < current[1]
     newest = 0 if retired else max((record.seq for record in batch.records), default=0)
     alive: list[Record] = [record for record in batch.records if not isinstance(record, Heartbeat)]
-    # An answer without news is no sign of life: a source may answer for ever and stand still (fault 118).
-    told = batch.records or batch.rejects or current is None or current[0] != batch.checkpoint
+    # An answer without news is no sign of life: a source may answer for ever and stand still (fault 118). Nor is another feed.
+    ours = any(reject.code != "other_feed" for reject in batch.rejects)
+    others = bool(batch.rejects) and not ours
+    refused = batch.file is not None and bool(batch.file.code)
+    told = (
+        batch.records
+        or ours
+        or refused
+        or ((current is None or current[0] != batch.checkpoint) and not others)
+    )
     moved = current is not None and (batch.head_seq, batch.head_at) != (current[5], current[6])
     await scope.tx.run(
         "feed_progress",
@@ -519,7 +578,7 @@ async def _progress(scope: Scope, batch: Batch, epoch: int, outcome: Outcome, ag
             batch.head_seq,
             batch.head_at,
             scope.now_ms if (told or moved) and not again else None,
-            scope.now_ms if (alive or batch.rejects) and not again else None,
+            scope.now_ms if (alive or ours) and not again else None,
             outcome.read,
             outcome.applied,
             outcome.stale,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 
 from archsyncd.adapters.sqlite.as_ordered import names_as_ordered
-from archsyncd.adapters.sqlite.cases import open_cases, resolve_case
+from archsyncd.adapters.sqlite.cases import open_cases
 from archsyncd.adapters.sqlite.connection import Row
-from archsyncd.adapters.sqlite.recompute import recompute
-from archsyncd.adapters.sqlite.scope import Scope, array
+from archsyncd.adapters.sqlite.recompute import kept_levels, recompute
+from archsyncd.adapters.sqlite.scope import Scope, array, require_terms
 from archsyncd.adapters.sqlite.session import Session
-from archsyncd.adapters.sqlite.snapshots import decide, listed
+from archsyncd.adapters.sqlite.terms import begin_change, close_all
 from archsyncd.domain.cases import CaseKind, NewCase
+from archsyncd.domain.feed import SnapshotCause
 from archsyncd.domain.inventory import StockKey
-
-SNAPSHOTS_LOOKED_AT = 200
+from archsyncd.domain.units import Units, lowered, units_of_text
 
 
 class NameStore:
@@ -23,10 +24,13 @@ class NameStore:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def claim(self, names: Mapping[str, str], certain: Collection[str] = ()) -> Mapping[str, str]:
+    async def claim(
+        self, names: Mapping[str, str], certain: Collection[str] = (), terms: str | None = None
+    ) -> Mapping[str, str]:
         """Archean's SKUs by commercetools' SKU that they would be: whose each is from now on, the first one's.
 
-        `certain`: names that a line gives, whoever was met with them first.
+        `certain`: names that a line gives, whoever was met with them first. Raises OtherTerms where those of this fingerprint
+        are not in force.
         """
         async with self._session.read() as tx:
             known = {
@@ -40,6 +44,7 @@ class NameStore:
             return known
 
         async def step(scope: Scope) -> dict[str, str]:
+            await require_terms(scope, terms, "a record")
             await scope.tx.run_many("names_claim", fresh)
             await scope.tx.run_many("names_give", given)
             return {row[0]: row[1] for row in await scope.tx.rows("names_of", (array(names),))}
@@ -111,11 +116,21 @@ class NameStore:
                 return None
         return "" if row is None else str(row[0])
 
-    async def named_at(self, location: str, after: str, limit: int) -> Sequence[tuple[str, str, bool]]:
-        """SKUs of a location after one of them: ours, Archean's, and whether its level tells any figure."""
-        async with self._session.read() as tx:
-            rows: Sequence[Row] = await tx.rows("level_names", (location, after, limit))
-        return [(row[0], row[1], bool(row[2])) for row in rows]
+    async def units_in_force(self) -> Units | None:
+        """The units by which levels were counted before they began to change; None where that is not known."""
+        row = await self._session.row("units_text")
+        return units_of_text(row[0]) if row is not None and row[0] else None
+
+    async def begin_change(self) -> None:
+        """No terms are in force from now on, so that nothing translated is stored, and nothing of before waits any longer."""
+        await self._session.write(begin_change)
+
+    async def named_at(
+        self, location: str, after: str, limit: int
+    ) -> Sequence[tuple[str, str, bool, str | None]]:
+        """Levels after a SKU: ours, Archean's, whether it tells any figure, and the unit it was told in last (None: pieces)."""
+        rows: Sequence[Row] = await self._session.rows("level_names", (location, after, limit))
+        return [(row[0], row[1], bool(row[2]), row[3]) for row in rows]
 
     async def succeed(self, successors: Mapping[str, str], terms: str) -> None:
         """The goods of these names (ours) are called otherwise by these terms: what is ordered of them counts there now."""
@@ -125,45 +140,56 @@ class NameStore:
 
         await self._session.write(step)
 
-    async def retire(self, location: str, names: Mapping[str, str]) -> None:
+    async def retire(
+        self, location: str, names: Mapping[str, str], recounted: Mapping[str, Fraction]
+    ) -> None:
         """Give up names at a location (ours to Archean's): their levels tell nothing any more, what they owe stays.
 
-        As with a removal their positions stay, so that what was proven at them stays proven.
+        As with a removal their positions stay, so that what was proven at them stays proven. `recounted`: SKUs told in a unit
+        that comes to so much of it now, 1 where it is more: what is too much goes at once, and the rest is told by a full or a
+        reading; nothing is added to it until then.
         """
 
         async def step(scope: Scope) -> None:
+            await _recount(scope, location, recounted)
             await scope.tx.run_many("names_keep", list(names.items()))
             await scope.tx.run("names_retire", (array(names),))
             await scope.tx.run("levels_retire", (location, array(names)))
+            # Its goods are told under their new name; nobody answers for this one any more.
+            await scope.tx.run("resyncs_retire", (location, array(names)))
+            await close_all(scope, CaseKind.NEEDS_RESYNC, {f"{sku} at {location}" for sku in names})
             channels = sorted(scope.policies.channels_of(location))
-            await recompute(scope, [StockKey(channel, sku) for channel in channels for sku in names])
-            feeds = [row[0] for row in await scope.tx.rows("feeds")]
-            note = "its SKU has another name now"
-            for sku in names:
-                for feed in feeds:
-                    await resolve_case(
-                        scope.tx, CaseKind.HELD_LEVEL, feed, f"{sku} at {location}", note, scope.now_ms
-                    )
+            await recompute(
+                scope, [StockKey(channel, sku) for channel in channels for sku in {**names, **recounted}]
+            )
 
         await self._session.write(step)
 
-    async def put_in_force(self, fingerprint: str, *, renamed: bool) -> None:
-        """Names are made by these aliases from now on. `renamed`: some were given up, so held fulls name goods as before."""
+    async def put_in_force(self, fingerprint: str, units: Units, *, told_anew: bool) -> None:
+        """Names and units are those of this fingerprint from now on; `told_anew`: every source is asked for all it has."""
 
         async def step(scope: Scope) -> None:
-            await scope.tx.run("aliases_put", (fingerprint,))
-            note = "the aliases of SKUs have changed"
-            for row in await scope.tx.rows("cases", _open(CaseKind.SKU_COLLISION)):
-                await resolve_case(scope.tx, CaseKind.SKU_COLLISION, row[2], row[3], note, scope.now_ms)
-            for snapshot in await listed(scope, SNAPSHOTS_LOOKED_AT) if renamed else ():
-                if snapshot.state == "held":
-                    await decide(scope, snapshot, note, approve=False)
+            await scope.tx.run("aliases_put", (fingerprint, units.text()))
+            await close_all(scope, CaseKind.SKU_COLLISION)
+            if told_anew:
+                await scope.tx.run("feeds_tell_anew", (SnapshotCause.ALIASES_CHANGED,))
 
         await self._session.write(step)
 
 
-def _open(kind: CaseKind) -> Mapping[str, object]:
-    return {"state": "open", "kind": kind.value, "subject": "", "after": 0, "limit": 5_000}
+async def _recount(scope: Scope, location: str, ratios: Mapping[str, Fraction]) -> None:
+    """Lower what counts for less by now. A level that lapsed before may be lowered already: a crash repeats this."""
+    kept = await kept_levels(scope, [(location, sku) for sku in ratios])
+    fresh = [level for level in kept.values() if not level.lapsed]
+    figures = [
+        [
+            None if told is None else lowered(told, ratios[level.sku])
+            for told in (level.on_hand, level.available)
+        ]
+        for level in fresh
+    ]
+    rows = [(*told, location, level.sku) for told, level in zip(figures, fresh, strict=True)]
+    await scope.tx.run_many("level_recount", rows)
 
 
 def _changed(feed: str, sku: str, before: str, unit: str) -> NewCase:

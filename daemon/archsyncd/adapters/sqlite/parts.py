@@ -54,6 +54,7 @@ def _part_row(batch: Batch, part: SnapshotPart) -> Sequence[str | int]:
             item.as_of,
             item.orders_included,
             item.orders_through_ms,
+            item.expected,
         )
         for item in part.items
     ]
@@ -115,6 +116,12 @@ async def give_up_old(scope: Scope, feed: str, timeout_ms: int) -> int:
     return given_up
 
 
+async def give_up_all(scope: Scope, feed: str, why: str) -> None:
+    """Give up every snapshot of which nobody has judged anything yet."""
+    for row in await scope.tx.rows("sending_open", (feed,)):
+        await _give_up(scope, feed, row, why)
+
+
 async def next_whole(scope: Scope, feed: str) -> Sending | None:
     """The oldest snapshot of a feed of which nothing is missing any more."""
     row = await scope.tx.row("sending_whole", (feed,))
@@ -137,7 +144,7 @@ async def page_after(scope: Scope, sending: Sending, part: int) -> tuple[int, Sn
 
 
 def _level(item: Sequence[Any], seq_at: int) -> Level:
-    location, sku, seq, on_hand, available, as_of, included, through_ms = item
+    location, sku, seq, on_hand, available, as_of, included, through_ms, expected = item
     return Level(
         "",
         seq or seq_at,
@@ -148,6 +155,7 @@ def _level(item: Sequence[Any], seq_at: int) -> Level:
         as_of=as_of,
         orders_included=tuple(included),
         orders_through_ms=through_ms,
+        expected=expected,
     )
 
 

@@ -31,6 +31,8 @@ from archsyncd.domain.ledger import Proof
 EARLY_LIMIT_ROWS = 100_000
 EARLY_EVICTION_ROWS = 5_000
 SHIPPED = "shipped"
+# Statements that bring Archean's number for an order, or its reason for refusing it.
+NAMED = frozenset({"accepted", "refused"})
 
 
 async def enter_epoch(scope: Scope, feed: str, name: str) -> tuple[int, set[StockKey]]:
@@ -231,7 +233,9 @@ async def _restates_early(scope: Scope, reference: str, statement: Statement) ->
 
 
 def _early_rows(reference: str, statement: Statement, scope: Scope) -> list[Sequence[Any]]:
-    common = (reference, statement.kind, statement.feed, statement.position, statement.source)
+    # An acceptance has no fulfilment: Archean's number for the order stands in that place, or its reason for refusing.
+    source = statement.source or statement.source_order or ""
+    common = (reference, statement.kind, statement.feed, statement.position, source)
     if not statement.shares:
         return [_early_row(*common, "", "", scope)]
     return [
@@ -256,7 +260,8 @@ async def take_early(scope: Scope, order_id: str, number: str | None) -> set[Sto
         shares = tuple(
             LineShare(row[5], row[8], row[7] or None, row[6] or None) for row in group if row[8] is not None
         )
-        statement = Statement(kind, feed, position, source, None, shares, group[0][9])
+        named = ("", source or None) if kind in NAMED else (source, None)
+        statement = Statement(kind, feed, position, *named, shares, group[0][9])
         touched |= await book_statement(scope, order_id, statement)
         if kind == "shipped" and not shares:
             await mark_restated(scope, order_id, statement)

@@ -14,6 +14,7 @@ from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.outbox import OutboxRow
 from archsyncd.domain.rules import Carrying, Rules
 from archsyncd.domain.stock import Policies
+from archsyncd.engine.ports import OtherTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,13 @@ class Scope:
     def policies(self) -> Policies:
         """The channels' rules."""
         return self.rules.policies
+
+
+async def require_terms(scope: Scope, terms: str | None, what: str) -> None:
+    """Raise OtherTerms where `what` was translated by other names and units than those in force (None: it was told in ours)."""
+    row = await scope.tx.row("aliases_fingerprint") if terms is not None else None
+    if row is not None and row[0] != terms:
+        raise OtherTerms(what)
 
 
 def pairs(keys: Iterable[StockKey]) -> str:

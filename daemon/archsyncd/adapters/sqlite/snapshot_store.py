@@ -16,8 +16,7 @@ from archsyncd.domain.feed import (
     SnapshotPage,
 )
 from archsyncd.domain.guard import GuardLimits
-from archsyncd.domain.snapshot import Snapshot
-from archsyncd.engine.ports import FencedOff
+from archsyncd.domain.snapshot import LevelChange, Snapshot
 
 
 class SnapshotStore:
@@ -27,13 +26,13 @@ class SnapshotStore:
         self._session = session
 
     async def begin(self, head: SnapshotHead) -> str:
-        """Open a staging place for a snapshot; its id here."""
+        """Open a staging place for a snapshot; its id here. Raises OtherTerms."""
         snapshot_id = f"{head.feed}-{self._session.clock.wall_ms():x}-{os.urandom(3).hex()}"
         await self._session.write(lambda scope: snapshots.begin(scope, head, snapshot_id))
         return snapshot_id
 
     async def stage(self, feed: str, snapshot_id: str, page: SnapshotPage) -> None:
-        """Keep a page apart."""
+        """Keep a page apart. Raises OtherTerms."""
         await self._session.require_room()
         await self._session.write(lambda scope: snapshots.stage(scope, feed, snapshot_id, page))
 
@@ -49,12 +48,10 @@ class SnapshotStore:
         absent: str = "report",
         among_records: bool = False,
     ) -> Snapshot:
-        """Judge a snapshot read to its end: applying, held or rejected."""
+        """Judge a snapshot read to its end: applying, held or rejected. Raises OtherTerms."""
 
         async def step(scope: Scope) -> Snapshot:
-            snapshot = await snapshots.find(scope, snapshot_id)
-            if snapshot is None:
-                raise FencedOff(f"snapshot {snapshot_id} is gone")
+            snapshot = await snapshots.still_read(scope, snapshot_id)
             return await snapshots.assess(
                 scope,
                 snapshot,
@@ -72,7 +69,10 @@ class SnapshotStore:
     async def apply(
         self, snapshot: Snapshot, absent: str, beat: Callable[[], None] = lambda: None
     ) -> Outcome:
-        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash. `beat`: each step."""
+        """Apply a snapshot, a bounded number of items a transaction; safe to repeat after a crash. `beat`: each step.
+
+        Raises OtherTerms where the names or units of SKUs are changed before it is done.
+        """
         total = Outcome()
         place: tuple[str, str] | None = ("", "")
         while place is not None:
@@ -91,6 +91,11 @@ class SnapshotStore:
         """The newest snapshots."""
         async with self._session.read() as tx:
             return await snapshots.listed(self._session.scope(tx), limit)
+
+    async def largest_changes(self, snapshot: Snapshot, most: int) -> Sequence[LevelChange]:
+        """The levels that a snapshot which is kept would move the furthest."""
+        async with self._session.read() as tx:
+            return await snapshots.largest_changes(self._session.scope(tx), snapshot, most)
 
     async def unfinished(self) -> Sequence[Snapshot]:
         """Snapshots that are to be applied and are not yet, the oldest first."""

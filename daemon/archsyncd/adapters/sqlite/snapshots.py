@@ -11,15 +11,17 @@ from typing import Any
 
 from archsyncd.adapters.sqlite.cases import open_case, open_cases, resolve_case
 from archsyncd.adapters.sqlite.connection import Row, Transaction
+from archsyncd.adapters.sqlite.file_cases import full_applied
 from archsyncd.adapters.sqlite.merging import apply_stock, finish_merge, reject_case
 from archsyncd.adapters.sqlite.proofs import doubt_dispatches, enter_epoch, newest_epoch
 from archsyncd.adapters.sqlite.recompute import recompute
-from archsyncd.adapters.sqlite.scope import Scope
+from archsyncd.adapters.sqlite.scope import Scope, require_terms
 from archsyncd.domain.cases import CaseKind, NewCase
 from archsyncd.domain.feed import Level, Outcome, Removal, SnapshotEnd, SnapshotHead, SnapshotPage
 from archsyncd.domain.guard import BatchFigures, GuardLimits, objections
-from archsyncd.domain.snapshot import Snapshot
+from archsyncd.domain.snapshot import LevelChange, Snapshot
 from archsyncd.domain.times import rfc3339, utc_ms
+from archsyncd.engine.ports import OtherTerms
 
 STEP_RECORDS = 2_000
 DIGEST_ROWS = 10_000
@@ -40,7 +42,8 @@ def snapshot_of(row: Row) -> Snapshot:
 
 
 async def begin(scope: Scope, head: SnapshotHead, snapshot_id: str) -> None:
-    """Open a staging place; an unfinished one of the same feed is dropped: it is read again from the start."""
+    """Open a staging place; an unfinished one of the same feed is dropped: it is read again from the start. Raises OtherTerms."""
+    await require_terms(scope, head.terms, f"a full of feed {head.feed}")
     await scope.tx.run("feed_insert", (head.feed,))
     await scope.tx.run("snapshot_drop_unfinished", (head.feed,))
     await scope.tx.run("snapshot_drop_old", (scope.now_ms - KEEP_MS,))
@@ -60,7 +63,9 @@ async def begin(scope: Scope, head: SnapshotHead, snapshot_id: str) -> None:
 
 
 async def stage(scope: Scope, feed: str, snapshot_id: str, page: SnapshotPage) -> None:
-    """Keep a page's items apart; unreadable items become exceptions at once."""
+    """Keep a page's items apart; unreadable items become exceptions at once. Raises OtherTerms."""
+    await require_terms(scope, page.terms, f"a full of feed {feed}")
+    await still_read(scope, snapshot_id)
     rows = [
         (
             snapshot_id,
@@ -75,6 +80,14 @@ async def stage(scope: Scope, feed: str, snapshot_id: str, page: SnapshotPage) -
     ]
     await scope.tx.run_many("snapshot_item_put", rows)
     await open_cases(scope.tx, (reject_case(feed, reject) for reject in page.rejects), scope.now_ms)
+
+
+async def still_read(scope: Scope, snapshot_id: str) -> Snapshot:
+    """A snapshot that nobody has judged yet. Raises OtherTerms where the terms it was begun in have changed."""
+    snapshot = await find(scope, snapshot_id)
+    if snapshot is None or snapshot.state != "reading":
+        raise OtherTerms(f"the full {snapshot_id}")
+    return snapshot
 
 
 def _extra(item: Level) -> str | None:
@@ -126,7 +139,8 @@ async def assess(
         await scope.tx.run("snapshot_items_drop", (snapshot.id,))
         if resumes:
             await scope.tx.run("feed_resumes_from", (snapshot.cursor, snapshot.feed, snapshot.epoch))
-        reason = f"a full of feed {snapshot.feed} was not used: " + "; ".join(reasons)
+        what = f"the full {end.name}" if end.name else "a full"
+        reason = f"{what} of feed {snapshot.feed} was not used: " + "; ".join(reasons)
         case = NewCase(CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, reason, code="broken_full")
         await open_case(scope.tx, case, scope.now_ms)
     else:
@@ -134,7 +148,8 @@ async def assess(
         if resumes or state == "applying":
             await _resume(scope, snapshot, held=state == "held")
     if state == "held":
-        reason = f"the snapshot of feed {snapshot.feed} is held: " + "; ".join(reasons)
+        what = f"the full {end.name}" if end.name else "the snapshot"
+        reason = f"{what} of feed {snapshot.feed} is held: " + "; ".join(reasons)
         case = NewCase(CaseKind.HELD_SNAPSHOT, snapshot.feed, snapshot.id, reason)
         await open_case(scope.tx, case, scope.now_ms)
     row = await scope.tx.row("snapshot_by_id", (snapshot.id,))
@@ -212,10 +227,11 @@ async def _figures_at(
         "sells": sells,
         "feed": snapshot.feed,
         "epoch": epoch,
+        "seq": snapshot.seq_at,
     }
     figures: dict[str, int] = {}
     if zeroing and location in snapshot.locations:
-        gone = await scope.tx.row("levels_absent_in_stock", {**at, "seq": snapshot.seq_at})
+        gone = await scope.tx.row("levels_absent_in_stock", at)
         figures["emptied"] = gone[0] if gone else 0
     kept = await scope.tx.row("levels_in_location", {"location": location, "sells": sells})
     found = await scope.tx.row("snapshot_against_levels", at)
@@ -223,6 +239,31 @@ async def _figures_at(
         return figures
     names = ("matched", "_", "to_zero", "changed", "up", "down", "newer")
     return figures | {"known": kept[0], "in_stock": kept[1], **dict(zip(names, found, strict=False))}
+
+
+async def largest_changes(scope: Scope, snapshot: Snapshot, most: int) -> Sequence[LevelChange]:
+    """The levels that it would move the furthest, as the levels stand now."""
+    row = await scope.tx.row("epoch", (snapshot.feed, snapshot.epoch))
+    epoch = int(row[0]) if row else await newest_epoch(scope, snapshot.feed) + 1
+    found: list[LevelChange] = []
+    for location in snapshot.locations:
+        places = scope.policies.by_location.get(location)
+        if places is None:
+            continue
+        at = {
+            "snapshot": snapshot.id,
+            "location": location,
+            "sells": places[0].sellable.value,
+            "feed": snapshot.feed,
+            "epoch": epoch,
+            "seq": snapshot.seq_at,
+            "most": most,
+        }
+        rows = await scope.tx.rows("snapshot_largest_changes", at)
+        found += [LevelChange(location, sku, before, after) for sku, before, after in rows]
+    return sorted(found, key=lambda one: (-abs((one.after or 0) - (one.before or 0)), one.location, one.sku))[
+        :most
+    ]
 
 
 def _newer_than(snapshot: Snapshot, latest_ms: int) -> str | None:
@@ -275,10 +316,18 @@ async def apply_step(
         return None, Outcome()
     epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
     await recompute(scope, touched)
-    done = await apply_stock(scope, snapshot.feed, epoch, [_level(row) for row in rows])
+    items = [_level(row) for row in rows]
+    done = await apply_stock(scope, snapshot.feed, epoch, items, stated_at=snapshot.seq_at)
     await finish_merge(scope, snapshot.feed, done)
     outcome = Outcome(len(rows), done.applied, done.unchanged, done.stale, done.rejected, tuple(done.faults))
+    await _count(scope, snapshot.feed, outcome)
     return (rows[-1][0], rows[-1][1]), outcome
+
+
+async def _count(scope: Scope, feed: str, outcome: Outcome) -> None:
+    """Records of a full count as any others of their feed do."""
+    counts = (outcome.read, outcome.applied, outcome.stale, outcome.rejected)
+    await scope.tx.run("feed_counts", (*counts, feed))
 
 
 async def _applying(scope: Scope, snapshot: Snapshot) -> bool:
@@ -323,7 +372,9 @@ async def absent_step(scope: Scope, snapshot: Snapshot, location: str, after: st
         return None
     if absent == "zero":
         removals = [Removal("", snapshot.seq_at, sku, place) for place, sku in rows]
-        done = await apply_stock(scope, snapshot.feed, epoch, removals)
+        done = await apply_stock(scope, snapshot.feed, epoch, removals, stated_at=snapshot.seq_at)
+        # Nobody said that it is gone: whichever full names it next, be it by a record of before, shows that it is not.
+        done.changed = {at: level._replace(lapsed=1) for at, level in done.changed.items()}
         await finish_merge(scope, snapshot.feed, done)
     elif absent == "report":
         await open_cases(scope.tx, [_absent_case(snapshot, place, sku) for place, sku in rows], scope.now_ms)
@@ -336,12 +387,18 @@ def _absent_case(snapshot: Snapshot, location: str, sku: str) -> NewCase:
 
 
 async def finish(scope: Scope, snapshot: Snapshot) -> None:
-    """All is applied: drop the staged items, keep the summary."""
+    """All is applied: drop the staged items, keep the summary. Raises OtherTerms where it was dropped meanwhile."""
     if await scope.tx.run("snapshot_moves", ("applied", snapshot.id, "applying")):
         await scope.tx.run("feed_last_full", (snapshot.records, snapshot.feed))
+        await _count(scope, snapshot.feed, Outcome(read=snapshot.rejected, rejected=snapshot.rejected))
         await _caught_up(scope, snapshot)
         note = "a later full was applied"
         await resolve_case(scope.tx, CaseKind.INVALID_RECORD, snapshot.feed, WHOLE, note, scope.now_ms)
+        await full_applied(scope, snapshot)
+    elif snapshot.state == "applying":
+        found = await find(scope, snapshot.id)
+        if found is not None and found.state == "rejected":
+            raise OtherTerms(f"the full {snapshot.id}")
     await scope.tx.run("snapshot_items_drop", (snapshot.id,))
 
 

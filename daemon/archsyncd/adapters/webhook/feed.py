@@ -44,7 +44,7 @@ class PushFeed:
         self._handed: dict[str, list[Call]] = {}
         self._taken: list[Call] = []
         self._shut: str | None = "nothing listens for it yet"
-        self.source_feed: str | None = None
+        self.source_feed: str | None = options.source_feed
 
     @property
     def name(self) -> str:

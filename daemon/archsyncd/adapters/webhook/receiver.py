@@ -20,10 +20,20 @@ from archsyncd.adapters.webhook.google_keys import GoogleKeys
 from archsyncd.adapters.webhook.inbox import Call, Fate
 from archsyncd.domain.times import rfc3339
 from archsyncd.engine.ports import Clock, FeedFault
+from archsyncd.wire.foreign.messages import MessageReader
 from archsyncd.wire.oidc import NoIdentity, identify
 from archsyncd.wire.r247_values import Unreadable
 from archsyncd.wire.webhook import Algorithm, is_id, own_id, seconds_of, verified
-from archsyncd.wire.webhook_body import Told, read_batch, read_envelope, read_enveloped, read_skus
+from archsyncd.wire.webhook_body import (
+    Envelope,
+    Told,
+    read_batch,
+    read_envelope,
+    read_enveloped,
+    read_foreign,
+    read_foreign_enveloped,
+    read_skus,
+)
 
 READ_ASIDE_BYTES = 64 * 1024
 # A small message may hold a large one.
@@ -112,7 +122,15 @@ class Receiver:
             if refused.status == web.HTTPUnauthorized.status_code:
                 self._tell_refusal(refused.word, address)
             raise
-        call = await self._call(stamp, body)
+        try:
+            call = await self._call(stamp, body)
+        except Refused as refused:
+            self._tell(
+                f"the newest said nothing that can be used ({refused.detail})",
+                address,
+                "have its sender mend it",
+            )
+            raise
         fate = await self._fate(call)
         if fate is Fate.NOT_NOW:
             raise self._later("not_stored")
@@ -226,13 +244,8 @@ class Receiver:
             raise Refused(401, "bad_signature")
 
     def _tell_refusal(self, word: str, address: str) -> None:
-        now = self._clock.monotonic()
         if address:
-            self._refusals.note(address, now)
-        self._refused += 1
-        many = "a call was" if self._refused == 1 else f"{self._refused} calls were"
-        whose = f", the last one from {address}" if address else ""
-        at = rfc3339(self._clock.wall_ms())
+            self._refusals.note(address, self._clock.monotonic())
         remedy = (
             "compare both sides' clocks"
             if word == "stale_timestamp"
@@ -240,15 +253,22 @@ class Receiver:
             if self._options.scheme.algorithm is Algorithm.OIDC
             else f"compare the source's secret with the credential feed-{self.feed.name}"
         )
-        self._note(f"{many} refused as {word} since the last good one{whose}, {at}: {remedy}")
+        self._tell(f"the newest as {word}", address, remedy)
+
+    def _tell(self, newest: str, address: str, remedy: str) -> None:
+        self._refused += 1
+        many = "1 call was" if self._refused == 1 else f"{self._refused} calls were"
+        whose = f", from {address}" if address else ""
+        at = rfc3339(self._clock.wall_ms())
+        self._note(f"{remedy}: {many} refused since the last good one, {newest}{whose}, {at}")
 
     async def _call(self, stamp: Stamp, body: bytes) -> Call:
         """What a verified body says. Raises Refused (400)."""
         try:
-            if len(body) < READ_ASIDE_BYTES and PACKED not in body:
-                told, own = self._read(body)
+            if len(body) < READ_ASIDE_BYTES and PACKED not in body and self._options.reader is None:
+                told, own = self._read(stamp, body)
             else:
-                told, own = await asyncio.to_thread(self._read, body)
+                told, own = await asyncio.to_thread(self._read, stamp, body)
             self._check_feed(told)
         except Unreadable as fault:
             raise Refused(400, "malformed", fault.reason) from None
@@ -259,15 +279,32 @@ class Receiver:
             call_id = f"{call_id}.{stamp.sent_ms}"
         return Call(call_id, stamp.sent_ms, told, len(body))
 
-    def _read(self, body: bytes) -> tuple[Told, str]:
+    def _read(self, stamp: Stamp, body: bytes) -> tuple[Told, str]:
         """What it says, and the id that a Pub/Sub envelope gives it. Raises Unreadable."""
-        if self._options.fetch:
-            return read_skus(body, self._options.sku_path), ""
+        options = self._options
+        if options.fetch:
+            return read_skus(body, options.sku_path), ""
+        if options.reader is not None:
+            return self._by_profile(options.reader, stamp, body)
         envelope = read_envelope(body)
         if envelope is None:
             return read_batch(body), ""
-        told = read_enveloped(envelope)
-        return told, "" if self._options.scheme.signs_id else f"pubsub.{envelope.message_id}"
+        return read_enveloped(envelope), self._id_of(envelope)
+
+    def _by_profile(self, reader: MessageReader, stamp: Stamp, body: bytes) -> tuple[Told, str]:
+        """As `_read`. Never raises: what only the profile's author can mend is stored, and set aside for that."""
+        try:
+            envelope = read_envelope(body)
+        except Unreadable:
+            envelope = None
+        if envelope is None:
+            call_id = own_id(self._options.scheme, stamp.message_id, body)
+            return read_foreign(reader, body, call_id, stamp.sent_ms), ""
+        return read_foreign_enveloped(reader, envelope, stamp.sent_ms), self._id_of(envelope)
+
+    def _id_of(self, envelope: Envelope) -> str:
+        """By which a message of Pub/Sub is known again, unless its sender signs an id of its own."""
+        return "" if self._options.scheme.signs_id else f"pubsub.{envelope.message_id}"
 
     def _check_feed(self, told: Told) -> None:
         """Refuse positions of another feed: they cannot be compared with ours. Raises Unreadable."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from archsyncd.domain.explained.health import HEALTH_REASONS
 from archsyncd.domain.explained.orders import ORDER_KINDS
 from archsyncd.domain.explained.reasons import VERDICT_REASONS
+from archsyncd.domain.explained.records import FILE_CODES, RECORD_CODES
 from archsyncd.domain.explained.shape import (
     OWNERS,
     PLACEHOLDERS,
@@ -20,6 +21,7 @@ from archsyncd.domain.explained.shape import (
 from archsyncd.domain.explained.stock import STOCK_KINDS
 
 __all__ = [
+    "CODES",
     "KINDS",
     "MANUAL",
     "OWNERS",
@@ -39,3 +41,5 @@ KINDS: Mapping[str, Explained] = MappingProxyType({each.code: each for each in S
 REASONS: Mapping[str, Explained] = MappingProxyType(
     {each.code: each for each in VERDICT_REASONS + HEALTH_REASONS}
 )
+# Why a record or a file was not used, as receipts, error files and exceptions tell it as their code.
+CODES: Mapping[str, Explained] = MappingProxyType({each.code: each for each in RECORD_CODES + FILE_CODES})

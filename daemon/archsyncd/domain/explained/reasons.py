@@ -92,11 +92,11 @@ VERDICT_REASONS = (
         code="feed_fault",
         severity=Severity.WARNING,
         owner="operations",
-        meaning="A feed cannot be read: the source does not answer, or not as agreed.",
+        meaning="A feed cannot be read on: the source does not answer, not as agreed, or owes a full.",
         impact="None yet; published stock grows old if it lasts.",
         by_itself="Tries the feed again, ever more rarely, from the place that it had reached.",
         look=("archsyncctl status", "journalctl --unit archsyncd ARCHSYNCD_FEED=FEED"),
-        next_step="Check the Archean side and the network; published stock grows old meanwhile.",
+        next_step="Do what the reason says; where it says nothing, check the Archean side and the network.",
         closes="Over when the feed is read again.",
     ),
     Explained(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from archsyncd.config.profiles import load_profile
 from archsyncd.domain.fatal import EXIT_CONFIGURATION
+from archsyncd.domain.times import age
 from archsyncd.operator.inspect.proposing import Guess, Proposal, propose, shown_samples
 from archsyncd.operator.inspect.reading import Reading, read_sample
 from archsyncd.operator.inspect.sampling import look
+from archsyncd.operator.inspect.transports import transports_of
 from archsyncd.operator.protocol import EXIT_ACT, EXIT_OK, EXIT_USAGE, Refusal
 from archsyncd.operator.tables import LEFT, RIGHT, Table, counted, shown
 from archsyncd.operator.writing import shown_lines, write_json
@@ -26,6 +29,8 @@ SAMPLE_LIMIT_BYTES: Final = 32 * 1024 * 1024
 UNUSED_SHOWN: Final = 12
 _GZIP: Final = b"\x1f\x8b"
 FAULTS_SHOWN: Final = 40
+# Clocks may be so far apart.
+AHEAD_SECONDS: Final = 300.0
 
 
 def inspect(options: argparse.Namespace, out: TextIO) -> int:
@@ -74,8 +79,9 @@ def _tried(options: argparse.Namespace, data: bytes) -> dict[str, Any]:
     except ProfileFaults as told:
         raise Refusal(str(told), EXIT_CONFIGURATION) from None
     named = profile.file_name(Path(options.sample).name)
-    reading = read_sample(profile, data, options.limit, dict(named.parts) if named else {})
-    answer = _answer(options.sample, profile.form, reading)
+    parts = _attributes(options) | (dict(named.parts) if named else {})
+    answer = _answer(options.sample, profile.form, read_sample(profile, data, options.limit, parts))
+    answer["transports"] = _transports(profile, Path(options.profile))
     if profile.names:
         answer["name"] = None
         if named is None:
@@ -106,16 +112,44 @@ def _answer(sample: str, form: str, reading: Reading | None) -> dict[str, Any]:
         "name": None,
         "fields": [],
         "missing": [],
+        "warnings": _ahead(reading),
         "unused": [],
         "profile": None,
+        "transports": [],
     }
+
+
+def _ahead(reading: Reading) -> list[str]:
+    """Times of figures that are still to come: as a rule they were read in the wrong zone."""
+    if reading.ahead_seconds <= AHEAD_SECONDS:
+        return []
+    told = (
+        f"{counted(reading.ahead, 'record')} said that the figures were taken at times still to come, by up to "
+        f"{age(reading.ahead_seconds)}: look at the zone (tz) in which times are read. Such figures count as taken when they "
+        "are read."
+    )
+    return [told]
+
+
+def _attributes(options: argparse.Namespace) -> dict[str, str]:
+    """The attributes that the message of the sample came with. Raises Refusal."""
+    found = [told.partition("=") for told in options.attribute]
+    if any(not name or not sign for name, sign, _ in found):
+        raise Refusal("--attribute: NAME=VALUE is needed.", EXIT_USAGE)
+    return {name: value for name, _, value in found}
+
+
+def _transports(profile: Profile, path: Path) -> list[dict[str, Any]]:
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", profile.name)[:64].strip("-_") or "site"
+    return transports_of(profile, name, f"profiles/{path.name}")
 
 
 def _proposed(options: argparse.Namespace, data: bytes) -> dict[str, Any]:
     _check_zone(options.tz)
     sample = look(data, Form(options.format) if options.format else None)
     name = Path(options.sample).stem[:64] or "site"
-    proposal = propose(sample, name, options.type or None, options.tz or None)
+    file = Path(options.sample).name
+    proposal = propose(sample, name, options.type or None, options.tz or None, file)
     text = json.dumps(proposal.profile, indent=1, ensure_ascii=False) + "\n"
     profile = _compiled(text, proposal)
     reading = read_sample(profile, data, options.limit, {}) if profile is not None else None
@@ -124,6 +158,8 @@ def _proposed(options: argparse.Namespace, data: bytes) -> dict[str, Any]:
     answer["fields"] = [_told(guess) for guess in proposal.guesses]
     answer["missing"], answer["unused"] = proposal.missing, proposal.unused
     answer["profile"] = proposal.profile
+    if profile is not None:
+        answer["transports"] = _transports(profile, Path(options.write or f"{name}.json"))
     if options.write:
         _write(Path(options.write), text)
     return answer
@@ -185,6 +221,7 @@ def _show(answer: dict[str, Any], options: argparse.Namespace, out: TextIO) -> N
         out.write(f"Nothing is made of {', '.join(map(shown, answer['unused'][:UNUSED_SHOWN]))}{more}.\n")
     _show_records(answer, out)
     _show_faults(answer, out)
+    out.writelines(f"\nWarning: {shown(sentence)}\n" for sentence in answer["warnings"])
     out.writelines(f"\n{shown(sentence)}\n" for sentence in answer["missing"])
     if answer["profile"] is not None:
         if options.write:
@@ -193,6 +230,20 @@ def _show(answer: dict[str, Any], options: argparse.Namespace, out: TextIO) -> N
         else:
             text = json.dumps(answer["profile"], indent=1, ensure_ascii=False)
             out.write(f"\nThe profile (--write FILE keeps it):\n{shown_lines(text)}\n")
+    _show_transports(answer["transports"], out)
+
+
+def _show_transports(found: list[dict[str, Any]], out: TextIO) -> None:
+    """Where the profile can be used, and what would go into the configuration; profiles.md has what each cannot guarantee."""
+    if not found:
+        return
+    out.write("\nIt can be used over these transports:\n" if any(one["usable"] for one in found) else "\n")
+    for one in found:
+        if one["usable"]:
+            out.write(f"\n# {one['transport']}{': ' if one['says'] else ''}{shown(one['says'])}\n")
+            out.write(shown_lines(one["config"]))
+    rest = [one for one in found if not one["usable"]]
+    out.writelines(f"\nNot over {one['transport']}: {shown(one['says'])}.\n" for one in rest)
 
 
 def _summary(answer: dict[str, Any]) -> str:

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from archsyncd.operator.inspect.file_names import guess_name
 from archsyncd.operator.inspect.sampling import Leaf, Sample
-from archsyncd.operator.inspect.synonyms import LISTS, MAYBE, NO, likeness, plain, words
-from archsyncd.operator.inspect.values import guess_number, guess_time
+from archsyncd.operator.inspect.synonyms import LISTS, MAYBE, NO, UNITS, likeness, plain, words
+from archsyncd.operator.inspect.values import guess_number, guess_time, numbers_among
 from archsyncd.wire.profile.fields import NEEDED, TYPES, Kind, Nest, Shape
 from archsyncd.wire.profile.model import Form
 
 UNKNOWN_LOCATION: Final = "?"
 SAMPLES_SHOWN: Final = 3
+UNITS_SHOWN: Final = 12
+_LAST_MOVED: Final = frozenset({"letztebewegung", "lastmovement"})
 DISTINCT_KEY_SHARE: Final = 0.5
 _SURE: Final = 0.85
 _LIKELY: Final = 0.6
@@ -68,9 +71,14 @@ class Proposal:
     complete: bool = True
 
 
-def propose(sample: Sample, name: str, kind: str | None = None, zone: str | None = None) -> Proposal:
-    """Propose a profile. `zone`: of times that tell none; where it is not given, UTC stands in and is told as missing."""
-    return _Proposer(sample, name, kind or _kind_of(sample), zone).proposal()
+def propose(
+    sample: Sample, name: str, kind: str | None = None, zone: str | None = None, file: str = ""
+) -> Proposal:
+    """Propose a profile. `zone`: of times that tell none; where it is not given, UTC stands in and is told as missing.
+
+    `file`: what the sample's file is called, "" where that says nothing.
+    """
+    return _Proposer(sample, name, kind or _kind_of(sample), zone).proposal(file)
 
 
 def _kind_of(sample: Sample) -> str:
@@ -117,8 +125,9 @@ class _Proposer:
             profile["csv"] = sample.table
         self._made = Proposal(kind, profile)
 
-    def proposal(self) -> Proposal:
+    def proposal(self, file: str) -> Proposal:
         made, kind = self._made, self._made.kind
+        self._name(file)
         fields: dict[str, Any] = {}
         for name in _ORDER[kind]:
             fields |= self._field(name, self._sample.leaves, self._taken, self._number_of(), TYPES[kind])
@@ -143,6 +152,19 @@ class _Proposer:
             if leaf.steps not in self._taken and leaf.path not in _paths(fields)
         ]
         return made
+
+    def _name(self, file: str) -> None:
+        """How the files of a directory are called, which every drop with names of its own needs."""
+        guess = guess_name(file, self._zone or "UTC") if file else None
+        if guess is None:
+            return
+        self._made.profile["names"] = {"pattern": guess.pattern, "kind": guess.kind}
+        other = "only what changed: delta" if guess.kind == "full" else "the whole stock: full"
+        note = f"kind {guess.kind}; if it holds {other}"
+        if guess.timed:
+            self._zoneless = self._zoneless or "'Z'" not in guess.pattern
+            note += ". A file that is missing is not noticed"
+        self._made.guesses.append(Guess("names", guess.pattern, _LIKELY, (file,), note))
 
     def _number_of(self) -> int:
         return max((leaf.stated for leaf in self._sample.leaves.values()), default=0)
@@ -179,16 +201,27 @@ class _Proposer:
                 f"Is {lone[0].path} what lies on the shelf (onHand), or what is left to sell after orders (available)? Ask: one "
                 "taken for the other sells goods twice, or hides them."
             )
-        units = next((guess.samples for guess in made.guesses if guess.name == "uom"), ())
-        if len(units) > 1:
-            made.missing.append(
-                f"There are several units ({', '.join(units)}): say with unit and factors what one of each is in pieces, "
-                "or a carton counts as one piece."
-            )
+        made.missing += self._units(fields)
         if kind == "fulfilment" and "status" in fields:
             made.missing.append(
                 "Translate its status as values of fields.status: allocated, picking, picked, packed, shipped, short, cancelled."
             )
+
+    def _units(self, fields: Mapping[str, Any]) -> list[str]:
+        """What must be asked of units; the column is left in the profile as uom, for the site's [units]."""
+        leaf = next(
+            (one for one in self._sample.leaves.values() if one.path in _paths({"": fields.get("uom", "")})),
+            None,
+        )
+        units = list(dict.fromkeys(leaf.texts))[:UNITS_SHOWN] if leaf is not None and "uom" in fields else []
+        if len(units) < 2:  # noqa: PLR2004 - several
+            return []
+        path = leaf.path if leaf else ""
+        told = (
+            f'There are several units ({", ".join(units)}): give each quantity "unit": "{path}" and "factors", which say what '
+            "one of each is in pieces, in place of uom; or name their factors in [units]. A unit without a factor is set aside."
+        )
+        return [told]
 
     def _field(
         self,
@@ -216,13 +249,13 @@ class _Proposer:
         """How likely it is: by its name, and by whether its values can be what the field holds."""
         # An own number is called after the record that it numbers: `no` of a Shipment is its shipmentNo.
         way = (_record_name(self._sample), *leaf.steps) if len(leaf.steps) == 1 else leaf.steps
-        score = likeness(name, way)
+        texts = leaf.texts
+        score = likeness(name, way) or _by_values(name, texts)
         if score == NO:
             return NO
-        texts = leaf.texts
         distinct = len(set(texts)) / max(len(texts), 1)
         if kind is Kind.WHOLE:
-            return NO if guess_number(leaf.values) is None else score
+            return NO if guess_number(numbers_among(leaf.values)[0]) is None else score
         if kind is Kind.TIME:
             return NO if guess_time(texts) is None else score
         if any(len(text) > 256 for text in texts):  # noqa: PLR2004 - longer than any name
@@ -244,15 +277,23 @@ class _Proposer:
         keys: dict[str, Any] = {}
         note = ""
         if kind is Kind.WHOLE:
-            guess = guess_number(leaf.values)
+            good, odd = numbers_among(leaf.values)
+            guess = guess_number(good)
             keys, note = ({}, "") if guess is None else (dict(guess.keys), guess.note)
             lines = self._sample.form in {Form.JSON, Form.NDJSON}
             if lines and any(isinstance(value, str) for value in leaf.values):
                 keys.setdefault("decimal", ".")
             if guess is not None and guess.fractions:
-                note = 'has fractions: "factor" says what one unit is in pieces, rounded down; else such records are set aside'
+                note = 'has fractions: "unit" and "factors", or "factor", say what one unit is in pieces; else they are set aside'
+            if odd:
+                note = f"not a number, and set aside: {shown_samples(odd[:SAMPLES_SHOWN])}"
         elif kind is Kind.TIME:
             keys, note = self._time(leaf)
+            if plain(leaf.steps[-1]) in _LAST_MOVED:
+                note = (
+                    note
+                    or "when it last moved is not when the figure was taken: prefer a time of the whole file"
+                )
         elif any(text != text.strip() for text in leaf.texts):
             keys = {"trim": True}
         if len(set(leaf.texts)) == 1 and leaf.stated > SAMPLES_SHOWN and kind is Kind.TEXT:
@@ -283,6 +324,18 @@ class _Proposer:
                 path = "/" + "/".join(steps) + ("" if self._sample.form is Form.XML else "/*")
                 return {name: {"records": path, "fields": fields}}
         return {}
+
+
+def _by_values(name: str, texts: Sequence[str]) -> float:
+    """What values alone say, where the name says nothing: units, and times."""
+    if name == "uom":
+        told = {plain(text) for text in texts}
+        return MAYBE if told and told <= UNITS else NO
+    if name == "asOf":
+        guess = guess_time(texts)
+        # Digits alone may be anything.
+        return _LEAST if guess is not None and not all(text.isdigit() for text in texts) else NO
+    return NO
 
 
 def _paths(fields: Mapping[str, Any]) -> set[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from archsyncd.domain.feed import Record, Reject
+from archsyncd.domain.feed import Level, Record, Reject
+from archsyncd.domain.times import utc_ms
 from archsyncd.wire.profile.contract import Mapped
 from archsyncd.wire.profile.profile import Profile
 from archsyncd.wire.r247_values import show
@@ -15,7 +17,10 @@ FAULTS_KEPT: Final = 1_000
 
 @dataclass(slots=True)
 class Reading:
-    """`rows`: the first records as r247/1 has them; `faults`: the first of what could not be read; the rest is counted."""
+    """`rows`: the first records as r247/1 has them; `faults`: the first of what could not be read; the rest is counted.
+
+    `ahead`: records whose figures were taken at times still to come, and by how much at the most.
+    """
 
     records: int = 0
     passed_over: int = 0
@@ -23,10 +28,15 @@ class Reading:
     rejected: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    ahead: int = 0
+    ahead_seconds: float = 0.0
 
 
-def read_sample(profile: Profile, data: bytes, limit: int, parts: dict[str, str]) -> Reading:
-    """Read a sample whole. Raises Unreadable."""
+def read_sample(
+    profile: Profile, data: bytes, limit: int, parts: dict[str, str], now_ms: int | None = None
+) -> Reading:
+    """Read a sample whole. `now_ms`: the time of this reading, in UTC milliseconds; None: the clock's. Raises Unreadable."""
+    now = int(time.time() * 1000) if now_ms is None else now_ms
     answer = profile.read(data, parts)
     reading = Reading(records=len(answer.items), passed_over=answer.passed_over)
     for item in answer.items:
@@ -37,6 +47,7 @@ def read_sample(profile: Profile, data: bytes, limit: int, parts: dict[str, str]
             _note(reading, found[0], item)
             continue
         reading.understood += 1
+        _look_ahead(reading, found[0], now)
         if len(reading.rows) < limit:
             reading.rows.append({"line": item.line, "record": item.value})
     return reading
@@ -46,6 +57,13 @@ def _placed(item: Mapped) -> None:
     """Give what the transport gives: a place and an id, where the profile tells none."""
     item.value.setdefault("seq", str(item.line))
     item.value.setdefault("id", f"line-{item.line}")
+
+
+def _look_ahead(reading: Reading, record: Record | Reject, now_ms: int) -> None:
+    if isinstance(record, Level) and record.as_of is not None:
+        ahead = ((utc_ms(record.as_of) or 0) - now_ms) / 1000
+        reading.ahead += ahead > 0
+        reading.ahead_seconds = max(reading.ahead_seconds, ahead)
 
 
 def _note(reading: Reading, rejected: Reject, item: Mapped) -> None:

@@ -15,7 +15,7 @@ NAMES: Final[Mapping[str, str]] = {
     "fulfillment_node_id inventory_warehouse_id storeId siteId facility ctChannelKey bizLocation plant depot site store lager "
     "lagerort",
     "onHand": "onHand on_hand quantityOnHand qtyOnHand in_stock stockLevel numberOfItems physical physicalStock stock "
-    "quantity qty units bestand lagerbestand menge",
+    "quantity qty units bestand lagerbestand menge ist istbestand",
     "available": "available availableQuantity qtyAvailable totalAvailability availableToPromise ATP ATS unallocated AFP AOS "
     "free freeStock inventory sellable verfuegbar frei",
     "allocated": "allocated committed in_reserve reserved reserve quantityOnPicklist reserviert",
@@ -25,10 +25,11 @@ NAMES: Final[Mapping[str, str]] = {
     "safety": "safety safetyStockCount safety_stock buffer",
     "delta": "delta qtyDelta quantityChange change adjustment qtyAdjusted transactionNumberOfItems diff differenz",
     "asOf": "asOf snapshotTime effectiveDate modifiedDateTimeUTC modified modifiedAt lastModified updated updatedAt timestamp "
-    "eventTimeStamp raised-on capturedAt dateTime stand zeitstempel datum",
+    "eventTimeStamp raised-on capturedAt dateTime stand zeitstempel datum "
+    "geaendertAm geaendert letzteBewegung letzteAenderung lastMovement",
     "id": "id recordId eventId changeId webhookEventId messageId actionRequestId transactionId",
     "seq": "seq sequence sequenceNumber changeId changeNumber rowVersion version transactionId",
-    "uom": "uom unitOfMeasure unit einheit me",
+    "uom": "uom unitOfMeasure unit einheit mengeneinheit me",
     "orderNumber": "orderNumber orderNo salesOrder order_number webOrder externalOrderId customerReference "
     "auftragsnummer auftrag",
     "orderId": "orderId order_id",
@@ -46,6 +47,12 @@ NAMES: Final[Mapping[str, str]] = {
     "code": "code reasonCode errorCode",
     "delta_before": "previous_on_hand",
 }
+# How units are written where nothing names the column that has them.
+_UNITS: Final = (
+    "st stk stck stueck pc pcs pce piece pieces ea each kar krt karton carton cartons ctn case cs box bx pal pallet palette "
+    "pk pck pack pkg ve set dz doz dozen paar pair rol rolle roll sack bag kg g t l ml m m2 m3"
+)
+UNITS: Final = frozenset(_UNITS.split())
 LISTS: Final[Mapping[str, frozenset[str]]] = {
     "lines": frozenset({"lines", "items", "lineitems", "orderlines", "positions", "details", "positionen"}),
     "parcels": frozenset({"parcels", "packages", "cartons", "shipments", "boxes", "pakete"}),

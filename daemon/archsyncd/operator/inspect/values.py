@@ -98,6 +98,17 @@ class NumberGuess:
     fractions: bool = False
 
 
+# Of a column of numbers so many may be none: they are faults of single records, which would hide the column.
+ODD_SHARE: Final = 0.25
+
+
+def numbers_among(values: Sequence[Any]) -> tuple[list[Any], list[str]]:
+    """The values that are numbers, and the texts that are none, where these are few; all of them where they are many."""
+    good = [value for value in values if guess_number([value]) is not None]
+    odd = [str(value) for value in values if guess_number([value]) is None]
+    return (good, odd) if good and len(odd) <= ODD_SHARE * len(values) else (list(values), [])
+
+
 def guess_number(values: Sequence[Any]) -> NumberGuess | None:
     """How these are numbers; None when they are none."""
     texts = [value.text if isinstance(value, Literal) else str(value) for value in values]

@@ -61,8 +61,11 @@ class Administration:
             return 200, orjson.dumps({"result": run(given)}, default=str)
         except ApiError as error:
             return error.status, error.body()
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            return 400, orjson.dumps({"error": f"{type(error).__name__}: {error}"})
+        except KeyError as error:
+            return 400, orjson.dumps({"error": f"the body wants the field {error.args[0]!r}"})
+        except (TypeError, ValueError, AttributeError) as error:
+            said = str(error).rpartition("() ")[2]
+            return 400, orjson.dumps({"error": f"the body cannot be used: {said}"})
 
     def _summary(self) -> Document:
         journal = self._simulator.journal

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from graphql import build_schema
+from graphql import GraphQLSchema, build_schema
 
 from archsyncd.simulators.commercetools.entries import Entry
 from archsyncd.simulators.commercetools.errors import (
@@ -21,7 +21,7 @@ from archsyncd.simulators.commercetools.errors import (
 )
 from archsyncd.simulators.commercetools.exchange import Call
 from archsyncd.simulators.commercetools.faults import ALIAS_ROUTES, APPLIED, IN_AN_ALIAS, STATUS, Faults
-from archsyncd.simulators.commercetools.graphql_plan import Plan, Planner, Resolvers, Root
+from archsyncd.simulators.commercetools.graphql_plan import CACHED_DOCUMENTS, Plan, Planner, Resolvers, Root
 from archsyncd.simulators.commercetools.graphql_schema import SDL
 from archsyncd.simulators.commercetools.project import Project
 from archsyncd.simulators.commercetools.queries import Page, window
@@ -43,7 +43,6 @@ REQUEST: Shape = {
     "operationName": (text, OPTIONAL),
     "variables": (container_of_values, OPTIONAL),
 }
-CACHED_DOCUMENTS = 256
 Arguments = Mapping[str, Any]
 Field = Callable[[Arguments, Root, Actor], Any]
 
@@ -54,7 +53,7 @@ class GraphQL:
     def __init__(self, project: Project, faults: Faults) -> None:
         self._project = project
         self._faults = faults
-        planner = Planner(build_schema(SDL), self._resolvers())
+        planner = Planner(_schema(), self._resolvers())
         self._plan = lru_cache(maxsize=CACHED_DOCUMENTS)(planner.plan)
         self._fields: dict[str, Field] = {
             "products": self._products,
@@ -181,6 +180,12 @@ class GraphQL:
                 [data["masterVariant"], *data["variants"]], given
             ),
         }
+
+
+@lru_cache(maxsize=1)
+def _schema() -> GraphQLSchema:
+    """The one schema of every project of this process: nothing changes it."""
+    return build_schema(SDL)
 
 
 def _refusal(error: ApiError, root: Root) -> Document:

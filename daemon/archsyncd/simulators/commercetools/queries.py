@@ -178,19 +178,23 @@ class Catalog(Generic[T]):
             wanted = None if plan.node is None else needles(plan.node, paths)
             if wanted is not None:
                 return {id(item): item for value in wanted for item in lookup(value)}.values(), False
-        natural = _natural_order(plan.sorting)
+        name, descending = _NATURAL.get(plan.sorting, ("id", False))
         start = None
         if plan.node is not None:
-            start = lower_bound(plan.node, natural or "id", moment if natural == "createdAt" else str)
-        return self._shelf.walk(natural or "id", start), natural is not None
+            start = lower_bound(plan.node, name, moment if name == "createdAt" else str)
+        walk = self._shelf.walk(name, start, descending=descending)
+        return walk, plan.sorting in _NATURAL
 
 
-def _natural_order(sorting: Sorting) -> str | None:
-    if sorting in ((), ((("id",), False),)):
-        return "id"
-    if sorting in (((("createdAt",), False),), ((("createdAt",), False), (("id",), False))):
-        return "createdAt"
-    return None
+_BY_ID, _BY_CREATED_AT = ("id",), ("createdAt",)
+# The orders that a shelf is walked in without sorting, each with its name there and whether it goes downwards.
+_NATURAL: Mapping[Sorting, tuple[str, bool]] = {
+    (): ("id", False),
+    ((_BY_ID, False),): ("id", False),
+    ((_BY_CREATED_AT, False),): ("createdAt", False),
+    ((_BY_CREATED_AT, False), (_BY_ID, False)): ("createdAt", False),
+    ((_BY_CREATED_AT, True), (_BY_ID, True)): ("createdAt", True),
+}
 
 
 def _sort_key(value: Any) -> tuple[bool, Any]:

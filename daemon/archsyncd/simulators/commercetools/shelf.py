@@ -38,11 +38,15 @@ class Shelf(Generic[T]):
         """Take a resource out; its places are skipped from now on."""
         return self._items.pop(resource_id, None)
 
-    def walk(self, order: str, start: str | None) -> Iterator[T]:
-        """Yield resources ordered by `id` or `createdAt` (then id), from `start` on, inclusive."""
+    def walk(self, order: str, start: str | None, *, descending: bool = False) -> Iterator[T]:
+        """Yield resources ordered by `id` or `createdAt` (then id), from `start` on, inclusive.
+
+        `descending`: the last one first, down to `start`.
+        """
         places = self._places(order)
         begin = bisect_left(places, (start, "")) if start is not None else 0
-        for index in range(begin, len(places)):
+        upwards = range(begin, len(places))
+        for index in reversed(upwards) if descending else upwards:
             item = self._items.get(places[index][1])
             if item is not None:
                 yield item

@@ -149,7 +149,12 @@ def own_link(text: str, base: str) -> Link:
     path = told.path
     if not path.startswith(f"{beneath}/") or faulty_path(path.removeprefix(beneath)):
         raise _refused(text)
-    query = tuple(parse_qsl(told.query, keep_blank_values=True, max_num_fields=QUERY_LIMIT))
+    try:
+        query = tuple(parse_qsl(told.query, keep_blank_values=True, max_num_fields=QUERY_LIMIT))
+    except ValueError:
+        raise Unreadable(
+            f"the link {quoted(text)} has more than {QUERY_LIMIT} fields; it is not followed"
+        ) from None
     return Link(path.removeprefix(beneath), query)
 
 

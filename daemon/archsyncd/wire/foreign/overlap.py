@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from archsyncd.wire.profile.contract import Mapped
-from archsyncd.wire.r247_values import Misread, to_ms
+from archsyncd.wire.r247_values import Misread, checked_instant, to_ms
 
 # A row whose time cannot be read is shown again for nobody knows how long; in the night with 25 hours for one of them.
 UNTIMED_KEPT_MS: Final = 3 * 3_600_000
@@ -102,7 +102,7 @@ class Round:
     def take(self, item: Mapped) -> None:
         """Take a row. Raises TooMany."""
         self._arrived += 1
-        read = self._row(_checked(item))
+        read = self._row(checked(item))
         if read is None:
             return
         if not read.item.faults and _is_state(read.item.value):
@@ -157,13 +157,13 @@ def row_time_ms(item: Mapped) -> int | None:
         written = item.value.get(name)
         if isinstance(written, str):
             try:
-                return to_ms(written)
-            except ValueError:
+                return to_ms(checked_instant(written, name))
+            except Misread:
                 return None
     return None
 
 
-def _checked(item: Mapped) -> Mapped:
+def checked(item: Mapped) -> Mapped:
     """Set aside what a list by times cannot tell: rows without a time, and movements whose order nobody knows."""
     if item.faults:
         return item

@@ -11,7 +11,7 @@ from archsyncd.wire.foreign.section import Listing, Requests, read_requests
 from archsyncd.wire.profile.contract import MappingProfile
 from archsyncd.wire.profile.faults import ProfileFault, ProfileFaults
 from archsyncd.wire.profile.paths import JsonWalker, Walker, XmlWalker, one_value, parse_path
-from archsyncd.wire.profile.profile import read_profile
+from archsyncd.wire.profile.profile import Profile, read_profile
 from archsyncd.wire.profile.xml_file import parse_xml
 from archsyncd.wire.r247_json import decode_carefully
 from archsyncd.wire.r247_values import Misread, Unreadable
@@ -24,7 +24,7 @@ _ONLY_TOP: Final = ("request", "names")
 class Source:
     """A profile whose `request` section was read. `shapes`: what reads the answers to a listing, by where it is described."""
 
-    profile: MappingProfile
+    profile: Profile
     requests: Requests
     shapes: Mapping[str, MappingProfile]
 

@@ -28,7 +28,7 @@ class Applier:
         self._walker = walker
 
     def mapped(self, found: Found, parts: Mapping[str, str]) -> Mapped | None:
-        """Read one record; None when the profile says to pass it over. `parts`: what the file's name tells."""
+        """Read one record; None when the profile says to pass it over. `parts`: what the file's name or the message tells."""
         if found.fault is not None:
             fault = self._told(found.fault, None, "")
             return Mapped(found.line, found.evidence, {}, (fault,), _NO_PLACES)
@@ -143,6 +143,8 @@ class Applier:
     def _raw(self, rule: ValueRule, chain: Chain, parts: Mapping[str, str]) -> Any:
         if rule.part is not None:
             return _cleaned(rule, parts.get(rule.part))
+        if rule.attribute is not None:
+            return _cleaned(rule, parts.get(rule.attribute))
         if rule.joined is not None:
             texts = [as_text(_cleaned(rule, one_value(self._walker, chain, path))) for path in rule.paths]
             whole = [text for text in texts if text is not None]

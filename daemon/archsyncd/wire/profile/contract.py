@@ -16,6 +16,7 @@ a snapshot; then `profile.told` rewrites the Reject, which names r247/1 fields, 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -89,7 +90,10 @@ class MappingProfile(Protocol):
         ...
 
     def read(self, data: bytes, parts: Mapping[str, str] = ...) -> Answer:
-        """Read one whole answer or file; `parts`: what the file's name told. Raises Unreadable: nothing may be used."""
+        """Read one whole answer, file or message; `parts`: what the file's name or the message's attributes told.
+
+        Raises Unreadable: nothing may be used.
+        """
         ...
 
     def rows(self, pieces: Iterable[bytes], parts: Mapping[str, str] = ...) -> Iterator[Mapped]:
@@ -106,6 +110,15 @@ class MappingProfile(Protocol):
 
 
 def item_hash(value: Mapping[str, Any], *without: str) -> str:
-    """An id made of what an r247/1 object says, for records that have none: equal content has an equal id."""
+    """An id made of what an r247/1 object says, for records that have none: equal content has an equal id.
+
+    It does not judge: an object with half a character or a number beyond 64 bits has an id as well, and its reader says
+    what is wrong with it.
+    """
     kept = {name: one for name, one in value.items() if name not in without}
-    return hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    try:
+        written = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, RecursionError):
+        # What the fast writer refuses is written in ASCII; never like anything that it wrote.
+        written = json.dumps(kept, sort_keys=True, default=repr).encode("ascii")
+    return hashlib.sha256(written).hexdigest()

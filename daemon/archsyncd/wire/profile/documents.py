@@ -140,7 +140,11 @@ def _json_bytes(node: Any) -> bytes:
         written = orjson.dumps(node, default=_as_written, option=orjson.OPT_PASSTHROUGH_DATACLASS)
     except (TypeError, ValueError, RecursionError):
         # Halves of characters, or deeper than the fast writer goes: only shown, so any of it will do.
-        return repr(node)[:PAYLOAD_LIMIT_BYTES].encode("ascii", "backslashreplace")[:PAYLOAD_LIMIT_BYTES]
+        try:
+            shown = repr(node)[:PAYLOAD_LIMIT_BYTES]
+        except RecursionError:
+            shown = "(nested too deeply to be shown)"
+        return shown.encode("ascii", "backslashreplace")[:PAYLOAD_LIMIT_BYTES]
     return written[:PAYLOAD_LIMIT_BYTES]
 
 

@@ -39,7 +39,8 @@ class ValueRule:
     """How one field is filled. `paths`: the first that is stated counts; `joined`: all of them, put together.
 
     `line` is where the profile speaks of it. `values` translates texts. `hashed`: an id of what the paths hold, or of the
-    whole record where there are none. `part`: the name of a part of the file's name.
+    whole record where there are none. `part`: the name of a part of the file's name; `attribute`: of an attribute of the
+    message that it came in.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ValueRule:
     joined: str | None = None
     hashed: bool = False
     part: str | None = None
+    attribute: str | None = None
     trim: bool = False
     unstated: frozenset[str] = frozenset()
     values: Mapping[str, Any] | None = None
@@ -63,6 +65,8 @@ class ValueRule:
         """What to call the place in the payload."""
         if self.part is not None:
             return f"the file's name ({self.part})"
+        if self.attribute is not None:
+            return f"the message's attribute {self.attribute}"
         return " + ".join(path.text for path in self.paths)
 
 

@@ -18,6 +18,9 @@ from archsyncd.wire.r247_values import Literal, Misread
 NUMBER_LIMIT_CHARACTERS: Final = 40
 DECIMALS: Final = frozenset({".", ","})
 THOUSANDS: Final = frozenset({".", ",", " ", "'", "\u00a0", "\u202f", "\u2019"})
+_FRACTION: Final = (
+    'is not a whole number: a fraction is read where "unit" and "factors", or "factor", stand beside its path'
+)
 _PLAIN: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _JSON_DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
@@ -46,7 +49,7 @@ class NumberRule:
         if type(exact) is int:
             return exact
         if exact.denominator != 1:
-            raise Misread("not_an_integer", "is not a whole number", "", value)
+            raise Misread("not_an_integer", _FRACTION, "", value)
         return int(exact)
 
     def _exact(self, value: object) -> int | Fraction:

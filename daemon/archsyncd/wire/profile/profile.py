@@ -12,6 +12,7 @@ from archsyncd.wire.profile.applying import Applier
 from archsyncd.wire.profile.compile import Compiled, compile_profile
 from archsyncd.wire.profile.contract import Answer, Mapped
 from archsyncd.wire.profile.documents import (
+    RECORDS_LIMIT,
     Columns,
     Found,
     lines_of,
@@ -73,6 +74,11 @@ class Profile:
         return self._specification.form in {Form.CSV, Form.NDJSON}
 
     @property
+    def has_end(self) -> bool:
+        """Whether a payload that was cut off cannot be taken for a whole one."""
+        return not self.reads_by_line or self._specification.table.last is not None
+
+    @property
     def types(self) -> tuple[str, ...]:
         """The types of record that it reads, as far as they are told before a record is seen; each once."""
         found = (variant.const.get("type") for variant in reversed(self._specification.variants))
@@ -84,6 +90,38 @@ class Profile:
         rules = (rule for variant in self._specification.variants for rule in variant.rules)
         return any(isinstance(rule, ValueRule) and rule.name == "id" and rule.hashed for rule in rules)
 
+    @property
+    def kinds(self) -> tuple[tuple[str | None, frozenset[str]], ...]:
+        """Each kind of record that it reads: its type, None where each record tells its own, and the fields that it has."""
+        kinds = (variant for variant in self._specification.variants if not variant.skip)
+        return tuple(
+            (
+                variant.const.get("type"),
+                frozenset(rule.name for rule in variant.rules) | frozenset(variant.const),
+            )
+            for variant in kinds
+        )
+
+    @property
+    def numbers(self) -> bool:
+        """Whether records come with positions of the source's own (`seq`)."""
+        return any("seq" in fields for _, fields in self.kinds)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of a file's name that fields are filled from."""
+        return tuple(dict.fromkeys(rule.part for rule in self._value_rules() if rule.part is not None))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes of a message that fields are filled from."""
+        found = (rule.attribute for rule in self._value_rules())
+        return tuple(dict.fromkeys(one for one in found if one is not None))
+
+    def _value_rules(self) -> Iterator[ValueRule]:
+        for variant in self._specification.variants:
+            yield from _within(variant.rules)
+
     def line_of(self, path: NodePath) -> tuple[int, int]:
         """Line and column of what stands in the profile at this path, else of what stands around it."""
         node = self._tree.at(path)
@@ -93,13 +131,14 @@ class Profile:
         """Say what the name of a file tells; None when no pattern of the profile fits it."""
         return read_file_name(name, self.names)
 
-    def read(self, data: bytes, parts: Mapping[str, str] = _NO_PARTS) -> Answer:
-        """Read one whole answer or file. Raises Unreadable."""
+    def read(self, data: bytes, parts: Mapping[str, str] = _NO_PARTS, limit: int = RECORDS_LIMIT) -> Answer:
+        """Read one whole answer, file or message of at most `limit` records. Raises Unreadable."""
         if self.reads_by_line:
-            items, passed_over = self._gathered(self._found([data]), parts)
+            items, passed_over = self._gathered(self._found([data]), parts, limit)
             return Answer(items, passed_over, _no_value)
         top = parse_document(self._specification, [data])
-        items, passed_over = self._gathered(records_of(self._specification, self._walker, top), parts)
+        found = records_of(self._specification, self._walker, top)
+        items, passed_over = self._gathered(found, parts, limit)
         return Answer(items, passed_over, lambda path: self._document_value(top, path))
 
     def rows(self, pieces: Iterable[bytes], parts: Mapping[str, str] = _NO_PARTS) -> Iterator[Mapped]:
@@ -117,8 +156,14 @@ class Profile:
         top = parse_document(self._specification, pieces)
         return records_of(self._specification, self._walker, top)
 
-    def _gathered(self, found: Iterator[Found], parts: Mapping[str, str]) -> tuple[tuple[Mapped, ...], int]:
-        read = [self._applier.mapped(one, parts) for one in found]
+    def _gathered(
+        self, found: Iterator[Found], parts: Mapping[str, str], limit: int
+    ) -> tuple[tuple[Mapped, ...], int]:
+        read: list[Mapped | None] = []
+        for one in found:
+            if len(read) >= limit:
+                raise Unreadable(f"more than {limit} records")
+            read.append(self._applier.mapped(one, parts))
         items = tuple(item for item in read if item is not None)
         return items, len(read) - len(items)
 
@@ -151,6 +196,14 @@ class Profile:
 
 def _no_value(path: str) -> Any:
     raise Misread("missing", "a file of lines has no values around its records", path)
+
+
+def _within(rules: tuple[ValueRule | NestRule, ...]) -> Iterator[ValueRule]:
+    for rule in rules:
+        if isinstance(rule, NestRule):
+            yield from _within(rule.rules)
+        else:
+            yield rule
 
 
 def _columns(compiled: Compiled) -> Iterator[Columns]:

@@ -19,7 +19,7 @@ from archsyncd.wire.profile.tree import Node
 
 # How values are written, for the whole profile or one field.
 WRITING: Final = ("decimal", "thousands", "minus", "trim", "unstated", "tz", "fold")
-_ORIGINS: Final = ("path", "document", "part", "join", "hash")
+_ORIGINS: Final = ("path", "document", "part", "attribute", "join", "hash")
 _VALUE_KEYS: Final = frozenset(
     {*WRITING, *_ORIGINS, "with", "values", "split", "format", "factor", "unit", "factors", "optional"}
 )
@@ -213,6 +213,8 @@ class RuleReader:
             return replace(rule, paths=() if found is None else (found,))
         if key == "part":
             return replace(rule, part=self._part(origin, where))
+        if key == "attribute":
+            return replace(rule, attribute=draft.text(origin, where))
         if key == "join":
             joined = draft.text(members["with"], places["with"], empty=True) if "with" in members else "-"
             return replace(rule, paths=draft.paths(origin, where), joined=joined)

@@ -102,6 +102,16 @@ class ForeignFeed:
         orders = self._source.requests.orders
         return self._source.requests.key is not None if orders is None else orders.look_up is not None
 
+    @property
+    def reads_keys(self) -> bool:
+        """Whether the profile says how a single SKU is asked for."""
+        return self._source.requests.key is not None
+
+    @property
+    def gives_fulls(self) -> bool:
+        """Whether the profile says how the whole stock is asked for."""
+        return not self._source.requests.needs_partner
+
     async def batches(self, after: str | None) -> AsyncIterator[Batch | SnapshotDue | SnapshotSource]:
         """Yield what follows the checkpoint. Without one the whole stock is due first, where the profile can ask for it."""
         if self._busy and self._source.requests.positions == "arrival":

@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from archsyncd.adapters.r247_pull.caller import Answer, Call, Caller
+from archsyncd.adapters.r247_pull.caller import Answer, Call
 from archsyncd.adapters.r247_pull.options import PullOptions
 from archsyncd.adapters.r247_pull.refusal import OK, refusal
 from archsyncd.adapters.r247_pull.rounds import Rounds
@@ -72,12 +72,18 @@ def _sound(answer: Answer, read: Callable[[], T]) -> T:
         raise FeedFault(f"{answer.told}: {fault.reason}") from None
 
 
+class Asks(Protocol):
+    """Whoever makes the calls."""
+
+    async def ask(self, call: Call) -> Answer:
+        """Call and read the whole answer, whatever its status. Raises FeedFault."""
+        ...
+
+
 class Lists:
     """Asks for lists. Everything that goes wrong is a FeedFault."""
 
-    def __init__(
-        self, caller: Caller, options: PullOptions, source: Source, beat: Callable[[], None]
-    ) -> None:
+    def __init__(self, caller: Asks, options: PullOptions, source: Source, beat: Callable[[], None]) -> None:
         self._caller = caller
         self._options = options
         self._source = source

@@ -45,6 +45,10 @@ UPDATE feed SET checkpoint = ?, epoch = ?, seq = max(?, CASE WHEN epoch = ?2 THE
     applied_total = applied_total + ?, stale_total = stale_total + ?, rejected_total = rejected_total + ?
 WHERE name = ?
 
+-- name: feed_counts
+UPDATE feed SET read_total = read_total + ?, applied_total = applied_total + ?, stale_total = stale_total + ?,
+    rejected_total = rejected_total + ? WHERE name = ?
+
 -- name: feed_snapshot_due
 UPDATE feed SET snapshot_due = ?1, resume = iif(?1 IS NULL, NULL, resume) WHERE name = ?2
 
@@ -81,11 +85,11 @@ SELECT coalesce(max(ordinal), 0) FROM feed_epoch WHERE feed = ?
 INSERT INTO feed_epoch (feed, ordinal, name) VALUES (?, ?, ?)
 
 -- name: levels_by_place
-SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev))
+SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev, l.lapsed))
 FROM json_each(?) AS w CROSS JOIN level AS l ON l.location = w.value ->> 0 AND l.sku = w.value ->> 1
 
 -- name: levels_at
-SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev))
+SELECT json_group_array(json_array(l.location, l.sku, l.feed, l.epoch, l.seq, l.on_hand, l.available, l.as_of_ms, l.orders_through_ms, l.rev, l.lapsed))
 FROM json_each(?2) AS w CROSS JOIN level AS l ON l.location = ?1 AND l.sku = w.value
 
 -- name: level_of_feed
@@ -98,11 +102,11 @@ SELECT name FROM feed WHERE EXISTS (SELECT 1 FROM level AS l WHERE l.location = 
 SELECT coalesce((SELECT feed FROM level WHERE location = ?1 AND sku = ?2), (SELECT feed FROM level WHERE location = ?1 LIMIT 1))
 
 -- name: level_put
-INSERT INTO level (location, sku, feed, epoch, seq, on_hand, available, as_of_ms, orders_through_ms, rev)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO level (location, sku, feed, epoch, seq, on_hand, available, as_of_ms, orders_through_ms, rev, lapsed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (location, sku) DO UPDATE SET feed = excluded.feed, epoch = excluded.epoch, seq = excluded.seq,
     on_hand = excluded.on_hand, available = excluded.available, as_of_ms = excluded.as_of_ms,
-    orders_through_ms = excluded.orders_through_ms, rev = excluded.rev
+    orders_through_ms = excluded.orders_through_ms, rev = excluded.rev, lapsed = excluded.lapsed
 
 -- name: levels_after
 SELECT location, sku FROM level WHERE location = ? AND sku > ? ORDER BY sku LIMIT ?
@@ -564,12 +568,13 @@ SELECT count(*), coalesce(sum(on_hand / 1000000000), 0), coalesce(sum(on_hand % 
 FROM snapshot_item WHERE snapshot_id = ?
 
 -- name: snapshot_against_levels
--- An item that is not newer than what is kept changes nothing.
+-- An item that is not newer than what is kept changes nothing; a level that lapsed gives way to any full that is.
 WITH pair AS (
     SELECT CASE :sells WHEN 'onHand' THEN l.on_hand ELSE l.available END AS before,
         CASE :sells WHEN 'onHand' THEN i.on_hand ELSE i.available END AS after,
         l.on_hand IS NOT i.on_hand OR l.available IS NOT i.available AS differs,
-        l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq) AS newer
+        l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq)
+            OR l.lapsed AND (l.epoch, l.seq) <= (:epoch, max(i.seq, :seq)) AS newer
     FROM snapshot_item AS i JOIN level AS l ON l.location = i.location AND l.sku = i.sku
     WHERE i.snapshot_id = :snapshot AND i.location = :location
 ) SELECT count(*), coalesce(sum(before > 0), 0), coalesce(sum(newer AND before > 0 AND after <= 0), 0),
@@ -577,6 +582,17 @@ WITH pair AS (
     CAST(total(CASE WHEN newer THEN max(after - coalesce(before, 0), 0) END) AS INTEGER),
     CAST(total(CASE WHEN newer THEN max(coalesce(before, 0) - after, 0) END) AS INTEGER),
     coalesce(sum(NOT newer), 0) FROM pair
+
+-- name: snapshot_largest_changes
+WITH pair AS (
+    SELECT i.sku AS sku, CASE :sells WHEN 'onHand' THEN l.on_hand ELSE l.available END AS before,
+        CASE :sells WHEN 'onHand' THEN i.on_hand ELSE i.available END AS after
+    FROM snapshot_item AS i LEFT JOIN level AS l ON l.location = i.location AND l.sku = i.sku
+    WHERE i.snapshot_id = :snapshot AND i.location = :location
+        AND (l.sku IS NULL OR l.feed <> :feed OR (l.epoch, l.seq) < (:epoch, i.seq)
+            OR l.lapsed AND (l.epoch, l.seq) <= (:epoch, max(i.seq, :seq)))
+) SELECT sku, before, after FROM pair WHERE before IS NOT after
+ORDER BY abs(coalesce(after, 0) - coalesce(before, 0)) DESC, sku LIMIT :most
 
 -- name: levels_in_location
 SELECT count(*), coalesce(sum(CASE :sells WHEN 'onHand' THEN on_hand ELSE available END > 0), 0) FROM level WHERE location = :location
@@ -646,6 +662,18 @@ DELETE FROM exception_case WHERE closed_ms < ?1 OR id IN (SELECT id FROM (
 -- name: case_healable
 SELECT kind, subject FROM exception_case
 WHERE kind IN ('invalid_record', 'held_level') AND scope = ? AND state IN ('open', 'waiting') LIMIT 5000
+
+-- name: cases_of_files
+-- A folded one names no file, and closes with the last that does.
+SELECT kind, subject, payload FROM exception_case
+WHERE kind IN ('refused_file', 'awaited_file') AND scope = ? AND state IN ('open', 'waiting') AND subject NOT LIKE '(folded)%'
+LIMIT 5000
+
+-- name: cases_of_no_key
+SELECT subject FROM exception_case WHERE kind = 'invalid_record' AND scope = ? AND state IN ('open', 'waiting')
+    AND last_ms < ? AND subject NOT LIKE '% at %'
+    AND (subject LIKE 'seq %' OR subject LIKE 'a record %' OR subject LIKE '%line _% %' OR subject LIKE '%record _% %')
+LIMIT 5000
 
 -- name: feeds
 SELECT name, checkpoint, epoch, seq, head_seq, head_at, sign_ms, record_ms, snapshot_due, last_full_records, read_total,

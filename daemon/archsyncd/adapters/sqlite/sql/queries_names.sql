@@ -38,16 +38,41 @@ ON CONFLICT (feed, archean) DO UPDATE SET unit = excluded.unit
 SELECT fingerprint FROM aliases_in_force
 
 -- name: aliases_put
-INSERT INTO aliases_in_force (one, fingerprint) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET fingerprint = excluded.fingerprint
+INSERT INTO aliases_in_force (one, fingerprint, units) VALUES (1, ?, ?)
+ON CONFLICT (one) DO UPDATE SET fingerprint = excluded.fingerprint, units = excluded.units
+
+-- name: aliases_change
+-- What no terms have as their fingerprint: whatever they are at the next start, they are put in force anew.
+INSERT INTO aliases_in_force (one, fingerprint) VALUES (1, 'changing')
+ON CONFLICT (one) DO UPDATE SET fingerprint = excluded.fingerprint
+
+-- name: units_text
+SELECT units FROM aliases_in_force
 
 -- name: level_names
-SELECT l.sku, coalesce(n.archean, l.sku), l.on_hand IS NOT NULL OR l.available IS NOT NULL
+SELECT l.sku, coalesce(n.archean, l.sku), l.on_hand IS NOT NULL OR l.available IS NOT NULL, u.unit
 FROM level AS l LEFT JOIN sku_name AS n ON n.sku = l.sku AND n.retired = 0
+    LEFT JOIN sku_unit AS u ON u.feed = l.feed AND u.archean = coalesce(n.archean, l.sku)
 WHERE l.location = ? AND l.sku > ? ORDER BY l.sku LIMIT ?
 
 -- name: levels_retire
-UPDATE level SET on_hand = NULL, available = NULL
+UPDATE level SET on_hand = NULL, available = NULL, lapsed = 1
 WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
+
+-- name: level_recount
+UPDATE level SET on_hand = ?, available = ?, lapsed = 1 WHERE location = ? AND sku = ?
+
+-- name: resyncs_retire
+DELETE FROM resync WHERE location = ?1 AND sku IN (SELECT value FROM json_each(?2))
+
+-- name: snapshots_unjudged
+SELECT id, feed, state, epoch, seq_at FROM snapshot WHERE state IN ('reading', 'held', 'applying')
+
+-- name: sendings_unfinished
+SELECT DISTINCT feed FROM sending WHERE done = 0
+
+-- name: feeds_tell_anew
+UPDATE feed SET snapshot_due = ?
 
 -- name: levels_any
 SELECT 1 FROM level LIMIT 1
