@@ -350,6 +350,7 @@ class SnapshotHead:
     check figures (None: not told). `locations` scopes what an absent key means. `digest` names the exact content.
     `over_gap`: it makes up for what is missing before it, so reading goes on behind it only once it is applied.
     `among_records`: it came in parts between records, some of which are newer and were applied before it. `terms`: as a batch's.
+    `keeps_place`: where the feed's own checkpoint still counts, reading goes on from there, so that no record is left out.
     """
 
     feed: str
@@ -362,6 +363,7 @@ class SnapshotHead:
     over_gap: bool = False
     among_records: bool = False
     terms: str | None = None
+    keeps_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,10 +144,12 @@ class Snapshots(Protocol):
         resumes: bool,
         absent: str = "report",
         among_records: bool = False,
+        keeps_place: bool = False,
     ) -> Snapshot:
         """Judge a snapshot read to its end: applying, held or rejected. `absent`: what its absent keys will come to.
 
         `among_records`: it came in parts between records, so newer ones were applied before it by right.
+        `keeps_place`: see SnapshotHead.
         """
         ...
 

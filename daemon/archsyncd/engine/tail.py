@@ -238,7 +238,7 @@ class Tail:
             # Nobody can be asked: a full arrives by itself, and until then what comes is read on.
             self._note(f"waiting for a full ({cause}): have the source send one")
             if self._fulls is not self._feed:
-                await self._store.feeds.needs_snapshot(self._fulls.name, cause)
+                await self._store.feeds.needs_snapshot(self._fulls.name, f"{cause} of {self._feed.name}")
                 self.wake_beside()
             await self._store.feeds.needs_snapshot(self._feed.name, None)
             return
@@ -270,6 +270,7 @@ class Tail:
             resumes=not head.over_gap,
             absent=self.options.absent,
             among_records=head.among_records,
+            keeps_place=head.keeps_place,
         )
         self._shared.count("snapshots")
         unread = Outcome(read=snapshot.rejected, rejected=snapshot.rejected, faults=tuple(faults))

@@ -196,6 +196,7 @@ class Shelf:
         limits: GuardLimits | None = None,
         absent: str = "report",
         feed: str = "main",
+        keeps_place: bool = False,
     ) -> Snapshot:
         """Stage a snapshot and have it judged; whoever wants it applied asks for that."""
         head = SnapshotHead(feed, epoch, "s-9", seq_at, f"after-{seq_at}", "2026-01-01T00:00:00Z", locations)
@@ -211,4 +212,5 @@ class Shelf:
             limits or GuardLimits(),
             resumes=True,
             absent=absent,
+            keeps_place=keeps_place,
         )

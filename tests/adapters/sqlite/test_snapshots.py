@@ -64,6 +64,31 @@ async def test_f097_a_broken_snapshot_and_a_held_one_after_it_lose_no_record_bet
     assert (later.state, (await shelf.store.feeds.state("main")).checkpoint) == ("held", "after-80")
 
 
+@pytest.mark.parametrize(
+    ("cause", "epoch", "goes_on"),
+    [
+        ("an operator asked for it", "e1", "here"),
+        ("aliases_changed", "e1", "here"),
+        ("epoch_changed", "e1", "here"),
+        ("epoch_changed", "e2", "after-60"),
+        ("cursor_expired", "e1", "after-60"),
+        ("gap", "e1", "after-60"),
+    ],
+)
+@pytest.mark.parametrize("held", [False, True])
+async def test_f097_a_feed_that_has_lost_no_place_reads_on_from_there(
+    shelf: Shelf, cause: str, epoch: str, goes_on: str, *, held: bool
+) -> None:
+    """What was told between its place and a snapshot that somebody asked for may be a dispatch: it is not left out."""
+    await shelf.read(*full(9, seq=20), checkpoint="here")
+    await shelf.store.feeds.needs_snapshot("main", cause)
+    items = [level(60, 0 if held else 5, sku=f"S{number:03}") for number in range(9)]
+    snapshot = await shelf.snapshot(*items, seq_at=60, epoch=epoch, keeps_place=True)
+    state = await shelf.store.feeds.state("main")
+    assert snapshot.state == ("held" if held else "applying")
+    assert (state.checkpoint, state.snapshot_due) == (goes_on, None)
+
+
 async def test_f012_a_snapshot_half_applied_is_applied_again(shelf: Shelf) -> None:
     """Killed in the middle or after its end: positions make the repetition harmless, and nothing is zeroed."""
     await shelf.read(level(1, 2, sku="S001"))

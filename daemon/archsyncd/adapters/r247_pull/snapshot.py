@@ -74,6 +74,7 @@ class PullSnapshot:
             cursor=cursor,
             as_of=first.as_of,
             locations=self._locations,
+            keeps_place=True,
         )
 
     async def pages(self) -> AsyncIterator[SnapshotPage]:

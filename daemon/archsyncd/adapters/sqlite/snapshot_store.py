@@ -47,6 +47,7 @@ class SnapshotStore:
         resumes: bool,
         absent: str = "report",
         among_records: bool = False,
+        keeps_place: bool = False,
     ) -> Snapshot:
         """Judge a snapshot read to its end: applying, held or rejected. Raises OtherTerms."""
 
@@ -62,6 +63,7 @@ class SnapshotStore:
                 resumes=resumes,
                 absent=absent,
                 among_records=among_records,
+                keeps_place=keeps_place,
             )
 
         return await self._session.write(step)

@@ -17,13 +17,23 @@ from archsyncd.adapters.sqlite.proofs import doubt_dispatches, enter_epoch, newe
 from archsyncd.adapters.sqlite.recompute import recompute
 from archsyncd.adapters.sqlite.scope import Scope, require_terms
 from archsyncd.domain.cases import CaseKind, NewCase
-from archsyncd.domain.feed import Level, Outcome, Removal, SnapshotEnd, SnapshotHead, SnapshotPage
+from archsyncd.domain.feed import (
+    Level,
+    Outcome,
+    Removal,
+    SnapshotCause,
+    SnapshotEnd,
+    SnapshotHead,
+    SnapshotPage,
+)
 from archsyncd.domain.guard import BatchFigures, GuardLimits, objections
 from archsyncd.domain.snapshot import LevelChange, Snapshot
 from archsyncd.domain.times import rfc3339, utc_ms
 from archsyncd.engine.ports import OtherTerms
 
 STEP_RECORDS = 2_000
+# Causes for which the place to read on from is gone.
+_LOST = frozenset({SnapshotCause.START, SnapshotCause.CURSOR_EXPIRED, SnapshotCause.GAP})
 DIGEST_ROWS = 10_000
 # Sums are made of two halves: a sum beyond 64 bits would be an error of the whole store.
 SUM_HALF = 10**9
@@ -118,11 +128,13 @@ async def assess(
     resumes: bool,
     absent: str,
     among_records: bool,
+    keeps_place: bool = False,
 ) -> Snapshot:
     """Judge a snapshot that was read to its end: rejected when broken, held beyond the guards, else to be applied.
 
     `absent`: what will be done with keys it does not name. `resumes`: the feed goes on from the snapshot's cursor whatever
     becomes of it, so that deltas are never held up. `among_records`: newer records were applied before it by right.
+    `keeps_place`: as its head says.
     """
     sums = await scope.tx.row("snapshot_sums", (snapshot.id,))
     count, on_hand = (sums[0], sums[1] * SUM_HALF + sums[2]) if sums else (0, 0)
@@ -146,7 +158,7 @@ async def assess(
     else:
         await _supersede(scope, snapshot)
         if resumes or state == "applying":
-            await _resume(scope, snapshot, held=state == "held")
+            await _resume(scope, snapshot, held=state == "held", keeps_place=keeps_place)
     if state == "held":
         what = f"the full {end.name}" if end.name else "the snapshot"
         reason = f"{what} of feed {snapshot.feed} is held: " + "; ".join(reasons)
@@ -288,19 +300,25 @@ async def _supersede(scope: Scope, snapshot: Snapshot) -> None:
         )
 
 
-async def _resume(scope: Scope, snapshot: Snapshot, *, held: bool) -> None:
+async def _resume(scope: Scope, snapshot: Snapshot, *, held: bool, keeps_place: bool) -> None:
     """Let the feed go on behind the snapshot. Where that is beyond what was read, a held one leaves a gap.
 
     A held one tells nothing yet, so it goes on from the first snapshot that was taken for this cause: later records are there.
+    One that somebody asked for, or other names, or a new epoch met in the reading, has lost no place: what was told between that
+    place and the snapshot may be a dispatch, and is read. Levels among it are old by their positions.
     """
     feed = await scope.tx.row("feed", (snapshot.feed,))
+    before = None if feed is None else feed[1]
     epoch, touched = await enter_epoch(scope, snapshot.feed, snapshot.epoch)
-    if feed is not None and feed[3] is not None:
+    due = None if feed is None else feed[3]
+    kept = keeps_place and feed is not None and feed[0] is not None and before == epoch and due not in _LOST
+    if due is not None and not kept:
         touched |= await doubt_dispatches(scope, snapshot.feed)
     await recompute(scope, touched)
-    if held and feed is not None and feed[3] is not None:
+    if held and due is not None and not kept:
         await scope.tx.run("feed_gap", (epoch, snapshot.seq_at, snapshot.feed))
-    await scope.tx.run("feed_resumed", (snapshot.cursor, epoch, scope.now_ms, snapshot.feed, held))
+    cursor = None if kept else snapshot.cursor
+    await scope.tx.run("feed_resumed", (cursor, epoch, scope.now_ms, snapshot.feed, held and not kept))
     await scope.tx.run("snapshot_resumed", (snapshot.id,))
 
 
