@@ -10,12 +10,14 @@ from archsyncd.adapters.sqlite.name_store import NameStore
 from archsyncd.adapters.sqlite.store import SqliteStore
 from archsyncd.domain.aliases import Aliases
 from archsyncd.domain.feed import Level
+from archsyncd.domain.settlement import Booked
 from archsyncd.domain.units import Units
+from archsyncd.domain.yielding import LOOK_AGAIN_MS
 from archsyncd.engine.naming import Naming, Terms
 from archsyncd.engine.renaming import Renaming
-from tests.adapters.sqlite.shelf import Shelf
+from tests.adapters.sqlite.shelf import QUIET, Shelf
 from tests.adapters.sqlite.test_hands import PLAIN, B, C
-from tests.adapters.sqlite.test_pools import WEB, opened, shows
+from tests.adapters.sqlite.test_pools import EVER, WEB, opened, shows
 from tests.domain.nouns import (
     accepted,
     key,
@@ -105,4 +107,25 @@ async def test_a_name_given_up_long_ago_follows_its_goods_from_name_to_name(tmp_
         await told(shelf, naming, level(2 + number, 10, sku="X"))
     await shelf.learn(order(line(2, "old"), name="o2"))
     assert await shows(shelf, key("THIRD"), key("SECOND"), key("old")) == (7, 0, 0)
+    await shelf.close()
+
+
+async def test_a_new_name_rises_only_as_far_as_the_old_one_has_fallen(tmp_path: Path) -> None:
+    """While the old name's decrease is under way its pieces are for sale once; then until its orders are known."""
+    shelf, naming, renaming = await named(tmp_path, called(OLD="X"))
+    old, new = key("OLD"), key("NEW")
+    await told(shelf, naming, level(1, 10, sku="X"))
+    await shelf.based(10, old, name="E-OLD")
+    await renaming.put_in_force(called(NEW="X"))
+    await told(shelf, naming, level(3, 10, sku="X"))
+    await shelf.store.outbox.book_lookups([], [new], (), QUIET)
+    (fall,) = await shelf.lease(orders_complete_ms=EVER)
+    assert (fall.key, fall.operation.delta) == (old, -10)
+    shelf.clock.pass_by(LOOK_AGAIN_MS / 1000)
+    assert await shelf.lease(orders_complete_ms=EVER) == []
+    await shelf.settle(fall, Booked("E-OLD", 2))
+    assert await shelf.lease(orders_complete_ms=0) == []
+    shelf.clock.pass_by(LOOK_AGAIN_MS / 1000)
+    (rise,) = await shelf.lease(orders_complete_ms=EVER)
+    assert (rise.key, rise.operation.delta) == (new, 10)
     await shelf.close()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from archsyncd.adapters.sqlite.codec import outbox_rows
-from archsyncd.adapters.sqlite.scope import Scope, pairs
+from archsyncd.adapters.sqlite.scope import Scope, array, pairs
 from archsyncd.domain.inventory import StockKey
 from archsyncd.domain.outbox import OutboxRow
-from archsyncd.domain.pools import Pool, members_of, pools_of
+from archsyncd.domain.pools import Member, Pool, members_of, pools_of
 from archsyncd.domain.stock import Policies
 from archsyncd.domain.yielding import Room, fall_of, held_beyond, raised_to, room_of
 
@@ -25,11 +25,14 @@ async def rooms_for(
     `orders_complete_ms`: orders are known completely up to then, by commercetools' clock.
     """
     policies = scope.policies
-    if not _any_pools(policies):
+    rising = [key for key, row in rows.items() if raised_to(row) is not None]
+    earlier = await _earlier_names(scope, rising)
+    if not earlier and not _any_pools(policies):
         return {}
     pools: dict[StockKey, Sequence[Pool]] = {}
-    for key, row in rows.items():
-        if raised_to(row) is not None and (found := pools_of(key, policies, past=True)):
+    for key in rising:
+        found = (*pools_of(key, policies, past=True), *earlier.get(key, ()))
+        if found:
             pools[key] = found
     if not pools:
         return {}
@@ -40,6 +43,20 @@ async def rooms_for(
     rooms = {key: room_of(rows[key], own, beside, fallen) for key, own in pools.items()}
     await scope.tx.run("waits_end", (pairs(rooms),))
     return rooms
+
+
+async def _earlier_names(scope: Scope, keys: Collection[StockKey]) -> Mapping[StockKey, Sequence[Pool]]:
+    """Keys under which the goods of these were sold before they were called otherwise: pieces that move from name to name."""
+    if not keys or await scope.tx.row("successors_any") is None:
+        return {}
+    before: dict[str, list[str]] = {}
+    for old, new in await scope.tx.rows("successors_to", (array(sorted({key.sku for key in keys})),)):
+        before.setdefault(new, []).append(old)
+    return {
+        key: [Pool(1, tuple(Member(StockKey(key.channel, old), 1) for old in before[key.sku]))]
+        for key in keys
+        if key.sku in before
+    }
 
 
 def _never_there(row: OutboxRow, policies: Policies) -> bool:
@@ -84,14 +101,21 @@ async def note_falls(
     server_now_ms: int,
 ) -> None:
     """Keep what writes of ours have taken from keys that share their pieces."""
-    if not _any_pools(scope.policies):
+    fallen = {key: pieces for key, row in after.items() if (pieces := fall_of(before[key], row))}
+    if not fallen:
+        return
+    given_up = set()
+    if await scope.tx.row("successors_any") is not None:
+        named = await scope.tx.rows("successors_of", (array(sorted({key.sku for key in fallen})),))
+        given_up = {row[0] for row in named}
+    if not given_up and not _any_pools(scope.policies):
         return
     # A time of theirs may lack its fraction of a second.
     at_ms = (server_now_ms // 1000 + 2) * 1000
     rows = [
         (key.channel, key.sku, at_ms, pieces)
-        for key, row in after.items()
-        if (pieces := fall_of(before[key], row)) and pools_of(key, scope.policies, past=True)
+        for key, pieces in fallen.items()
+        if key.sku in given_up or pools_of(key, scope.policies, past=True)
     ]
     await scope.tx.run_many("fall_put", rows)
 
@@ -120,7 +144,7 @@ async def note_waits(scope: Scope, waiting: Mapping[StockKey, Room]) -> None:
 
 async def wake(scope: Scope, keys: Collection[StockKey]) -> None:
     """Something became of these keys: have those looked at again that wait for one of them."""
-    if not keys or not _any_pools(scope.policies) or await scope.tx.row("waits_any") is None:
+    if not keys or await scope.tx.row("waits_any") is None:
         return
     rows = await scope.tx.rows("waits_over", (pairs(keys),))
     await scope.tx.run("outbox_wake", (pairs(StockKey(row[0], row[1]) for row in rows),))

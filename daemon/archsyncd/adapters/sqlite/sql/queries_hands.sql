@@ -50,6 +50,9 @@ SELECT 1 FROM name_successor LIMIT 1
 -- name: successors_of
 SELECT s.sku, s.successor, s.terms FROM json_each(?) AS w CROSS JOIN name_successor AS s ON s.sku = w.value
 
+-- name: successors_to
+SELECT s.sku, s.successor FROM json_each(?) AS w CROSS JOIN name_successor AS s ON s.successor = w.value WHERE s.sku <> s.successor
+
 -- name: successors_before
 SELECT s.sku, s.successor FROM json_each(?1) AS w CROSS JOIN name_successor AS s ON s.successor = w.value WHERE s.terms <> ?2
 
