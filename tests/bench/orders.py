@@ -318,7 +318,7 @@ async def _trade(seconds: float) -> tuple[Lag, Lag]:
         names = [f"S{number}" for number in range(SKUS_IN_TRADE)]
         site.open(dict.fromkeys(names, 1_000_000))
         site.shop.add_channel("archean", roles=["OrderExport"])
-        async with house.daemon(orders=f'{HAND_OVER}sync_channel = "archean"\n') as running:
+        async with house.daemon(orders=f'{HAND_OVER}sync_channel = "archean"\n', poll_seconds=2) as running:
             await site.until_stock({names[0]: 1_000_000, names[-1]: 1_000_000})
             chance, end = random.Random(1), site.clock.now() + seconds
             while site.clock.now() < end:
@@ -327,6 +327,7 @@ async def _trade(seconds: float) -> tuple[Lag, Lag]:
                 site.house.warehouse.store_sale(chance.choice(names), LOCATION, 1)
                 site.house.warehouse.receipt(chance.choice(names), LOCATION, 3)
                 await site.clock.sleep(0.2)
+            await site.clock.sleep(5.0)  # the last ones are learnt
             while await running.app.store.handovers.counts():
                 await site.clock.sleep(1.0)
             found = [running.app.store.lags.of(name) for name in ("handed_over", "booked")]

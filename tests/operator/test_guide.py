@@ -12,7 +12,7 @@ import pytest
 import codes
 from archsyncd.cli import parser as daemon_parser
 from archsyncd.domain.events import Event, explained
-from archsyncd.domain.explained import KINDS, REASONS
+from archsyncd.domain.explained import CODES, KINDS, REASONS
 from archsyncd.operator.parser import parser
 from archsyncd.operator.screens import status_lines
 from tests.config.texts import LEAST, settings_of
@@ -57,7 +57,7 @@ def test_the_owners_to_copy_are_a_configuration() -> None:
 def test_the_manual_has_a_section_for_every_code_with_owner_and_commands() -> None:
     """One each, in scdoc's markup."""
     sections = dict(re.findall(r"(?ms)^## (\S+)\n(.*?)(?=^##? |\Z)", codes.manual()))
-    every = {**KINDS, **REASONS, **{event.name: explained(event) for event in Event}}
+    every = {**KINDS, **REASONS, **CODES, **{event.name: explained(event) for event in Event}}
     assert sections.keys() == {code.replace("_", "\\_") for code in every}
     for code, entry in every.items():
         text = sections[code.replace("_", "\\_")]
