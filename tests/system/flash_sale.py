@@ -259,11 +259,14 @@ def _files_again(house: House) -> int:
     return sum(one["status"] == "duplicate" or one["stale"] > 0 for one in receipts)
 
 
+# What a record of no key is called, by its file or its id, and whether a later full of its own feed made up for it.
+_NO_KEY = "code IN ('unknown_type', 'control_character')"
 QUESTIONS = {
     "levels": "SELECT location, sku, on_hand, available FROM level",
     "outbox": "SELECT channel, sku, f, refl, ntrk, known, closed, x_target, x_applied, base, op_id IS NULL FROM outbox",
     "orders": "SELECT number, order_state, final, released, refused, source_order FROM order_head",
-    "exceptions": "SELECT kind, subject, code FROM exception_case WHERE state IN ('open', 'waiting')",
+    "exceptions": f"SELECT kind, iif({_NO_KEY}, '', subject), code FROM exception_case "
+    f"WHERE state IN ('open', 'waiting') OR {_NO_KEY}",
     "waiting": "SELECT sku, location FROM resync",
 }
 
