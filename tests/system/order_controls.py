@@ -39,7 +39,7 @@ def forgets_the_intent() -> Bent:
     """Sends first and writes down afterwards."""
 
     def bend(store: Store, _client: Commercetools) -> Store:
-        async def ready(carried: Carried, body: str, lines: str, version: int) -> Carried:
+        async def ready(carried: Carried, body: str, lines: str, version: int, *_kits: Any) -> Carried:
             kept = carried.body or body
             return replace(carried, stage=Stage.SENDING, body=kept, lines=lines, version=version, sent=1)
 

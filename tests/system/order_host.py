@@ -88,9 +88,9 @@ class OrderHost(Host):
         kept = super().watched(store)
         handovers = store.handovers
 
-        async def ready(carried: Carried, body: str, lines: str, version: int) -> Carried | None:
+        async def ready(carried: Carried, *written: Any) -> Carried | None:
             found = self.look("SELECT cancel FROM handover WHERE order_id = ?", carried.order_id)
-            sending = await handovers.ready(carried, body, lines, version)
+            sending = await handovers.ready(carried, *written)
             known = bool(found and found[0]["cancel"])
             hold("O5", sending is None or not known, f"{carried.name} is sent, and known to be cancelled")
             return sending
