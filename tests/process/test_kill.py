@@ -12,12 +12,13 @@ from archsyncd.simulators.commercetools.exchange import Reply, Request
 from archsyncd.simulators.trade import Trade, TradeConfig
 from tests.process.harness import CLOCK, Daemon, daemon
 from tests.process.site import Site, assert_right, gather_all, in_step, site
+from tests.support.examples import examples
 
-KILLS = 16
+KILLS = examples(8, 16)
 # How long a decrease may take of the time in which the daemon is up: two of them, two simulators and this share two cores.
 WORKING_SECONDS = 5.0
 DAY = TradeConfig(
-    seconds=45,
+    seconds=25,
     keys=24,
     hot_keys=3,
     shoppers=4,
@@ -90,5 +91,5 @@ async def _one_shop(directory: Path, seed: int, lease_seconds: int) -> None:
 
 @pytest.mark.timeout(300)
 async def test_f005_f006_f007_kills_at_any_request_neither_oversell_nor_hide_stock(tmp_path: Path) -> None:
-    """Two shops side by side, one with a lease: 32 kills around requests of every kind while trade goes on."""
+    """Two shops side by side, one with a lease: 16 kills around requests of every kind (32 in a longer search) in their trade."""
     await gather_all(_one_shop(tmp_path / "a", 11, 0), _one_shop(tmp_path / "b", 12, 30))
