@@ -42,5 +42,6 @@ def named(error: Exception) -> str:
     if isinstance(inner, ssl.SSLError):
         return f"TLS failed: {inner.reason}"
     if isinstance(inner, OSError) and inner.strerror:
-        return f"{type(error).__name__}: {inner.strerror}"
+        what = "no connection" if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
+        return f"{what}: {inner.strerror}"
     return type(error).__name__

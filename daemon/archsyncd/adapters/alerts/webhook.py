@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
+from archsyncd.adapters.answers import named
 from archsyncd.domain.alert_texts import headline, lines
 from archsyncd.domain.alerting import Message
 from archsyncd.domain.loopback import is_loopback
@@ -73,7 +74,7 @@ class WebhookWay:
         except TimeoutError:
             raise WayFault(f"no answer within {self._seconds:g} s") from None
         except _BROKEN as error:
-            raise WayFault(_named(error)) from None
+            raise WayFault(named(error)) from None
 
     async def _post(self, address: str, headers: dict[str, str], body: bytes, tls: ssl.SSLContext) -> str:
         # A session for each: alerts are few, and no connection may be kept that has gone stale meanwhile.
@@ -142,16 +143,3 @@ def _excerpt(told: bytes) -> str:
     text = told[:80].decode("utf-8", "replace")
     clean = "".join(each if each.isprintable() else " " for each in text).strip()
     return f": {clean}" if clean else ""
-
-
-def _named(error: Exception) -> str:
-    """Name an error without its request: the library's own texts carry the address."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        refused = error.certificate_error
-        return f"certificate refused: {getattr(refused, 'verify_message', type(refused).__name__)}"
-    inner: BaseException = getattr(error, "os_error", None) or error
-    if isinstance(inner, ssl.SSLError):
-        return f"TLS failed: {inner.reason}"
-    if isinstance(inner, OSError) and inner.strerror:
-        return f"no connection: {inner.strerror}"
-    return type(error).__name__

@@ -204,12 +204,7 @@ async def apply_stock(
     for record in records:
         place = (record.location, record.sku)
         policy = judging.get(record.location)
-        as_of = _captured_ms(record)
-        if as_of is not None:
-            done.ahead_ms = max(done.ahead_ms or 0, as_of - scope.now_ms)
-            if as_of - scope.now_ms > CLOCKS_APART_MS:
-                # Taken before it came, whatever it says: a mistyped year would make every other feed's figures look older.
-                as_of = scope.now_ms
+        as_of = _believed_ms(record, scope.now_ms, done)
         kept = done.levels.get(place)
         gaps = done.gaps.get(place) if done.gaps else None
         gap = not ordered or (
@@ -256,6 +251,18 @@ def _note_besides(record: StockRecord, place: tuple[str, str], done: Merge) -> N
 def _is_orphaned(kept: KeptLevel | None, feed: str, read_still: Collection[str]) -> bool:
     """Whether a level was told by a feed that is not read any more, so that another one may take it over."""
     return kept is not None and kept.feed != feed and bool(read_still) and kept.feed not in read_still
+
+
+def _believed_ms(record: StockRecord, now_ms: int, done: Merge) -> int | None:
+    """When the figures count as taken: as told, unless that is to come. `done` keeps how far ahead the source's times are.
+
+    They were taken before they came, whatever they say: a mistyped year would make every other feed's figures look older.
+    """
+    as_of = _captured_ms(record)
+    if as_of is None:
+        return None
+    done.ahead_ms = max(done.ahead_ms or 0, as_of - now_ms)
+    return as_of if as_of - now_ms <= CLOCKS_APART_MS else now_ms
 
 
 def _captured_ms(record: StockRecord) -> int | None:
